@@ -1,0 +1,143 @@
+"""Bytes of one direction that are not decoded yet, and which captured packet each of them came from.
+
+A decoder looks at `data` from `pos` on and moves `pos` forward; what came in several pieces is joined only when the
+decoder has as much as it said it needs, so that a message of many megabytes is copied once.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.tcp import StreamChunk
+from eiosniff.model.trouble import Gap
+
+# A hole is filled with zeros so that whatever spans it keeps its length. A larger one is not worth the memory.
+GAP_FILL_LIMIT = 1 << 20
+
+
+class StreamBuffer:
+    """The undecoded end of one direction: `data[pos:]` can be decoded, `base` is the stream offset of `data[0]`."""
+
+    # fmt: off
+    __slots__ = (
+        "_holes", "_need", "_numbers", "_offsets", "_orders", "_parts", "_times", "_waiting",
+        "base", "data", "pos", "side",
+    )
+    # fmt: on
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.data = b""
+        self.pos = 0
+        self.base = 0
+        self._need = 0
+        self._parts: list[bytes] = []
+        self._waiting = 0
+        self._offsets: list[int] = []
+        self._numbers: list[int] = []
+        self._times: list[int] = []
+        self._orders: list[int] = []
+        self._holes: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self.data) - self.pos + self._waiting
+
+    @property
+    def offset(self) -> int:
+        """The stream offset of the next byte to decode."""
+        return self.base + self.pos
+
+    @property
+    def end(self) -> int:
+        """The stream offset after the last byte that came."""
+        return self.base + len(self.data) + self._waiting
+
+    def append(self, chunk: StreamChunk) -> bool:
+        """Take the next bytes; True when there are as many as `need` asked for."""
+        orders = [chunk.delivered] * len(chunk.numbers) if chunk.delivered else chunk.numbers
+        if self.pos == len(self.data) and not self._parts:  # nothing is left over: no copy
+            self.data, self.pos, self.base = chunk.data, 0, chunk.offset
+            self._offsets = [chunk.offset + start for start in chunk.starts]
+            self._numbers, self._times, self._orders = chunk.numbers, chunk.times, orders
+            self._holes.clear()
+        else:
+            # New lists: those of the chunk that came first are not ours to change.
+            self._offsets = self._offsets + [chunk.offset + start for start in chunk.starts]
+            self._numbers = self._numbers + chunk.numbers
+            self._times = self._times + chunk.times
+            self._orders = self._orders + orders
+            self._parts.append(chunk.data)
+            self._waiting += len(chunk.data)
+        return self._gather()
+
+    def append_gap(self, gap: Gap) -> bool:
+        """Take a hole as zeros that `missing` knows of; False when it is too large to be filled (nothing is taken)."""
+        if gap.length > GAP_FILL_LIMIT:
+            return False
+        zeros = StreamChunk(gap.side, gap.offset, bytes(gap.length), [0], [gap.place.number], [gap.place.ts_ns])
+        self.append(zeros)
+        self._holes.append((gap.offset, gap.offset + gap.length))
+        return True
+
+    def need(self, count: int) -> bool:
+        """Say that fewer than `count` bytes from `pos` on are of no use; True when they are there already."""
+        self._need = count
+        return self._gather()
+
+    def _gather(self) -> bool:
+        if len(self) < self._need:
+            return False
+        if self._parts:
+            self._forget_decoded()
+            self.data = b"".join((self.data[self.pos :], *self._parts))
+            self.base += self.pos
+            self.pos = 0
+            self._parts.clear()
+            self._waiting = 0
+        self._need = 0
+        return True
+
+    def _forget_decoded(self) -> None:
+        """Drop the places of bytes that were decoded."""
+        first = bisect_right(self._offsets, self.base + self.pos) - 1
+        if first > 0:
+            self._offsets = self._offsets[first:]
+            self._numbers = self._numbers[first:]
+            self._times = self._times[first:]
+            self._orders = self._orders[first:]
+        if self._holes:
+            self._holes = [hole for hole in self._holes if hole[1] > self.base + self.pos]
+
+    def flush(self) -> None:
+        """Make all bytes visible in `data`, whatever was needed (the stream has ended)."""
+        self._need = 0
+        self._gather()
+
+    def ref(self, offset: int) -> PacketRef:
+        """The captured packet that brought the byte at this stream offset."""
+        at = max(0, bisect_right(self._offsets, offset) - 1)
+        return PacketRef(self._numbers[at], self._times[at])
+
+    def packets(self, start: int, end: int) -> tuple[int, ...]:
+        """The numbers of the packets that brought the bytes `[start, end)`, in order of the bytes, each once."""
+        first = max(0, bisect_right(self._offsets, start) - 1)
+        last = bisect_right(self._offsets, end - 1, first)
+        if last - first <= 1:
+            return (self._numbers[first],)
+        return tuple(dict.fromkeys(self._numbers[first:last]))
+
+    def order(self, offset: int) -> int:
+        """The packet that delivered the byte at this stream offset: the one that brought it, or a later one that
+        filled the hole before it."""
+        return self._orders[max(0, bisect_right(self._offsets, offset) - 1)]
+
+    def missing(self, start: int, end: int) -> int:
+        """How many of the bytes `[start, end)` lie in holes."""
+        if not self._holes:
+            return 0
+        return sum(max(0, min(end, hole_end) - max(start, hole_start)) for hole_start, hole_end in self._holes)
+
+    def boundaries(self, start: int) -> Sequence[int]:
+        """Stream offsets after `start` at which the bytes of a captured packet begin: where a decoder that lost its
+        place may look for a new beginning."""
+        return self._offsets[bisect_right(self._offsets, start) :]

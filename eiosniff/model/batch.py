@@ -1,0 +1,45 @@
+"""Captured packets as columns: many at once, because an object for each is the dear part in Python."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+
+
+class LinkType(IntEnum):
+    """Link-layer header types that are decoded by column (the numbers of the tcpdump.org registry)."""
+
+    NULL = 0
+    ETHERNET = 1
+    RAW = 101
+    LOOP = 108
+    LINUX_SLL = 113
+    IPV4 = 228
+    IPV6 = 229
+    LINUX_SLL2 = 276
+    RAW_BSD = 12
+    RAW_OPENBSD = 14
+
+
+@dataclass(slots=True)
+class PacketBatch:
+    """Up to some ten thousand captured packets, in file order.
+
+    Columns of one length `n`, all `int64`: `number` (1 is the first packet of the file), `ts_ns` (nanoseconds since
+    1970 UTC), `offset` (of the captured bytes in `buffer`), `captured` and `wire` (lengths in bytes), `link_type`.
+    `buffer` is any readable buffer (bytes, mmap); it must stay alive and unchanged as long as the batch is used.
+    """
+
+    number: Int64s
+    ts_ns: Int64s
+    offset: Int64s
+    captured: Int64s
+    wire: Int64s
+    link_type: Int64s
+    buffer: bytes | memoryview
+
+    def __len__(self) -> int:
+        return len(self.number)

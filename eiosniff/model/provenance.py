@@ -1,0 +1,39 @@
+"""Where a decoded thing comes from: which side sent it, in which captured packets, when."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Side(IntEnum):
+    """A peer of a conversation. The values index two-element lists, one entry a direction."""
+
+    CLIENT = 0
+    SERVER = 1
+
+    @property
+    def label(self) -> str:
+        """`client` or `server`, as the reports write it."""
+        return "server" if self else "client"
+
+    @property
+    def other(self) -> "Side":
+        """The peer of this side."""
+        return Side(1 - self)
+
+
+class PacketRef(NamedTuple):
+    """One captured packet: its number (as Wireshark counts, 1 is the first of the file) and its instant."""
+
+    number: int
+    ts_ns: int
+
+
+class Endpoint(NamedTuple):
+    """An IP address, as text, and a TCP port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}"

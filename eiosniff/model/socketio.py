@@ -1,0 +1,40 @@
+"""Socket.IO packets (Socket.IO protocol documents, revisions 1 to 5)."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from eiosniff.model.provenance import PacketRef, Side
+
+
+class SioType(IntEnum):
+    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4)."""
+
+    CONNECT = 0
+    DISCONNECT = 1
+    EVENT = 2
+    ACK = 3
+    CONNECT_ERROR = 4
+    BINARY_EVENT = 5
+    BINARY_ACK = 6
+
+
+@dataclass(slots=True, eq=False)
+class SioPacket:
+    """One Socket.IO packet, its attachments joined.
+
+    `data` is the JSON text as sent, empty when there is none; `event` the event name of an EVENT or BINARY_EVENT.
+    `query` is what followed `?` in the namespace (revisions up to 4). `attachments_expected` is the number in the
+    header, `attachments` what came. `place` is the packet that completed it, `packets` all that carried it.
+    """
+
+    type: int
+    namespace: str
+    query: str
+    id: int | None
+    data: bytes
+    event: str | None
+    attachments_expected: int
+    attachments: tuple[bytes, ...]
+    side: Side
+    place: PacketRef
+    packets: tuple[int, ...]

@@ -1,0 +1,43 @@
+"""What TCP reassembly hands to the layers above: bytes in order, holes, ends (RFC 9293)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from eiosniff.model.provenance import PacketRef, Side
+
+
+@dataclass(slots=True)
+class StreamChunk:
+    """Bytes in order of one direction of one connection, and the captured packets that they came from.
+
+    `offset` is the place of `data[0]`, counted from the first payload byte of this direction. The bytes
+    `data[starts[i]:starts[i + 1]]` were brought by packet `numbers[i]` at `times[i]` (ns); `starts[0]` is 0.
+    `delivered` is the packet that made the bytes deliverable: 0 for bytes that came in order, else the number of the
+    packet that filled the hole before them (it orders events of all connections, so that results do not depend on how
+    the input was cut into batches).
+    """
+
+    side: Side
+    offset: int
+    data: bytes
+    starts: list[int]
+    numbers: list[int]
+    times: list[int]
+    delivered: int = 0
+
+
+class EndKind(Enum):
+    """How one direction of a connection ended."""
+
+    FIN = "FIN"
+    RST = "RST"
+    CAPTURE_ENDED = "capture ended"
+
+
+@dataclass(slots=True, frozen=True)
+class StreamEnd:
+    """The end of one direction; nothing follows from this side."""
+
+    side: Side
+    kind: EndKind
+    place: PacketRef

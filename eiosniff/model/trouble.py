@@ -1,0 +1,97 @@
+"""Bad input as data: what the wire holds that no protocol allows, and what the capture does not hold.
+
+These records travel in the same stream as good input (see `docs/architecture.md`, "Trouble"). They state facts;
+whether a fact matters is for a rule to say.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from eiosniff.model.provenance import PacketRef, Side
+
+
+class GapReason(Enum):
+    """Why bytes that existed are not in the capture."""
+
+    NOT_CAPTURED = "not captured"
+    SNAP_LENGTH = "cut by the snap length"
+    LIMIT = "more out-of-order bytes than the limit"
+
+
+@dataclass(slots=True, frozen=True)
+class Gap:
+    """Bytes known to have existed in one direction of a connection, and missing.
+
+    `offset` counts from the first byte of that direction; `place` is the captured packet that showed the gap.
+    """
+
+    side: Side
+    offset: int
+    length: int
+    reason: GapReason
+    place: PacketRef
+
+
+@dataclass(slots=True, frozen=True)
+class Desync:
+    """Bytes `[start, end)` of one direction that were captured but could not be understood, and why."""
+
+    side: Side
+    start: int
+    end: int
+    reason: str
+    place: PacketRef
+
+
+class AnomalyKind(Enum):
+    """What a protocol does not allow. The value is the name that reports and filters use."""
+
+    # capture
+    CAPTURE_TRUNCATED = "capture-truncated"
+    CAPTURE_DAMAGED = "capture-damaged"
+    # TCP
+    TCP_OVERLAP_DIFFERS = "tcp-overlap-differs"
+    # HTTP
+    HTTP_BAD_START_LINE = "http-bad-start-line"
+    HTTP_BAD_HEADER = "http-bad-header"
+    HTTP_BAD_CHUNK = "http-bad-chunk"
+    HTTP_BAD_LENGTH = "http-bad-length"
+    HTTP_BAD_CODING = "http-bad-coding"
+    HTTP_TOO_LARGE = "http-too-large"
+    HTTP_INCOMPLETE = "http-incomplete"
+    # WebSocket
+    WS_BEFORE_101 = "ws-before-101"
+    WS_WRONG_MASK = "ws-wrong-mask"
+    WS_RESERVED_BITS = "ws-reserved-bits"
+    WS_RESERVED_OPCODE = "ws-reserved-opcode"
+    WS_BAD_LENGTH = "ws-bad-length"
+    WS_BAD_CONTROL = "ws-bad-control"
+    WS_BAD_CONTINUATION = "ws-bad-continuation"
+    WS_BAD_CLOSE = "ws-bad-close"
+    WS_BAD_UTF8 = "ws-bad-utf8"
+    WS_BAD_DEFLATE = "ws-bad-deflate"
+    WS_TOO_LARGE = "ws-too-large"
+    WS_INCOMPLETE = "ws-incomplete"
+    # Engine.IO, Socket.IO
+    EIO_BAD_TYPE = "eio-bad-type"
+    EIO_BAD_PAYLOAD = "eio-bad-payload"
+    EIO_BAD_OPEN = "eio-bad-open"
+    EIO_TOO_LARGE = "eio-too-large"
+    SIO_BAD_SYNTAX = "sio-bad-syntax"
+    SIO_BINARY_INCOMPLETE = "sio-binary-incomplete"
+    SIO_BINARY_ORPHAN = "sio-binary-orphan"
+    SIO_TOO_LARGE = "sio-too-large"
+
+
+@dataclass(slots=True, frozen=True)
+class Anomaly:
+    """Something that the protocol does not allow: what was expected, and what was found (both short texts).
+
+    `found` may quote bytes from the wire; only `eiosniff.report` may show it to a person, sanitised.
+    """
+
+    kind: AnomalyKind
+    side: Side
+    place: PacketRef
+    expected: str
+    found: str

@@ -1,0 +1,69 @@
+"""WebSocket frames and messages (RFC 6455, RFC 7692)."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from eiosniff.model.provenance import PacketRef, Side
+
+
+class Opcode(IntEnum):
+    """RFC 6455, section 5.2."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+@dataclass(slots=True, eq=False)
+class WsMessage:
+    """A data message, after defragmenting and inflating.
+
+    `masked`, `mask_key` and `rsv` (three bits) are those of its first frame; `fragments` counts its frames;
+    `wire_length` is the sum of the frames' payload lengths as sent (compressed, if `compressed`); `missing` counts
+    payload bytes that lie in a gap (they are zeros in `payload`). `readable` is False for a compressed message whose
+    deflate context was lost: `payload` is empty then. Places are as in `HttpMessage`.
+    """
+
+    side: Side
+    opcode: int
+    payload: bytes
+    masked: bool
+    mask_key: bytes
+    rsv: int
+    fragments: int
+    wire_length: int
+    compressed: bool
+    missing: int
+    readable: bool
+    start: int
+    end: int
+    packets: tuple[int, ...]
+    first: PacketRef
+    last: PacketRef
+    order: int
+
+
+@dataclass(slots=True, eq=False)
+class WsControl:
+    """A control frame: close, ping or pong, payload unmasked.
+
+    For a close frame, `close_code` is None when it carries none, and `close_reason` is the rest as sent.
+    """
+
+    side: Side
+    opcode: int
+    payload: bytes
+    masked: bool
+    mask_key: bytes
+    rsv: int
+    start: int
+    end: int
+    packets: tuple[int, ...]
+    first: PacketRef
+    last: PacketRef
+    order: int
+    close_code: int | None = None
+    close_reason: bytes = b""
