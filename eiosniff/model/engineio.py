@@ -47,3 +47,32 @@ class EioPacket:
     transport: Transport
     place: PacketRef
     packets: tuple[int, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class OpenPacket:
+    """The handshake that the server answers with (`0{...}`).
+
+    A field is None where the server did not send it, or not as the type that the protocol asks for. `keys` are the
+    names of all fields in the order as sent: servers can be told by it.
+    """
+
+    sid: str
+    upgrades: tuple[str, ...]
+    ping_interval_ms: int | None
+    ping_timeout_ms: int | None
+    max_payload: int | None
+    keys: tuple[str, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class ServerError:
+    """A refusal as an Engine.IO server words it.
+
+    `style` is `node` (JSON with a numeric code), `socketioxide` (JSON with the code as a string), `python` (a JSON
+    string) or `text` (the bare message, as for refused WebSocket upgrades). `code` is None where the style has none.
+    """
+
+    code: int | None
+    message: str
+    style: str

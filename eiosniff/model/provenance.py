@@ -28,6 +28,9 @@ class PacketRef(NamedTuple):
     ts_ns: int
 
 
+NO_PACKET = PacketRef(0, 0)
+
+
 class Endpoint(NamedTuple):
     """An IP address, as text, and a TCP port."""
 

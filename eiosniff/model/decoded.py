@@ -1,0 +1,31 @@
+"""What `eiosniff decode` streams: each Engine.IO packet with the Socket.IO packet in it, in order over all transports."""
+
+from dataclasses import dataclass
+
+from eiosniff.model.engineio import EioPacket
+from eiosniff.model.socketio import SioPacket
+
+
+@dataclass(slots=True, eq=False)
+class DecodedPacket:
+    """One Engine.IO packet as decoded.
+
+    `stream` is Wireshark's `tcp.stream`; `session` the index of the session (1 is the first), None for a packet of a
+    session that is not known; `revision` the Engine.IO revision that its sender speaks. `socketio` is None for what is
+    not a Socket.IO packet. A Socket.IO packet with attachments comes once, when its last attachment has come, with
+    `engineio` being the packet of its header. `trouble` says in a few words why the content could not be decoded.
+    """
+
+    capture: str
+    stream: int
+    session: int | None
+    sid: str | None
+    revision: int | None
+    engineio: EioPacket
+    socketio: SioPacket | None = None
+    trouble: str = ""
+
+    @property
+    def packets(self) -> tuple[int, ...]:
+        """The captured packets that carried it, attachments included."""
+        return self.socketio.packets if self.socketio else self.engineio.packets

@@ -1,0 +1,112 @@
+"""Judgements: what rules find, what the diagnosis makes of it, and the report that is rendered."""
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+from eiosniff.model.session import CaptureSummary, Session
+
+
+class Severity(IntEnum):
+    """How bad a finding is; higher is worse."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    @property
+    def label(self) -> str:
+        """`error`, `warning` or `info`, as every output writes it."""
+        return self.name.lower()
+
+
+class Certainty(Enum):
+    """How sure a finding is."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+    @property
+    def rank(self) -> int:
+        """0 is the surest."""
+        return list(Certainty).index(self)
+
+
+class Evidence(NamedTuple):
+    """A captured packet that proves something: its number, instant, who sent it, and a few words.
+
+    `who` is `client`, `server` or empty; `text` may quote the wire and is sanitised by `eiosniff.report`.
+    """
+
+    packet: int
+    ts_ns: int
+    who: str
+    text: str
+
+
+@dataclass(slots=True, frozen=True)
+class RuleInfo:
+    """What is fixed of a rule. `sections` are the headings and texts (Markdown) of its documentation, in order."""
+
+    code: str
+    name: str
+    severity: Severity
+    since: str
+    title: str
+    explains: tuple[str, ...]
+    sections: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True, eq=False)
+class Finding:
+    """One fault, all its occurrences in one capture merged.
+
+    `summary` says what happened here (the rule's message, filled in); `subjects` are keys of the sessions, clients and
+    servers that it concerns: a finding can only explain another that shares one.
+    """
+
+    rule: str  # code
+    name: str
+    severity: Severity
+    certainty: Certainty
+    title: str
+    summary: str
+    why: str
+    fix: list[str]
+    occurrences: int
+    period_ns: int | None
+    evidence: list[Evidence]
+    sessions: list[Session]
+    clients: list[str]
+    servers: list[str]
+    subjects: frozenset[object]
+    capture: str
+    first_packet: int
+    doubt: str = ""  # why it is not certain
+
+
+@dataclass(slots=True, eq=False)
+class Diagnosis:
+    """A root cause, and what follows from it."""
+
+    finding: Finding
+    consequences: list[Finding] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Report:
+    """Everything that a renderer needs. `sessions` are ordered: faulty ones first, then the last seen."""
+
+    version: str
+    captures: list[CaptureSummary]
+    sessions: list[Session]
+    diagnoses: list[Diagnosis]
+    sessions_total: int = 0
+    sessions_folded: int = 0
+    connections: int = 0
+    crashed: bool = False  # a rule or decoder raised: exit code 3
+
+    def count(self, severity: Severity) -> int:
+        """How many diagnoses have this severity."""
+        return sum(diagnosis.finding.severity is severity for diagnosis in self.diagnoses)

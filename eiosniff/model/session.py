@@ -1,0 +1,421 @@
+"""The ledgers: what decoders record of a session, its client and server, and of the whole capture.
+
+Rules look at nothing else. Every ledger is bounded: counters, running figures (`eiosniff.model.tally`), the first few
+and the last of what may repeat. They state facts and judge nothing.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from eiosniff.model.engineio import OpenPacket, ServerError, Transport
+from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
+from eiosniff.model.tally import Sketch, Tally
+from eiosniff.model.tcp import EndKind
+from eiosniff.model.trouble import Anomaly
+
+MAX_ANOMALIES = 32
+MAX_NAMESPACES = 256
+MAX_CONNECTIONS = 64
+MAX_GAPS = 64
+
+
+@dataclass(slots=True, eq=False)
+class RequestFacts:
+    """A handshake request: what it asks for, and what tells which library sent it.
+
+    `eio` is the value of `EIO=`, `transports` all values of `transport=` in order; `header_names` are in order and
+    spelling as sent. Texts from the wire are cut at 300 characters.
+    """
+
+    place: PacketRef
+    stream: int
+    method: str
+    target: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    eio: str | None
+    transports: tuple[str, ...]
+    upgrade: bool
+    user_agent: str
+    origin: str | None
+    host: str
+    subprotocol: str | None
+    extensions: str | None
+    header_names: tuple[str, ...]
+
+    @property
+    def transport(self) -> Transport | None:
+        """The transport that the request asks for, if it is one that Engine.IO knows."""
+        known = {transport.value: transport for transport in Transport}
+        return known.get(self.transports[-1]) if self.transports else None
+
+
+class Outcome(Enum):
+    """What became of a handshake request."""
+
+    PENDING = "pending"  # no answer yet, and the connection is open
+    OPENED = "opened"  # an open packet came
+    REFUSED = "refused"  # an HTTP answer other than 2xx or 101
+    UNANSWERED = "unanswered"  # the connection or the capture ended without an answer
+    REFUSED_AFTER_101 = "refused after 101"  # HTTP text inside the upgraded stream
+    SILENT_AFTER_101 = "silent after 101"  # upgraded, and the server sent nothing at all
+    FOREIGN = "foreign"  # an answer that is not Engine.IO
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One handshake request (without a sid) and its answer.
+
+    `status` is the HTTP status of the (last) answer; `error` the refusal if the body is one; `body` the beginning of
+    a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended.
+    """
+
+    request: RequestFacts
+    outcome: Outcome = Outcome.PENDING
+    status: int | None = None
+    error: ServerError | None = None
+    body: bytes = b""
+    answer: PacketRef | None = None
+    ended: PacketRef | None = None
+    ended_by: Side | None = None
+    session: "Session | None" = None
+    client_said: bytes = b""  # the first message of the client after a 101
+
+    def signature(self) -> tuple[object, ...]:
+        """Attempts with the same signature are repeats of each other."""
+        request = self.request
+        return (
+            request.path, request.eio, request.transports, request.upgrade, self.outcome, self.status,
+            self.error and (self.error.code, self.error.style), bool(self.client_said),
+        )  # fmt: skip
+
+
+@dataclass(slots=True, eq=False)
+class Beat:
+    """One ping, and its pong if it came.
+
+    `ping_acked` and `pong_acked` are the first captured packets whose TCP acknowledgement covers them: they tell a
+    frozen peer (acknowledged by its kernel) from a dead network.
+    """
+
+    ping: PacketRef
+    side: Side
+    pong: PacketRef | None = None
+    ping_acked: PacketRef | None = None
+    pong_acked: PacketRef | None = None
+    retransmitted: int = 0
+
+    @property
+    def delay_ns(self) -> int | None:
+        """From ping to pong."""
+        return self.pong.ts_ns - self.ping.ts_ns if self.pong else None
+
+
+@dataclass(slots=True, eq=False)
+class Heartbeats:
+    """The heartbeat ledger, in the direction that the revision demands.
+
+    Engine.IO 4: the server pings; up to revision 3: the client pings. `reversed` are pings of the side that must not.
+    `pauses` are those from one ping to the next (from the opening to the first one).
+    """
+
+    pings: int = 0
+    pongs: int = 0
+    delays: Sketch = field(default_factory=Sketch)
+    pauses: Sketch = field(default_factory=Sketch)
+    pending: Beat | None = None
+    last: Beat | None = None
+    slowest: Beat | None = None
+    unanswered: Tally[Beat] = field(default_factory=Tally)
+    reversed: Tally[Beat] = field(default_factory=Tally)
+    longest_pause_before: PacketRef | None = None
+
+
+class NamespaceState(Enum):
+    """Where a namespace stands."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(slots=True, eq=False)
+class Namespace:
+    """One namespace of a session. `unasked` says that the server joined the client without being asked."""
+
+    name: str
+    state: NamespaceState = NamespaceState.CONNECTING
+    socket_id: str | None = None
+    connects: int = 0
+    connect: PacketRef | None = None
+    connected: PacketRef | None = None
+    unasked: bool = False
+    auth_keys: tuple[str, ...] = ()
+    refused: PacketRef | None = None
+    refusal: str = ""
+    disconnected: PacketRef | None = None
+    disconnected_by: Side | None = None
+    early_events: Tally[PacketRef] = field(default_factory=Tally)  # of the client, before it was connected
+    events: int = 0
+
+
+class CloseHow(Enum):
+    """The first thing that ended a session."""
+
+    EIO_CLOSE = "Engine.IO close packet"
+    WS_CLOSE = "WebSocket close frame"
+    FIN = "TCP FIN"
+    RST = "TCP RST"
+    REFUSED = "request refused"
+
+
+@dataclass(slots=True, eq=False)
+class Closing:
+    """How a session ended: who did it, how, and the last client packet before it (rule of thumb 1 of the catalogue:
+    the close code says little, the packet before it much)."""
+
+    side: Side
+    how: CloseHow
+    place: PacketRef
+    code: int | None = None
+    reason: str = ""
+    after_goodbye: bool = False  # DISCONNECT or a close packet came first: an orderly end
+
+
+@dataclass(slots=True, frozen=True)
+class RefusedRequest:
+    """A request with the sid of a session, refused."""
+
+    request: PacketRef
+    answer: PacketRef
+    status: int
+    error: ServerError | None
+    transport: Transport | None
+    after_close: bool
+    idle_ns: int  # since the last packet of the session
+
+
+@dataclass(slots=True, frozen=True)
+class Said:
+    """A packet as evidence: where, whose, and the beginning of its text as sent (up to 80 bytes)."""
+
+    place: PacketRef
+    side: Side
+    text: bytes
+
+
+@dataclass(slots=True, eq=False)
+class ConnectionUse:
+    """The part that a connection had in a session."""
+
+    stream: int
+    transport: Transport
+    first: PacketRef
+    last: PacketRef
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One TCP connection. Offsets are stream offsets; lists have one entry a side."""
+
+    stream: int
+    client: Endpoint
+    server: Endpoint
+    first: PacketRef
+    last: PacketRef
+    midstream: bool = False  # its SYN was not captured
+    bytes: list[int] = field(default_factory=lambda: [0, 0])
+    retransmissions: list[int] = field(default_factory=lambda: [0, 0])
+    gaps: list[int] = field(default_factory=list)  # packet numbers that showed one, capped
+    gap_bytes: int = 0
+    seen: list[bool] = field(default_factory=lambda: [False, False])  # which directions were captured
+    ends: list[EndKind | None] = field(default_factory=lambda: [None, None])
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One Engine.IO session: a sid over all its connections.
+
+    `revisions` has an entry a side: the Engine.IO revision that the side speaks, by what it says on the wire, None
+    until something tells. `engineio` and `socketio` hold packet counts: one dictionary a side, keys as in the report.
+    """
+
+    index: int
+    sid: str
+    path: str
+    client: "Client"
+    server: "Server"
+    client_endpoint: Endpoint
+    opened: PacketRef
+    attempt: Attempt | None = None
+    handshake: OpenPacket | None = None
+    claimed_eio: str | None = None
+    revisions: list[int | None] = field(default_factory=lambda: [None, None])
+    transports: list[Transport] = field(default_factory=list)
+    upgraded: PacketRef | None = None
+    last: PacketRef = NO_PACKET
+    last_from: list[PacketRef | None] = field(default_factory=lambda: [None, None])
+    closing: Closing | None = None
+    engineio_counts: list[dict[str, int]] = field(default_factory=lambda: [{}, {}])
+    socketio_counts: list[dict[str, int]] = field(default_factory=lambda: [{}, {}])
+    namespaces: dict[str, Namespace] = field(default_factory=dict)
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    foreign: list[Tally[Said]] = field(default_factory=lambda: [Tally(), Tally()])  # messages that are not Engine.IO
+    odd: list[Tally[Said]] = field(default_factory=lambda: [Tally(), Tally()])  # packets of an unknown type
+    refusals: Tally[RefusedRequest] = field(default_factory=Tally)
+    requests_answered: int = 0
+    anomalies: list[Anomaly] = field(default_factory=list)
+    anomaly_count: int = 0
+    connections: list[ConnectionUse] = field(default_factory=list)
+    connection_count: int = 0
+    recent: deque[Said] = field(default_factory=lambda: deque(maxlen=8))
+    ack_delays: dict[str, Sketch] = field(default_factory=dict)
+    gaps: list[int] = field(default_factory=list)  # packets that showed one in its connections, capped
+    midstream: bool = False
+
+    @property
+    def engineio(self) -> int | None:
+        """The revision that the server speaks, else the client's, else the one that the client claims."""
+        known = self.revisions[Side.SERVER] or self.revisions[Side.CLIENT]
+        if known:
+            return known
+        return int(self.claimed_eio) if self.claimed_eio in ("1", "2", "3", "4") else None
+
+    @property
+    def socketio(self) -> int | None:
+        """The Socket.IO revision that goes with the Engine.IO revision; None where no Socket.IO was seen."""
+        revision = self.engineio
+        if revision is None or not (self.socketio_counts[0] or self.socketio_counts[1]):
+            return None
+        return 5 if revision >= 4 else 4
+
+    @property
+    def pinger(self) -> Side:
+        """The side that sends pings in this revision."""
+        return Side.SERVER if (self.engineio or 4) >= 4 else Side.CLIENT
+
+    def last_client_said(self) -> Said | None:
+        """The client's last packet, if it is among the recent ones."""
+        return next((said for said in reversed(self.recent) if said.side is Side.CLIENT), None)
+
+
+@dataclass(slots=True, frozen=True)
+class Life:
+    """One life of a client at a server: a session, or an attempt that got none."""
+
+    start: PacketRef
+    end: PacketRef
+    orderly: bool  # the client said goodbye
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """Lives that followed each other: each began soon after the one before had ended, and none was orderly."""
+
+    lives: Tally[Life] = field(default_factory=Tally)
+    lengths: Sketch = field(default_factory=Sketch)  # ns
+    pauses: Sketch = field(default_factory=Sketch)  # ns, from the end of one to the start of the next
+
+
+@dataclass(slots=True, frozen=True)
+class Identity:
+    """Which library a peer is, as far as the wire shows: see `eiosniff.knowledge`.
+
+    `version` is a bound such as `4.5 or later`, empty when nothing tells.
+    """
+
+    library: str
+    name: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A client program as the wire shows it: an address and a User-Agent, talking with one server."""
+
+    address: str
+    user_agent: str
+    server: Endpoint
+    polling_request: RequestFacts | None = None
+    websocket_request: RequestFacts | None = None
+    attempts: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
+    attempt_starts: Sketch = field(default_factory=Sketch)
+    sessions: int = 0
+    loops: list[Loop] = field(default_factory=list)  # the longest few
+    marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
+    identity: Identity | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """A server, as the wire shows it: an address and a port."""
+
+    endpoint: Endpoint
+    handshake: OpenPacket | None = None
+    sessions: int = 0
+    marks: dict[str, str] = field(default_factory=dict)
+    identity: Identity | None = None
+
+
+class ConnectFailure(Enum):
+    """Why a TCP connection did not come about."""
+
+    REFUSED = "refused"  # SYN answered by RST
+    UNANSWERED = "unanswered"  # SYN never answered
+
+
+@dataclass(slots=True, frozen=True)
+class FailedConnect:
+    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN."""
+
+    syn: PacketRef
+    last: PacketRef
+    repeats: int
+
+
+@dataclass(slots=True, eq=False)
+class FailedConnects:
+    """Connections of one client address to one server that did not come about for the same reason."""
+
+    client: str
+    server: Endpoint
+    failure: ConnectFailure
+    tally: Tally[FailedConnect] = field(default_factory=Tally)
+    speaks_engineio: bool = False  # the same client, or the same server, speaks Engine.IO in this capture
+
+
+@dataclass(slots=True, frozen=True)
+class CaptureProblem:
+    """Something wrong with the capture file itself, at or after a packet number."""
+
+    code: str
+    text: str
+    packet: int
+
+
+@dataclass(slots=True, eq=False)
+class CaptureSummary:
+    """A capture as a whole: what is in it, what is wrong with it, what was set aside."""
+
+    file: str
+    format: str = ""
+    link_types: list[str] = field(default_factory=list)
+    packets: int = 0
+    bytes: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+    problems: list[CaptureProblem] = field(default_factory=list)
+    connections: int = 0
+    set_aside_packets: int = 0
+    set_aside_bytes: int = 0
+    gaps: Tally[PacketRef] = field(default_factory=Tally)
+    gap_bytes: int = 0
+    midstream: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections without their beginning
+    one_direction: Tally[PacketRef] = field(default_factory=Tally)
+    other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
+    failed_connects: list[FailedConnects] = field(default_factory=list)
