@@ -2,9 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
+from eiosniff import __version__, knowledge
+from eiosniff.capture.source import open_source
+from eiosniff.decode.session_packets import Listener
+from eiosniff.decode.stack import Stack
+from eiosniff.errors import EiosniffError
 from eiosniff.model.decoded import DecodedPacket
-from eiosniff.model.finding import Report, RuleInfo
+from eiosniff.model.finding import Finding, Report, RuleInfo, Severity
+from eiosniff.model.session import CaptureProblem, CaptureSummary, Session
+from eiosniff.rules import registry
+from eiosniff.rules.api import Rule
+from eiosniff.rules.diagnosis import diagnose
+from eiosniff.rules.engine import Ledgers, internal_error, judge
 
 # Called now and then with the bytes read so far, and the size of all input if it is known.
 Progress = Callable[[int, int | None], None]
@@ -23,20 +34,131 @@ class Options:
 
 
 def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
-    """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input."""
-    raise NotImplementedError
+    """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
+
+    Each capture is analysed by itself; the report is of all of them.
+    """
+    chosen = _chosen_rules(options)
+    summaries: list[CaptureSummary] = []
+    sessions: list[Session] = []
+    findings: list[Finding] = []
+    crashed = False
+    for path in captures:
+        stack = read(path, options, progress)
+        found = _judge(stack, chosen)
+        crashed = crashed or any(finding.rule.startswith("INT") for finding in found)
+        summaries.append(stack.summary)
+        sessions.extend(stack.sessions.sessions)
+        findings.extend(found)
+    for index, session in enumerate(sessions, start=1):
+        session.index = index
+    diagnoses = diagnose(findings, chosen)
+    shown = _most_interesting(sessions, findings)[: options.max_sessions]
+    return Report(
+        version=__version__,
+        captures=summaries,
+        sessions=shown,
+        diagnoses=diagnoses,
+        sessions_total=len(sessions),
+        sessions_folded=len(sessions) - len(shown),
+        connections=sum(summary.connections for summary in summaries),
+        crashed=crashed,
+    )
+
+
+def read(path: str, options: Options, progress: Progress | None = None, listener: Listener | None = None) -> Stack:
+    """Decode one capture into ledgers."""
+    summary = CaptureSummary(PurePath(path).name if path != "-" else "standard input")
+    stack = Stack(summary, listener)
+    with open_source(path, batch_size=options.batch_size) as source:
+        for batch in source.batches():
+            stack.feed(batch)
+            if progress is not None:
+                progress(source.position, source.size)
+        summary.format = source.format
+        summary.link_types = [str(link_type) for link_type in source.link_types]
+        summary.packets = source.packets
+        summary.bytes = source.wire_bytes
+        summary.first_ns, summary.last_ns = source.first_ns, source.last_ns
+        summary.problems = [
+            CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems
+        ]
+    stack.close()
+    return stack
+
+
+def _judge(stack: Stack, rules: list[Rule]) -> list[Finding]:
+    ledgers = Ledgers(
+        stack.summary,
+        stack.sessions.sessions,
+        list(stack.sessions.clients.values()),
+        list(stack.sessions.servers.values()),
+    )
+    for client in ledgers.clients:
+        client.identity = knowledge.identify_client(client, [s for s in ledgers.sessions if s.client is client])
+    for server in ledgers.servers:
+        served = [session for session in ledgers.sessions if session.server is server]
+        clients = [client for client in ledgers.clients if client.server == server.endpoint]
+        server.identity = knowledge.identify_server(server, served, clients)
+    findings = judge(rules, ledgers, knowledge.advice)
+    for crash in stack.crashes:
+        findings.append(internal_error("INT002", "decoder-crashed", crash, stack.summary.file))
+    return findings
+
+
+def _chosen_rules(options: Options) -> list[Rule]:
+    unknown = [name for name in sorted((options.select or frozenset()) | options.ignore) if registry.find(name) is None]
+    if unknown:
+        raise EiosniffError(f"there is no rule {unknown[0]!r}", "'eiosniff rules list' shows all")
+
+    def named(rule: Rule, names: frozenset[str]) -> bool:
+        return bool(names & {rule.code, rule.code.lower(), rule.name})
+
+    return [
+        rule
+        for rule in registry.all_rules()
+        if (options.select is None or named(rule, options.select)) and not named(rule, options.ignore)
+    ]
+
+
+def _most_interesting(sessions: list[Session], findings: list[Finding]) -> list[Session]:
+    """Faulty sessions first (worst first), then the last seen."""
+    worst: dict[Session, Severity] = {}
+    for finding in findings:
+        for session in finding.sessions:
+            worst[session] = max(worst.get(session, Severity.INFO), finding.severity)
+    return sorted(sessions, key=lambda session: (-worst.get(session, 0), -session.last.ts_ns))
 
 
 def decode(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Iterator[DecodedPacket]:
     """Every Engine.IO packet of the captures, in order. Raises `EiosniffError` for unusable input."""
-    raise NotImplementedError
+    for path in captures:
+        decoded: list[DecodedPacket] = []
+        name = PurePath(path).name
+        stack = Stack(CaptureSummary(name), decoded.append)
+        with open_source(path, batch_size=options.batch_size) as source:
+            for batch in source.batches():
+                stack.feed(batch)
+                if progress is not None:
+                    progress(source.position, source.size)
+                yield from _named(decoded, name)
+                decoded.clear()
+        stack.close()
+        yield from _named(decoded, name)
+
+
+def _named(decoded: list[DecodedPacket], capture: str) -> Iterator[DecodedPacket]:
+    for packet in decoded:
+        packet.capture = capture
+        yield packet
 
 
 def rules() -> list[RuleInfo]:
     """All rules, by code."""
-    raise NotImplementedError
+    return [rule.info() for rule in registry.all_rules()]
 
 
 def find_rule(code_or_name: str) -> RuleInfo | None:
     """The rule with this code (any case) or name."""
-    raise NotImplementedError
+    rule = registry.find(code_or_name)
+    return rule.info() if rule else None

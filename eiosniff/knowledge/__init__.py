@@ -1,0 +1,9 @@
+"""Facts about real clients and servers, as data with sources: which library speaks, and what to change in it.
+
+`clients.toml` and `servers.toml` hold the fingerprints: conditions on *observations*, which are texts taken from a
+ledger (`observe.py` lists them). `fixes.toml` holds what to do about a finding, by rule and library.
+"""
+
+from eiosniff.knowledge.library import Library, advice, identify_client, identify_server, load
+
+__all__ = ["Library", "advice", "identify_client", "identify_server", "load"]

@@ -243,8 +243,8 @@ class Session:
     """
 
     index: int
-    sid: str
-    path: str
+    sid: str | None  # None: the capture does not show it
+    path: str | None
     client: "Client"
     server: "Server"
     client_endpoint: Endpoint

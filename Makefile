@@ -1,0 +1,60 @@
+# `make help` lists the targets. Everything runs in .venv, which `make setup` creates.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := eiosniff tests captures
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types docs docs-check bench captures cov fmt clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.installed ## create the environment and install eiosniff with its development tools
+
+$(VENV)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: setup ## print the report of a bundled recording
+	@$(BIN)/eiosniff demo --fail-on never
+
+test: setup ## run the tests (what needs tshark skips where it is missing, and says so)
+	$(BIN)/python -m pytest -n auto -rs
+
+check: setup lint types docs-check ## all that must hold before a commit
+	$(BIN)/python -m pytest -n auto -rs
+
+lint: setup ## ruff and the import contracts
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/lint-imports --config setup.cfg
+
+types: setup ## mypy --strict
+	$(BIN)/mypy eiosniff captures/kit.py tests
+
+fmt: setup ## format, and mend what ruff can mend
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+docs: setup ## regenerate docs/rules and the index of recordings
+	$(BIN)/python -m docs.generate
+
+docs-check: setup ## fail if a generated file is stale
+	$(BIN)/python -m docs.generate --check
+
+bench: setup ## time and memory of eiosniff and tshark on a capture of a million packets
+	$(BIN)/python -m tests.bench
+
+captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
+	$(BIN)/python captures/recorded/record_healthy.py all
+	$(BIN)/python captures/recorded/record_faulty.py all
+
+cov: setup ## branch coverage
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+clean: ## remove what make created
+	rm -rf $(VENV) build dist bench *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

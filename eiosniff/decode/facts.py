@@ -1,0 +1,120 @@
+"""Facts of HTTP requests and responses that the session ledgers keep: what was asked for, and who seems to speak."""
+
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.session import RequestFacts, Server
+
+_TEXT_LIMIT = 300
+_QUERY_LIMIT = 64
+_ENGINE_PATHS = ("/socket.io", "/engine.io")
+
+
+class Query(NamedTuple):
+    """The request target, split: path, and the parameters in order (percent-decoded, Latin-1 if not UTF-8)."""
+
+    path: str
+    parameters: tuple[tuple[str, str], ...]
+
+    def first(self, name: str) -> str | None:
+        """The first value of a parameter."""
+        return next((value for key, value in self.parameters if key == name), None)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """All values of a parameter, in order."""
+        return tuple(value for key, value in self.parameters if key == name)
+
+
+def parse_target(target: bytes) -> Query:
+    """Split a request target (origin form or absolute form, RFC 9112, section 3.2)."""
+    text = target[:8192].decode("latin-1")
+    if "://" in text[:8]:
+        text = "/" + text.split("://", 1)[1].partition("/")[2]
+    path, _, query = text.partition("?")
+    parameters = []
+    for pair in query.split("&", _QUERY_LIMIT)[:_QUERY_LIMIT]:
+        if pair:
+            name, _, value = pair.partition("=")
+            parameters.append((_decode(name), _decode(value)))
+    return Query(path[:_TEXT_LIMIT], tuple(parameters))
+
+
+def _decode(text: str) -> str:
+    if "%" in text or "+" in text:
+        text = unquote_plus(text)
+    return text[:_TEXT_LIMIT]
+
+
+def is_upgrade(request: HttpRequest) -> bool:
+    """Whether the request asks for a WebSocket (RFC 6455, section 4.1)."""
+    upgrade = request.header(b"upgrade")
+    return upgrade is not None and b"websocket" in upgrade.lower()
+
+
+def may_be_engineio(request: HttpRequest) -> bool:
+    """Whether the bodies of an exchange may hold Engine.IO: cheap, and asked for every request of every connection."""
+    target = request.target
+    return b"EIO=" in target or b"transport=" in target or b"sid=" in target
+
+
+def is_engineio(query: Query, upgrade: bool) -> bool:
+    """Whether a request is one of Engine.IO, by what it says: by its parameters, whatever port and path.
+
+    A WebSocket request without any of them counts on the default paths: hand-written clients forget the parameters.
+    """
+    names = {name for name, _ in query.parameters}
+    if "EIO" in names or "transport" in names:
+        return True
+    return (upgrade or "sid" in names) and query.path.startswith(_ENGINE_PATHS)
+
+
+def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int) -> RequestFacts:
+    """What the ledgers keep of a handshake request."""
+    return RequestFacts(
+        place=request.last,
+        stream=stream,
+        method=_text(request.method),
+        target=_text(request.target),
+        path=query.path,
+        query=query.parameters,
+        eio=query.first("EIO"),
+        transports=query.all("transport"),
+        upgrade=upgrade,
+        user_agent=_text(request.header(b"user-agent")),
+        origin=_optional(request.header(b"origin")),
+        host=_text(request.header(b"host")),
+        subprotocol=_optional(request.header(b"sec-websocket-protocol")),
+        extensions=_optional(request.header(b"sec-websocket-extensions")),
+        header_names=tuple(_text(name) for name, _ in request.headers()[:40]),
+    )
+
+
+def note_server(server: Server, response: HttpResponse) -> None:
+    """Keep what tells a server's library, from its first answers (marks are named in `knowledge/servers.toml`)."""
+    marks = server.marks
+    for mark, header in _SERVER_HEADERS:
+        if mark not in marks:
+            value = response.header(header)
+            if value is not None:
+                marks[mark] = _text(value)
+    if "allows-credentials-only" not in marks and response.header(b"access-control-allow-credentials") is not None:
+        bare = response.header(b"access-control-allow-origin") is None
+        marks["allows-credentials-only"] = "yes" if bare else "no"
+
+
+_SERVER_HEADERS = (
+    ("server", b"server"),
+    ("via", b"via"),
+    ("cache-control", b"cache-control"),
+    ("set-cookie", b"set-cookie"),
+    ("uwebsockets", b"uwebsockets"),
+)
+
+
+def _text(value: bytes | None) -> str:
+    return value[:_TEXT_LIMIT].decode("utf-8", "backslashreplace") if value else ""
+
+
+def _optional(value: bytes | None) -> str | None:
+    return None if value is None else _text(value)

@@ -1,0 +1,78 @@
+"""The lives of a client at a server, one after the other: what a reconnect loop is made of."""
+
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.session import Attempt, Client, Life, Loop, Outcome
+
+# What is worth recording as a chain; rules judge by the figures in it. A client that comes back minutes later, or
+# after minutes of service, does not loop.
+LONGEST_LIFE_NS = 120_000_000_000
+LONGEST_PAUSE_NS = 60_000_000_000
+LOOPS_KEPT = 4
+
+
+class LifeTracker:
+    """Follows one client: each new attempt ends the life before it, if that is over by then."""
+
+    __slots__ = ("_client", "_current", "_last", "_loop")
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._current: Attempt | None = None
+        self._last: Life | None = None
+        self._loop = Loop()
+
+    def begin(self, attempt: Attempt, busy: bool) -> None:
+        """A new attempt. `busy`: the session of the attempt before it still has something under way."""
+        life = self._life(self._current, busy)
+        if life is None or (self._last and life.start.ts_ns - self._last.end.ts_ns > LONGEST_PAUSE_NS):
+            self._break()
+        if life is not None:
+            self._extend(life)
+            if attempt.request.place.ts_ns - life.end.ts_ns > LONGEST_PAUSE_NS:
+                self._break()
+        self._current = attempt
+
+    def close(self) -> None:
+        """The capture is over; the last life counts if it ended."""
+        life = self._life(self._current, busy=True)
+        if life is not None:
+            self._extend(life)
+        self._break()
+
+    @staticmethod
+    def _life(attempt: Attempt | None, busy: bool) -> Life | None:
+        """The life of an attempt that is over; None while it lasts."""
+        if attempt is None:
+            return None
+        start, session = attempt.request.place, attempt.session
+        if session is None:
+            end = attempt.answer if attempt.outcome is Outcome.REFUSED else attempt.ended or attempt.answer
+            return Life(start, end or start, orderly=False) if attempt.outcome is not Outcome.PENDING else None
+        closing = session.closing
+        if closing is not None:
+            return Life(start, closing.place, closing.after_goodbye and closing.side is Side.CLIENT)
+        return None if busy else Life(start, session.last, orderly=False)
+
+    def _extend(self, life: Life) -> None:
+        if life.orderly or life.end.ts_ns - life.start.ts_ns > LONGEST_LIFE_NS:
+            self._break()
+            return
+        loop = self._loop
+        if self._last is not None:
+            loop.pauses.add(_pause(self._last.end, life.start))
+        loop.lives.add(life, life.start.ts_ns)
+        loop.lengths.add(life.end.ts_ns - life.start.ts_ns)
+        self._last = life
+
+    def _break(self) -> None:
+        loops = self._client.loops
+        if self._loop.lives.count > 1:
+            loops.append(self._loop)
+            loops.sort(key=lambda loop: -loop.lives.count)
+            del loops[LOOPS_KEPT:]
+        self._loop = Loop()
+        self._last = None
+
+
+def _pause(end: PacketRef, start: PacketRef) -> int:
+    return max(0, start.ts_ns - end.ts_ns)

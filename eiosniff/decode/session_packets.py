@@ -1,0 +1,275 @@
+"""The packets of one session, in order over all its connections, into its ledger."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from eiosniff.decode import heartbeat
+from eiosniff.decode.connect import connect_details, error_message
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.socketio import AttachmentJoiner, decode_packet
+from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.engineio import EioPacket, EioType, Transport
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.session import (
+    MAX_ANOMALIES,
+    MAX_NAMESPACES,
+    Beat,
+    CloseHow,
+    Closing,
+    Namespace,
+    NamespaceState,
+    Said,
+    Session,
+)
+from eiosniff.model.socketio import SioPacket, SioType
+from eiosniff.model.tally import Sketch
+from eiosniff.model.trouble import Anomaly, AnomalyKind
+
+MAX_PENDING_ACKS = 1024
+MAX_ACK_EVENTS = 64
+_SAID_BYTES = 80
+_TYPE_LABELS = [kind.label for kind in EioType]
+_SIO_LABELS = [kind.name for kind in SioType]
+
+Watcher = Callable[[Side, PacketRef, Callable[[PacketRef], None]], None]
+Listener = Callable[[DecodedPacket], None]
+
+
+@dataclass(slots=True, eq=False)
+class SessionState:
+    """What decoding a session needs beyond its ledger."""
+
+    session: Session
+    joiners: tuple[AttachmentJoiner, AttachmentJoiner] = field(
+        default_factory=lambda: (AttachmentJoiner(), AttachmentJoiner())
+    )
+    waiting_acks: OrderedDict[tuple[Side, str, int], tuple[int, str]] = field(default_factory=OrderedDict)
+    spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
+    goodbye: list[bool] = field(default_factory=lambda: [False, False])
+    open_websockets: int = 0
+    polls: set[Conversation] = field(default_factory=set)  # connections with a request under way
+    headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])
+
+    # ------------------------------------------------------------------ Engine.IO
+
+    def revision(self, side: Side) -> int:
+        """The revision in which to read what a side says: what it showed, else what the client claims, else 4."""
+        session = self.session
+        return session.revisions[side] or session.engineio or 4
+
+    def engineio(self, packet: EioPacket, stream: int, watch: Watcher, listener: Listener | None) -> None:
+        """Take one Engine.IO packet. `watch` asks TCP for the acknowledgement of the bytes that carried it."""
+        session = self.session
+        side = packet.side
+        session.last = packet.place
+        session.last_from[side] = packet.place
+        kind = packet.type
+        if kind < 0:
+            self._not_engineio(packet)
+            if listener:
+                self._tell(listener, packet, stream, None, "not an Engine.IO packet")
+            return
+        self.spoke_engineio[side] = True
+        counts = session.engineio_counts[side]
+        label = _TYPE_LABELS[kind]
+        counts[label] = counts.get(label, 0) + 1
+        if kind == EioType.MESSAGE:
+            self._message(packet, stream, listener)
+            return
+        session.recent.append(self._said(packet))
+        if kind == EioType.PING and packet.data != b"probe":
+            self._ping(packet, watch)
+        elif kind == EioType.PONG and packet.data != b"probe":
+            self._pong(packet, watch)
+        elif kind == EioType.UPGRADE and side is Side.CLIENT:
+            session.upgraded = packet.place
+            if packet.transport not in session.transports:
+                session.transports.append(packet.transport)
+        elif kind == EioType.CLOSE:
+            self.goodbye[side] = True
+            self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
+        if listener:
+            self._tell(listener, packet, stream, None, "")
+
+    def close(self, closing: Closing) -> None:
+        """Record how the session ended, if that is not known yet."""
+        if self.session.closing is None:
+            orderly = self.goodbye[closing.side] or closing.how is CloseHow.EIO_CLOSE
+            # A peer that only answers a goodbye with its FIN did not end the session.
+            closing.after_goodbye = orderly or any(self.goodbye)
+            if closing.after_goodbye and not self.goodbye[closing.side]:
+                closing.side = closing.side.other
+            self.session.closing = closing
+
+    def _not_engineio(self, packet: EioPacket) -> None:
+        said = self._said(packet)
+        session, side = self.session, packet.side
+        session.recent.append(said)
+        ledger = session.odd if self.spoke_engineio[side] else session.foreign
+        ledger[side].add(said, packet.place.ts_ns)
+
+    def _ping(self, packet: EioPacket, watch: Watcher) -> None:
+        session, side = self.session, packet.side
+        if side is Side.SERVER and session.revisions[side] is None:
+            session.revisions[side] = 4  # up to revision 3 a server never pings
+        beat = heartbeat.ping(session, side, packet.place)
+
+        def acknowledged(place: PacketRef, beat: Beat = beat) -> None:
+            beat.ping_acked = place
+
+        watch(side, packet.place, acknowledged)
+
+    def _pong(self, packet: EioPacket, watch: Watcher) -> None:
+        session, side = self.session, packet.side
+        if side is Side.SERVER and session.revisions[side] is None:
+            session.revisions[side] = 3
+        beat = heartbeat.pong(session, side, packet.place)
+        if beat is None:
+            return
+
+        def acknowledged(place: PacketRef, beat: Beat = beat) -> None:
+            beat.pong_acked = place
+
+        watch(side, packet.place, acknowledged)
+
+    # ------------------------------------------------------------------ Socket.IO
+
+    def _message(self, packet: EioPacket, stream: int, listener: Listener | None) -> None:
+        side = packet.side
+        if packet.binary:
+            self._joined(packet, stream, self.joiners[side].feed(packet), listener)
+            return
+        self.session.recent.append(self._said(packet))
+        decoded = decode_packet(packet)
+        if isinstance(decoded, SioPacket):
+            if decoded.attachments_expected:
+                self.headers[side] = packet
+            self._joined(packet, stream, self.joiners[side].feed(decoded), listener)
+            return
+        if decoded.looks_like_socketio:
+            self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
+        if listener:
+            wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else "not Socket.IO"
+            self._tell(listener, packet, stream, None, wanted)
+
+    def _joined(
+        self, packet: EioPacket, stream: int, results: tuple[SioPacket | Anomaly, ...], listener: Listener | None
+    ) -> None:
+        """What the joiner made of a packet: whole packets and anomalies, in order."""
+        for result in results:
+            if isinstance(result, Anomaly):
+                self.anomaly(result)
+                if listener:
+                    self._tell(listener, packet, stream, None, result.kind.value)
+                continue
+            self._socketio(result)
+            if listener:
+                header = self.headers[packet.side] if result.attachments_expected else packet
+                self._tell(listener, header or packet, stream, result, "")
+
+    def _socketio(self, packet: SioPacket) -> None:
+        session, side = self.session, packet.side
+        label = _SIO_LABELS[packet.type]
+        counts = session.socketio_counts[side]
+        counts[label] = counts.get(label, 0) + 1
+        if packet.type in (SioType.EVENT, SioType.BINARY_EVENT):
+            self._event(packet)
+        elif packet.type in (SioType.ACK, SioType.BINARY_ACK):
+            self._ack(packet)
+        else:
+            self._namespace_packet(packet)
+
+    def _namespace(self, name: str) -> Namespace | None:
+        known = self.session.namespaces
+        namespace = known.get(name)
+        if namespace is None and len(known) < MAX_NAMESPACES:
+            namespace = known[name] = Namespace(name)
+        return namespace
+
+    def _event(self, packet: SioPacket) -> None:
+        namespace = self._namespace(packet.namespace)
+        if namespace is not None:
+            namespace.events += 1
+            if packet.side is Side.CLIENT and namespace.connected is None and namespace.refused is None:
+                namespace.early_events.add(packet.place, packet.place.ts_ns)
+        if packet.id is not None:
+            waiting = self.waiting_acks
+            waiting[packet.side, packet.namespace, packet.id] = (packet.place.ts_ns, packet.event or "")
+            if len(waiting) > MAX_PENDING_ACKS:
+                waiting.popitem(last=False)
+
+    def _ack(self, packet: SioPacket) -> None:
+        if packet.id is None:
+            return
+        asked = self.waiting_acks.pop((packet.side.other, packet.namespace, packet.id), None)
+        if asked is None:
+            return
+        since, event = asked
+        delays = self.session.ack_delays
+        if event not in delays:
+            if len(delays) >= MAX_ACK_EVENTS:
+                return
+            delays[event] = Sketch()
+        delays[event].add(packet.place.ts_ns - since)
+
+    def _namespace_packet(self, packet: SioPacket) -> None:
+        namespace = self._namespace(packet.namespace)
+        if namespace is None:
+            return
+        session, side, place = self.session, packet.side, packet.place
+        if packet.type == SioType.CONNECT and side is Side.CLIENT:
+            namespace.connects += 1
+            namespace.connect = namespace.connect or place
+            namespace.auth_keys = namespace.auth_keys or connect_details(packet.data).keys
+            if namespace.state is not NamespaceState.CONNECTED:
+                namespace.state = NamespaceState.CONNECTING
+        elif packet.type == SioType.CONNECT:
+            if namespace.connect is None and not session.midstream:
+                namespace.unasked = True
+                # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
+                session.revisions[side] = session.revisions[side] or 3
+            namespace.connected = namespace.connected or place
+            namespace.state = NamespaceState.CONNECTED
+            namespace.socket_id = connect_details(packet.data).sid or namespace.socket_id
+        elif packet.type == SioType.CONNECT_ERROR:
+            namespace.state = NamespaceState.REFUSED
+            namespace.refused = namespace.refused or place
+            namespace.refusal = namespace.refusal or error_message(packet.data)
+        elif packet.type == SioType.DISCONNECT:
+            namespace.state = NamespaceState.DISCONNECTED
+            namespace.disconnected = place
+            namespace.disconnected_by = side
+            self.goodbye[side] = all(
+                other.state is not NamespaceState.CONNECTED for other in session.namespaces.values()
+            )
+
+    # ------------------------------------------------------------------ what is kept of a packet
+
+    def anomaly(self, anomaly: Anomaly) -> None:
+        """Record an anomaly of this session."""
+        session = self.session
+        session.anomaly_count += 1
+        if len(session.anomalies) < MAX_ANOMALIES:
+            session.anomalies.append(anomaly)
+
+    @staticmethod
+    def _said(packet: EioPacket) -> Said:
+        text = packet.data[:_SAID_BYTES]
+        if packet.type >= 0:
+            text = b"%d%s" % (packet.type, text)
+        return Said(packet.place, packet.side, text)
+
+    def _tell(
+        self, listener: Listener, packet: EioPacket, stream: int, socketio: SioPacket | None, trouble: str
+    ) -> None:
+        session = self.session
+        listener(
+            DecodedPacket("", stream, session.index, session.sid, self.revision(packet.side), packet, socketio, trouble)
+        )
+
+
+def note_transport(session: Session, transport: Transport) -> None:
+    """A transport that carried packets of the session (an upgrade counts when it is confirmed)."""
+    if transport not in session.transports:
+        session.transports.append(transport)

@@ -1,0 +1,479 @@
+"""From records of connections to sessions: a session is a sid over all its connections.
+
+Sees the records of all conversations in the order of the captured packets that completed them, and fills the ledgers
+of sessions, clients and servers. Judges nothing.
+"""
+
+from collections.abc import Callable
+
+from eiosniff.decode.conversation import Conversation, Record
+from eiosniff.decode.engineio import decode_message, decode_payload, parse_error_body, parse_open
+from eiosniff.decode.facts import Query, is_engineio, is_upgrade, note_server, parse_target, request_facts
+from eiosniff.decode.http1 import Upgrade
+from eiosniff.decode.lives import LifeTracker
+from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport
+from eiosniff.model.engineio import EioPacket, EioType, OpenPacket, ServerError, Transport
+from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.provenance import Endpoint, PacketRef, Side
+from eiosniff.model.session import (
+    MAX_CONNECTIONS,
+    MAX_GAPS,
+    Attempt,
+    Client,
+    CloseHow,
+    Closing,
+    ConnectionUse,
+    Outcome,
+    RefusedRequest,
+    RequestFacts,
+    Server,
+    Session,
+)
+from eiosniff.model.tally import Tally
+from eiosniff.model.tcp import EndKind, StreamEnd
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
+from eiosniff.model.websocket import Opcode, WsControl, WsMessage
+
+_BODY_KEPT = 300
+_CLOSES = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
+
+
+class Sessions:
+    """All sessions, clients and servers of one capture.
+
+    `watch` asks TCP for the acknowledgement of bytes of a conversation: (conversation, side, stream offset, packet that
+    brought them, what to call). `listener` hears every packet (for `eiosniff decode`).
+    """
+
+    def __init__(
+        self,
+        watch: Callable[[Conversation, Side, int, PacketRef, Callable[[PacketRef], None]], None],
+        listener: Listener | None = None,
+    ) -> None:
+        self.sessions: list[Session] = []
+        self.clients: dict[tuple[str, str, Endpoint], Client] = {}
+        self.servers: dict[Endpoint, Server] = {}
+        self._watch = watch
+        self._listener = listener
+        self._states: dict[Session, SessionState] = {}
+        self._by_sid: dict[tuple[Endpoint, str], Session] = {}
+        self._lives: dict[Client, LifeTracker] = {}
+        self._last_attempt: dict[Client, Attempt] = {}
+        self._waiting_requests: dict[HttpRequest, tuple[Query, bool]] = {}
+        self._handlers: dict[type, Callable[[Conversation, Record], None]] = {
+            WsMessage: self._ws_message,  # type: ignore[dict-item]  # keyed by the type of the record that each takes
+            WsControl: self._ws_control,  # type: ignore[dict-item]
+            HttpRequest: self._request,  # type: ignore[dict-item]
+            HttpResponse: self._response,  # type: ignore[dict-item]
+            Upgrade: self._upgrade,  # type: ignore[dict-item]
+            StreamEnd: self._end,  # type: ignore[dict-item]
+            Anomaly: self._anomaly,  # type: ignore[dict-item]
+            Gap: self._gap,  # type: ignore[dict-item]
+        }
+
+    def handle(self, conversation: Conversation, record: Record) -> None:
+        """Take one record."""
+        handler = self._handlers.get(type(record))
+        if handler is not None:
+            handler(conversation, record)
+
+    def close(self) -> None:
+        """The capture is over."""
+        for tracker in self._lives.values():
+            tracker.close()
+
+    # ------------------------------------------------------------------ requests and answers
+
+    def _request(self, conversation: Conversation, request: HttpRequest) -> None:
+        query, upgrade = parse_target(request.target), is_upgrade(request)
+        if not is_engineio(query, upgrade):
+            return
+        conversation.is_engineio = True
+        sid = query.first("sid")
+        if not sid:
+            self._begin_attempt(conversation, request, query, upgrade)
+            return
+        session = self._by_sid.get((conversation.ledger.server, sid))
+        if session is None:
+            # Not captured from its beginning; the answer will tell whether the server knows it.
+            self._waiting_requests[request] = (query, upgrade)
+            return
+        self._session_request(conversation, session, request, upgrade)
+
+    def _session_request(
+        self, conversation: Conversation, session: Session, request: HttpRequest, upgrade: bool
+    ) -> None:
+        self._note_client(session.client, request, parse_target(request.target), upgrade, conversation)
+        if not upgrade:
+            self._states[session].polls.add(conversation)
+        self._use(session, conversation, Transport.WEBSOCKET if upgrade else Transport.POLLING, request.last)
+        if request.body and not upgrade:
+            self._payload(conversation, session, request.body, request, Side.CLIENT)
+
+    def _begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
+        facts = request_facts(request, query, upgrade, conversation.ledger.stream)
+        attempt = Attempt(facts)
+        conversation.attempts[request] = attempt
+        client = self._client(conversation, facts.user_agent)
+        self._note_facts(client, facts)
+        before = self._last_attempt.get(client)
+        if before is not None:
+            client.attempt_starts.add(facts.place.ts_ns - before.request.place.ts_ns)
+        self._last_attempt[client] = attempt
+        self._tracker(client).begin(attempt, busy=self._is_busy(before))
+
+    def _is_busy(self, attempt: Attempt | None) -> bool:
+        if attempt is None or attempt.session is None:
+            return False
+        state = self._states[attempt.session]
+        return state.open_websockets > 0 or any(not poll.flow.over for poll in state.polls)
+
+    def _tracker(self, client: Client) -> LifeTracker:
+        tracker = self._lives.get(client)
+        if tracker is None:
+            tracker = self._lives[client] = LifeTracker(client)
+        return tracker
+
+    def _response(self, conversation: Conversation, response: HttpResponse) -> None:
+        request = response.request
+        if request is None or 100 <= response.status < 200:
+            return
+        attempt = conversation.attempts.get(request)
+        if attempt is not None:
+            if response.inside_websocket:
+                self._refused(conversation, attempt, response, Outcome.REFUSED_AFTER_101)
+            else:
+                self._attempt_answered(conversation, attempt, response)
+            return
+        query, upgrade = self._waiting_requests.pop(request, (None, False))
+        if query is None:
+            query = parse_target(request.target)
+            if not (conversation.is_engineio and is_engineio(query, upgrade)):
+                return
+            session = self._by_sid.get((conversation.ledger.server, query.first("sid") or ""))
+        elif response.status == 200:
+            session = self._midstream_session(conversation, query, request)
+            self._session_request(conversation, session, request, upgrade)
+        else:
+            return  # refused, of a session that the capture does not show
+        if session is not None:
+            self._session_answered(conversation, session, response)
+
+    def _attempt_answered(self, conversation: Conversation, attempt: Attempt, response: HttpResponse) -> None:
+        attempt.status = response.status
+        attempt.answer = response.last
+        if response.status >= 300:
+            self._refused(conversation, attempt, response, Outcome.REFUSED)
+            return
+        note_server(self._server(conversation.ledger.server), response)
+        payload = decode_payload(
+            response.body, response.header(b"content-type"), None, Side.SERVER, response.last, response.packets
+        )
+        packets = payload.packets
+        opening = parse_open(packets[0].data) if packets and packets[0].type == EioType.OPEN else None
+        if opening is None:
+            attempt.body = response.body[:_BODY_KEPT]
+            self._settle(conversation, attempt, Outcome.FOREIGN)
+            return
+        session = self._open(conversation, attempt, opening, Transport.POLLING, response.last)
+        session.revisions[Side.SERVER] = payload.revision_shape
+        session.requests_answered += 1
+        for packet in packets:
+            self._packet(conversation, session, packet, response.end)
+
+    def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:
+        attempt.status = response.status
+        attempt.answer = response.last
+        attempt.error = parse_error_body(response.body, response.header(b"content-type"))
+        attempt.body = response.body[:_BODY_KEPT]
+        server = self._server(conversation.ledger.server)
+        note_server(server, response)
+        if attempt.error is not None:
+            server.marks.setdefault("error-style", attempt.error.style)
+        self._settle(conversation, attempt, outcome)
+
+    def _settle(self, conversation: Conversation, attempt: Attempt, outcome: Outcome) -> None:
+        """The attempt has come to its end; from now on it counts as one of its kind."""
+        attempt.outcome = outcome
+        client = self._client(conversation, attempt.request.user_agent)
+        group = client.attempts.setdefault(attempt.signature(), Tally())
+        group.add(attempt, attempt.request.place.ts_ns)
+
+    def _session_answered(self, conversation: Conversation, session: Session, response: HttpResponse) -> None:
+        state = self._states[session]
+        state.polls.discard(conversation)
+        request = response.request
+        assert request is not None
+        if response.status >= 300 or response.inside_websocket:
+            self._session_refused(session, request, response)
+            return
+        session.requests_answered += 1
+        self._use(session, conversation, Transport.POLLING, response.last)
+        server = session.server
+        if request.method == b"POST":
+            server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
+        else:
+            self._payload(conversation, session, response.body, response, Side.SERVER)
+
+    def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
+        error = parse_error_body(response.body, response.header(b"content-type"))
+        closing = session.closing
+        refusal = RefusedRequest(
+            request=request.last,
+            answer=response.last,
+            status=response.status,
+            error=error,
+            transport=Transport.WEBSOCKET if is_upgrade(request) else Transport.POLLING,
+            after_close=closing is not None and closing.place.ts_ns <= request.last.ts_ns,
+            idle_ns=request.last.ts_ns - session.last.ts_ns,
+        )
+        session.refusals.add(refusal, refusal.answer.ts_ns)
+        if error is not None:
+            session.server.marks.setdefault("error-style", error.style)
+
+    def _payload(
+        self, conversation: Conversation, session: Session, body: bytes, message: HttpRequest | HttpResponse, side: Side
+    ) -> None:
+        hint = self._states[session].revision(side)
+        payload = decode_payload(body, message.header(b"content-type"), hint, side, message.last, message.packets)
+        if payload.revision_shape is not None and len(payload.packets) > 0:
+            session.revisions[side] = session.revisions[side] or payload.revision_shape
+        if payload.trouble and not message.missing:
+            found = body[:40].decode("latin-1")
+            anomaly = Anomaly(AnomalyKind.EIO_BAD_PAYLOAD, side, message.last, payload.trouble, found)
+            self._states[session].anomaly(anomaly)
+        for packet in payload.packets:
+            self._packet(conversation, session, packet, message.end)
+
+    # ------------------------------------------------------------------ WebSocket
+
+    def _upgrade(self, conversation: Conversation, upgrade: Upgrade) -> None:
+        request = upgrade.request
+        if request is None:
+            return
+        answer = upgrade.response.last if upgrade.response else None
+        attempt = conversation.attempts.get(request)
+        if attempt is not None:
+            attempt.status = 101
+            attempt.answer = answer
+            conversation.attempt = attempt
+            return
+        query = parse_target(request.target)
+        sid = query.first("sid")
+        session = self._by_sid.get((conversation.ledger.server, sid or ""))
+        if session is None and sid and is_engineio(query, upgrade=True):
+            session = self._midstream_session(conversation, query, request)
+            self._waiting_requests.pop(request, None)
+        if session is not None:
+            conversation.session = session
+            self._states[session].open_websockets += 1
+
+    def _ws_message(self, conversation: Conversation, message: WsMessage) -> None:
+        session = conversation.session
+        if session is None:
+            session = self._ws_without_session(conversation, message)
+            if session is None:
+                return
+        if not message.readable:
+            return
+        side = message.side
+        state = self._states[session]
+        packet = decode_message(
+            message.payload, message.opcode == Opcode.BINARY, state.revision(side), side,
+            Transport.WEBSOCKET, message.last, message.packets,
+        )  # fmt: skip
+        uses = session.connections
+        if uses and uses[-1].stream == conversation.ledger.stream:
+            uses[-1].last = message.last
+        self._packet(conversation, session, packet, message.end)
+
+    def _ws_without_session(self, conversation: Conversation, message: WsMessage) -> Session | None:
+        """The first messages after an upgrade without a sid: the server should open a session."""
+        attempt = conversation.attempt
+        text = message.payload if message.readable and message.opcode == Opcode.TEXT else b""
+        opening = parse_open(text[1:]) if message.side is Side.SERVER and text.startswith(b"0{") else None
+        if opening is not None:
+            if attempt is None:
+                attempt = self._unannounced_attempt(conversation)
+            return self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
+        if attempt is None:
+            if conversation.upgrade is None and text[:1] in tuple(b"%d" % digit for digit in range(7)):
+                return self._midstream_websocket(conversation)
+            if message.side is Side.SERVER or conversation.upgrade is None:
+                conversation.forget()
+            return None
+        if message.side is Side.CLIENT:
+            attempt.client_said = attempt.client_said or message.payload[:_BODY_KEPT] or b"?"
+        elif attempt.outcome is Outcome.PENDING:
+            attempt.body = message.payload[:_BODY_KEPT]
+            attempt.answer = message.last
+            self._settle(conversation, attempt, Outcome.FOREIGN)
+        return None
+
+    def _unannounced_attempt(self, conversation: Conversation) -> Attempt:
+        """A WebSocket whose request said nothing of Engine.IO, and that turned out to be it."""
+        request = conversation.upgrade.request if conversation.upgrade else None
+        if request is None:
+            request = HttpRequest(
+                Side.CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
+                conversation.ledger.first, conversation.ledger.first.number,
+            )  # fmt: skip
+        conversation.is_engineio = True
+        self._begin_attempt(conversation, request, parse_target(request.target), upgrade=True)
+        return conversation.attempts[request]
+
+    def _ws_control(self, conversation: Conversation, frame: WsControl) -> None:
+        if frame.opcode != Opcode.CLOSE:
+            return
+        session, attempt = conversation.session, conversation.attempt
+        reason = frame.close_reason.decode("utf-8", "backslashreplace")
+        if session is not None:
+            if self._carries(conversation, session):
+                closing = Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason)
+                self._states[session].close(closing)
+        elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
+            attempt.ended, attempt.ended_by = frame.last, frame.side
+            if reason:
+                attempt.error = ServerError(None, reason, "close")
+
+    @staticmethod
+    def _carries(conversation: Conversation, session: Session) -> bool:
+        """Whether the session lives on this WebSocket (and not on polling, with this one still on probation)."""
+        return session.upgraded is not None or session.transports == [Transport.WEBSOCKET]
+
+    def _end(self, conversation: Conversation, end: StreamEnd) -> None:
+        for attempt in conversation.attempts.values():
+            if attempt.outcome is Outcome.PENDING:
+                if end.kind is not EndKind.CAPTURE_ENDED and attempt.ended is None:
+                    attempt.ended, attempt.ended_by = end.place, end.side
+                if conversation.flow.over or end.kind is not EndKind.FIN:
+                    silent = attempt.status == 101
+                    self._settle(conversation, attempt, Outcome.SILENT_AFTER_101 if silent else Outcome.UNANSWERED)
+        session = conversation.session
+        if session is None:
+            return
+        state = self._states[session]
+        if conversation.websocket != [None, None] and conversation.flow.over:
+            state.open_websockets = max(0, state.open_websockets - 1)
+        how = _CLOSES.get(end.kind)
+        if how is not None and self._carries(conversation, session):
+            state.close(Closing(end.side, how, end.place))
+
+    def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
+        if conversation.session is not None:
+            self._states[conversation.session].anomaly(anomaly)
+
+    def _gap(self, conversation: Conversation, gap: Gap) -> None:
+        session = conversation.session
+        if session is not None and len(session.gaps) < MAX_GAPS:
+            session.gaps.append(gap.place.number)
+
+    # ------------------------------------------------------------------ sessions
+
+    def _packet(self, conversation: Conversation, session: Session, packet: EioPacket, end: int) -> None:
+        """One Engine.IO packet; `end` is the stream offset after the bytes that carried it."""
+
+        def watch(side: Side, place: PacketRef, acknowledged: Callable[[PacketRef], None]) -> None:
+            self._watch(conversation, side, end, place, acknowledged)
+
+        watcher: Watcher = watch
+        self._states[session].engineio(packet, conversation.ledger.stream, watcher, self._listener)
+
+    def _open(
+        self, conversation: Conversation, attempt: Attempt, opening: OpenPacket, transport: Transport, place: PacketRef
+    ) -> Session:
+        client = self._client(conversation, attempt.request.user_agent)
+        session = self._new(conversation, client, opening.sid, attempt.request.path, place)
+        session.attempt = attempt
+        session.handshake = opening
+        session.claimed_eio = attempt.request.eio
+        attempt.session = session
+        attempt.answer = place
+        server = session.server
+        server.handshake = server.handshake or opening
+        note_transport(session, transport)
+        self._settle(conversation, attempt, Outcome.OPENED)
+        self._use(session, conversation, transport, attempt.request.place)
+        if transport is Transport.WEBSOCKET:
+            conversation.session = session
+            self._states[session].open_websockets += 1
+        return session
+
+    def _midstream_session(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:
+        facts = request_facts(request, query, is_upgrade(request), conversation.ledger.stream)
+        client = self._client(conversation, facts.user_agent)
+        self._note_facts(client, facts)
+        session = self._new(conversation, client, query.first("sid") or "", query.path, request.last)
+        session.claimed_eio = facts.eio
+        session.midstream = True
+        note_transport(session, facts.transport or Transport.POLLING)
+        return session
+
+    def _midstream_websocket(self, conversation: Conversation) -> Session:
+        """A WebSocket whose handshake was not captured, speaking Engine.IO."""
+        client = self._client(conversation, "")
+        session = self._new(conversation, client, None, None, conversation.ledger.first)
+        session.midstream = True
+        note_transport(session, Transport.WEBSOCKET)
+        self._use(session, conversation, Transport.WEBSOCKET, conversation.ledger.first)
+        conversation.session = session
+        conversation.is_engineio = True
+        self._states[session].open_websockets += 1
+        return session
+
+    def _new(
+        self, conversation: Conversation, client: Client, sid: str | None, path: str | None, place: PacketRef
+    ) -> Session:
+        ledger = conversation.ledger
+        server = self._server(ledger.server)
+        session = Session(len(self.sessions) + 1, sid, path, client, server, ledger.client, place)
+        session.last = place
+        client.sessions += 1
+        server.sessions += 1
+        self.sessions.append(session)
+        self._states[session] = SessionState(session)
+        if sid:
+            self._by_sid[ledger.server, sid] = session
+        return session
+
+    @staticmethod
+    def _use(session: Session, conversation: Conversation, transport: Transport, place: PacketRef) -> None:
+        """Note that a connection carries the session."""
+        uses, stream = session.connections, conversation.ledger.stream
+        for use in reversed(uses[-4:]):
+            if use.stream == stream and use.transport is transport:
+                use.last = place
+                return
+        session.connection_count += 1
+        if len(uses) < MAX_CONNECTIONS:
+            uses.append(ConnectionUse(stream, transport, place, place))
+
+    # ------------------------------------------------------------------ clients and servers
+
+    def _client(self, conversation: Conversation, user_agent: str) -> Client:
+        ledger = conversation.ledger
+        key = (ledger.client.address, user_agent, ledger.server)
+        client = self.clients.get(key)
+        if client is None:
+            client = self.clients[key] = Client(ledger.client.address, user_agent, ledger.server)
+        return client
+
+    def _server(self, endpoint: Endpoint) -> Server:
+        server = self.servers.get(endpoint)
+        if server is None:
+            server = self.servers[endpoint] = Server(endpoint)
+        return server
+
+    def _note_client(
+        self, client: Client, request: HttpRequest, query: Query, upgrade: bool, conversation: Conversation
+    ) -> None:
+        """Keep the first WebSocket request of a client: the handshake of an upgrade tells more than that of polling."""
+        if upgrade and client.websocket_request is None:
+            client.websocket_request = request_facts(request, query, upgrade, conversation.ledger.stream)
+
+    @staticmethod
+    def _note_facts(client: Client, facts: RequestFacts) -> None:
+        if facts.upgrade:
+            client.websocket_request = client.websocket_request or facts
+        else:
+            client.polling_request = client.polling_request or facts

@@ -1,0 +1,69 @@
+"""What a TCP flow is, from the first bytes that one side sent: decided early, so that the rest costs nothing."""
+
+from enum import Enum
+
+# RFC 9110, section 9, and PATCH (RFC 5789): other methods do not open Engine.IO conversations.
+_METHODS = (b"GET ", b"POST ", b"OPTIONS ", b"HEAD ", b"PUT ", b"CONNECT ", b"DELETE ", b"PATCH ", b"TRACE ")
+_STATUS = b"HTTP/1."
+_LONGEST = max(len(start) for start in (*_METHODS, _STATUS))
+_TLS_RECORDS = (b"\x14\x03", b"\x15\x03", b"\x16\x03", b"\x17\x03")
+_DATA_OPCODES = (1, 2)
+_CONTROL_OPCODES = (8, 9, 10)
+
+
+class Protocol(Enum):
+    """What the first bytes look like; the values are what a report calls them."""
+
+    HTTP_REQUEST = "HTTP request"
+    HTTP_RESPONSE = "HTTP response"
+    WEBSOCKET_CLIENT = "WebSocket, masked"
+    WEBSOCKET_SERVER = "WebSocket"
+    TLS = "TLS"
+    OTHER = "other TCP"
+    UNKNOWN_YET = ""
+
+
+def sniff(data: bytes, midstream: bool) -> Protocol:
+    """Name the protocol by the first bytes of one side.
+
+    WebSocket frames are believed only where the beginning of the connection was not captured, and only if the whole
+    frame looks like one that carries Engine.IO: two bytes are weak evidence.
+    """
+    if data.startswith(_METHODS):
+        return Protocol.HTTP_REQUEST
+    if data.startswith(_STATUS):
+        return Protocol.HTTP_RESPONSE
+    if data[:2] in _TLS_RECORDS:
+        return Protocol.TLS
+    if midstream and len(data) >= 2:
+        websocket = _websocket(data)
+        if websocket is not None:
+            return websocket
+    if len(data) < _LONGEST and any(start.startswith(data) for start in (*_METHODS, _STATUS)):
+        return Protocol.UNKNOWN_YET
+    return Protocol.OTHER
+
+
+def _websocket(data: bytes) -> Protocol | None:
+    """Recognise a frame of a connection in midstream: FIN, a known opcode, a length that fits, Engine.IO in it."""
+    opcode, length, masked = data[0] & 0x0F, data[1] & 0x7F, data[1] & 0x80
+    if data[0] & 0xB0 != 0x80 or opcode not in _DATA_OPCODES + _CONTROL_OPCODES:
+        return None
+    start = 2
+    if length == 126:
+        length, start = int.from_bytes(data[2:4], "big"), 4
+    elif length == 127:
+        length, start = int.from_bytes(data[2:10], "big"), 10
+    if masked:
+        key, start = data[start : start + 4], start + 4
+        first = data[start] ^ key[0] if len(data) > start else None
+    else:
+        first = data[start] if len(data) > start else None
+    if opcode in _CONTROL_OPCODES:
+        plausible = length <= 125 and len(data) >= start + length
+    else:
+        compressed = bool(data[0] & 0x40)
+        plausible = length > 0 and (compressed or opcode == 2 or (first is not None and first in b"0123456b"))
+    if not plausible:
+        return None
+    return Protocol.WEBSOCKET_CLIENT if masked else Protocol.WEBSOCKET_SERVER

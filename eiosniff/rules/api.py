@@ -1,0 +1,140 @@
+"""What a rule is written with: `@rule`, `Hit`, and helpers for evidence.
+
+A rule is one function in a file of its own, `rules/<layer>/<code>_<name>.py`; the docstring of the module is its
+documentation, with the headings of `HEADINGS` in this order. It looks at one ledger, judges it by what is recorded
+there, keeps nothing between calls, and yields a `Hit` for each thing that it finds. See `docs/writing-a-rule.md`.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from eiosniff.model.finding import Certainty, Evidence, RuleInfo, Severity
+from eiosniff.model.provenance import Endpoint, PacketRef, Side
+from eiosniff.model.session import CaptureSummary, Client, Server, Session
+
+HEADINGS = (
+    "What it reports",
+    "Why it matters",
+    "On the wire",
+    "How to fix",
+    "When it is silent",
+    "References",
+)
+
+Subject = Session | Client | Server | CaptureSummary
+
+
+def evidence(place: PacketRef, side: Side | None, text: str) -> Evidence:
+    """A packet that proves something, and a few words on it (they may quote the wire)."""
+    return Evidence(place.number, place.ts_ns, side.label if side is not None else "", text)
+
+
+class Hit:
+    """One thing that a rule found.
+
+    `values` fill the placeholders of the rule's message (`{client}` and `{server}` are filled in by the engine).
+    A hit that stands for many occurrences (a tally in a ledger) gives their number and the usual time between them.
+    `client` and `server` are for rules whose subject is neither a session nor a client.
+    """
+
+    __slots__ = ("certainty", "client", "doubt", "evidence", "occurrences", "period_ns", "server", "severity", "values")
+
+    def __init__(
+        self,
+        *proof: Evidence,
+        certainty: Certainty = Certainty.CERTAIN,
+        doubt: str = "",
+        severity: Severity | None = None,
+        occurrences: int = 1,
+        period_ns: int | None = None,
+        client: str | None = None,
+        server: Endpoint | None = None,
+        **values: object,
+    ) -> None:
+        self.evidence = proof
+        self.certainty = certainty
+        self.doubt = doubt
+        self.severity = severity
+        self.occurrences = occurrences
+        self.period_ns = period_ns
+        self.client = client
+        self.server = server
+        self.values = values
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: its fixed data and its function.
+
+    `message` says what happened ("What" in the report), `why` explains it in a sentence or two to someone who does not
+    know the protocol, `fix` is what to do when neither library is known. `explains` names findings that are
+    consequences of this one. `tolerates_gaps` is for rules that are about gaps, or that a gap cannot mislead.
+    """
+
+    code: str
+    name: str
+    subject: type
+    severity: Severity
+    since: str
+    title: str
+    message: str
+    why: str
+    fix: tuple[str, ...]
+    explains: tuple[str, ...]
+    tolerates_gaps: bool
+    check: Callable[[Any], Iterator[Hit]]
+    documentation: str
+    file: str
+
+    def info(self) -> RuleInfo:
+        """What the reports and `eiosniff rules` show of it."""
+        return RuleInfo(
+            self.code, self.name, self.severity, self.since, self.title, self.explains, sections(self.documentation)
+        )
+
+
+def rule(
+    *,
+    code: str,
+    name: str,
+    subject: type,
+    severity: Severity,
+    since: str,
+    title: str,
+    message: str,
+    why: str,
+    fix: Iterable[str],
+    explains: Iterable[str] = (),
+    tolerates_gaps: bool = False,
+) -> Callable[[Callable[[Any], Iterator[Hit]]], Rule]:
+    """Make a rule of a function that looks at one ledger."""
+
+    def decorate(check: Callable[[Any], Iterator[Hit]]) -> Rule:
+        module = sys.modules[check.__module__]
+        return Rule(
+            code=code,
+            name=name,
+            subject=subject,
+            severity=severity,
+            since=since,
+            title=title,
+            message=message,
+            why=why,
+            fix=tuple(fix),
+            explains=tuple(explains),
+            tolerates_gaps=tolerates_gaps,
+            check=check,
+            documentation=inspect.cleandoc(module.__doc__ or ""),
+            file=module.__file__ or "",
+        )
+
+    return decorate
+
+
+def sections(documentation: str) -> tuple[tuple[str, str], ...]:
+    """The headings and texts of a rule's documentation (the lines before the first heading are its summary)."""
+    parts = documentation.split("\n## ")
+    return tuple((heading, text.strip()) for heading, _, text in (part.partition("\n") for part in parts[1:]))

@@ -1,0 +1,97 @@
+"""The server refuses the client's revision of Engine.IO, over polling.
+
+## What it reports
+A polling handshake (no `sid`) that the server refuses because of its `EIO` parameter, or for want of one.
+
+## Why it matters
+Client and server are of two generations: Socket.IO 2 and older speaks Engine.IO 3, Socket.IO 3 and later Engine.IO 4.
+Nothing is logged on either side by default; the client tries again for ever.
+
+## On the wire
+`GET ...EIO=3&transport=polling` is answered 400. Node (engine.io 4.1 and later) answers with the JSON
+`{"code":5,"message":"Unsupported protocol version"}`, python-socketio with a JSON string that says the client uses an
+unsupported version. socket.io 3.0 does not check and answers in revision 4 (rule EIO004).
+
+## How to fix
+Use a client of the server's generation. Where the client cannot change, `allowEIO3: true` makes Node servers
+(socket.io 3.1 and later) speak revision 3 too; python-socketio has no such option, a server of version 4 speaks
+revision 3.
+
+## When it is silent
+Refusals for other reasons (transport, origin, authentication, unknown sid) have other codes and other rules.
+
+## References
+- socket.io, "Troubleshooting connection issues", "Migrating from 2.x to 3.0", option `allowEIO3`
+- socket.io issue #4381, Flask-SocketIO issue #1424
+"""
+
+from collections.abc import Iterator
+
+from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Attempt, Client, Outcome
+from eiosniff.rules.api import Hit, evidence, rule
+
+UNSUPPORTED_CODE = 5
+_PYTHON_TEXT = "unsupported version of the Socket.IO"
+
+
+def refuses_revision(attempt: Attempt) -> bool:
+    """Whether an answer refuses the revision (python-socketio says the same of any request that it does not like, so a
+    client that asked for revision 4 is not meant)."""
+    error = attempt.error
+    if error is None:
+        return False
+    if error.code == UNSUPPORTED_CODE or "Unsupported protocol version" in error.message:
+        return True
+    return _PYTHON_TEXT in error.message
+
+
+@rule(
+    code="EIO001",
+    name="eio-unsupported-polling",
+    subject=Client,
+    severity=Severity.ERROR,
+    since="0.1.0",
+    title="The server refuses the client's protocol version ({asked}): 400 Bad Request",
+    message="{client} asks for {asked} ({request}). The server at {server} answers {status}{said}.",
+    why="The two are of different generations: Socket.IO 2 and older speaks Engine.IO 3, Socket.IO 3 and later speaks "
+    "Engine.IO 4. The server is of the newer one and refuses the older by default, without a word in its log.",
+    fix=(
+        "Use a client library of the server's generation (Socket.IO 3 or later), so that it asks for EIO=4.",
+        "Only if the client cannot change: allowEIO3: true on a Node server (socket.io 3.1 or later). Not for ever: it "
+        "keeps the old heartbeat and the old CORS defaults for those clients.",
+    ),
+    explains=("eio-missing", "connect-loop", "no-backoff"),
+)
+def eio_unsupported_polling(client: Client) -> Iterator[Hit]:
+    """See the module."""
+    for group in client.attempts.values():
+        sample = group.first[0]
+        request = sample.request
+        if sample.outcome is not Outcome.REFUSED or request.upgrade or not refuses_revision(sample):
+            continue
+        asked = f"EIO={request.eio}" if request.eio else "no EIO"
+        proof = []
+        for attempt in group:
+            proof.append(evidence(attempt.request.place, Side.CLIENT, f"{request.method} {attempt.request.target}"))
+            if attempt.answer is not None:
+                proof.append(evidence(attempt.answer, Side.SERVER, f"{attempt.status}{_said(attempt)}"))
+        yield Hit(
+            *proof,
+            occurrences=group.count,
+            period_ns=group.pauses.median if group.count > 1 else None,
+            asked=asked,
+            request=f"{request.method} {request.path}",
+            status=sample.status,
+            said=_said(sample),
+            eio=request.eio or "",
+        )
+
+
+def _said(attempt: Attempt) -> str:
+    error = attempt.error
+    if error is None:
+        return ""
+    code = f"code {error.code}, " if error.code is not None else ""
+    return f' ({code}"{error.message}")'

@@ -1,0 +1,31 @@
+"""Words that several rules put a fact into."""
+
+from eiosniff.model.session import CloseHow, Closing
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+def in_ms(duration_ns: int) -> str:
+    """A short duration: `0.8 ms`, `12 ms`, `1.5 s`."""
+    milliseconds = duration_ns / NS_PER_MS
+    if milliseconds < 10:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s"
+
+
+def closing_words(closing: Closing) -> str:
+    """How a session was closed: `closes, no status code`."""
+    if closing.how is CloseHow.WS_CLOSE:
+        if closing.code is None:
+            return "closes, no status code"
+        reason = f" {closing.reason!r}" if closing.reason else ""
+        return f"closes, code {closing.code}{reason}"
+    return {
+        CloseHow.EIO_CLOSE: 'closes (Engine.IO "1")',
+        CloseHow.FIN: "closes the connection (FIN)",
+        CloseHow.RST: "resets the connection (RST)",
+        CloseHow.REFUSED: "refuses the next request",
+    }[closing.how]
