@@ -5,7 +5,7 @@ decoder has as much as it said it needs, so that a message of many megabytes is 
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
@@ -55,20 +55,33 @@ class StreamBuffer:
     def append(self, chunk: StreamChunk) -> bool:
         """Take the next bytes; True when there are as many as `need` asked for."""
         orders = [chunk.delivered] * len(chunk.numbers) if chunk.delivered else chunk.numbers
+        offsets = [chunk.offset + start for start in chunk.starts]
+        goes_on = self._goes_on(chunk, orders[0])
         if self.pos == len(self.data) and not self._parts:  # nothing is left over: no copy
+            if goes_on:
+                offsets[0] = self._offsets[-1]
             self.data, self.pos, self.base = chunk.data, 0, chunk.offset
-            self._offsets = [chunk.offset + start for start in chunk.starts]
-            self._numbers, self._times, self._orders = chunk.numbers, chunk.times, orders
+            self._offsets, self._numbers, self._times, self._orders = offsets, chunk.numbers, chunk.times, orders
             self._holes.clear()
         else:
             # New lists: those of the chunk that came first are not ours to change.
-            self._offsets = self._offsets + [chunk.offset + start for start in chunk.starts]
-            self._numbers = self._numbers + chunk.numbers
-            self._times = self._times + chunk.times
-            self._orders = self._orders + orders
+            self._offsets = self._offsets + offsets[goes_on:]
+            self._numbers = self._numbers + chunk.numbers[goes_on:]
+            self._times = self._times + chunk.times[goes_on:]
+            self._orders = self._orders + orders[goes_on:]
             self._parts.append(chunk.data)
             self._waiting += len(chunk.data)
         return self._gather()
+
+    def _goes_on(self, chunk: StreamChunk, order: int) -> bool:
+        """Whether the chunk begins inside the packet that ended the last one: no packet boundary is there."""
+        return (
+            bool(self._numbers)
+            and self._numbers[-1] == chunk.numbers[0]
+            and self._orders[-1] == order
+            and self.end == chunk.offset
+            and not (self._holes and self._holes[-1][1] == chunk.offset)  # the packet showed the hole before it
+        )
 
     def append_gap(self, gap: Gap) -> bool:
         """Take a hole as zeros that `missing` knows of; False when it is too large to be filled (nothing is taken)."""
@@ -118,6 +131,13 @@ class StreamBuffer:
         at = max(0, bisect_right(self._offsets, offset) - 1)
         return PacketRef(self._numbers[at], self._times[at])
 
+    def packets_from(self, offset: int) -> Iterator[tuple[PacketRef, int, int]]:
+        """The packet that brought the byte at this stream offset, and those after it, each with the offset after its
+        bytes and its `order`: for a decoder that finds a record in nearly every packet."""
+        at = max(0, bisect_right(self._offsets, offset) - 1)
+        places = map(PacketRef, self._numbers[at:], self._times[at:])
+        return zip(places, [*self._offsets[at + 1 :], self.end], self._orders[at:], strict=True)
+
     def packets(self, start: int, end: int) -> tuple[int, ...]:
         """The numbers of the packets that brought the bytes `[start, end)`, in order of the bytes, each once."""
         first = max(0, bisect_right(self._offsets, start) - 1)
@@ -135,7 +155,23 @@ class StreamBuffer:
         """How many of the bytes `[start, end)` lie in holes."""
         if not self._holes:
             return 0
-        return sum(max(0, min(end, hole_end) - max(start, hole_start)) for hole_start, hole_end in self._holes)
+        return sum(hole_end - hole_start for hole_start, hole_end in self.holes(start, end))
+
+    def holes(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The parts of `[start, end)` that lie in holes, in order."""
+        return [(max(start, hole[0]), min(end, hole[1])) for hole in self._holes if hole[0] < end and hole[1] > start]
+
+    def after_holes(self, offset: int) -> int:
+        """The first stream offset from here on that is not in a hole."""
+        for hole_start, hole_end in self._holes:
+            if hole_start <= offset < hole_end:
+                offset = hole_end
+        return offset
+
+    def is_boundary(self, offset: int) -> bool:
+        """Whether the bytes of a captured packet begin here, or would: all that came ends here."""
+        at = bisect_right(self._offsets, offset) - 1
+        return offset == self.end or (at >= 0 and self._offsets[at] == offset)
 
     def boundaries(self, start: int) -> Sequence[int]:
         """Stream offsets after `start` at which the bytes of a captured packet begin: where a decoder that lost its

@@ -51,6 +51,7 @@ class Conversation:
     attempts: dict[HttpRequest, Attempt] = field(default_factory=dict)
     attempt: Attempt | None = None
     session: Session | None = None
+    early: list[WsMessage] = field(default_factory=list)  # of the client, before the session was opened
     is_engineio: bool = False
     uninteresting: bool = False
 

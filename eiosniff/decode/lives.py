@@ -50,7 +50,8 @@ class LifeTracker:
             return Life(start, end or start, orderly=False) if attempt.outcome is not Outcome.PENDING else None
         closing = session.closing
         if closing is not None:
-            return Life(start, closing.place, closing.after_goodbye and closing.side is Side.CLIENT)
+            said_goodbye = closing.after_goodbye and closing.side is Side.CLIENT and not session.refusals
+            return Life(start, closing.place, orderly=said_goodbye)
         return None if busy else Life(start, session.last, orderly=False)
 
     def _extend(self, life: Life) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from eiosniff.decode import heartbeat
-from eiosniff.decode.connect import connect_details, error_message
 from eiosniff.decode.conversation import Conversation
-from eiosniff.decode.socketio import AttachmentJoiner, decode_packet
+from eiosniff.decode.socketio import AttachmentJoiner, Joined, connect_details, decode_packet, error_message
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.provenance import PacketRef, Side
@@ -29,6 +28,7 @@ from eiosniff.model.trouble import Anomaly, AnomalyKind
 MAX_PENDING_ACKS = 1024
 MAX_ACK_EVENTS = 64
 _SAID_BYTES = 80
+_REFUSAL_LENGTH = 300
 _TYPE_LABELS = [kind.label for kind in EioType]
 _SIO_LABELS = [kind.name for kind in SioType]
 
@@ -42,7 +42,7 @@ class SessionState:
 
     session: Session
     joiners: tuple[AttachmentJoiner, AttachmentJoiner] = field(
-        default_factory=lambda: (AttachmentJoiner(), AttachmentJoiner())
+        default_factory=lambda: (AttachmentJoiner(Side.CLIENT), AttachmentJoiner(Side.SERVER))
     )
     waiting_acks: OrderedDict[tuple[Side, str, int], tuple[int, str]] = field(default_factory=OrderedDict)
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
@@ -153,20 +153,19 @@ class SessionState:
             wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else "not Socket.IO"
             self._tell(listener, packet, stream, None, wanted)
 
-    def _joined(
-        self, packet: EioPacket, stream: int, results: tuple[SioPacket | Anomaly, ...], listener: Listener | None
-    ) -> None:
-        """What the joiner made of a packet: whole packets and anomalies, in order."""
-        for result in results:
-            if isinstance(result, Anomaly):
-                self.anomaly(result)
-                if listener:
-                    self._tell(listener, packet, stream, None, result.kind.value)
-                continue
-            self._socketio(result)
+    def _joined(self, packet: EioPacket, stream: int, joined: Joined | None, listener: Listener | None) -> None:
+        """What the joiner made of a packet: anomalies, and packets that are whole now."""
+        if joined is None:
+            return
+        for anomaly in joined.anomalies:
+            self.anomaly(anomaly)
+            if listener and not joined.packets:
+                self._tell(listener, packet, stream, None, anomaly.kind.value)
+        for complete in joined.packets:
+            self._socketio(complete)
             if listener:
-                header = self.headers[packet.side] if result.attachments_expected else packet
-                self._tell(listener, header or packet, stream, result, "")
+                header = self.headers[packet.side] if complete.attachments_expected else packet
+                self._tell(listener, header or packet, stream, complete, "")
 
     def _socketio(self, packet: SioPacket) -> None:
         session, side = self.session, packet.side
@@ -235,7 +234,8 @@ class SessionState:
         elif packet.type == SioType.CONNECT_ERROR:
             namespace.state = NamespaceState.REFUSED
             namespace.refused = namespace.refused or place
-            namespace.refusal = namespace.refusal or error_message(packet.data)
+            beginning = packet.data[:_SAID_BYTES].decode("utf-8", "replace")
+            namespace.refusal = namespace.refusal or error_message(packet.data)[:_REFUSAL_LENGTH] or beginning
         elif packet.type == SioType.DISCONNECT:
             namespace.state = NamespaceState.DISCONNECTED
             namespace.disconnected = place

@@ -35,6 +35,7 @@ from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.websocket import Opcode, WsControl, WsMessage
 
 _BODY_KEPT = 300
+_EARLY_MESSAGES = 8
 _CLOSES = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
@@ -295,7 +296,11 @@ class Sessions:
         if opening is not None:
             if attempt is None:
                 attempt = self._unannounced_attempt(conversation)
-            return self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
+            session = self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
+            for early in conversation.early:
+                self._ws_message(conversation, early)
+            conversation.early.clear()
+            return session
         if attempt is None:
             if conversation.upgrade is None and text[:1] in tuple(b"%d" % digit for digit in range(7)):
                 return self._midstream_websocket(conversation)
@@ -304,6 +309,8 @@ class Sessions:
             return None
         if message.side is Side.CLIENT:
             attempt.client_said = attempt.client_said or message.payload[:_BODY_KEPT] or b"?"
+            if len(conversation.early) < _EARLY_MESSAGES:
+                conversation.early.append(message)
         elif attempt.outcome is Outcome.PENDING:
             attempt.body = message.payload[:_BODY_KEPT]
             attempt.answer = message.last
@@ -328,18 +335,13 @@ class Sessions:
         session, attempt = conversation.session, conversation.attempt
         reason = frame.close_reason.decode("utf-8", "backslashreplace")
         if session is not None:
-            if self._carries(conversation, session):
+            if session.on_websocket:
                 closing = Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason)
                 self._states[session].close(closing)
         elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
             attempt.ended, attempt.ended_by = frame.last, frame.side
             if reason:
                 attempt.error = ServerError(None, reason, "close")
-
-    @staticmethod
-    def _carries(conversation: Conversation, session: Session) -> bool:
-        """Whether the session lives on this WebSocket (and not on polling, with this one still on probation)."""
-        return session.upgraded is not None or session.transports == [Transport.WEBSOCKET]
 
     def _end(self, conversation: Conversation, end: StreamEnd) -> None:
         for attempt in conversation.attempts.values():
@@ -356,7 +358,7 @@ class Sessions:
         if conversation.websocket != [None, None] and conversation.flow.over:
             state.open_websockets = max(0, state.open_websockets - 1)
         how = _CLOSES.get(end.kind)
-        if how is not None and self._carries(conversation, session):
+        if how is not None and session.on_websocket:
             state.close(Closing(end.side, how, end.place))
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
@@ -397,6 +399,8 @@ class Sessions:
         if transport is Transport.WEBSOCKET:
             conversation.session = session
             self._states[session].open_websockets += 1
+        # Without the client's direction, what it did not say is not known.
+        session.midstream = not conversation.ledger.seen[Side.CLIENT]
         return session
 
     def _midstream_session(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:

@@ -195,6 +195,9 @@ class Stack:
 
     def _summarise(self) -> None:
         summary, counters = self.summary, self._packets.counters
+        for session in self.sessions.sessions:
+            closing = session.closing
+            session.observed_until_ns = closing.place.ts_ns if closing else summary.last_ns or session.last.ts_ns
         summary.connections = self._flows.connections
         clients = {address for address, _, _ in self.sessions.clients}
         for group in self._failed.values():

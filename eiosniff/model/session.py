@@ -274,6 +274,7 @@ class Session:
     ack_delays: dict[str, Sketch] = field(default_factory=dict)
     gaps: list[int] = field(default_factory=list)  # packets that showed one in its connections, capped
     midstream: bool = False
+    observed_until_ns: int = 0  # the end of the session, or of the capture
 
     @property
     def engineio(self) -> int | None:
@@ -295,6 +296,11 @@ class Session:
     def pinger(self) -> Side:
         """The side that sends pings in this revision."""
         return Side.SERVER if (self.engineio or 4) >= 4 else Side.CLIENT
+
+    @property
+    def on_websocket(self) -> bool:
+        """Whether the session lives (lived, at its end) on a WebSocket."""
+        return self.upgraded is not None or self.transports[:1] == [Transport.WEBSOCKET]
 
     def last_client_said(self) -> Said | None:
         """The client's last packet, if it is among the recent ones."""

@@ -76,7 +76,7 @@ def _merge(merged: dict[object, _Merged], rule: Rule, hit: Hit, ledger: object, 
     client, server = _peers(hit, ledger, ledgers)
     library = client.identity.library if client and client.identity else None
     address = hit.client or (client.address if client else "")
-    endpoint = str(hit.server or (server.endpoint if server else ""))
+    endpoint = str(hit.server or (server.endpoint if server else client.server if client else ""))
     key = (rule.code, endpoint, library or address)
     entry = merged.get(key)
     if entry is None:

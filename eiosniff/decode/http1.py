@@ -1,0 +1,285 @@
+"""HTTP/1.0 and HTTP/1.1 as a bystander sees them: both directions of one TCP connection (RFC 9110, RFC 9112).
+
+Strategy: each direction is read on its own (`http1_direction`, with `http1_head` and `http1_body` for the parts of a
+message). Here is what joins the two. Response k answers request k, so requests queue for their responses. What follows
+a request for another protocol (Upgrade, CONNECT) cannot be read before its response is known, so the client direction
+waits. And what was lost of the server direction may have been responses, so the next request begins a new queue.
+
+A step finds what it needs or leaves the buffer as it is. So a decision depends on which bytes have come, never on how
+many came at once, and the result not on how the input was cut.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from eiosniff.decode.buffer import StreamBuffer
+from eiosniff.decode.http1_body import body_reader
+from eiosniff.decode.http1_direction import Direction, HttpLimits
+from eiosniff.decode.http1_head import Head
+from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.provenance import Side
+from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
+
+__all__ = ["HttpConnection", "HttpEvent", "HttpLimits", "Upgrade"]
+
+_DEFAULT_LIMITS = HttpLimits()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upgrade:
+    """From here on both directions speak what the request asked for; `HttpConnection.take` has the bytes.
+
+    `request` is None when it was not captured. `response` is a 101, or a 2xx to CONNECT, or None when the direction of
+    the server was not captured but the client has changed over.
+    """
+
+    request: HttpRequest | None
+    response: HttpResponse | None
+
+
+HttpEvent = HttpRequest | HttpResponse | Anomaly | Desync | Upgrade
+
+
+class HttpConnection:
+    """Both directions of one connection: tell it chunks, gaps and ends of both sides in the order of the capture.
+
+    `keep_body` says for a request, of which only the head has been read, whether the bodies of the exchange are wanted.
+    Once `Upgrade` was returned, take what follows and tell it no more: the chunk with which it was returned is in what
+    there is to take; a gap or an end is not, and is still to be told to the next protocol.
+    """
+
+    def __init__(self, keep_body: Callable[[HttpRequest], bool], limits: HttpLimits = _DEFAULT_LIMITS) -> None:
+        self._keep_body = keep_body
+        self._limits = limits
+        self._events: list[HttpEvent] = []
+        self._client = Direction(Side.CLIENT, limits, self._events.append)
+        self._server = Direction(Side.SERVER, limits, self._events.append)
+        self._unanswered: deque[tuple[HttpRequest, bool]] = deque()  # with what `keep_body` said
+        self._asking: HttpRequest | None = None  # it asks for another protocol, and was not answered
+        self._newest_ns = 0  # of the client direction
+        self._heard = False  # the server direction is captured
+        self._upgraded = False
+        self._inside_websocket = False
+
+    @classmethod
+    def inside_websocket(cls, request: HttpRequest | None, limits: HttpLimits = _DEFAULT_LIMITS) -> Self:
+        """A reader for the HTTP that a server writes after its 101 to `request`; tell it only the server's side."""
+        connection = cls(lambda _: True, limits)
+        connection._inside_websocket = True
+        if request is not None:
+            connection._unanswered.append((request, True))
+        return connection
+
+    def take(self, side: Side) -> StreamBuffer:
+        """After `Upgrade`: the bytes of one direction that belong to the next protocol."""
+        return self._direction(side).buffer
+
+    def adopt(self, buffer: StreamBuffer) -> list[HttpEvent]:
+        """Read on, before anything else of this side, where another decoder stopped: the inverse of `take`."""
+        direction = self._direction(buffer.side)
+        direction.adopt(buffer)
+        if len(buffer):
+            self._heard |= direction is self._server
+            self._read(direction)
+        return self._told()
+
+    def feed(self, chunk: StreamChunk) -> list[HttpEvent]:
+        """Take the next bytes of one direction."""
+        if chunk.side:
+            direction = self._server
+            self._heard = True
+        else:
+            direction = self._client
+            self._newest_ns = max(self._newest_ns, *chunk.times)
+        direction.buffer.append(chunk)
+        self._read(direction)
+        return self._told()
+
+    def gap(self, gap: Gap) -> list[HttpEvent]:
+        """Take bytes that are missing."""
+        direction = self._direction(gap.side)
+        if direction is self._client and self._waits() and not self._must_wait(interrupted=True):
+            self._read(direction)
+        if not self._upgraded:
+            direction.skip(gap)
+        return self._told()
+
+    def end(self, end: StreamEnd) -> list[HttpEvent]:
+        """Take the end of one direction."""
+        if self._upgraded:
+            return []
+        direction = self._direction(end.side)
+        direction.ended = end
+        if direction is self._server:
+            self._heard |= end.kind is not EndKind.CAPTURE_ENDED
+            direction.close(end)
+        self._read_client()
+        return self._told()
+
+    def _direction(self, side: Side) -> Direction:
+        return self._server if side else self._client
+
+    def _told(self) -> list[HttpEvent]:
+        events = self._events.copy()
+        self._events.clear()
+        return events
+
+    def _read(self, direction: Direction) -> None:
+        """Read as many messages as have come."""
+        buffer = direction.buffer
+        while not self._upgraded:
+            if direction.body is not None:
+                if not direction.read_body(direction.body):
+                    return
+                continue
+            if direction is self._client and self._waits() and self._must_wait():
+                return
+            head = direction.find_head() if buffer.pos < len(buffer.data) else None
+            if head is None:
+                return
+            if direction is self._client:
+                self._read_request(head)
+            else:
+                self._read_response(head)
+
+    def _read_client(self) -> None:
+        """Read on in the client direction after something else than its bytes has changed what it waits for."""
+        self._read(self._client)
+        if self._client.ended is not None and not self._waits() and not self._upgraded:
+            self._client.close(self._client.ended)
+
+    def _read_request(self, head: Head) -> None:
+        buffer = self._client.buffer
+        start = buffer.offset
+        first = buffer.ref(start)
+        text = buffer.data[head.start : head.end]
+        folded = text.lower() + b"\r\n"
+        method, target, version = head.parts
+        # fmt: off
+        request = HttpRequest(
+            side=Side.CLIENT, head=text, body=b"", body_kept=False, body_length=0, missing=0, complete=False,
+            start=start, end=start, packets=(), first=first, last=first, order=0, _folded=folded,
+            method=method, target=target, version=version,
+        )
+        # fmt: on
+        wanted = self._keep_body(request)
+        self._queue(request, wanted)
+        if (method == b"CONNECT" or b"\nupgrade:" in folded) and not self._silent():
+            self._asking = request
+        request.body_kept = wanted
+        limit = self._limits.body if wanted else 0
+        self._client.begin(request, head, body_reader(request, folded, limit, wanted, self._events.append))
+
+    def _queue(self, request: HttpRequest, wanted: bool) -> None:
+        """Let a request wait for its response."""
+        if self._server.lossy:
+            self._server.lossy = False
+            self._unanswered.clear()
+        elif len(self._unanswered) == self._limits.unanswered:
+            self._unanswered.clear()
+            if self._heard:
+                expected = f"at most {self._limits.unanswered} requests without a response (limit `unanswered`)"
+                self._events.append(Anomaly(AnomalyKind.HTTP_TOO_LARGE, Side.CLIENT, request.first, expected, "more"))
+        self._unanswered.append((request, wanted))
+
+    def _read_response(self, head: Head) -> None:
+        buffer = self._server.buffer
+        start = buffer.offset
+        first = buffer.ref(start)
+        text = buffer.data[head.start : head.end]
+        folded = text.lower() + b"\r\n"
+        version, digits, reason = head.parts
+        status = int(digits)
+        request, wanted = self._answered(status)
+        limit = self._limits.unasked_body if request is None else self._limits.body if wanted else 0
+        # fmt: off
+        response = HttpResponse(
+            side=Side.SERVER, head=text, body=b"", body_kept=limit > 0, body_length=0, missing=0, complete=False,
+            start=start, end=start, packets=(), first=first, last=first, order=0, _folded=folded,
+            status=status, reason=reason, version=version, request=request, inside_websocket=self._inside_websocket,
+        )
+        # fmt: on
+        method = b"" if request is None else request.method
+        tunnel = method == b"CONNECT" and 200 <= status < 300
+        body = None
+        if not (method == b"HEAD" or tunnel or status < 200 or status in {204, 304}):  # RFC 9112, section 6.3, 1 and 2
+            body = body_reader(response, folded, limit, wanted, self._events.append)
+        answered = request is not None and request is self._asking and (status >= 200 or status == 101)
+        if answered:
+            self._asking = None
+            if method != b"CONNECT":
+                self._report_early_frames()
+        self._server.begin(response, head, body)
+        if tunnel or (status == 101 and (request is None or request.header(b"upgrade") is not None)):
+            self._upgrade(request, response)
+        elif answered:
+            self._read_client()
+
+    def _answered(self, status: int) -> tuple[HttpRequest | None, bool]:
+        """The request that a response with this status answers, and whether its body is wanted."""
+        queue = self._unanswered
+        if not queue:
+            return None, False
+        if self._inside_websocket or (status < 200 and status != 101):  # an interim response: the final one is to come
+            return queue[0]
+        if status == 101 and self._asking is not None:  # the last one asks; those before it were never answered
+            while len(queue) > 1:
+                queue.popleft()
+        return queue.popleft()
+
+    # Another protocol
+
+    def _silent(self) -> bool:
+        """Whether no response can come any more, in a capture that would show it."""
+        return self._heard and self._server.ended is not None
+
+    def _waits(self) -> bool:
+        """Whether the client direction has come to the end of a request for another protocol."""
+        return self._asking is not None and self._client.body is None
+
+    def _must_wait(self, interrupted: bool = False) -> bool:
+        """Whether the bytes after a request for another protocol must go on waiting for its response.
+
+        If that will not be seen, they tell themselves what they are. `interrupted` says that a gap follows them.
+        """
+        asking, buffer = self._asking, self._client.buffer
+        held = len(buffer)
+        if asking is None or (not held and not self._silent()):
+            return asking is not None
+        unseen = not self._heard or self._server.lossy
+        # Two bytes tell a frame, so that nothing is decided before they have come.
+        impatient = held > 1 and self._newest_ns - asking.last.ts_ns > self._limits.patience_ns
+        too_many = held > self._limits.held
+        given_up = unseen and (impatient or self._client.ended is not None)
+        if not (self._silent() or interrupted or too_many or given_up):
+            return True
+        self._asking = None
+        if held and (unseen or too_many) and (asking.method == b"CONNECT" or _begins_frame(buffer)):
+            self._upgrade(asking, None)
+            return True
+        if asking.method != b"CONNECT":
+            self._report_early_frames()
+        return False
+
+    def _report_early_frames(self) -> None:
+        """Frames wait for a 101, from a server that was captured: it cannot have expected them."""
+        buffer = self._client.buffer
+        if self._client.body is None and _begins_frame(buffer):
+            place = buffer.ref(buffer.offset)
+            expected = "no WebSocket frame before the 101"
+            self._events.append(Anomaly(AnomalyKind.WS_BEFORE_101, Side.CLIENT, place, expected, "a masked frame"))
+
+    def _upgrade(self, request: HttpRequest | None, response: HttpResponse | None) -> None:
+        self._upgraded = True
+        self._client.abandon()
+        self._server.abandon()
+        self._events.append(Upgrade(request, response))
+
+
+def _begins_frame(buffer: StreamBuffer) -> bool:
+    """Whether what follows looks like a client's WebSocket frame: FIN, perhaps compressed, a mask (RFC 6455, 5.2)."""
+    start = buffer.data[buffer.pos : buffer.pos + 2]
+    return len(start) == 2 and start[0] & 0xB0 == 0x80 and start[0] & 0x0F <= 0x0A and start[1] >= 0x80

@@ -1,0 +1,343 @@
+"""The body of an HTTP/1.x message: where it ends (RFC 9112, section 6), and its codings undone (RFC 9110, section 8.4).
+
+Strategy: `body_reader` chooses one of three readers by the fields of the head. A reader takes from the buffer whatever
+has come, so that nothing waits to be joined, and keeps it only if somebody asked: a body that nobody wants costs
+arithmetic. It also knows what a gap does to it: where a length is known, missing bytes are counted and framing goes on.
+"""
+
+import re
+import zlib
+from collections.abc import Callable
+from enum import Enum
+
+from eiosniff.decode.buffer import StreamBuffer
+from eiosniff.model.http import HttpMessage
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.tcp import EndKind
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
+
+Report = Callable[[Anomaly], object]
+
+# chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF; chunk-size = 1*HEXDIG (RFC 9112, section 7.1).
+# 16 digits are 64 bits: more is no length. White space after the size is not in the grammar; h11 allows it for servers
+# that pad the size to a fixed width.
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?(\r?)")
+
+# A chunk-size line is a few digits, a trailer field a digest: 4 KiB is far above both, and all that is ever held.
+_LINE_LIMIT = 4096
+
+# Content-Length = 1*DIGIT (RFC 9110, section 8.6). 18 digits are an exabyte, and fit 64 bits.
+_DIGITS = re.compile(rb"[0-9]{1,18}")
+
+# The fields that framing asks for, as they are searched in a head in lower case.
+_TRANSFER_ENCODING = b"\ntransfer-encoding:"
+_CONTENT_LENGTH = b"\ncontent-length:"
+_CONTENT_ENCODING = b"\ncontent-encoding:"
+
+# Nobody codes a body more than twice; a longer list is a bomb.
+_CODINGS_LIMIT = 3
+
+
+class Progress(Enum):
+    """What a reader says of its body after it has read."""
+
+    MORE = "needs more bytes"
+    DONE = "is over"
+    BROKEN = "has lost its framing"
+
+
+class Body:
+    """What all readers share: bytes are counted, and kept as long as there are at most `limit` of them.
+
+    `length` leaves chunk framing out. `wanted` marks a body that somebody asked for: only then does reaching the limit
+    matter.
+    """
+
+    def __init__(self, limit: int, wanted: bool) -> None:
+        self.length = 0
+        self.missing = 0
+        self.kept = limit > 0
+        self.codings: list[bytes] = []  # in the order in which they were applied
+        self._limit = limit
+        self._wanted = wanted
+        self._pieces: list[bytes] = []
+
+    def read(self, buffer: StreamBuffer, report: Report) -> Progress:
+        """Take what belongs to the body from the bytes that have come."""
+        raise NotImplementedError
+
+    def skip(self, gap: Gap, report: Report) -> int | None:
+        """Take missing bytes: how many of them are the body's, or None when nobody can tell where framing goes on."""
+        raise NotImplementedError
+
+    def lacks(self, end: EndKind) -> str:
+        """What should have come before the stream ended in this way; empty when the body is complete."""
+        raise NotImplementedError
+
+    def content(self) -> bytes:
+        """The bytes that were kept, with zeros for those in a gap."""
+        return b"".join(self._pieces)
+
+    def _take(self, buffer: StreamBuffer, count: int, report: Report) -> None:
+        pos = buffer.pos
+        if self.kept:
+            if self.length + count > self._limit:
+                self._drop(buffer.side, buffer.ref(buffer.offset + self._limit - self.length), report)
+            else:
+                self._pieces.append(buffer.data[pos : pos + count])
+        buffer.pos = pos + count
+        self.length += count
+
+    def _miss(self, gap: Gap, count: int, report: Report) -> None:
+        if self.kept:
+            if self.length + count > self._limit:
+                self._drop(gap.side, gap.place, report)
+            else:
+                self._pieces.append(bytes(count))
+        self.length += count
+        self.missing += count
+
+    def _drop(self, side: Side, place: PacketRef, report: Report) -> None:
+        """Forget a body that is too large: the first part of it would mislead whoever decodes it."""
+        self.kept = False
+        self._pieces.clear()
+        if self._wanted:
+            expected = f"a body of at most {self._limit} bytes (limit `body`)"
+            report(Anomaly(AnomalyKind.HTTP_TOO_LARGE, side, place, expected, "a larger one"))
+
+
+class ContentLength(Body):
+    """A body of known length (RFC 9112, section 6.2)."""
+
+    def __init__(self, size: int, limit: int, wanted: bool) -> None:
+        super().__init__(limit, wanted)
+        self._left = size
+
+    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102
+        count = min(self._left, len(buffer.data) - buffer.pos)
+        self._take(buffer, count, report)
+        self._left -= count
+        return Progress.MORE if self._left else Progress.DONE
+
+    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102
+        count = min(self._left, gap.length)
+        self._miss(gap, count, report)
+        self._left -= count
+        return count
+
+    def lacks(self, end: EndKind) -> str:  # noqa: D102
+        return f"{self._left} more bytes of the body"
+
+
+class UntilClose(Body):
+    """A response body that only the end of the connection ends (RFC 9112, section 6.3, item 8)."""
+
+    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102
+        self._take(buffer, len(buffer.data) - buffer.pos, report)
+        return Progress.MORE
+
+    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102
+        self._miss(gap, gap.length, report)
+        return gap.length
+
+    def lacks(self, end: EndKind) -> str:  # noqa: D102
+        return "" if end is EndKind.FIN else "the rest of the body, then FIN"
+
+
+class _Part(Enum):
+    """What a chunked body goes on with."""
+
+    SIZE = "chunk-size line"
+    DATA = "chunk data"
+    DATA_END = "CRLF after the chunk data"
+    TRAILER = "trailer section"
+
+
+class Chunked(Body):
+    """A body in chunks (RFC 9112, section 7.1). Chunk extensions and trailer fields are read over."""
+
+    def __init__(self, limit: int, wanted: bool) -> None:
+        super().__init__(limit, wanted)
+        self._part = _Part.SIZE
+        self._left = 0
+        self._odd = False
+
+    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102
+        data = buffer.data
+        while True:
+            if self._part is _Part.DATA:
+                count = min(self._left, len(data) - buffer.pos)
+                self._take(buffer, count, report)
+                self._left -= count
+                if self._left:
+                    return Progress.MORE
+                self._part = _Part.DATA_END
+            elif self._part is _Part.DATA_END:
+                ending = data[buffer.pos : buffer.pos + 2]
+                if ending in (b"", b"\r"):
+                    return Progress.MORE
+                if ending == b"\r\n":
+                    buffer.pos += 2
+                else:  # without it the next size line may still be where it must be
+                    self._depart(buffer, "CRLF after the chunk data", ending[:1], report)
+                    buffer.pos += ending[:1] == b"\n"
+                self._part = _Part.SIZE
+            else:
+                progress = self._line(buffer, report)
+                if progress is not None:
+                    return progress
+
+    def _line(self, buffer: StreamBuffer, report: Report) -> Progress | None:
+        """Read a chunk-size line or a line of the trailer section; None when there is more to read."""
+        data, pos = buffer.data, buffer.pos
+        line_end = data.find(b"\n", pos, pos + _LINE_LIMIT)
+        if line_end < 0:
+            if len(data) - pos < _LINE_LIMIT:
+                return Progress.MORE
+            expected = f"a {self._part.value} of at most {_LINE_LIMIT} bytes"
+            place = buffer.ref(buffer.offset)
+            report(Anomaly(AnomalyKind.HTTP_TOO_LARGE, buffer.side, place, expected, "a longer one"))
+            return Progress.BROKEN
+        if self._part is _Part.TRAILER:
+            buffer.pos = line_end + 1
+            return Progress.DONE if data[pos:line_end] in (b"", b"\r") else None
+        match = _CHUNK_SIZE.fullmatch(data, pos, line_end)
+        if match is None:
+            self._depart(buffer, "chunk-size", data[pos:line_end], report)
+            return Progress.BROKEN
+        if not match[2]:
+            self._depart(buffer, "CRLF after the chunk-size", b"\n", report)
+        self._left = int(match[1], 16)
+        self._part = _Part.DATA if self._left else _Part.TRAILER
+        buffer.pos = line_end + 1
+        return None
+
+    def _depart(self, buffer: StreamBuffer, expected: str, found: bytes, report: Report) -> None:
+        """Report bad framing: once a body, since a sender that has a wrong idea of chunks has it in each."""
+        if not self._odd:
+            self._odd = True
+            place = buffer.ref(buffer.offset)
+            report(Anomaly(AnomalyKind.HTTP_BAD_CHUNK, buffer.side, place, expected, quoted(found)))
+
+    def skip(self, gap: Gap, report: Report) -> int | None:  # noqa: D102
+        if self._part is not _Part.DATA or gap.length > self._left:
+            return None
+        self._miss(gap, gap.length, report)
+        self._left -= gap.length
+        return gap.length
+
+    def lacks(self, end: EndKind) -> str:  # noqa: D102
+        return "the last chunk"
+
+
+def body_reader(message: HttpMessage, folded: bytes, limit: int, wanted: bool, report: Report) -> Body | None:
+    """The reader for the body of `message` by RFC 9112, section 6.3; None when it has no body.
+
+    `folded` is its head in lower case, as a whole number of lines. The cases in which a response has no body whatever
+    its fields say (items 1 and 2) are the caller's.
+    """
+    codings = members(folded, _TRANSFER_ENCODING) if _TRANSFER_ENCODING in folded else []
+    lengths = members(folded, _CONTENT_LENGTH) if _CONTENT_LENGTH in folded else []
+    if not codings and not lengths and message.side is Side.CLIENT:
+        return None  # item 7
+    body = _framing(message, codings, lengths, limit, wanted, report)
+    if body is not None and body.kept and (codings or _CONTENT_ENCODING in folded):
+        body.codings = members(folded, _CONTENT_ENCODING) + codings
+    return body
+
+
+def _framing(
+    message: HttpMessage, codings: list[bytes], lengths: list[bytes], limit: int, wanted: bool, report: Report
+) -> Body | None:
+    wrong = ""
+    body: Body | None = UntilClose(limit, wanted) if message.side is Side.SERVER else None  # items 7 and 8
+    # `identity` is a coding of RFC 2616 that old peers still send; it means nothing.
+    codings = [coding for coding in codings if coding not in {b"", b"identity"}]
+    if codings:
+        if lengths:  # item 3: Transfer-Encoding overrides
+            wrong = "both Transfer-Encoding and Content-Length"
+        if codings[-1] == b"chunked":
+            body = Chunked(limit, wanted)
+        else:  # item 4
+            wrong = f"Transfer-Encoding that ends with {quoted(codings[-1])}"
+    elif lengths:
+        sizes = [int(length) for length in lengths if _DIGITS.fullmatch(length)]
+        if len(sizes) < len(lengths) or len(set(sizes)) > 1:  # item 5
+            wrong = f"Content-Length {quoted(b', '.join(lengths))}"
+        if sizes:
+            body = ContentLength(sizes[0], limit, wanted) if sizes[0] else None
+    if wrong:
+        report(Anomaly(AnomalyKind.HTTP_BAD_LENGTH, message.side, message.first, "one way to tell the length", wrong))
+    return body
+
+
+def members(folded: bytes, field: bytes) -> list[bytes]:
+    """The members of all lines of a field (`field` is its name between LF and colon), as if they were one list
+    (RFC 9110, section 5.3), in lower case."""
+    found: list[bytes] = []
+    at = folded.find(field)
+    while at >= 0:
+        start = at + len(field)
+        end = folded.index(b"\n", start)
+        found += [member.strip() for member in folded[start:end].split(b",")]
+        at = folded.find(field, end)
+    return found
+
+
+def undo_codings(codings: list[bytes], body: bytes, limit: int) -> tuple[bytes | None, AnomalyKind | None, str]:
+    """Undo `codings`, in the order in which they were applied: the content (None: too large), and what was wrong.
+
+    An unknown coding (`br`, `zstd`) leaves the body as sent.
+    """
+    wrong: list[str] = []
+    if len(codings) > _CODINGS_LIMIT:
+        return body, AnomalyKind.HTTP_BAD_CODING, f"{len(codings)} codings"
+    for coding in reversed(codings):
+        if coding in (b"gzip", b"x-gzip"):
+            body = _inflate(body, 16 + zlib.MAX_WBITS, limit, wrong)
+        elif coding == b"deflate":
+            # The coding is the zlib format (RFC 9110, section 8.4.1.2); some senders leave its two-byte header out.
+            header = int.from_bytes(body[:2])
+            zlib_format = header >> 8 & 0x0F == zlib.DEFLATED and header % 31 == 0
+            body = _inflate(body, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS, limit, wrong)
+        elif coding not in (b"", b"identity", b"chunked"):
+            break
+        if len(body) > limit:
+            return None, AnomalyKind.HTTP_TOO_LARGE, f"more than {limit} bytes inflated (limit `inflated`)"
+    return body, AnomalyKind.HTTP_BAD_CODING if wrong else None, "; ".join(wrong)
+
+
+def _inflate(data: bytes, window: int, limit: int, wrong: list[str]) -> bytes:
+    """What can be inflated of `data`; at most `limit + 1` bytes, which tells that there is more."""
+    inflater = zlib.decompressobj(window)
+    try:
+        content = inflater.decompress(data, limit + 1)
+    except zlib.error as error:
+        wrong.append(str(error))
+        return _inflate_until_error(data, window, limit)
+    if len(content) <= limit:
+        if not inflater.eof:
+            wrong.append(f"the coding ends early, after {len(data)} bytes")
+        elif inflater.unused_data:
+            wrong.append(f"{len(inflater.unused_data)} bytes after the end of the coding")
+    return content
+
+
+def _inflate_until_error(data: bytes, window: int, limit: int) -> bytes:
+    """Inflate in small steps: zlib gives nothing for a step with an error in it."""
+    inflater = zlib.decompressobj(window)
+    step = 1 + len(data) // 4096
+    content = bytearray()
+    for at in range(0, len(data), step):
+        try:
+            content += inflater.decompress(data[at : at + step], limit + 1 - len(content))
+        except zlib.error:
+            break
+        if len(content) > limit:
+            break
+    return bytes(content)
+
+
+def quoted(found: bytes) -> str:
+    """Bytes from the wire as a short text for `Anomaly.found`."""
+    return found[:80].decode("latin-1")

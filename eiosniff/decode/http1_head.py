@@ -1,0 +1,114 @@
+"""The head of an HTTP/1.x message: where one begins and ends, and whether it keeps to the grammar (RFC 9112).
+
+Strategy: one regular expression recognises, validates and takes apart a head that keeps to the grammar; nearly all do.
+Only a head that departs from it is looked at line by line, by more liberal expressions that still keep out text that
+merely looks alike. Header lines are not split: that is for whoever wants to see them (`HttpMessage.headers`).
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from eiosniff.model.provenance import Side
+from eiosniff.model.trouble import AnomalyKind
+
+# token = 1*tchar (RFC 9110, section 5.6.2). The longest registered method has 17 characters.
+_TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_METHOD = _TCHAR + rb"{1,24}+"
+
+# field-line = field-name ":" OWS field-value OWS (RFC 9112, section 5). A value has no CR, LF or NUL (RFC 9110, 5.5).
+_FIELD = _TCHAR + rb"++:[^\r\n\x00]*+\r\n"
+
+# By side: a whole head but for the empty line at its end.
+# request-line = method SP request-target SP HTTP-version (RFC 9112, section 3)
+# status-line = HTTP-version SP status-code SP [ reason-phrase ] (section 4)
+_HEAD = (
+    re.compile(rb"(" + _METHOD + rb") ([^\x00-\x20\x7f]++) HTTP/(1\.[0-9])\r\n(?:" + _FIELD + rb")*+"),
+    re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9]{2}) ([^\r\n\x00]*+)\r\n(?:" + _FIELD + rb")*+"),
+)
+
+# By side: a start line that departs. White space in a target comes from requests written by hand; many servers leave
+# the SP before an empty reason out. RFC 9112, section 2.2, lets a recipient take a lone LF for the end of a line.
+_START_LINE = (
+    re.compile(rb"(" + _METHOD + rb")[ \t]++(.*)[ \t]HTTP/(1\.[0-9])[ \t]*\r?", re.DOTALL),
+    re.compile(rb"HTTP/(1\.[0-9])[ \t]+([0-9]{3})(?:[ \t]([^\r]*))?\r?"),
+)
+
+# By side: what may become a start line when more bytes come. Most garbage is turned away at its first byte.
+_MAY_START = (
+    re.compile(_METHOD + rb"(?:[ \t]|\Z)"),
+    re.compile(rb"HTTP/1\.|" + rb"|".join(rb"HTTP/1."[:length] + rb"\Z" for length in range(7))),
+)
+
+_FIELD_LINE = re.compile(_FIELD + rb"|\r\n")
+
+
+class Head(NamedTuple):
+    """A head in `data[start:end]`; the body begins at `after`.
+
+    `parts` are method, target and version of a request; version, status and reason of a response.
+    """
+
+    parts: tuple[bytes, bytes, bytes]
+    start: int
+    end: int
+    after: int
+    regular: bool
+
+
+class NoHead(Enum):
+    """Why there is no head."""
+
+    YET = "it may become one when more bytes come"
+    HERE = "no start line"
+    WITHIN_LIMIT = "a start line, but no end within the limit"
+
+
+def head_at(data: bytes, pos: int, side: Side, limit: int) -> Head | NoHead:
+    """The head that begins at `pos`, after empty lines (RFC 9112, section 2.2, wants them skipped)."""
+    size = len(data)
+    stop = pos + limit
+    start = pos
+    while start < size and data[start] in b"\r\n":
+        start += 1
+    if start >= size or start >= stop:
+        return NoHead.HERE if start >= stop else NoHead.YET
+    if not _MAY_START[side].match(data, start):
+        return NoHead.HERE
+    end = data.find(b"\r\n\r\n", start, stop)
+    if end >= 0:
+        match = _HEAD[side].fullmatch(data, start, end + 2)
+        if match:
+            return Head(match.groups(), start, end, end + 4, True)  # type: ignore[arg-type]  # three groups
+    return _irregular_head(data, start, stop, side)
+
+
+def _irregular_head(data: bytes, start: int, stop: int, side: Side) -> Head | NoHead:
+    whole = len(data) >= stop
+    line_end = data.find(b"\n", start, stop)
+    if line_end < 0:
+        return NoHead.HERE if whole else NoHead.YET
+    match = _START_LINE[side].fullmatch(data, start, line_end)
+    if match is None:
+        return NoHead.HERE
+    ends = [end for end in (data.find(b"\n\r\n", line_end, stop), data.find(b"\n\n", line_end, stop)) if end >= 0]
+    if not ends:
+        return NoHead.WITHIN_LIMIT if whole else NoHead.YET
+    end = min(ends)
+    after = end + (2 if data.startswith(b"\n", end + 1) else 3)
+    end -= data.startswith(b"\r", end - 1)
+    first, second, third = (part.strip() for part in match.groups(b""))
+    return Head((first, second, third), start, end, after, False)
+
+
+def departures(data: bytes, head: Head, side: Side) -> Iterator[tuple[AnomalyKind, str, bytes]]:
+    """Where a head departs from the grammar, as kind, expected, found: at most its start line and one field line."""
+    start_line, *field_lines = data[head.start : head.after].splitlines(keepends=True)
+    if not _HEAD[side].fullmatch(start_line):
+        expected = "version SP status-code SP reason CRLF" if side else "method SP target SP version CRLF"
+        yield AnomalyKind.HTTP_BAD_START_LINE, expected, start_line
+    for line in field_lines:
+        if not _FIELD_LINE.fullmatch(line):
+            yield AnomalyKind.HTTP_BAD_HEADER, "field-name: value CRLF", line
+            return

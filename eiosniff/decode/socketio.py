@@ -1,0 +1,346 @@
+"""Socket.IO packets of the default parser, revisions 4 and 5 (https://github.com/socketio/socket.io-protocol).
+
+    <type>[<attachments>-][<namespace>[?<query>],][<ack id>][<JSON>]
+
+The text of an Engine.IO message is one packet; the attachments of a BINARY_EVENT or BINARY_ACK follow as that many
+binary messages. Where the documents are silent, socket.io-parser 4.2.7 is followed: it is what most servers run.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from eiosniff.model.engineio import EioPacket
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.socketio import SioPacket, SioType
+from eiosniff.model.trouble import Anomaly, AnomalyKind
+
+# Event names that the libraries use for themselves; socket.io-parser from 4.2.4 refuses an EVENT named so.
+RESERVED_EVENTS = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
+# python-socketio's limit. JavaScript reads more digits too, but no longer as an exact number.
+MAX_ID_DIGITS = 100
+# socket.io-parser refuses more than 10 attachments from 4.2.6 on. It had no limit before, and what those versions
+# accept is to be decoded; a header that announces more than this is a mistake.
+MAX_ATTACHMENTS = 1024
+# 64 times the default `maxHttpBufferSize` of 1 MB, which bounds each single message.
+MAX_ATTACHED_BYTES = 64 << 20
+# Python's objects take many times the space of the JSON that they are read from.
+MAX_JSON_READ = 4 << 20
+MAX_KEYS = 32
+MAX_QUOTED = 40
+
+
+@dataclass(slots=True, frozen=True)
+class SioSyntax:
+    """Why the data of an Engine.IO message is no Socket.IO packet.
+
+    `position` counts bytes from the packet's type digit. `looks_like_socketio` is False for what is rather a message of
+    a plain Engine.IO application, or of another parser (socket.io 2.x with the msgpack parser sends control packets as
+    JSON text).
+    """
+
+    position: int
+    expected: str
+    found: str
+    looks_like_socketio: bool
+
+
+# What JSON the types carry, as msgspec types that keep nothing but the event name: the rest is checked and skipped.
+class _Event(msgspec.Struct, array_like=True):
+    name: str | float
+
+
+class _Array(msgspec.Struct, array_like=True):
+    pass
+
+
+class _Object(msgspec.Struct):
+    pass
+
+
+# By type digit: what the JSON has to be, and what checks it. A DISCONNECT has none.
+_JSON = (
+    "an object",
+    "nothing",
+    "an array that begins with a string or a number",
+    "an array",
+    "a string or an object",
+    "an array that begins with a string or a number",
+    "an array",
+)
+_CHECKS: tuple[Callable[[bytes], object] | None, ...] = tuple(
+    shape and msgspec.json.Decoder(shape).decode
+    for shape in (_Object, None, _Event, _Array, str | _Object, _Event, _Array)
+)
+_EVENTS = frozenset({SioType.EVENT, SioType.BINARY_EVENT})
+# The documents want a payload for these; socket.io-parser lets it be absent, and its users then fail.
+_NEEDS_JSON = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
+_BINARY_EVENT = int(SioType.BINARY_EVENT)  # members of an enumeration are slow to compare
+# A blank is a digit to JavaScript, where Number(" ") == " " holds: `42/chat, ["a"]` has the ack id 0.
+_ID = re.compile(rb"[0-9 \t\r\n]+")
+_PLAUSIBLE = re.compile(rb'[0-6](?:\d+-)?(?:/[^,]*(?:,|\Z))?[\d\s]*(?:[\[{"]|\Z)')
+_PLACEHOLDER = re.compile(rb'"_placeholder"\s*:\s*true')
+
+
+def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
+    """The Socket.IO packet in the text of a MESSAGE, without its attachments (see `AttachmentJoiner`).
+
+    The steps are those of `decodeString` in socket.io-parser, in its order.
+    """
+    data = packet.data
+    kind = data[0] - 48 if data else -1
+    if packet.binary or not 0 <= kind <= 6:
+        return _syntax(data, 0, "a packet type, 0 to 6")
+    namespace, query, ack_id, attachments = "/", "", None, 0
+    event: str | None = None
+    at = 1
+    if kind >= _BINARY_EVENT:
+        dash = data.find(b"-", 1, 12)  # ten digits: more than anyone can send
+        if dash < 0 or not data[1:dash].isdigit():
+            return _syntax(data, 1, "the number of attachments and '-'")
+        attachments = int(data[1:dash])
+        at = dash + 1
+    if data.startswith(b"/", at):
+        comma = data.find(b",", at)
+        end = comma if comma >= 0 else len(data)
+        namespace, _, query = data[at:end].decode(errors="replace").partition("?")
+        at = end + 1
+    id_characters = _ID.match(data, at)
+    if id_characters:
+        digits = id_characters[0].strip() or b"0"
+        if not digits.isdigit() or len(digits) > MAX_ID_DIGITS:
+            return _syntax(data, at, "an ack id")
+        ack_id = int(digits)
+        at = id_characters.end()
+    text = data[at:]
+    if text:
+        check = _CHECKS[kind]
+        if check is None:
+            return _syntax(data, at, "nothing after a DISCONNECT")
+        try:
+            value = check(text)
+        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+            name = _read_json_slowly(kind, data, at)
+            if isinstance(name, SioSyntax):
+                return name
+            event = name
+        else:
+            if isinstance(value, _Event) and isinstance(value.name, str):
+                event = value.name
+    elif kind in _NEEDS_JSON:
+        # Past the end: no comma closed the namespace, so that `/chat["a"]` is all of it.
+        expected = _JSON[kind] if at <= len(data) else f"',' after the namespace and {_JSON[kind]}"
+        return _syntax(data, len(data), expected)
+    return SioPacket(
+        kind, namespace or "/", query, ack_id, text, event, attachments, (), packet.side, packet.place, packet.packets
+    )
+
+
+def _syntax(data: bytes, position: int, expected: str) -> SioSyntax:
+    rest = data[position : position + MAX_QUOTED].decode(errors="replace")
+    found = f"`{rest}` at byte {position}" if rest else f"the end at byte {position}"
+    return SioSyntax(position, expected, found, _PLAUSIBLE.match(data) is not None)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+# float: Python refuses to read integers of more than 4300 digits, JavaScript does not.
+_JAVASCRIPT_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
+_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
+_ARRAY_START = re.compile(r"\[[ \t\r\n]*")
+
+
+def _read_json_slowly(kind: int, data: bytes, at: int) -> str | SioSyntax | None:
+    """The event name in JSON that msgspec refused: JSON.parse takes lone surrogates, any number and any nesting.
+
+    Says where the error is, too: for msgspec, all that follows a lone surrogate is "truncated".
+    """
+    too_long = len(data) - at > MAX_JSON_READ
+    text = data[at : at + 1024 if too_long else None].decode(errors="surrogateescape")
+    try:
+        value = _read_beginning(text) if too_long else _JAVASCRIPT_JSON.decode(text)
+    except json.JSONDecodeError as error:
+        return _syntax(data, at + _byte_length(text[: error.pos]), f"JSON ({error.msg})")
+    except ValueError:
+        constant = next(match for match in _CONSTANT.finditer(text) if match[1])
+        return _syntax(data, at + _byte_length(text[: constant.start()]), "JSON (it has no such number)")
+    except RecursionError:
+        value = _read_beginning(text)
+    head = value[0] if isinstance(value, list) and value else None
+    if kind in _EVENTS:
+        valid = isinstance(head, str | float)
+    elif kind == SioType.CONNECT:
+        valid = isinstance(value, dict)
+    elif kind == SioType.CONNECT_ERROR:
+        valid = isinstance(value, str | dict)
+    else:
+        valid = isinstance(value, list)
+    if not valid:
+        return _syntax(data, at, _JSON[kind])
+    if kind in _EVENTS and isinstance(head, str):
+        # Pairs of surrogates become the character that they are, and what stands alone is not fit for printing.
+        return head.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return None
+
+
+def _byte_length(text: str) -> int:
+    return len(text.encode(errors="surrogateescape"))
+
+
+def _read_beginning(text: str) -> object:
+    """An array with its first element, or an object: what is too long or too deep to be read is taken for valid."""
+    start = _ARRAY_START.match(text)
+    if start is None:
+        return {}
+    try:
+        return [_JAVASCRIPT_JSON.raw_decode(text, start.end())[0]]
+    except (ValueError, RecursionError):
+        return [None]
+
+
+def placeholders(data: bytes) -> int:
+    """How many attachments the JSON of a packet has a place for."""
+    return len(_PLACEHOLDER.findall(data))
+
+
+@dataclass(slots=True, frozen=True)
+class ConnectDetails:
+    """What the JSON of a CONNECT holds: a client's auth object, or a server's answer to it.
+
+    `keys` are those of the object, in the order as sent. `sid` is the socket id; `pid` and `offset` belong to
+    connection state recovery (socket.io 4.6). A field is None where it is absent, or no string.
+    """
+
+    keys: tuple[str, ...] = ()
+    sid: str | None = None
+    pid: str | None = None
+    offset: str | None = None
+
+
+def connect_details(data: bytes) -> ConnectDetails:
+    """What `SioPacket.data` of a CONNECT holds; in revision 4 it is empty."""
+    fields = _parse_json(data)
+    if not isinstance(fields, dict):
+        return ConnectDetails()
+    sid, pid, offset = (
+        value if isinstance(value, str) else None for value in map(fields.get, ("sid", "pid", "offset"))
+    )
+    return ConnectDetails(tuple(fields)[:MAX_KEYS], sid, pid, offset)
+
+
+def error_message(data: bytes) -> str:
+    """The message in `SioPacket.data` of a CONNECT_ERROR: a string up to revision 4, `{"message": ...}` in 5."""
+    value = _parse_json(data)
+    if isinstance(value, dict):
+        value = value.get("message")
+    return value if isinstance(value, str) else ""
+
+
+def _parse_json(data: bytes) -> object:
+    try:
+        return None if len(data) > MAX_JSON_READ else msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+@dataclass(slots=True)
+class Joined:
+    """What is complete, and what is wrong, after a joiner took a packet; the anomalies come before the packets."""
+
+    packets: tuple[SioPacket, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+
+
+class AttachmentJoiner:
+    """Joins packets and their attachments: one for each direction of a session.
+
+    Feed it the Socket.IO packets and the binary MESSAGEs in the order in which they came. Engine.IO's own packets may
+    stand between attachments; they are not fed.
+    """
+
+    __slots__ = ("_attachments", "_bytes", "_header", "_missing", "_numbers", "_side")
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._header: SioPacket | None = None
+        self._missing = 0
+        self._attachments: list[bytes] | None = None  # None: too large, they are counted but not kept
+        self._bytes = 0
+        self._numbers: dict[int, None] = {}  # of captured packets, each once, in order
+
+    @property
+    def waiting(self) -> bool:
+        """Whether attachments of a packet are still to come."""
+        return self._header is not None
+
+    def feed(self, packet: SioPacket | EioPacket) -> Joined | None:
+        """Take the next packet or binary message; None while more attachments are to come.
+
+        A packet whose attachments are too large comes without them, and with the anomaly that says so.
+        """
+        if isinstance(packet, EioPacket):
+            return self._attach(packet)
+        if self._header is None:
+            return self._begin(packet) if packet.attachments_expected else Joined((packet,))
+        interrupted = self._incomplete(self._header)
+        joined = self.feed(packet) or Joined()
+        joined.anomalies = (interrupted, *joined.anomalies)
+        return joined
+
+    def give_up(self) -> Anomaly | None:
+        """Stop waiting for attachments: the direction has ended, or text came that is no packet."""
+        return None if self._header is None else self._incomplete(self._header)
+
+    def _incomplete(self, header: SioPacket) -> Anomaly:
+        expected = f"{header.attachments_expected} binary messages after the header"
+        found = f"{header.attachments_expected - self._missing}"
+        self._end()
+        return Anomaly(AnomalyKind.SIO_BINARY_INCOMPLETE, self._side, header.place, expected, found)
+
+    def _begin(self, header: SioPacket) -> Joined | None:
+        self._header = header
+        self._missing = header.attachments_expected
+        if self._missing > MAX_ATTACHMENTS:
+            return self._too_large(header, header.place, f"at most {MAX_ATTACHMENTS} attachments", f"{self._missing}")
+        self._attachments = []
+        self._numbers = dict.fromkeys(header.packets)
+        return None
+
+    def _attach(self, message: EioPacket) -> Joined | None:
+        header = self._header
+        if header is None:
+            expected, found = "text, or a header before it", f"a binary message of {len(message.data)} bytes"
+            return Joined((), (Anomaly(AnomalyKind.SIO_BINARY_ORPHAN, self._side, message.place, expected, found),))
+        self._missing -= 1
+        joined: Joined | None = None
+        if self._attachments is not None:
+            self._attachments.append(message.data)
+            self._bytes += len(message.data)
+            if message.packets is not header.packets:  # one polling body may hold them all
+                self._numbers.update(dict.fromkeys(message.packets))
+            if self._bytes > MAX_ATTACHED_BYTES:
+                found = f"{self._bytes} in {len(self._attachments)} attachments"
+                joined = self._too_large(header, message.place, f"at most {MAX_ATTACHED_BYTES} bytes", found)
+            elif not self._missing:
+                attachments, packets = tuple(self._attachments), tuple(self._numbers)
+                joined = Joined((replace(header, attachments=attachments, place=message.place, packets=packets),))
+        if not self._missing:
+            self._end()
+        return joined
+
+    def _too_large(self, header: SioPacket, place: PacketRef, expected: str, found: str) -> Joined:
+        self._attachments = None
+        return Joined((header,), (Anomaly(AnomalyKind.SIO_TOO_LARGE, self._side, place, expected, found),))
+
+    def _end(self) -> None:
+        self._header = None
+        self._attachments = None
+        self._missing = self._bytes = 0
+        self._numbers = {}

@@ -1,0 +1,73 @@
+"""The client sends events before it has joined the namespace.
+
+## What it reports
+An EVENT of the client on a namespace before the server's CONNECT reply for it, in a Socket.IO 5 session.
+
+## Why it matters
+Node servers take it as a protocol violation and close the connection without a reason; python-socketio drops the event
+without a word.
+
+## On the wire
+`42["..."]` of the client with no `40{"sid":...}` of the server before it, whether or not the client has sent its own
+`40`. Node: an empty close frame at once. python-socketio: nothing.
+
+## How to fix
+Wait for the server's CONNECT reply before the first event. arduinoWebSockets calls back with `sIOtype_CONNECT` when the
+*WebSocket* is open, which is too early: send CONNECT there, and events later.
+
+## When it is silent
+In sessions of revision 3, which the server joins by itself; when the beginning of the session was not captured.
+
+## References
+- Socket.IO protocol, revision 5, "Connection to a namespace"
+"""
+
+from collections.abc import Iterator
+
+from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Session
+from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms
+
+CLOSED_BECAUSE_NS = NS_PER_S
+
+
+@rule(
+    code="SIO050",
+    name="event-before-connect",
+    subject=Session,
+    severity=Severity.ERROR,
+    since="0.1.0",
+    title="The client sends an event before it has joined the namespace",
+    message="{client} sends an event on {namespace} {before}. The server at {server} {reaction}.",
+    why="From Socket.IO 3 on a client may send events only after the server has answered its CONNECT; events before "
+    "that are a protocol violation.",
+    fix=(
+        'Send "40" after the open packet, wait for the server\'s "40{{"sid":...}}", and only then send events.',
+        "arduinoWebSockets: sIOtype_CONNECT is called when the WebSocket opens. Call "
+        'socketIO.send(sIOtype_CONNECT, "/") there, and send the first event later.',
+    ),
+    explains=("no-connect-packet", "connect-loop", "no-backoff"),
+)
+def event_before_connect(session: Session) -> Iterator[Hit]:
+    """See the module."""
+    if session.engineio != 4 or session.midstream:
+        return
+    closing = session.closing
+    for namespace in session.namespaces.values():
+        early = namespace.early_events
+        if not early:
+            continue
+        proof = [evidence(place, Side.CLIENT, "EVENT before the CONNECT reply") for place in early]
+        reaction = "ignores it: the event is lost"
+        last = early.last or early.first[0]
+        if closing is not None and closing.side is Side.SERVER:
+            delay = closing.place.ts_ns - last.ts_ns
+            if 0 <= delay <= CLOSED_BECAUSE_NS:
+                proof.append(evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(delay)} later"))
+                reaction = "closes the connection at once"
+        elif namespace.connected is not None:
+            continue  # the reply was under way; the server took the event
+        before = "without any CONNECT" if namespace.connect is None else "before the server answers its CONNECT"
+        yield Hit(*proof, occurrences=early.count, namespace=namespace.name, before=before, reaction=reaction)

@@ -1,0 +1,64 @@
+"""The server refuses the client's CONNECT.
+
+## What it reports
+A CONNECT_ERROR (ERROR up to revision 4) with a message of the application, usually from an authentication middleware.
+
+## Why it matters
+The client stays outside. The JavaScript client does not try again after a CONNECT_ERROR: it waits for the application
+to change `auth` and call `connect()`.
+
+## On the wire
+`44{"message":"..."}` (revision 4 and older: `44"..."`) instead of `40{"sid":...}`, and then nothing.
+
+## How to fix
+Read the message: it is the server application's own. Check that the client sends what the server looks for, and where
+it looks for it: `auth` in Socket.IO 3 and later, the query in Socket.IO 2.
+
+## When it is silent
+For messages of the library itself ("Invalid namespace", "Unable to connect"), which have another cause.
+
+## References
+- socket.io documentation, "Middlewares" and "Client options", `auth`
+"""
+
+from collections.abc import Iterator
+
+from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Session
+from eiosniff.rules.api import Hit, evidence, rule
+
+# What the libraries say by themselves when a namespace does not exist (socket.io; python-socketio).
+NOT_OF_THE_APPLICATION = ("Invalid namespace", "Unable to connect")
+
+
+@rule(
+    code="SIO054",
+    name="connect-error-auth",
+    subject=Session,
+    severity=Severity.ERROR,
+    since="0.1.0",
+    title='The server application refuses the client: "{reason}"',
+    message='{client} asks to join {namespace} {auth}. The server at {server} answers CONNECT_ERROR "{reason}".',
+    why="The text is the server application's own, usually of an authentication middleware. The client does not try "
+    "again by itself.",
+    fix=(
+        "Check the credentials that the client sends, and that they are where the server looks for them: the auth "
+        "option for Socket.IO 3 and later (40{{...}}), the query for Socket.IO 2.",
+        "After renewing them, set socket.auth and call socket.connect(): there is no automatic retry.",
+    ),
+    explains=("connect-loop", "no-backoff"),
+)
+def connect_error_auth(session: Session) -> Iterator[Hit]:
+    """See the module."""
+    for namespace in session.namespaces.values():
+        if namespace.refused is None or namespace.refusal in NOT_OF_THE_APPLICATION:
+            continue
+        proof = []
+        auth = "without auth data"
+        if namespace.auth_keys:
+            auth = f"with auth data ({', '.join(namespace.auth_keys[:5])})"
+        if namespace.connect is not None:
+            proof.append(evidence(namespace.connect, Side.CLIENT, f"CONNECT {namespace.name}, {auth}"))
+        proof.append(evidence(namespace.refused, Side.SERVER, f'CONNECT_ERROR "{namespace.refusal}"'))
+        yield Hit(*proof, namespace=namespace.name, auth=auth, reason=namespace.refusal or "no message")

@@ -1,0 +1,83 @@
+"""Expectations beside the captures: `captures/rules/<code>_<name>/case.toml`, and the recordings' indices."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from eiosniff import app
+from eiosniff.model.finding import Report
+
+ROOT = Path(__file__).parent.parent
+CAPTURES = ROOT / "captures"
+RECORDED = CAPTURES / "recorded"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One capture, and what a rule is to make of it.
+
+    `bad` captures show the fault: `first` says that it is the root cause (the first diagnosis), else it may also be a
+    consequence; `packets` must be among the evidence. A good one is a near miss: the rule is silent.
+    """
+
+    rule: str
+    capture: Path
+    bad: bool
+    first: bool
+    certainty: str | None
+    severity: str | None
+    occurrences: int | None
+    packets: tuple[int, ...]
+    consequences: tuple[str, ...]
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}:{self.capture.stem}"
+
+
+def case_file(code: str, name: str) -> Path:
+    return CAPTURES / "rules" / f"{code.lower()}_{name.replace('-', '_').replace('.', '_')}" / "case.toml"
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    found = []
+    for path in sorted(CAPTURES.glob("rules/*/case.toml")):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        for kind in ("bad", "good"):
+            found.extend(_case(content["rule"], entry, kind == "bad", path.parent) for entry in content.get(kind, ()))
+    return tuple(found)
+
+
+def _case(rule: str, entry: dict[str, Any], bad: bool, folder: Path) -> Case:
+    name = entry["capture"]
+    capture = CAPTURES / name if "/" in name else folder / name
+    return Case(
+        rule,
+        capture,
+        bad,
+        entry.get("first", bad),
+        entry.get("certainty"),
+        entry.get("severity"),
+        entry.get("occurrences"),
+        tuple(entry.get("packets", ())),
+        tuple(entry.get("consequences", ())),
+        entry.get("why", ""),
+    )
+
+
+def recordings(index: str) -> list[dict[str, Any]]:
+    """The entries of an index of recordings (`healthy`, `faulty`, ...); `path` is added."""
+    content = tomllib.loads((RECORDED / f"{index}.toml").read_text(encoding="utf-8"))
+    entries: list[dict[str, Any]] = content["recording"]
+    for entry in entries:
+        candidates = (RECORDED / index / entry["file"], RECORDED / entry["file"])
+        entry["path"] = next((path for path in candidates if path.exists()), candidates[0])
+    return entries
+
+
+@cache
+def report_of(capture: Path) -> Report:
+    return app.analyze([str(capture)], app.Options())
