@@ -21,7 +21,7 @@ Report = Callable[[Anomaly], object]
 # chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF; chunk-size = 1*HEXDIG (RFC 9112, section 7.1).
 # 16 digits are 64 bits: more is no length. White space after the size is not in the grammar; h11 allows it for servers
 # that pad the size to a fixed width.
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?(\r?)")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r]*)?(\r?)")
 
 # A chunk-size line is a few digits, a trailer field a digest: 4 KiB is far above both, and all that is ever held.
 _LINE_LIMIT = 4096

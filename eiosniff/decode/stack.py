@@ -50,6 +50,7 @@ class Stack:
         self._undecided: dict[int, list[tuple[int, StreamChunk]]] = {}
         self._failed: dict[tuple[str, Endpoint, ConnectFailure], FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
+        self._reached: dict[tuple[str, Endpoint], PacketRef] = {}  # the last connection that came about
 
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
@@ -102,7 +103,9 @@ class Stack:
             flow.client = direction if from_client else 1 - direction
         websocket = protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER)
         make = Conversation.over_websocket if websocket else Conversation.over_http
-        flow.conversation = make(flow, self._ledger(flow), self._events, self._crashed)
+        ledger = self._ledger(flow)
+        self._reached[ledger.client.address, ledger.server] = ledger.first
+        flow.conversation = make(flow, ledger, self._events, self._crashed)
         self._protocols["WebSocket" if websocket else "HTTP"] += 1
         for way, earlier in undecided:
             earlier.side = flow.side(way)  # it was a guess until now
@@ -185,6 +188,7 @@ class Stack:
         if not conversation.is_engineio:
             return
         ledger, summary = conversation.ledger, self.summary
+        summary.engineio_connections += 1
         summary.gap_bytes += ledger.gap_bytes
         for number in ledger.gaps:
             summary.gaps.add(PacketRef(number, ledger.first.ts_ns), ledger.first.ts_ns)
@@ -202,6 +206,9 @@ class Stack:
         clients = {address for address, _, _ in self.sessions.clients}
         for group in self._failed.values():
             group.speaks_engineio = group.server in self.sessions.servers or group.client in clients
+            last = group.tally.last
+            reached = self._reached.get((group.client, group.server))
+            group.recovered = bool(reached and last and reached.ts_ns > last.syn.ts_ns)
         summary.failed_connects = list(self._failed.values())
         summary.other = dict(self._protocols.most_common())
         other_packets = {

@@ -393,6 +393,7 @@ class FailedConnects:
     failure: ConnectFailure
     tally: Tally[FailedConnect] = field(default_factory=Tally)
     speaks_engineio: bool = False  # the same client, or the same server, speaks Engine.IO in this capture
+    recovered: bool = False  # a later connection of this client to this server came about
 
 
 @dataclass(slots=True, frozen=True)
@@ -417,6 +418,7 @@ class CaptureSummary:
     last_ns: int | None = None
     problems: list[CaptureProblem] = field(default_factory=list)
     connections: int = 0
+    engineio_connections: int = 0
     set_aside_packets: int = 0
     set_aside_bytes: int = 0
     gaps: Tally[PacketRef] = field(default_factory=Tally)

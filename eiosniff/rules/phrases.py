@@ -29,3 +29,9 @@ def closing_words(closing: Closing) -> str:
         CloseHow.RST: "resets the connection (RST)",
         CloseHow.REFUSED: "refuses the next request",
     }[closing.how]
+
+
+def quoted(text: bytes) -> str:
+    """The beginning of what a peer said, in quotation marks; bytes that are no text as escapes."""
+    beginning = text[:40].decode("utf-8", "backslashreplace")
+    return f'"{beginning}{"..." if len(text) > 40 else ""}"'

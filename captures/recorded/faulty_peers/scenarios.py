@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All recordings, of all themes."""
+
+from __future__ import annotations
+
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects
+
+RECORDINGS = [
+    *handshakes.RECORDINGS,
+    *messages.RECORDINGS,
+    *connects.RECORDINGS,
+    *heartbeats.RECORDINGS,
+    *reconnects.RECORDINGS,
+    *quality.RECORDINGS,
+]

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A Socket.IO client, of whatever version NODE_PATH holds. Its plan:
+//   url, options  for io()
+//   attempts      leaves after so many failed attempts to connect
+//   lifeMs        leaves after so long in any case
+//   hello         sends the event "hello" so often, every hello.everyMs, and wants acknowledgements
+"use strict";
+const module_ = require("socket.io-client");
+const { plan, log, sleep } = require("./plan");
+
+const io = module_.io || module_; // 2.x exports the function itself
+const socket = io(plan.url, plan.options);
+let failures = 0;
+
+const leave = async () => {
+  socket.close();
+  await sleep(200); // the goodbye needs the event loop a little longer
+  process.exit(0);
+};
+
+const failed = (error) => {
+  const { message, description, data } = Object(error);
+  // 2.x hands over what the server sent, a string or an object; a transport tells a status code or
+  // an Error as its description.
+  const cause = Object(description).message || description || "";
+  const detail = data ? JSON.stringify(data) : String(cause);
+  log("connect_error:", message || JSON.stringify(error), detail);
+  failures += 1;
+  if (failures === plan.attempts) {
+    leave();
+  }
+};
+
+socket.on("connect", async () => {
+  console.log("CONNECTED");
+  log("connect, transport", socket.io.engine.transport.name);
+  for (let i = 1; i <= (plan.hello ? plan.hello.times : 0); i++) {
+    socket.emit("hello", `word ${i}`, (answer) => log("acknowledged:", answer));
+    await sleep(plan.hello.everyMs);
+  }
+});
+socket.on("greeting", (text) => log("event greeting", text));
+socket.on("connect_error", failed);
+socket.on("error", failed); // what 2.x makes of an ERROR packet
+socket.on("disconnect", (reason) => log("disconnect:", reason));
+
+if (plan.lifeMs) {
+  setTimeout(leave, plan.lifeMs);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A Socket.IO server, of whatever version NODE_PATH holds. Its plan:
+//   port       3000 unless given
+//   options    for the Server of socket.io
+//   token      a middleware refuses every client whose auth (2.x: query) carries another one,
+//              with an Error that has errorData
+//   forbid     allowRequest refuses every handshake
+//   slowSidMs  the session id takes so long to make, and the open packet waits for it
+//   kick       ends the connection of each client so soon, as a server that has no use for it
+//   busy       {afterMs, forMs}: holds the event loop, so long after a client has come
+//   mute       never pings, but is otherwise alive
+"use strict";
+const http = require("http");
+const module_ = require("socket.io");
+const { plan, log, sleep } = require("./plan");
+
+const Server = module_.Server || module_; // 2.x exports the class itself
+const server = http.createServer();
+const options = { ...plan.options };
+if (plan.forbid) {
+  options.allowRequest = (request, decide) => decide("not for you", false);
+}
+const io = new Server(server, options);
+
+if (plan.slowSidMs) {
+  const makeSid = io.engine.generateId.bind(io.engine);
+  io.engine.generateId = async (request) => {
+    await sleep(plan.slowSidMs);
+    return makeSid(request);
+  };
+}
+
+if (plan.token) {
+  io.use((socket, next) => {
+    const { auth, query } = socket.handshake;
+    if ((auth || query).token === plan.token) {
+      return next();
+    }
+    const error = new Error("unauthorized");
+    error.data = plan.errorData;
+    next(error);
+  });
+}
+
+const holdEventLoop = (ms) => {
+  const end = Date.now() + ms;
+  while (Date.now() < end);
+};
+
+io.on("connection", (socket) => {
+  log("connection");
+  socket.on("disconnect", (reason) => log("disconnect:", reason));
+  socket.on("hello", (word, answer) => {
+    log("event hello", word);
+    socket.emit("greeting", `${word} to you`);
+    if (answer) {
+      answer("well received");
+    }
+  });
+  if (plan.kick) {
+    socket.conn.close();
+  }
+  if (plan.busy) {
+    setTimeout(() => holdEventLoop(plan.busy.forMs), plan.busy.afterMs);
+  }
+  if (plan.mute) {
+    clearTimeout(socket.conn.pingIntervalTimer);
+  }
+});
+
+io.engine.on("connection", (engineSocket) => {
+  engineSocket.on("close", (reason) => log("session closed:", reason));
+});
+io.engine.on("connection_error", (error) => log("refused:", error.code, error.message));
+
+server.listen(plan.port || 3000, () => console.log("LISTENING"));

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A python-socketio server on aiohttp, of whatever version this interpreter holds.
+
+Its plan, the first argument, a JSON object: `options` for the AsyncServer, and `token`: a client
+whose auth carries another one is refused, with `errorData`.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+from typing import Any
+
+import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only
+from aiohttp import web  # type: ignore[import-not-found]
+
+plan: dict[str, Any] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+
+logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="LOG %(name)s: %(message)s")
+sio = socketio.AsyncServer(
+    async_mode="aiohttp",
+    logger=logging.getLogger("socketio"),
+    engineio_logger=logging.getLogger("engineio"),
+    **plan.get("options", {}),
+)
+
+
+def log(*words: object) -> None:
+    print("LOG", *words, flush=True)
+
+
+@sio.event  # type: ignore[untyped-decorator]
+async def connect(sid: str, environ: object, auth: dict[str, str] | None = None) -> None:
+    if "token" in plan and (auth or {}).get("token") != plan["token"]:
+        raise socketio.exceptions.ConnectionRefusedError("unauthorized", plan["errorData"])
+    log("connection")
+
+
+@sio.event  # type: ignore[untyped-decorator]
+async def disconnect(sid: str, reason: str = "reason not told") -> None:
+    log("disconnect:", reason)
+
+
+@sio.event  # type: ignore[untyped-decorator]
+async def hello(sid: str, word: str) -> str:
+    log("event hello", word)
+    await sio.emit("greeting", f"{word} to you", to=sid)
+    return "well received"
+
+
+async def serve() -> None:
+    app = web.Application()
+    sio.attach(app)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, port=3000).start()
+    print("LISTENING", flush=True)
+    await asyncio.Event().wait()
+
+
+asyncio.run(serve())

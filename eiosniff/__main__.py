@@ -1,0 +1,6 @@
+"""`python -m eiosniff`."""
+
+from eiosniff.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Chooses how a source is read, and opens it: a file, mapped or unpacked from gzip; a pipe; standard input."""
+
+import codecs
+import os
+import stat
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from eiosniff.capture.pcap import MAGICS, PcapReader
+from eiosniff.capture.pcapng import SECTION_START, PcapngReader
+from eiosniff.capture.window import (
+    GZIP_MAGIC,
+    CaptureProblem,
+    GzipStream,
+    MappedWindow,
+    RawStream,
+    StreamWindow,
+    Window,
+)
+from eiosniff.errors import CaptureError
+from eiosniff.model.batch import PacketBatch
+
+__all__ = ["CaptureProblem", "CaptureSource", "open_source"]
+
+STDIN = "-"
+
+READS = "eiosniff reads pcap and pcapng"
+CONVERT = f"{READS}; if Wireshark can open it, convert it: editcap -F pcap IN OUT"
+DECOMPRESS = f"{READS}, plain or in gzip; decompress it first"
+
+# What else people have: first bytes, name, remedy.
+KNOWN_MAGICS = [
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed data", f"{DECOMPRESS}: zstd -d"),
+    (b"\x04\x22\x4d\x18", "lz4-compressed data", f"{DECOMPRESS}: lz4 -d"),
+    (b"\xfd7zXZ\x00", "xz-compressed data", f"{DECOMPRESS}: xz -d"),
+    (b"BZh", "bzip2-compressed data", f"{DECOMPRESS}: bzip2 -d"),
+    (GZIP_MAGIC, "gzip data within gzip data", f"{DECOMPRESS}: gzip -d"),
+    (b"PK\x03\x04", "a zip archive", f"{READS}; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", f"{READS}; unpack it first"),
+    (b"snoop\x00\x00\x00", "a snoop capture", CONVERT),
+    (b"btsnoop\x00", "a btsnoop (Bluetooth) capture", CONVERT),
+    (b"RTSS", "a Microsoft Network Monitor 1 capture", CONVERT),
+    (b"GMBU", "a Microsoft Network Monitor 2 capture", CONVERT),
+    (b"TRSNIFF data    \x1a", "a Network General Sniffer capture", CONVERT),
+    (b"XCP\x00", "a NetXRay or Sniffer capture", CONVERT),
+    (b"\x7fver", "an OmniPeek capture", CONVERT),
+    (b"\x00\x00\x02\x00\x12\x05\x10\x70", "a Tektronix K12 capture", CONVERT),
+    (b"iptrace ", "an AIX iptrace capture", CONVERT),
+    (b"\x1c\x00\x01\xac", "an IXIA capture", CONVERT),
+    (b"\xac\x01\x00\x1c", "an IXIA capture", CONVERT),
+    (b"\x1c\x00\x01\xab", "an IXIA capture", CONVERT),
+    (b"\xab\x01\x00\x1c", "an IXIA capture", CONVERT),
+]
+# How much of a file is looked at to say what it is, and how much of that is shown (bytes).
+GLIMPSE = 64
+SHOWN_TEXT = 24
+SHOWN_BYTES = 8
+
+
+class CaptureSource:
+    """A capture that is being read. All but `name`, `format` and `size` grows with every batch.
+
+    `format` is "pcap" or "pcapng", with " (gzip)" after it where that was undone. `size` is the length of the input as
+    it is stored, in bytes, None for a stream. `captured_bytes` and `wire_bytes` are the sums of the packets' lengths as
+    captured and as they were on the wire; `first_ns` and `last_ns` the earliest and the latest instant (ns since 1970).
+    A context manager; batches stay readable after `close`.
+    """
+
+    def __init__(self, name: str, window: Window, batch_size: int, *, size: int | None, packing: str) -> None:
+        """Read the file header. Raises `CaptureError` when `window` does not begin as a capture does."""
+        self._window = window
+        self._reader = _choose_reader(name, window, batch_size)
+        self._batches = self._read()
+        self.name = name
+        self.format = self._reader.format + packing
+        self.size = size
+        self.packets = 0
+        self.captured_bytes = 0
+        self.wire_bytes = 0
+        self.first_ns: int | None = None
+        self.last_ns: int | None = None
+
+    @property
+    def link_types(self) -> list[int]:
+        """The link types of all interfaces so far, each once, in order of appearance."""
+        return self._reader.link_types
+
+    @property
+    def problems(self) -> list[CaptureProblem]:
+        """What ended the reading too early: empty, or of one item once all batches were taken."""
+        return self._reader.problems
+
+    @property
+    def secrets(self) -> list[tuple[int, bytes]]:
+        """Decryption secrets that the capture carries, as (secrets type, data): the first 64, 1 MB at most."""
+        return self._reader.secrets
+
+    @property
+    def position(self) -> int:
+        """Bytes of the input that are read, to compare with `size`."""
+        return self._window.position
+
+    def batches(self) -> Iterator[PacketBatch]:
+        """The captured packets in file order, once: a second call goes on where the first stopped.
+
+        Bad input raises nothing; see `problems`.
+        """
+        return self._batches
+
+    def __iter__(self) -> Iterator[PacketBatch]:
+        return self._batches
+
+    def _read(self) -> Generator[PacketBatch, None, None]:
+        for batch in self._reader.batches():
+            first, last = int(batch.ts_ns.min()), int(batch.ts_ns.max())
+            self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
+            self.last_ns = last if self.last_ns is None else max(last, self.last_ns)
+            self.packets += len(batch)
+            self.captured_bytes += int(batch.captured.sum())
+            self.wire_bytes += int(batch.wire.sum())
+            yield batch
+
+    def close(self) -> None:
+        """Stop reading, and close the file. Does nothing the second time."""
+        self._batches.close()
+        self._window.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def open_source(path: str, *, batch_size: int = 50_000, stdin: BinaryIO | None = None) -> CaptureSource:
+    """Open a capture file, a named pipe, or for "-" standard input (`stdin` instead, if given, which stays open).
+
+    Raises `CaptureError` when it cannot be opened, is empty, or is not a capture. Of a stream, the first block is read.
+    """
+    if path == STDIN:
+        return _open_stream("standard input", _standard_input(stdin), owned=False, size=None, batch_size=batch_size)
+    try:
+        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (the window closes it)
+        status = os.fstat(file.fileno())
+    except FileNotFoundError:
+        raise CaptureError(f"{path}: there is no such file", "check the path") from None
+    except IsADirectoryError:
+        raise CaptureError(f"{path} is a directory", "name one capture file") from None
+    except PermissionError:
+        raise CaptureError(f"{path} may not be read by you", "change its permissions, or run as its owner") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise CaptureError(f"{path} cannot be opened: {error}", "check the path") from None
+    size = status.st_size if stat.S_ISREG(status.st_mode) else None
+    if size:
+        window = _map(file)
+        if window is not None:
+            file.close()
+            return _open_window(path, window, batch_size, size=size, packing="")
+    return _open_stream(path, file, owned=True, size=size, batch_size=batch_size)
+
+
+def _map(file: BinaryIO) -> MappedWindow | None:
+    """The file as a window, None if it is compressed, or its file system cannot map files."""
+    try:
+        window = MappedWindow(file)
+    except (OSError, ValueError):
+        return None
+    if window.buffer[:2] == GZIP_MAGIC:
+        window.close()
+        return None
+    return window
+
+
+def _standard_input(stdin: BinaryIO | None) -> BinaryIO:
+    if stdin is None:
+        if sys.stdin is None:
+            raise CaptureError("standard input is closed", "name a capture file")
+        stdin = sys.stdin.buffer
+    if stdin.isatty():
+        raise CaptureError("standard input is a terminal", "name a capture file, or pipe one in: eiosniff ... - < FILE")
+    return stdin
+
+
+def _open_stream(name: str, file: BinaryIO, *, owned: bool, size: int | None, batch_size: int) -> CaptureSource:
+    raw = RawStream(file, owned=owned)
+    if raw.peek(len(GZIP_MAGIC)) == GZIP_MAGIC:
+        return _open_window(name, StreamWindow(GzipStream(raw)), batch_size, size=size, packing=" (gzip)")
+    return _open_window(name, StreamWindow(raw), batch_size, size=size, packing="")
+
+
+def _open_window(name: str, window: Window, batch_size: int, *, size: int | None, packing: str) -> CaptureSource:
+    try:
+        return CaptureSource(name, window, batch_size, size=size, packing=packing)
+    except BaseException:
+        window.close()
+        raise
+
+
+def _choose_reader(name: str, window: Window, batch_size: int) -> PcapReader | PcapngReader:
+    """By the first four bytes. Raises `CaptureError` when they are not a capture's, and names what they are."""
+    window.more(GLIMPSE)
+    start = bytes(window.buffer[:GLIMPSE])
+    if start[:4] in MAGICS:
+        return PcapReader(window, name, batch_size)
+    if start[:4] == SECTION_START:
+        return PcapngReader(window, name, batch_size)
+    if window.trouble:
+        raise CaptureError(f"{name} cannot be read: {window.trouble.text}", "capture again, or copy it again")
+    if not start:
+        raise CaptureError(f"{name} is empty", "check that the capture ran, and that the disk was not full")
+    for magic, what, remedy in KNOWN_MAGICS:
+        if start.startswith(magic):
+            raise CaptureError(f"{name} is {what}", remedy)
+    raise CaptureError(f"{name} is not a capture: it begins with {_describe(start)}", READS)
+
+
+def _describe(start: bytes) -> str:
+    """The first bytes of a file as a person knows them."""
+    text = start.removeprefix(codecs.BOM_UTF8).decode("ascii", "replace").strip()
+    shown = " ".join(text[:SHOWN_TEXT].split())
+    if not shown.isprintable() or not shown.isascii() or not shown:
+        return f"the bytes {start[:SHOWN_BYTES].hex(' ')}"
+    if text.lower().startswith(("<!doctype html", "<html")):
+        return f"{shown!r}, as an HTML page does"
+    if text.startswith(("{", "[")):
+        return f"{shown!r}, as JSON does"
+    return f"the text {shown!r}"

@@ -1,0 +1,23 @@
+"""The exit codes of the contract, and which one a report leads to."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eiosniff.model.finding import Report
+
+CLEAN, FINDINGS, UNUSABLE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+FAIL_ON = ("error", "warning", "info", "never")
+
+
+def of_report(report: "Report", fail_on: str) -> int:
+    """The exit code of a report. Consequences count too: the cause of an error may itself be worth less than one."""
+    from eiosniff.model.finding import Severity  # noqa: PLC0415
+
+    if report.crashed:
+        return FAILED
+    if fail_on == "never":
+        return CLEAN
+    findings = [finding for diagnosis in report.diagnoses for finding in (diagnosis.finding, *diagnosis.consequences)]
+    threshold = Severity[fail_on.upper()]
+    return FINDINGS if any(finding.severity >= threshold for finding in findings) else CLEAN

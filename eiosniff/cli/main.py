@@ -1,0 +1,95 @@
+"""The command `eiosniff` with its subcommands, and what becomes of every exception."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+import eiosniff
+from eiosniff.cli.analyze import analyze
+from eiosniff.cli.decode import decode
+from eiosniff.cli.demo import demo
+from eiosniff.cli.exits import FAILED, INTERRUPTED, UNUSABLE
+from eiosniff.cli.output import silence
+from eiosniff.cli.rules import rules
+from eiosniff.errors import EiosniffError
+
+_PACKAGE = Path(eiosniff.__file__).parent
+
+
+class _Eiosniff(click.Group):
+    """Turns what goes wrong in any command into one line on stderr and the exit code of the contract."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:  # such as `eiosniff rules | head`: the reader has enough
+            silence(sys.stdout)
+            return None
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except EiosniffError as error:
+            _complain(f"error: {error}")
+            ctx.exit(UNUSABLE)
+        except Exception as error:
+            if os.environ.get("EIOSNIFF_DEBUG") == "1":
+                traceback.print_exc()
+            _complain(
+                f"internal error: {type(error).__name__} in {_place(error)}: {error}. Please report it with this line "
+                "and the version; EIOSNIFF_DEBUG=1 shows more"
+            )
+            ctx.exit(FAILED)
+
+
+@click.group(
+    cls=_Eiosniff,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  eiosniff demo                           see what a diagnosis looks like
+  eiosniff analyze capture.pcapng         why do client and server not get along?
+  eiosniff decode capture.pcapng          every Engine.IO and Socket.IO packet
+  eiosniff rules show EIO038              what a rule reports, and how to mend it
+
+\b
+Exit codes:
+  0    nothing at or above --fail-on was found
+  1    something was
+  2    the input or the options cannot be used
+  3    eiosniff itself failed
+  130  interrupted
+""",
+)
+@click.version_option(eiosniff.__version__, prog_name="eiosniff")
+def cli() -> None:
+    """Find out from a packet capture why a Socket.IO client and server do not get along."""
+
+
+for _command in (analyze, decode, demo, rules):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run `eiosniff` with the arguments of the process."""
+    cli(prog_name="eiosniff")
+
+
+def _complain(text: str) -> None:
+    from eiosniff.report.sanitise import printable  # noqa: PLC0415
+
+    click.echo(f"eiosniff: {printable(text, 1000)}", err=True)
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of eiosniff that the exception came through."""
+    place = "an unknown place"
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if path.is_relative_to(_PACKAGE):
+            place = f"{path.relative_to(_PACKAGE.parent).as_posix()}:{frame.lineno}"
+    return place

@@ -1,0 +1,137 @@
+"""Options that several commands share, and the checks of what they are given."""
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from eiosniff.cli.exits import FAIL_ON
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def captures(command: Command) -> Command:
+    """The captures to read."""
+    return click.argument(
+        "captures", metavar="CAPTURE...", nargs=-1, required=True, is_eager=True, callback=_check_captures
+    )(command)
+
+
+def output(command: Command) -> Command:
+    """Where to write to."""
+    return click.option(
+        "-o", "--output", metavar="FILE", callback=_check_output,
+        help="Write to FILE instead of standard output; it appears when it is complete. Example: -o out.json",
+    )(command)  # fmt: skip
+
+
+def places(command: Command) -> Command:
+    """Which conversations to look at."""
+    command = click.option(
+        "--path", metavar="PATH", callback=_check_path,
+        help="Only Engine.IO under this request path. Example: --path /socket.io/",
+    )(command)  # fmt: skip
+    return click.option(
+        "--port", "ports", metavar="N", type=click.IntRange(1, 65535), multiple=True,
+        help="Only connections with this TCP port; may be repeated. Example: --port 3000",
+    )(command)  # fmt: skip
+
+
+def no_redact(command: Command) -> Command:
+    """Whether to show secrets."""
+    return click.option(
+        "--no-redact", is_flag=True,
+        help="Show tokens, cookies, authentication data and the like instead of [redacted]. Session ids always show.",
+    )(command)  # fmt: skip
+
+
+def no_color(command: Command) -> Command:
+    """Whether to do without colours."""
+    return click.option(
+        "--no-color", is_flag=True, help="No colours on a terminal; NO_COLOR=1 in the environment does the same."
+    )(command)
+
+
+def fail_on(default: str) -> Callable[[Command], Command]:
+    """From which severity on the exit code says that something was found."""
+    return click.option(
+        "--fail-on", type=click.Choice(FAIL_ON), default=default, show_default=True,
+        help="The exit code is 1 when something of this severity or a worse one was found. Example: --fail-on error",
+    )  # fmt: skip
+
+
+def rule_list(option: str, text: str) -> Callable[[Command], Command]:
+    """An option that takes rules, by code or name, with commas between them."""
+    return click.option(option, metavar="RULE,...", multiple=True, callback=_check_rules, help=text)
+
+
+def closest_rules(wanted: str) -> str:
+    """The rules whose code or name looks like `wanted`, as the end of a sentence; empty when none does."""
+    from eiosniff import app  # noqa: PLC0415
+
+    known = {label.lower(): label for rule in app.rules() for label in (rule.code, rule.name)}
+    close = [known[label] for label in difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.6)]
+    close += [label for lower, label in known.items() if wanted and wanted.lower() in lower and label not in close]
+    return f"did you mean {' or '.join(close[:3])}?" if close else "`eiosniff rules` lists all of them"
+
+
+def _check_captures(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Sequence[str]:
+    if values.count("-") > 1:
+        raise click.BadParameter("standard input (-) can only be read once", context, parameter)
+    if "-" in values and sys.stdin.isatty():
+        raise click.BadParameter(
+            "standard input (-) is a terminal; pipe a capture into it: tcpdump -w - | eiosniff analyze -",
+            context, parameter,
+        )  # fmt: skip
+    return values
+
+
+def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Complain before the work begins about what is bound to fail at its end."""
+    if value is None or value == "-":
+        return value
+    try:
+        problem = _output_problem(Path(value), context.params.get("captures", ())) if value else "the name is empty"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise click.BadParameter(problem, context, parameter)
+    return value
+
+
+def _output_problem(path: Path, captures: Sequence[str]) -> str:
+    if path.is_dir():
+        return f"{path} is a directory"
+    if not path.parent.is_dir():
+        return f"there is no directory {path.parent}"
+    if path.exists() and any(Path(capture).exists() and path.samefile(capture) for capture in captures):
+        return f"{path} is a capture that is to be read; it would be lost"
+    return ""
+
+
+def _check_path(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.startswith("/"):
+        raise click.BadParameter(f"a request path begins with a slash: /{value}", context, parameter)
+    return value
+
+
+def _check_rules(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> frozenset[str]:
+    """The codes of the rules that are named."""
+    wanted = [label.strip() for value in values for label in value.split(",")]
+    if not wanted:
+        return frozenset()
+    from eiosniff import app  # noqa: PLC0415
+
+    codes = set()
+    for label in wanted:
+        rule = app.find_rule(label) if label else None
+        if rule is None:
+            problem = (
+                f"there is no rule {label!r}; {closest_rules(label)}" if label else "a rule is missing in the list"
+            )
+            raise click.BadParameter(problem, context, parameter)
+        codes.add(rule.code)
+    return frozenset(codes)

@@ -1,0 +1,183 @@
+"""`--format json`: the report for programs, as `schema/report-1.json` describes it.
+
+The order of the keys is part of the contract, and the same report gives the same bytes.
+"""
+
+import json
+from typing import Any
+
+from eiosniff.model.finding import Diagnosis, Evidence, Finding, Report, Severity
+from eiosniff.model.provenance import Endpoint, Side
+from eiosniff.model.session import CaptureSummary, Identity, Session
+from eiosniff.report.figures import display_filter, iso_time, milliseconds
+from eiosniff.report.redact import Redactor
+from eiosniff.report.sanitise import clip, json_safe
+from eiosniff.report.wording import close_reason, in_protocol_order
+
+SCHEMA = "eiosniff.report/1"
+
+# A peer may call a namespace by a megabyte. Nobody needs more than this to know it again.
+_MAX_TEXT = 2_000
+
+_Object = dict[str, Any]
+
+
+def render(report: Report, redactor: Redactor) -> str:
+    """The report as one JSON document with a newline at its end."""
+    document = json.dumps(_Writer(report, redactor).document(), ensure_ascii=False, indent=2, allow_nan=False)
+    return json_safe(document) + "\n"
+
+
+class _Writer:
+    def __init__(self, report: Report, redactor: Redactor) -> None:
+        self.report = report
+        self.redactor = redactor
+        self.several_captures = len(report.captures) > 1
+
+    def text(self, raw: str) -> str:
+        return clip(self.redactor.text(raw), _MAX_TEXT)
+
+    def shown(self, raw: str | None) -> str | None:
+        """The text, null where the capture does not show it."""
+        return None if raw is None else self.text(raw)
+
+    def texts(self, raws: list[str]) -> list[str]:
+        return [self.text(raw) for raw in raws]
+
+    def document(self) -> _Object:
+        report = self.report
+        return {
+            "schema": SCHEMA,
+            "eiosniff": report.version,
+            "captures": [self.capture(capture) for capture in report.captures],
+            "summary": {
+                "connections": report.connections,
+                "sessions": report.sessions_total,
+                "sessions_folded": report.sessions_folded,
+                "errors": report.count(Severity.ERROR),
+                "warnings": report.count(Severity.WARNING),
+                "infos": report.count(Severity.INFO),
+                "set_aside": {
+                    "packets": sum(capture.set_aside_packets for capture in report.captures),
+                    "bytes": sum(capture.set_aside_bytes for capture in report.captures),
+                },
+            },
+            "sessions": [self.session(session) for session in report.sessions],
+            "diagnoses": [self.diagnosis(diagnosis) for diagnosis in report.diagnoses],
+        }
+
+    def capture(self, capture: CaptureSummary) -> _Object:
+        return {
+            "file": capture.file,
+            "format": capture.format,
+            "link_types": capture.link_types,
+            "packets": capture.packets,
+            "bytes": capture.bytes,
+            "first_time": None if capture.first_ns is None else iso_time(capture.first_ns),
+            "last_time": None if capture.last_ns is None else iso_time(capture.last_ns),
+            "problems": [
+                {"code": problem.code, "text": self.text(problem.text), "packet": problem.packet}
+                for problem in capture.problems
+            ],
+        }
+
+    def session(self, session: Session) -> _Object:
+        closing = session.closing
+        return {
+            "id": f"s{session.index}",
+            "sid": self.shown(session.sid),
+            "client": self.peer(session.client_endpoint, session.client.identity),
+            "server": self.peer(session.server.endpoint, session.server.identity),
+            "path": self.shown(session.path),
+            "engineio": session.engineio,
+            "socketio": session.socketio,
+            "transports": [transport.value for transport in session.transports],
+            "upgraded": session.upgraded is not None,
+            # Where the capture began too late, `opened` is only the first packet that it holds.
+            "opened_time": None if session.midstream else iso_time(session.opened.ts_ns),
+            "closed_time": None if closing is None else iso_time(closing.place.ts_ns),
+            "closed_by": None if closing is None else closing.side.label,
+            "close_reason": None if closing is None else self.text(close_reason(closing)),
+            "packets": {side.label: _counts(session, side) for side in Side},
+            "namespaces": [
+                {
+                    "name": self.text(namespace.name),
+                    "state": namespace.state.value,
+                    "socket_id": self.shown(namespace.socket_id),
+                }
+                for namespace in session.namespaces.values()
+            ],
+            "heartbeat": _heartbeat(session),
+            "connections": [
+                {"stream": use.stream, "first_packet": use.first.number, "last_packet": use.last.number}
+                for use in session.connections
+            ],
+        }
+
+    def peer(self, endpoint: Endpoint, identity: Identity | None) -> _Object:
+        return {
+            "address": endpoint.address,
+            "port": endpoint.port,
+            "library": None if identity is None else self.text(identity.name),
+            "version": None if identity is None else self.text(identity.version) or None,
+        }
+
+    def diagnosis(self, diagnosis: Diagnosis) -> _Object:
+        finding = diagnosis.finding
+        return {
+            "rule": finding.rule,
+            "name": finding.name,
+            "severity": finding.severity.label,
+            "certainty": finding.certainty.value,
+            "title": self.text(finding.title),
+            "cause": self.text(" ".join(part for part in (finding.summary, finding.why) if part)),
+            "fix": self.texts(finding.fix),
+            "occurrences": finding.occurrences,
+            "period_ms": None if finding.period_ns is None else milliseconds(finding.period_ns),
+            "sessions": [f"s{session.index}" for session in finding.sessions],
+            "clients": self.texts(finding.clients),
+            "servers": self.texts(finding.servers),
+            "capture": finding.capture,
+            "evidence": self.evidence(finding),
+            "display_filter": display_filter(finding.evidence),
+            "consequences": [self.consequence(consequence) for consequence in diagnosis.consequences],
+            "docs": f"docs/rules/{finding.rule}.md",
+        }
+
+    def consequence(self, finding: Finding) -> _Object:
+        return {
+            "rule": finding.rule,
+            "name": finding.name,
+            "severity": finding.severity.label,
+            "occurrences": finding.occurrences,
+            "evidence": self.evidence(finding),
+        }
+
+    def evidence(self, finding: Finding) -> list[_Object]:
+        return [self.proof(item, finding.capture) for item in finding.evidence]
+
+    def proof(self, item: Evidence, capture: str) -> _Object:
+        text = f"{item.who}: {item.text}" if item.who else item.text
+        proof: _Object = {"packet": item.packet, "time": iso_time(item.ts_ns), "text": self.text(text)}
+        if self.several_captures:
+            proof["capture"] = capture
+        return proof
+
+
+def _counts(session: Session, side: Side) -> _Object:
+    return {
+        "engineio": in_protocol_order(session.engineio_counts[side]),
+        "socketio": in_protocol_order(session.socketio_counts[side]),
+    }
+
+
+def _heartbeat(session: Session) -> _Object:
+    """What the handshake promises, and how long the answered pings waited for their pongs."""
+    handshake, delays = session.handshake, session.heartbeats.delays
+    return {
+        "interval_ms": handshake and handshake.ping_interval_ms,
+        "timeout_ms": handshake and handshake.ping_timeout_ms,
+        "count": delays.count,
+        "median_ms": milliseconds(delays.median) if delays.count else None,
+        "max_ms": milliseconds(delays.maximum) if delays.count else None,
+    }

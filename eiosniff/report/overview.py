@@ -1,0 +1,86 @@
+"""The text report when there is no fault to show: that all is well, or what was there instead of Engine.IO."""
+
+from rich.text import Text
+
+from eiosniff.model.finding import Report
+from eiosniff.report.figures import counted, duration
+from eiosniff.report.layout import Page
+from eiosniff.report.redact import Redactor
+from eiosniff.report.wording import packets
+
+# Rules about the capture and about encryption speak when there is no Engine.IO to be seen, too.
+_NOT_ABOUT_ENGINEIO = ("CAP", "TLS", "INT")
+
+
+def sessions(report: Report) -> str:
+    """How many sessions there are, and of what."""
+    if not report.sessions_total:
+        return "no Socket.IO session"
+    with_socketio = any(session.socketio for session in report.sessions)
+    return counted(report.sessions_total, f"{'Socket' if with_socketio else 'Engine'}.IO session")
+
+
+def nothing_there(report: Report) -> bool:
+    """Whether the captures hold no Engine.IO at all, not even a refused handshake."""
+    return not report.sessions_total and all(
+        diagnosis.finding.rule.startswith(_NOT_ABOUT_ENGINEIO) for diagnosis in report.diagnoses
+    )
+
+
+def write_healthy(report: Report, page: Page, selected_rules: bool) -> None:
+    """Nothing was found, and what that is worth: what was looked at."""
+    if not report.sessions_total:
+        page.paragraph("No fault found, but no Socket.IO session was opened either.")
+        return
+    found = "No fault found by the selected rules" if selected_rules else "No fault found"
+    verdict = "" if selected_rules else (", healthy" if report.sessions_total == 1 else ", all healthy")
+    if verdict and any(capture.problems for capture in report.captures):
+        verdict += " as far as the capture shows"
+    page.paragraph(Text(f"{found}: {sessions(report)}{verdict}.", style="bold"))
+    listed = report.sessions
+    engineio = sum(packets(session.engineio_counts) for session in listed)
+    socketio = sum(packets(session.socketio_counts) for session in listed)
+    beats = sum(session.heartbeats.delays.count for session in listed)
+    slowest = max((session.heartbeats.delays.maximum for session in listed), default=0)
+    seen = [
+        counted(report.connections, "connection"),
+        counted(engineio, "Engine.IO packet"),
+        counted(socketio, "Socket.IO packet"),
+        counted(beats, "heartbeat") + (f" (the slowest answered after {duration(slowest)})" if beats else ""),
+    ]
+    page.paragraph(f"Looked at {', '.join(seen[:-1])} and {seen[-1]}.")
+
+
+def write_what_was_there(report: Report, page: Page, redactor: Redactor) -> None:
+    """No Engine.IO: what the captures hold instead, and how to get one that helps."""
+    total = sum(capture.packets for capture in report.captures)
+    page.paragraph(Text("No Engine.IO and no Socket.IO was found.", style="bold"))
+    page.line()
+    found: dict[str, int] = {}
+    for capture in report.captures:
+        for words, number in capture.other.items():
+            found[words] = found.get(words, 0) + number
+    connections = sum(capture.connections for capture in report.captures)
+    kinds = "".join(f"; {redactor.shown(words, 80)}: {number:,}" for words, number in found.items())
+    lead = Text.assemble("  ", ("Found  ", "bold"))
+    page.paragraph(f"{counted(total, 'packet')}, {counted(connections, 'TCP connection')}{kinds}", lead=lead)
+    encrypted = any("TLS" in words or "QUIC" in words for words in found)
+    for at, step in enumerate(_advice(empty=not total, encrypted=encrypted)):
+        lead = Text.assemble("  ", ("       " if at else "Try    ", "bold"), f"{at + 1}. ")
+        page.paragraph(step, lead=lead)
+
+
+def _advice(*, empty: bool, encrypted: bool) -> list[str]:
+    interface = (
+        "Capture on the interface and port that the Socket.IO server really uses: the loopback interface when client "
+        "and server are on one machine, the port behind the proxy when there is one."
+    )
+    encryption = (
+        "Encrypted traffic (https://, wss://) shows nothing without its keys: capture where it is plain, such as "
+        "between the proxy that ends TLS and the server."
+    )
+    start = "Start the capture before the client connects: what a connection is shows at its beginning."
+    whole = "Capture whole packets (tcpdump -s 0), and both directions."
+    if empty:
+        return [f"The capture holds no packet. {interface}", start]
+    return [encryption, interface, start, whole] if encrypted else [interface, start, encryption, whole]

@@ -1,0 +1,208 @@
+"""The text report: the diagnosis first, so that who has never heard of Engine.IO knows what is wrong and what to do.
+
+Colour only repeats what the words say. Every text goes through the redactor and comes out as printable text.
+"""
+
+import re
+from pathlib import PurePath
+
+from rich.console import Console
+from rich.text import Text
+
+from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Report, Severity
+from eiosniff.model.session import CaptureSummary
+from eiosniff.report import overview
+from eiosniff.report.figures import counted, display_filter, duration, relative, size
+from eiosniff.report.layout import GAP, Column, Page
+from eiosniff.report.redact import Redactor
+from eiosniff.report.session_table import write_sessions
+
+# No sentence of ours is longer, whatever a peer puts into it.
+_MAX_PROSE = 1_200
+_MAX_EVIDENCE = 200
+
+# More rows of proof than this prove nothing more: the first ones, how many are left out, the last ones.
+_ROWS = 13
+_FIRST_ROWS = 10
+_LAST_ROWS = 2
+
+_LATER = re.compile(r"(.*\S),? (\d[\d.,]* (?:ms|s) later)")
+
+_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
+
+_PROOF = (
+    Column("packet", right=True, least=8),
+    Column("time", right=True, least=7),
+    Column("who", least=6),
+    Column("what"),
+)
+
+
+def write(report: Report, console: Console, redactor: Redactor, *, selected_rules: bool = False) -> None:
+    """Write the report. `selected_rules`: not all rules were asked, so that silence means less."""
+    _TextReport(report, console, redactor).write(selected_rules)
+
+
+def write_headlines(report: Report, console: Console, redactor: Redactor) -> None:
+    """One line a diagnosis, and nothing when there is none."""
+    page = Page(console)
+    several = len(report.captures) > 1
+    for diagnosis in report.diagnoses:
+        finding = diagnosis.finding
+        label = (finding.severity.label.upper(), _STYLES[finding.severity])
+        place = f"{redactor.shown(finding.capture)}: " if several else ""
+        title = _prose(redactor, finding.title)
+        page.line(place, label, f" {finding.rule} {finding.name}: {title} ({counted(finding.occurrences, 'time')})")
+
+
+def _prose(redactor: Redactor, text: str) -> str:
+    return redactor.shown(" ".join(text.split()), _MAX_PROSE)
+
+
+class _TextReport:
+    def __init__(self, report: Report, console: Console, redactor: Redactor) -> None:
+        self.report = report
+        self.redactor = redactor
+        self.page = Page(console)
+        self.first_ns = {capture.file: capture.first_ns for capture in report.captures}
+
+    def write(self, selected_rules: bool) -> None:
+        report = self.report
+        for capture in report.captures:
+            self.header(capture)
+        for diagnosis in report.diagnoses:
+            self.page.line()
+            self.diagnosis(diagnosis)
+        if overview.nothing_there(report):
+            self.page.line()
+            overview.write_what_was_there(report, self.page, self.redactor)
+        elif not report.diagnoses:
+            self.page.line()
+            overview.write_healthy(report, self.page, selected_rules)
+        if report.sessions:
+            self.page.line()
+            write_sessions(report, self.page, self.redactor)
+        self.summary()
+
+    def prose(self, text: str) -> str:
+        return _prose(self.redactor, text)
+
+    def header(self, capture: CaptureSummary) -> None:
+        facts = [counted(capture.packets, "packet")]
+        if capture.first_ns is not None and capture.last_ns is not None:
+            facts.append(duration(capture.last_ns - capture.first_ns))
+        if len(self.report.captures) == 1:
+            facts.append(overview.sessions(self.report))
+        self.page.paragraph(Text.assemble((self.file_name(capture.file), "bold"), "   ", ", ".join(facts)))
+
+    def file_name(self, file: str) -> str:
+        """The name of a file without its directory, unless another capture is called so too."""
+        name = PurePath(file).name
+        alike = sum(PurePath(capture.file).name == name for capture in self.report.captures)
+        return self.redactor.shown(name if name and alike < 2 else file)
+
+    def diagnosis(self, diagnosis: Diagnosis) -> None:
+        finding = diagnosis.finding
+        self.headline(finding)
+        self.page.line()
+        self.labelled("What", self.prose(finding.summary))
+        if finding.certainty is not Certainty.CERTAIN and finding.doubt:
+            self.labelled("Doubt", self.prose(f"Only {finding.certainty.value}: {finding.doubt}"))
+        self.labelled("Why", self.prose(finding.why))
+        self.fix(finding.fix)
+        self.proof(finding)
+        for at, consequence in enumerate(diagnosis.consequences):
+            text = f"{self.prose(consequence.summary or consequence.title)} ({consequence.name})"
+            self.labelled("" if at else "Hence", text)
+
+    def headline(self, finding: Finding) -> None:
+        label = Text.assemble((finding.severity.label.upper(), _STYLES[finding.severity]), GAP)
+        self.page.paragraph(Text(self.prose(finding.title), style="bold"), lead=label)
+        facts = [f"{finding.name} ({finding.rule})", finding.certainty.value, counted(finding.occurrences, "time")]
+        if finding.period_ns is not None:
+            facts.append(f"every {duration(finding.period_ns)}")
+        if len(self.report.captures) > 1:
+            facts.append(f"in {self.file_name(finding.capture)}")
+        self.page.paragraph(", ".join(facts), lead=" " * label.cell_len)
+
+    def labelled(self, label: str, text: str) -> None:
+        if text:
+            self.page.paragraph(text, lead=_label(label))
+
+    def fix(self, steps: list[str]) -> None:
+        for at, step in enumerate(steps):
+            number = f"{at + 1}. " if len(steps) > 1 else ""
+            self.page.paragraph(self.prose(step), lead=Text.assemble(_label("" if at else "Fix"), number))
+
+    def proof(self, finding: Finding) -> None:
+        if not finding.evidence:
+            return
+        rows, asides = self.proof_rows(finding.evidence, self.first_ns.get(finding.capture))
+        self.page.table(_PROOF, rows, lead=_label("Proof"), asides=asides)
+        wireshark = display_filter(finding.evidence)
+        if wireshark:
+            self.page.paragraph(f"Wireshark: {wireshark}", lead=_label(""))
+
+    def proof_rows(self, evidence: list[Evidence], since_ns: int | None) -> tuple[list[list[str] | Text], list[str]]:
+        rows: list[list[str] | Text] = []
+        asides: list[str] = []
+        before: Evidence | None = None
+        for at, item in enumerate(evidence):
+            if len(evidence) > _ROWS and _FIRST_ROWS <= at < len(evidence) - _LAST_ROWS:
+                if at == _FIRST_ROWS:
+                    rows.append(Text(f"    ... {len(evidence) - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
+                    asides.append("")
+                before = None
+                continue
+            number = str(item.packet) if item.packet else "-"
+            time = relative(item.ts_ns, since_ns) if item.packet else "-"
+            text, later = _split_later(self.redactor.shown(item.text, _MAX_EVIDENCE))
+            rows.append([number, time, self.redactor.shown(item.who), text])
+            asides.append(later or _later(before, item))
+            before = item
+        return rows, asides
+
+    def summary(self) -> None:
+        report = self.report
+        lines: list[str] = []
+        if report.diagnoses:
+            counts = [(report.count(severity), severity.label) for severity in sorted(Severity, reverse=True)]
+            found = ", ".join(counted(count, label) for count, label in counts if count)
+            lines.append(f"{found} in {overview.sessions(report)} on {counted(report.connections, 'connection')}")
+        packets = sum(capture.set_aside_packets for capture in report.captures)
+        if packets:
+            octets = sum(capture.set_aside_bytes for capture in report.captures)
+            lines.append(f"Set aside, as not Engine.IO: {counted(packets, 'packet')} ({size(octets)})")
+        for capture in report.captures:
+            for problem in capture.problems:
+                place = f" (packet {problem.packet})" if problem.packet else ""
+                name = f"{self.file_name(capture.file)}: " if len(report.captures) > 1 else ""
+                lines.append(f"The capture itself: {name}{self.prose(problem.text)}{place}")
+        if lines:
+            self.page.line()
+        for at, line in enumerate(lines):
+            self.page.paragraph(line, lead=Text("         " if at else "Summary  ", style="bold"))
+        codes = list(dict.fromkeys(diagnosis.finding.rule for diagnosis in report.diagnoses))
+        if codes:
+            others = f" (or {', '.join(codes[1:])})" if len(codes) > 1 else ""
+            self.page.line()
+            self.page.paragraph(f"eiosniff rules show {codes[0]}{others}", lead=Text("More: ", style="bold"))
+
+
+def _label(label: str) -> Text:
+    """The margin of a diagnosis, with a label in it."""
+    return Text.assemble("  ", (f"{label:7}", "bold"))
+
+
+def _split_later(text: str) -> tuple[str, str]:
+    """A text that ends in how long after the row above it was, and that end by itself, to be set in a column."""
+    found = _LATER.fullmatch(text)
+    return (found[1], found[2]) if found else (text, "")
+
+
+def _later(before: Evidence | None, item: Evidence) -> str:
+    """How soon a packet followed the one in the row above, where the time column is too coarse to show it well."""
+    if before is None or not before.packet or not item.packet or before.who == item.who:
+        return ""
+    passed = item.ts_ns - before.ts_ns
+    return f"{duration(passed)} later" if 0 <= passed < 1_000_000_000 else ""

@@ -1,0 +1,40 @@
+"""Sessions in words, as more than one format writes them."""
+
+from collections.abc import Iterable
+
+from eiosniff.model.engineio import EioType
+from eiosniff.model.session import CloseHow, Closing, Identity
+from eiosniff.model.socketio import SioType
+
+_PROTOCOL_ORDER = {
+    name: place for place, name in enumerate([*(kind.label for kind in EioType), *(kind.name for kind in SioType)])
+}
+
+
+def in_protocol_order(counts: dict[str, int]) -> dict[str, int]:
+    """Packet counts by the protocol's own numbering, names that it does not number behind."""
+    return dict(sorted(counts.items(), key=lambda item: (_PROTOCOL_ORDER.get(item[0], len(_PROTOCOL_ORDER)), item[0])))
+
+
+def packets(counts: Iterable[dict[str, int]]) -> int:
+    """How many packets the counts of both sides make."""
+    return sum(sum(side.values()) for side in counts)
+
+
+def close_reason(closing: Closing) -> str:
+    """How a session ended, in a few words; the reason that a close frame gives is quoted as sent."""
+    how: str = closing.how.value
+    if closing.how is CloseHow.WS_CLOSE:
+        code = "no status code" if closing.code is None else f"code {closing.code}"
+        reason = f' "{closing.reason}"' if closing.reason else ""
+        return f"{how}, {code}{reason}"
+    if closing.how in (CloseHow.FIN, CloseHow.RST):
+        return f"{how} {'after' if closing.after_goodbye else 'without'} a goodbye"
+    return how
+
+
+def library(identity: Identity | None) -> str:
+    """The library of a peer with what is known of its version, empty when it was not recognised."""
+    if identity is None:
+        return ""
+    return f"{identity.name} {identity.version}".strip()

@@ -1,0 +1,61 @@
+"""A handshake without the `EIO` parameter.
+
+## What it reports
+A handshake request (no `sid`) that does not say which revision of Engine.IO the client speaks.
+
+## Why it matters
+Each server takes it differently: engine.io 5.0 and later (socket.io 4.x) as revision 3, which it refuses; engine.io 4.1
+(socket.io 3.1) as revision 4; python-engineio refuses it. What works with one server fails with the next version.
+
+## On the wire
+A query without `EIO=`. Hand-written clients, old ESP libraries (`/socket.io/?transport=websocket`), load tests, health
+checks, and the Swift client up to 15.2.
+
+## How to fix
+Add `EIO=4` to the URL (`EIO=3` for a server of Socket.IO 2 or older).
+
+## When it is silent
+When the parameter is there, whatever its value.
+
+## References
+- Engine.IO protocol, revision 4, "HTTP long-polling", query parameters
+"""
+
+from collections.abc import Iterator
+
+from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Client, Outcome
+from eiosniff.rules.api import Hit, evidence, rule
+
+
+@rule(
+    code="EIO005",
+    name="eio-missing",
+    subject=Client,
+    severity=Severity.WARNING,
+    since="0.1.0",
+    title="The handshake does not say which protocol version the client speaks (no EIO)",
+    message="{client} opens with {request}, without EIO. The server at {server} {reaction}.",
+    why="Without EIO each server guesses: socket.io 4 takes it for EIO=3 and refuses, socket.io 3.1 takes it for "
+    "EIO=4, python-socketio refuses.",
+    fix=("Add EIO=4 to the URL: /socket.io/?EIO=4&transport=... (EIO=3 for a server of Socket.IO 2 or older).",),
+    explains=("connect-loop", "no-backoff"),
+)
+def eio_missing(client: Client) -> Iterator[Hit]:
+    """See the module."""
+    for group in client.attempts.values():
+        sample = group.first[0]
+        if sample.request.eio is not None or not sample.request.transports:
+            continue  # without a transport it is no Engine.IO request at all: rule EIO203
+        proof = [evidence(a.request.place, Side.CLIENT, f"{a.request.method} {a.request.target}") for a in group]
+        if sample.answer is not None:
+            proof.append(evidence(sample.answer, Side.SERVER, f"{sample.status}"))
+        opened = sample.outcome is Outcome.OPENED
+        yield Hit(
+            *proof,
+            occurrences=group.count,
+            period_ns=group.pauses.median if group.count > 1 else None,
+            request=f"{sample.request.method} {sample.request.target}",
+            reaction="accepts it all the same" if opened else f"does not accept it ({sample.outcome.value})",
+        )

@@ -1,0 +1,75 @@
+"""A packet or payload that is no Engine.IO.
+
+## What it reports
+In the middle of an Engine.IO session: a packet with a type that does not exist, or a polling payload that no revision
+can frame.
+
+## Why it matters
+Node servers close the session without a reason (over polling after a 200 `ok`); python-engineio ignores the packet.
+
+## On the wire
+A text message that does not begin with `0` to `6` (or `b` where base64 is allowed), or a POST body that is neither
+length-prefixed nor a list of packets.
+
+## How to fix
+Mend the client that wrote it: usually string building by hand (a missing `4` before `2[...]`), memory that was
+overwritten on a microcontroller, or another protocol on the same connection.
+
+## When it is silent
+A client that never says anything of Engine.IO is a plain WebSocket client (rule WS013). Packets with bytes missing in
+the capture are not judged.
+
+## References
+- Engine.IO protocol, revision 4, "Packet encoding"
+"""
+
+from collections.abc import Iterator
+
+from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Session
+from eiosniff.model.trouble import AnomalyKind
+from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms, quoted
+
+CLOSED_BECAUSE_NS = NS_PER_S
+
+
+@rule(
+    code="EIO201",
+    name="engineio-syntax",
+    subject=Session,
+    severity=Severity.ERROR,
+    since="0.1.0",
+    title="The {side} sends something that is no Engine.IO packet",
+    message="The {side} ({client} at {server}) sends {said}, which is no Engine.IO packet; {reaction}.",
+    why="Each packet begins with its type, a digit from 0 to 6. A server of Node closes the session at anything else, "
+    "without saying why.",
+    fix=(
+        'Look at how the {side} builds this packet: an event is 42["name",data], with the 4 of Engine.IO before the 2.',
+    ),
+    explains=("no-connect-packet", "connect-loop", "no-backoff"),
+)
+def engineio_syntax(session: Session) -> Iterator[Hit]:
+    """See the module."""
+    if session.gaps:
+        return
+    for side in Side:
+        odd = [(said.place, said.text) for said in session.odd[side]]
+        count = session.odd[side].count
+        for anomaly in session.anomalies:
+            if anomaly.kind is AnomalyKind.EIO_BAD_PAYLOAD and anomaly.side is side:
+                odd.append((anomaly.place, anomaly.found.encode("latin-1", "replace")))
+                count += 1
+        if not odd:
+            continue
+        odd.sort()
+        proof = [evidence(place, side, quoted(text)) for place, text in odd]
+        closing, last = session.closing, odd[-1][0]
+        reaction = f"the {side.other.label} ignores it"
+        if closing is not None and closing.side is side.other:
+            delay = closing.place.ts_ns - last.ts_ns
+            if 0 <= delay <= CLOSED_BECAUSE_NS:
+                proof.append(evidence(closing.place, closing.side, f"{closing_words(closing)}, {in_ms(delay)} later"))
+                reaction = f"the {side.other.label} {closing_words(closing)}"
+        yield Hit(*proof, occurrences=count, side=side.label, said=quoted(odd[0][1]), reaction=reaction)

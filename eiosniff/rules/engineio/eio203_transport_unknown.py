@@ -1,0 +1,70 @@
+"""A handshake that names no transport, or one that does not exist.
+
+## What it reports
+A handshake request whose `transport=` is missing or unknown, and that the server refuses.
+
+## Why it matters
+The server cannot know what the client wants and answers 400; hand-written clients and old libraries (`flashsocket`,
+`xhr-polling`) do that.
+
+## On the wire
+`GET /socket.io/?EIO=4` without `transport`, or with a name other than `polling`, `websocket` and `webtransport`; 400
+with code 0 ("Transport unknown"), python-engineio: "Invalid transport".
+
+## How to fix
+Add `transport=polling` or `transport=websocket` to the URL.
+
+## When it is silent
+A transport that exists but is refused by this server is switched off there (another rule). python-engineio takes a
+missing `transport` for polling, which is no fault.
+
+## References
+- Engine.IO protocol, revision 4, query parameters; engine.io, `lib/server`, error code 0
+"""
+
+from collections.abc import Iterator
+
+from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Client, Outcome
+from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.phrases import quoted
+
+
+@rule(
+    code="EIO203",
+    name="transport-unknown",
+    subject=Client,
+    severity=Severity.ERROR,
+    since="0.1.0",
+    title="The handshake names {which}",
+    message="{client} asks for {target}, which names {which}. The server at {server} answers {status}{said}.",
+    why="Every request of Engine.IO says how the packets travel: transport=polling or transport=websocket.",
+    fix=("Add transport=polling or transport=websocket to the URL of the client.",),
+    explains=("eio-missing", "connect-loop", "no-backoff"),
+)
+def transport_unknown(client: Client) -> Iterator[Hit]:
+    """See the module."""
+    for group in client.attempts.values():
+        sample = group.first[0]
+        request = sample.request
+        if request.transport is not None or sample.outcome not in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101):
+            continue
+        which = "no transport"
+        if request.transports:
+            which = f"a transport that does not exist ({quoted(request.transports[-1].encode())})"
+        said = f' "{sample.error.message}"' if sample.error else ""
+        proof = []
+        for attempt in group:
+            proof.append(evidence(attempt.request.place, Side.CLIENT, f"{request.method} {attempt.request.target}"))
+            if attempt.answer is not None:
+                proof.append(evidence(attempt.answer, Side.SERVER, f"{attempt.status}{said}"))
+        yield Hit(
+            *proof,
+            occurrences=group.count,
+            period_ns=group.pauses.median if group.count > 1 else None,
+            which=which,
+            target=request.target,
+            status=sample.status,
+            said=said,
+        )

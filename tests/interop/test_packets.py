@@ -1,0 +1,111 @@
+"""TCP segments as tshark sees them: in every capture file of this repository, and in made ones of every link type."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from scapy.utils import PcapWriter
+
+from eiosniff.capture.source import open_source
+from eiosniff.decode.packets import PacketDecoder
+from eiosniff.errors import CaptureError
+from eiosniff.model.batch import LinkType
+from tests.unit.decode.test_packets import MALFORMED, ONE_SEGMENT, fragments_of
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz")
+FILES = sorted(path for path in CAPTURES.rglob("*") if path.name.endswith(SUFFIXES))
+FIELDS = """
+    frame.number ip.src ipv6.src tcp.srcport ip.dst ipv6.dst tcp.dstport tcp.seq_raw tcp.ack_raw tcp.len tcp.flags
+    tcp.window_size_value ip.ttl ipv6.hlim
+""".split()
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: nothing was compared with it"),
+]
+
+
+def segments_of_tshark(path):
+    """What tshark says of each TCP segment; the headers that an ICMP message quotes are none."""
+    fields = [word for field in FIELDS for word in ("-e", field)]
+    command = ["tshark", "-n", "-r", str(path), "-Y", "tcp.flags && !icmp && !icmpv6", "-T", "fields", *fields]
+    lines = subprocess.run(
+        [*command, "-E", "occurrence=f"], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    segments = []
+    for line in lines:
+        (number, source, source6, port, destination, destination6, to, seq, ack, length, flags, window, ttl, hops) = (
+            line.split("\t")
+        )
+        ends = ((source or source6, int(port)), (destination or destination6, int(to)))
+        numbers = (int(seq), int(ack), int(length), int(flags, 16) & 0xFF, int(window), int(ttl or hops))
+        segments.append((int(number), *ends, *numbers))
+    return segments
+
+
+def segments_of_eiosniff(path):
+    decoder = PacketDecoder()
+    segments = []
+    try:
+        with open_source(str(path)) as source:
+            for batch in source:
+                found = decoder.decode(batch)
+                columns = (
+                    found.number, found.source, found.destination, found.seq, found.ack, found.payload_wire, found.flags,
+                    found.window, found.ttl,
+                )  # fmt: skip
+                for number, one, other, *numbers in zip(*(column.tolist() for column in columns), strict=True):
+                    ends = ((decoder.address(end >> 16), end & 0xFFFF) for end in (one, other))
+                    segments.append((number, *ends, *numbers))
+    except CaptureError:
+        pass  # what cannot be opened has no segments for tshark either
+    return segments, decoder.counters
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CAPTURES)))
+def test_captures_of_this_repository(path):
+    assert segments_of_eiosniff(path)[0] == segments_of_tshark(path)
+
+
+def write(path, link_type, packets, wire=None):
+    with PcapWriter(str(path), linktype=link_type, nano=True) as writer:
+        writer.write_header(None)
+        for index, packet in enumerate(packets):
+            length = wire[index] if wire else len(packet)
+            writer.write_packet(packet, sec=1_700_000_000, usec=index, caplen=len(packet), wirelen=length)
+
+
+LINKS = sorted({link_type for link_type, _ in ONE_SEGMENT.values()} - {LinkType.RAW_BSD, LinkType.RAW_OPENBSD})
+
+
+@pytest.mark.parametrize("link_type", LINKS, ids=lambda link_type: LinkType(link_type).name)
+def test_link_types(tmp_path, link_type):
+    packets = [packet for link, packet in ONE_SEGMENT.values() if link == link_type]
+    write(tmp_path / "made.pcap", link_type, packets)
+    segments, counters = segments_of_eiosniff(tmp_path / "made.pcap")
+    assert counters.tcp == len(packets)
+    assert segments == segments_of_tshark(tmp_path / "made.pcap")
+
+
+@pytest.mark.parametrize("snap_length", [68, 90, 96, 128])
+def test_snap_lengths(tmp_path, snap_length):
+    packets = [packet for link, packet in ONE_SEGMENT.values() if link == LinkType.ETHERNET]
+    wire = [len(packet) for packet in packets]
+    write(tmp_path / "cut.pcap", LinkType.ETHERNET, [packet[:snap_length] for packet in packets], wire)
+    segments, counters = segments_of_eiosniff(tmp_path / "cut.pcap")
+    theirs = segments_of_tshark(tmp_path / "cut.pcap")
+    numbers = {segment[0] for segment in segments}
+    # tshark also shows the beginning of a TCP header that is cut.
+    assert segments == [segment for segment in theirs if segment[0] in numbers]
+    assert len(segments) + counters.short == len(packets)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_fragments(tmp_path, version):
+    packets = [*fragments_of(version, 1), *reversed(fragments_of(version, 2)), *fragments_of(version, 3)[1:]]
+    write(tmp_path / "fragments.pcap", LinkType.ETHERNET, packets)
+    segments, counters = segments_of_eiosniff(tmp_path / "fragments.pcap")
+    assert counters.reassembled == 2
+    assert segments == segments_of_tshark(tmp_path / "fragments.pcap")

@@ -1,0 +1,162 @@
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.engineio import EioPacket, EioType, Transport
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.socketio import SioPacket, SioType
+from eiosniff.report.decode_lines import TextLines, json_line, style_of
+from eiosniff.report.redact import REDACTED, Redactor
+from tests.unit.report.builders import START
+
+
+def packet(
+    kind: int = EioType.MESSAGE,
+    data: bytes = b"",
+    side: Any = Side.CLIENT,
+    number: int = 34,
+    later_ms: int = 0,
+    **changes: Any,
+) -> DecodedPacket:
+    place = PacketRef(number, START + later_ms * 1_000_000)
+    engineio = EioPacket(kind, data, False, side, Transport.WEBSOCKET, place, (number,))
+    made = DecodedPacket("a.pcap", 3, 1, "SID", 4, engineio)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def event(
+    data: bytes,
+    kind: int = SioType.EVENT,
+    side: Side = Side.CLIENT,
+    namespace: str = "/",
+    number: int = 34,
+    attachments: tuple[bytes, ...] = (),
+    ack: int | None = None,
+    name: str | None = None,
+) -> DecodedPacket:
+    place = PacketRef(number, START)
+    made = packet(side=side, number=number - 1, data=b"...")
+    made.socketio = SioPacket(
+        kind, namespace, "", ack, data, name, len(attachments), attachments, side, place, (number - 1, number)
+    )
+    return made
+
+
+def record(made: DecodedPacket, **options: bool) -> Any:
+    return json.loads(json_line(made, Redactor(**options), name_capture=False))
+
+
+def test_a_json_line_is_that_of_the_contract() -> None:
+    made = event(
+        b'["project:delete",123,{"_placeholder":true,"num":0}]', SioType.BINARY_EVENT, namespace="/admin",
+        attachments=(b"\x01\x02\x03\x04",), ack=456, name="project:delete",
+    )  # fmt: skip
+    assert json_line(made, Redactor(), name_capture=False) == (
+        '{"packet": 34, "packets": [33, 34], "time": "2021-01-23T18:08:16.123456789Z", "stream": 3, "from": "client", '
+        '"session": "s1", "sid": "SID", "transport": "websocket", "engineio": {"revision": 4, "type": "message"}, '
+        '"socketio": {"type": "BINARY_EVENT", "namespace": "/admin", "id": 456, "event": "project:delete", '
+        '"data": ["project:delete", 123, {"_placeholder": true, "num": 0}], '
+        f'"attachments": [{{"bytes": 4, "sha256": "{hashlib.sha256(bytes((1, 2, 3, 4))).hexdigest()}"}}]}}}}'
+    )
+
+
+def test_what_is_not_socketio_is_null() -> None:
+    made = record(packet(EioType.PING, session=None, sid=None))
+    assert made["socketio"] is None
+    assert made["session"] is None
+    assert made["engineio"] == {"revision": 4, "type": "ping"}
+    assert record(packet(-1, b"zzz"))["engineio"]["type"] is None
+    assert record(event(b"", 9))["socketio"]["type"] is None
+
+
+def test_with_several_captures_a_line_names_its_own() -> None:
+    assert json.loads(json_line(packet(), Redactor(), name_capture=True))["capture"] == "a.pcap"
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"", None),
+        (b"[1.5,1e3,12345678901234567890]", [1.5, 1000.0, 12345678901234567890]),
+        (b'["\xff"]', ["\\xff"]),
+        (b"[NaN]", "[NaN]"),
+        (b"[1e999]", "[1e999]"),
+        (b"[-Infinity]", "[-Infinity]"),
+        (b'["cut', '["cut'),
+        (b"[" * 100_000, "[" * 100_000),
+        (b'["\\ud800"]', ["\ud800"]),
+    ],
+)
+def test_data_that_json_cannot_say_again_is_text(data: bytes, value: Any) -> None:
+    made = event(data, SioType.ACK)
+    if data == b'["\xff"]':
+        value = '["\\xff"]'  # the escape makes it JSON no more
+    assert record(made)["socketio"]["data"] == value
+
+
+def test_secrets_are_redacted() -> None:
+    connect = event(b'{"any":"s3cr3t5"}', SioType.CONNECT)
+    assert record(connect)["socketio"]["data"] == {"any": REDACTED}
+    assert record(connect, enabled=False)["socketio"]["data"] == {"any": "s3cr3t5"}
+    answer = event(b'{"sid":"keep","pid":"s3cr3t5"}', SioType.CONNECT, Side.SERVER)
+    assert record(answer)["socketio"]["data"] == {"sid": "keep", "pid": REDACTED}
+    login = event(b'["login","s3cr3t5"]', name="login")
+    assert record(login)["socketio"]["data"] == ["login", REDACTED]
+    for made in (connect, answer, login):
+        assert "s3cr3t5" not in TextLines(Redactor()).line(made)
+
+
+def test_text_lines_are_aligned() -> None:
+    lines = TextLines(Redactor())
+    odd = packet(data=b"\x00", number=7, later_ms=20_012, session=None)
+    odd.engineio.binary = True
+    shown = [
+        lines.line(packet(EioType.OPEN, b'{"sid":"x"}', Side.SERVER, number=4)),
+        lines.line(packet(EioType.PING, b"probe", number=5, later_ms=501)),
+        lines.line(event(b'["chat",{"a":[1,2]},"x"]', namespace="/admin", ack=12, name="chat")),
+        lines.line(event(b'["img",{"_placeholder":true,"num":0}]', SioType.BINARY_EVENT, attachments=(b"abcd",))),
+        lines.line(event(b"", SioType.DISCONNECT)),
+        lines.line(event(b'["alone"]')),
+        lines.line(event(b'["\xff', SioType.ACK, ack=3)),
+        lines.line(event(b"", 9)),
+        lines.line(odd),
+        lines.line(packet(-1, b"zzz", trouble="no such type")),
+        lines.line(packet(trouble="empty")),
+    ]
+    assert shown == [
+        '     4     0.000   3 S→C s1   ws   open      {"sid":"x"}',
+        "     5     0.501   3 C→S s1   ws   ping      probe",
+        '    34     0.000   3 C→S s1   ws   message   EVENT /admin #12 chat [{"a":[1,2]},"x"]',
+        '    34     0.000   3 C→S s1   ws   message   BINARY_EVENT img [{"_placeholder":true,"num":0}] +1 binary '
+        "(4 bytes)",
+        "    34     0.000   3 C→S s1   ws   message   DISCONNECT",
+        "    34     0.000   3 C→S s1   ws   message   EVENT alone",
+        '    34     0.000   3 C→S s1   ws   message   ACK #3 ["\\xff',
+        "    34     0.000   3 C→S s1   ws   message   9",
+        "     7    20.012   3 C→S -    ws   message   (1 byte)",
+        "    34     0.000   3 C→S s1   ws   ?         zzz !! no such type",
+        "    34     0.000   3 C→S s1   ws   message   !! empty",
+    ]
+
+
+def test_styles() -> None:
+    assert style_of(packet(trouble="x")) == "red"
+    assert style_of(packet(EioType.PONG)) == "dim"
+    assert style_of(packet(side=Side.SERVER)) == "cyan"
+    assert style_of(packet()) == ""
+
+
+@given(st.binary(), st.text(st.characters()), st.sampled_from(SioType), st.sampled_from(Side))
+def test_whatever_was_sent_the_line_is_one_of_printable_text(data: bytes, text: str, kind: Any, side: Any) -> None:
+    made = event(data, kind, side, namespace=text, name=text)
+    json.loads(json_line(made, Redactor(), name_capture=True))
+    assert json_line(made, Redactor(), name_capture=True).isprintable()
+    assert TextLines(Redactor()).line(made).isprintable()
+    assert TextLines(Redactor()).line(packet(data=data, trouble=text)).isprintable()

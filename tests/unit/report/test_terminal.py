@@ -1,0 +1,180 @@
+import io
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from eiosniff.model.engineio import Transport
+from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Report, Severity
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.session import CaptureProblem, CloseHow, Closing, Identity
+from eiosniff.report import terminal
+from eiosniff.report.redact import Redactor
+from tests.unit.report.builders import START, capture, evidence, finding, healthy, loop, nothing, report, session
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def rendered(
+    made: Report,
+    width: int = 80,
+    color: Literal["standard"] | None = None,
+    write: Callable[..., None] = terminal.write,
+    **options: bool,
+) -> str:
+    written = io.StringIO()
+    console = Console(
+        file=written, width=width, color_system=color, force_terminal=color is not None, legacy_windows=False,
+        _environ={},
+    )  # fmt: skip
+    write(made, console, Redactor(), **options)
+    return written.getvalue()
+
+
+def many() -> Report:
+    """Long evidence, doubt, two captures, several diagnoses, many sessions of different kinds."""
+    polling = [session(index, transports=[Transport.POLLING, Transport.WEBSOCKET]) for index in range(5, 12)]
+    for each in polling:
+        each.client_endpoint = each.client_endpoint._replace(address="2001:db8::7")
+        each.client.identity = None
+        each.server.identity = Identity("python", "python-engineio")
+        each.closing = Closing(Side.CLIENT, CloseHow.RST, PacketRef(99, START + 10**13))
+    polling[0].midstream = True
+    doubtful = finding(
+        certainty=Certainty.LIKELY, doubt="the capture began after the connection did.", evidence=evidence(40),
+        severity=Severity.WARNING, capture="b.pcapng.gz", fix=["There is only one thing to do."], period_ns=None,
+        occurrences=1,
+    )  # fmt: skip
+    note = loop(severity=Severity.INFO, capture="a.pcap", evidence=[Evidence(0, 0, "", "as a whole")], why="")
+    return report(
+        captures=[
+            capture("a.pcap"),
+            capture(
+                "b.pcapng.gz", problems=[CaptureProblem("capture-truncated", "the file ends within a record", 156)],
+                set_aside_packets=12_000, set_aside_bytes=3_456_789,
+            ),
+        ],
+        sessions=[*(session(index) for index in range(1, 5)), *polling, *(session(index) for index in range(12, 40))],
+        diagnoses=[Diagnosis(doubtful, [loop(), loop(name="no-backoff", summary="Twice a second.")]), Diagnosis(note)],
+        sessions_total=1_250,
+        sessions_folded=1_211,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("fault", report),
+        ("many", many),
+        ("healthy", healthy),
+        ("nothing", nothing),
+        ("empty", lambda: nothing(packets=0, connections=0, other={}, first_ns=None, last_ns=None)),
+    ],
+)
+def test_the_face(name: str, made: Callable[[], Report], width: int) -> None:
+    """Compared with what was looked at by eye; EIOSNIFF_GOLDEN=write writes the files anew, to be reviewed."""
+    text = rendered(made(), width)
+    golden = GOLDEN / f"{name}-{width}.txt"
+    if os.environ.get("EIOSNIFF_GOLDEN") == "write":
+        golden.write_text(text, "utf-8")
+    assert text == golden.read_text("utf-8")
+
+
+@pytest.mark.parametrize("made", [report, many, healthy, nothing])
+@pytest.mark.parametrize("width", [80, 100, 300])
+def test_no_line_is_too_wide_or_ends_in_spaces(made: Callable[[], Report], width: int) -> None:
+    for line in rendered(made(), width).split("\n"):
+        assert cell_len(line) <= min(width, 120)
+        assert line == line.rstrip()
+
+
+def test_colours_only_repeat_what_the_words_say() -> None:
+    plain = rendered(many())
+    coloured = rendered(many(), color="standard")
+    assert "\x1b[1;33mWARNING" in coloured
+    assert "\x1b" not in plain
+
+
+@given(st.text(st.characters()))
+def test_nothing_from_the_wire_reaches_the_terminal_unescaped(text: str) -> None:
+    hostile = finding(
+        title=text, summary=text, why=text, fix=[text], doubt=text, certainty=Certainty.POSSIBLE, capture=text,
+        evidence=[Evidence(1, START, text, text)],
+    )  # fmt: skip
+    odd = session(sid=text, closing=Closing(Side.SERVER, CloseHow.WS_CLOSE, PacketRef(9, START), 1000, text))
+    odd.client.identity = Identity(text, text, text)
+    made = report(
+        captures=[capture(text, problems=[CaptureProblem(text, text, 1)], other={text: 1})],
+        sessions=[odd], diagnoses=[Diagnosis(hostile, [loop(summary=text)])],
+    )  # fmt: skip
+    for write in (terminal.write, terminal.write_headlines):
+        for width in (80, 120):
+            assert all(line.isprintable() for line in rendered(made, width, write=write).split("\n"))
+    made.sessions_total, made.diagnoses = 0, []
+    assert all(line.isprintable() for line in rendered(made).split("\n"))
+
+
+def test_secrets_do_not_show() -> None:
+    leaky = report(diagnoses=[Diagnosis(finding(evidence=[Evidence(1, START, "client", "GET /?token=s3cr3t5")]))])
+    assert "token=[redacted]" in rendered(leaky)
+
+
+def test_headlines() -> None:
+    assert rendered(report(), write=terminal.write_headlines) == (
+        "ERROR EIO038 client-ping-in-eio4: The client sends PING, which only the server may do in Engine.IO 4 "
+        "(3 times)\n"
+    )
+    assert rendered(healthy(), write=terminal.write_headlines) == ""
+    assert rendered(many(), write=terminal.write_headlines).startswith("b.pcapng.gz: WARNING EIO038 ")
+
+
+def test_selected_rules_do_not_promise_health() -> None:
+    text = rendered(healthy(), selected_rules=True)
+    assert "No fault found by the selected rules: 4 Socket.IO sessions." in text
+    assert "healthy" not in text
+
+
+def test_a_damaged_capture_limits_the_promise() -> None:
+    made = healthy()
+    made.captures[0].problems.append(CaptureProblem("capture-gap", "packets are missing", 0))
+    text = rendered(made)
+    assert "all healthy as far as the capture shows" in text
+    assert "Summary  The capture itself: packets are missing\n" in text
+
+
+def test_one_session_without_socketio() -> None:
+    made = healthy()
+    del made.sessions[1:]
+    made.sessions[0].socketio_counts = [{}, {}]
+    made.sessions_total = 1
+    assert "No fault found: 1 Engine.IO session, healthy." in rendered(made)
+
+
+def test_a_refused_handshake_is_a_fault_without_a_session() -> None:
+    text = rendered(report(sessions=[], sessions_total=0))
+    assert "no Socket.IO session" in text
+    assert "No Engine.IO" not in text
+    assert "Sessions" not in text
+
+
+def test_a_handshake_that_came_to_nothing_without_a_fault() -> None:
+    made = nothing()
+    made.diagnoses = [Diagnosis(finding(rule="CAP227"))]
+    assert "No Engine.IO and no Socket.IO was found." in rendered(made)
+
+
+def test_captures_of_the_same_name_are_told_apart() -> None:
+    text = rendered(report(captures=[capture("x/a.pcap"), capture("y/a.pcap")]))
+    assert "x/a.pcap   156 packets" in text
+
+
+def test_a_long_remark_does_not_push_the_proof_out_of_the_page() -> None:
+    wide = finding(evidence=[Evidence(1, START, "client", "x" * 44), Evidence(2, START + 1, "server", "y" * 44)])
+    text = rendered(report(diagnoses=[Diagnosis(wide)]))
+    assert "(0.0 ms" in text
+    assert all(cell_len(line) <= 80 for line in text.split("\n"))
