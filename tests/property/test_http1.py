@@ -25,9 +25,10 @@ SCRAPS = [
     b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 101 X\r\n", b"HTTP/1.1 100 Continue\r\n\r\n",
     b"HTTP/1.0 204\r\n", b"HTTP/1.1 400 Bad Request\r\n", b"HTTP/1.1 304 Not Modified\r\n\r\n",
     b"Host: a\r\n", b"Upgrade: websocket\r\n", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n",
-    b"Content-Length: 30\r\n", b"Content-Encoding: gzip\r\n", b"Content-Encoding: deflate\r\n", b"Transfer-Encoding: gzip\r\n",
-    b"bad line\r\n", b"\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b" ", b"5\r\nhello\r\n", b"0\r\n\r\n", b"1a;x=y\r\n", b"hello",
-    b"\x81\x85abcd\x01\x02\x03\x04\x05", b"\x16\x03\x01", b"\x00" * 30, b"x" * 70, zlib.compress(b"y" * 90),
+    b"Content-Length: 30\r\n", b"Content-Encoding: gzip\r\n", b"Content-Encoding: deflate\r\n",
+    b"Transfer-Encoding: gzip\r\n",
+    b"bad line\r\n", b"\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b" ", b"5\r\nhello\r\n", b"0\r\n\r\n", b"1a;x=y\r\n",
+    b"hello", b"\x81\x85abcd\x01\x02\x03\x04\x05", b"\x16\x03\x01", b"\x00" * 30, b"x" * 70, zlib.compress(b"y" * 90),
 ]  # fmt: skip
 
 PAYLOADS = st.one_of(
