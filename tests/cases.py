@@ -43,7 +43,7 @@ def case_file(code: str, name: str) -> Path:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    found = []
+    found: list[Case] = []
     for path in sorted(CAPTURES.glob("rules/*/case.toml")):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         for kind in ("bad", "good"):

@@ -47,6 +47,7 @@ class Stack:
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
         self._events: list[Event] = []
+        self._ended: list[Conversation] = []  # in the batch at hand
         self._undecided: dict[int, list[tuple[int, StreamChunk]]] = {}
         self._failed: dict[tuple[str, Endpoint, ConnectFailure], FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
@@ -76,6 +77,9 @@ class Stack:
             except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
                 self._crashed(event.conversation, bug)
         events.clear()
+        for conversation in self._ended:
+            self._note_quality(conversation)
+        self._ended.clear()
 
     # ------------------------------------------------------------------ FlowListener
 
@@ -126,7 +130,7 @@ class Stack:
             ledger = conversation.ledger
             ledger.last = flow.last
             ledger.retransmissions = [flow.direction(side).retransmissions for side in Side]
-            self._note_quality(conversation)
+            self._ended.append(conversation)
 
     # ------------------------------------------------------------------ ledgers
 

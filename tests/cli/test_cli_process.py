@@ -15,10 +15,13 @@ ROOT = Path(eiosniff.__file__).parent.parent
 FAKE = """
 import sys
 from eiosniff import app
-from tests.unit.report.builders import report, finding
+from tests.cli.stand_in import RULES
+from tests.unit.report.builders import report
 from tests.unit.report.test_decode_lines import packet
 app.analyze = lambda captures, options, progress=None: report()
 app.decode = lambda captures, options, progress=None: (packet(data=b"x" * 500) for _ in range(20_000))
+app.rules = lambda: RULES
+app.find_rule = lambda label: RULES[0]
 from eiosniff.cli.main import main
 sys.argv[0] = "eiosniff"
 main()
@@ -111,6 +114,13 @@ def test_colours_on_a_terminal_only() -> None:
     ):
         assert "\x1b" not in plain
         assert "ERROR" in plain
+
+
+def test_rules_are_set_for_reading_on_a_terminal() -> None:
+    assert "rule severity name what it reports" in " ".join(on_a_terminal("rules", NO_COLOR="1").split())
+    shown = on_a_terminal("rules", "show", "EIO038", NO_COLOR="1")
+    assert shown.startswith("EIO038 client-ping-in-eio4")
+    assert "##" not in shown
 
 
 def test_lines_are_cut_to_a_terminal() -> None:

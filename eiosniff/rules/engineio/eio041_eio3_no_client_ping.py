@@ -1,7 +1,7 @@
 """The client of an Engine.IO 3 server never pings.
 
 ## What it reports
-A session of revision 3 that the server closes because no ping of the client came for `pingInterval` + `pingTimeout`.
+A session of revision 3 that ends because no ping of the client came for `pingInterval` + `pingTimeout`.
 
 ## Why it matters
 Up to revision 3 the client must ping. A client of revision 4 waits for the server to do so: both wait, until the
@@ -10,14 +10,15 @@ server's time is over.
 ## On the wire
 The server speaks revision 3 (its answers carry length prefixes, or it sends `40` without being asked). No `2` of the
 client follows, and after `pingInterval` + `pingTimeout` (85 s for socket.io 1.x and 2.0, 30 s for 2.1 to 2.4, 45 s for
-2.5) the server closes: an empty close frame, or `1` over polling.
+2.5) the server closes: an empty close frame, or `1` over polling. A client of revision 4 may be faster: it has waited
+the same time for a ping of the server, and closes too.
 
 ## How to fix
 Match the generations: a client of Socket.IO 2 for this server, or a server of Socket.IO 3 or later. A hand-written
 client must send `2` every `pingInterval`.
 
 ## When it is silent
-When the client pings in time, and when the client closes by itself.
+When the client pings in time, and when it says goodbye before the time is over.
 
 ## References
 - Engine.IO protocol, revision 3, "Timeouts"
@@ -41,7 +42,8 @@ TIMER_SLACK = 0.95
     severity=Severity.ERROR,
     since="0.1.0",
     title="The client sends no ping, which it must do in Engine.IO 3",
-    message="{client} sends no ping for {silence}. The server at {server} waits {limit} for one, then {end}.",
+    message="{client} sends no ping for {silence}. The server at {server} waits {limit} for one; then the {side} "
+    "{end}.",
     why="Up to Engine.IO 3 (Socket.IO 2) the client sends PING and the server answers. This client waits for the "
     "server to ping, as Engine.IO 4 does, so the server takes it for dead.",
     fix=(
@@ -55,7 +57,7 @@ def eio3_no_client_ping(session: Session) -> Iterator[Hit]:
     handshake, closing = session.handshake, session.closing
     if handshake is None or handshake.ping_interval_ms is None or handshake.ping_timeout_ms is None:
         return
-    if session.pinger is not Side.CLIENT or closing is None or closing.side is not Side.SERVER:
+    if session.pinger is not Side.CLIENT or closing is None or closing.after_goodbye:
         return
     limit_ns = (handshake.ping_interval_ms + handshake.ping_timeout_ms) * NS_PER_MS
     last = session.heartbeats.last
@@ -68,8 +70,9 @@ def eio3_no_client_ping(session: Session) -> Iterator[Hit]:
     first_text = 'its last PING "2"' if last else "opens the session"
     yield Hit(
         evidence(since, Side.CLIENT if last else Side.SERVER, first_text),
-        evidence(closing.place, Side.SERVER, closing_words(closing)),
+        evidence(closing.place, closing.side, closing_words(closing)),
         silence=in_ms(silence),
         limit=in_ms(limit_ns),
+        side=closing.side.label,
         end=closing_words(closing),
     )

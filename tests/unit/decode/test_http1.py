@@ -8,8 +8,8 @@ import pytest
 
 from eiosniff.decode.http1 import HttpConnection, HttpLimits, Upgrade
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.tcp import EndKind, StreamChunk
-from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync
+from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap, GapReason
 from tests.unit.decode.http1_talk import C, End, Hole, S, client, crlf, read, server
 
 GET = client("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: a\n\n")
@@ -342,7 +342,7 @@ def test_request_heads(head, target, kinds):
     ("line", "status", "reason", "odd"),
     [
         (b"HTTP/1.1 200 OK", 200, b"OK", False), (b"HTTP/1.0 404 Not Found At All", 404, b"Not Found At All", False),
-        (b"HTTP/1.1 200 ", 200, b"", False), (b"HTTP/1.1 200", 200, b"", True), (b"HTTP/1.1  200  OK", 200, b"OK", True),
+        (b"HTTP/1.1 200 ", 200, b"", False), (b"HTTP/1.1 200", 200, b"", True), (b"HTTP/1.1  200 OK", 200, b"OK", True),
         (b"HTTP/1.1 999 Odd", 999, b"Odd", True),
     ],
 )  # fmt: skip
@@ -353,11 +353,11 @@ def test_status_lines(line, status, reason, odd):
 
 
 def test_a_head_above_the_limit():
-    big = C(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 40 + b"\r\n")
-    reading = read(big, GET, *ENDS, limits=HttpLimits(head=100))
+    big = [C(b"GET / HTTP/1.1\r\n"), *[C(b"A: b\r\n") for _ in range(40)], C(b"\r\n")]
+    reading = read(*big, GET, *ENDS, limits=HttpLimits(head=100))
     assert len(reading.requests) == 1
     assert anomalies(reading) == [AnomalyKind.HTTP_TOO_LARGE]
-    assert [(d.start, d.end) for d in reading.of(Desync)] == [(0, len(big.data))]
+    assert [(d.start, d.end) for d in reading.of(Desync)] == [(0, reading.requests[0].start)]
 
 
 @pytest.mark.parametrize(
@@ -406,6 +406,8 @@ def test_a_gap_in_a_body_without_length_and_in_a_large_one():
     large = read(GET, S(b"HTTP/1.1 200 OK\r\n\r\nab"), Hole(Side.SERVER, 30), *ENDS, limits=limits)
     assert anomalies(large) == [AnomalyKind.HTTP_TOO_LARGE]
     assert large.responses[0].missing == 30
+    unkept = read(GET, S(b"HTTP/1.1 200 OK\r\n\r\nab"), Hole(Side.SERVER, 3), *ENDS, keep=lambda _: False)
+    assert (unkept.responses[0].body, unkept.responses[0].missing) == (b"", 3)
 
 
 def test_gaps_in_a_chunked_body():
@@ -564,6 +566,8 @@ def test_after_an_upgrade_nothing_is_read():
     connection.feed(StreamChunk(Side.CLIENT, 0, UPGRADE.data, [0], [1], [0]))
     connection.feed(StreamChunk(Side.SERVER, 0, SWITCHING.data, [0], [2], [0]))
     assert connection.feed(StreamChunk(Side.CLIENT, len(UPGRADE.data), GET.data, [0], [3], [0])) == []
+    assert connection.end(StreamEnd(Side.CLIENT, EndKind.FIN, PacketRef(4, 0))) == []
+    assert connection.gap(Gap(Side.SERVER, 500, 5, GapReason.NOT_CAPTURED, PacketRef(5, 0))) == []
 
 
 # Cost

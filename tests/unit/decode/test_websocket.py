@@ -531,6 +531,16 @@ def test_a_hole_in_a_payload():
     assert following.payload == b"3"
 
 
+def test_many_holes_in_a_payload():
+    text = bytes(range(1, 127)) * 80
+    data = frame(text, Opcode.BINARY, key=KEY)
+    result = stream(Side.CLIENT).packets(data[:8])
+    for _ in range(len(text) // 2):
+        result.gap(1).packets(data[result.offset : result.offset + 1])
+    (message,) = result.end().events
+    assert (message.missing, message.payload[::2], message.payload[1::2]) == (5040, bytes(5040), text[1::2])
+
+
 def test_a_hole_in_text_is_no_bad_utf8():
     data = frame("äöü".encode())
     result = stream().packets(data[:3]).gap(2).packets(data[5:]).end()
@@ -629,6 +639,18 @@ def test_the_search_waits_for_the_rest_of_a_frame():
     result.packets(NEXT[3:], NEXT)
     assert result.payloads == [b"x" * 300, b"next", b"next"]
     assert [message.order for message in result.of(WsMessage)] == [4, 4, 5], "nothing was known before packet 4"
+
+
+def test_the_search_believes_three_headers():
+    result = stream(midstream=True).packets(b"junk", NEXT * 3 + NEXT[:3])
+    assert result.payloads == [b"next"] * 3
+    assert [message.order for message in result.of(WsMessage)] == [2, 2, 2]
+
+
+def test_the_search_goes_on_behind_a_hole():
+    result = stream(midstream=True).packets(b"junk").gap(9).packets(b"junk").gap(2 << 20).packets(b"junk", NEXT).end()
+    assert result.payloads == [b"next"]
+    assert [(desync.start, desync.end) for desync in result.of(Desync)] == [(0, 21 + (2 << 20))]
 
 
 def test_the_search_does_not_believe_one_header():

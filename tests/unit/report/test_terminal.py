@@ -1,6 +1,8 @@
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -178,3 +180,14 @@ def test_a_long_remark_does_not_push_the_proof_out_of_the_page() -> None:
     text = rendered(report(diagnoses=[Diagnosis(wide)]))
     assert "(0.0 ms" in text
     assert all(cell_len(line) <= 80 for line in text.split("\n"))
+
+
+def test_how_much_later_stands_in_a_column_of_its_own() -> None:
+    proof = [
+        Evidence(1, START, "client", "PING"),
+        Evidence(2, START + 900_000_000, "server", "closes, no status code, 0.9 s later"),
+        Evidence(3, START + 900_000_001, "server", "FIN"),
+    ]
+    text = rendered(report(diagnoses=[Diagnosis(finding(evidence=proof))]))
+    assert "server  closes, no status code  0.9 s later\n" in text
+    assert "server  FIN\n" in text
