@@ -26,7 +26,5 @@ def demo(fail_on: str, no_color: bool) -> None:
         report = app.analyze([str(path)], app.Options())
         with Output(None, no_color=no_color) as place:
             show(report, place, "text", no_redact=False, quiet=False, selected_rules=False)
-            place.write(
-                f"\nThis was the demonstration. Open the recording in Wireshark, or try it on your own:\n  {path}\n"
-            )
+            place.write(f"\nThat was a recording that comes with eiosniff. To see it in Wireshark:\n  {path}\n")
     click.get_current_context().exit(exits.of_report(report, fail_on))

@@ -48,6 +48,11 @@ class StreamBuffer:
         return self.base + self.pos
 
     @property
+    def waiting(self) -> bool:
+        """Whether bytes came that are not in `data` yet, for want of those that `need` asked for."""
+        return self._waiting > 0
+
+    @property
     def end(self) -> int:
         """The stream offset after the last byte that came."""
         return self.base + len(self.data) + self._waiting
@@ -134,9 +139,10 @@ class StreamBuffer:
     def packets_from(self, offset: int) -> Iterator[tuple[PacketRef, int, int]]:
         """The packet that brought the byte at this stream offset, and those after it, each with the offset after its
         bytes and its `order`: for a decoder that finds a record in nearly every packet."""
-        at = max(0, bisect_right(self._offsets, offset) - 1)
-        places = map(PacketRef, self._numbers[at:], self._times[at:])
-        return zip(places, [*self._offsets[at + 1 :], self.end], self._orders[at:], strict=True)
+        offsets, numbers, times, orders = self._offsets, self._numbers, self._times, self._orders
+        for after in range(max(1, bisect_right(offsets, offset)), len(offsets)):
+            yield PacketRef(numbers[after - 1], times[after - 1]), offsets[after], orders[after - 1]
+        yield PacketRef(numbers[-1], times[-1]), self.end, orders[-1]
 
     def packets(self, start: int, end: int) -> tuple[int, ...]:
         """The numbers of the packets that brought the bytes `[start, end)`, in order of the bytes, each once."""

@@ -7,7 +7,9 @@ arithmetic. It also knows what a gap does to it: where a length is known, missin
 
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 
 from eiosniff.decode.buffer import StreamBuffer
@@ -46,7 +48,7 @@ class Progress(Enum):
     BROKEN = "has lost its framing"
 
 
-class Body:
+class Body(ABC):
     """What all readers share: bytes are counted, and kept as long as there are at most `limit` of them.
 
     `length` leaves chunk framing out. `wanted` marks a body that somebody asked for: only then does reaching the limit
@@ -62,17 +64,17 @@ class Body:
         self._wanted = wanted
         self._pieces: list[bytes] = []
 
+    @abstractmethod
     def read(self, buffer: StreamBuffer, report: Report) -> Progress:
         """Take what belongs to the body from the bytes that have come."""
-        raise NotImplementedError
 
+    @abstractmethod
     def skip(self, gap: Gap, report: Report) -> int | None:
         """Take missing bytes: how many of them are the body's, or None when nobody can tell where framing goes on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lacks(self, end: EndKind) -> str:
         """What should have come before the stream ended in this way; empty when the body is complete."""
-        raise NotImplementedError
 
     def content(self) -> bytes:
         """The bytes that were kept, with zeros for those in a gap."""
@@ -314,7 +316,7 @@ def _inflate(data: bytes, window: int, limit: int, wrong: list[str]) -> bytes:
         content = inflater.decompress(data, limit + 1)
     except zlib.error as error:
         wrong.append(str(error))
-        return _inflate_until_error(data, window, limit)
+        return _inflate_until_error(data, window)
     if len(content) <= limit:
         if not inflater.eof:
             wrong.append(f"the coding ends early, after {len(data)} bytes")
@@ -323,19 +325,14 @@ def _inflate(data: bytes, window: int, limit: int, wrong: list[str]) -> bytes:
     return content
 
 
-def _inflate_until_error(data: bytes, window: int, limit: int) -> bytes:
+def _inflate_until_error(data: bytes, window: int) -> bytes:
     """Inflate in small steps: zlib gives nothing for a step with an error in it."""
     inflater = zlib.decompressobj(window)
     step = 1 + len(data) // 4096
-    content = bytearray()
-    for at in range(0, len(data), step):
-        try:
-            content += inflater.decompress(data[at : at + step], limit + 1 - len(content))
-        except zlib.error:
-            break
-        if len(content) > limit:
-            break
-    return bytes(content)
+    content: list[bytes] = []
+    with suppress(zlib.error):  # it is known to come before the limit; what was inflated before it stays in the list
+        content.extend(inflater.decompress(data[at : at + step]) for at in range(0, len(data), step))
+    return b"".join(content)
 
 
 def quoted(found: bytes) -> str:

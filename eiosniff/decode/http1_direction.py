@@ -139,8 +139,7 @@ class Direction:
     def _finish(self, complete: bool) -> None:
         """Fill in the record of the message that ends here, and hand it out."""
         message, body, buffer = self._message, self.body, self.buffer
-        if message is None:
-            return
+        assert message is not None  # since `begin`
         end = buffer.offset
         if self._packets:
             self._note_packets(end)
@@ -149,8 +148,10 @@ class Direction:
             message.last, message.order = self._last
             self._packets = {}
         else:
-            message.packets = buffer.packets(message.start, end)[: self._limits.packets]
-            message.last, message.order = buffer.ref(end - 1), buffer.order(end - 1)
+            packets = buffer.packets(message.start, end)
+            message.packets = packets[: self._limits.packets]
+            message.last = message.first if len(packets) == 1 else buffer.ref(end - 1)
+            message.order = buffer.order(end - 1)
         message.complete = complete
         message.end = self.start = end
         if body is not None:
@@ -216,9 +217,10 @@ class Direction:
 
     def abandon(self) -> None:
         """Leave nothing open, since another protocol follows."""
-        if self.body is not None and self._message is not None:
+        if self.body is not None:
+            place = self.buffer.ref(self.buffer.offset - 1)
             lacks = self.body.lacks(EndKind.CAPTURE_ENDED)
-            self._report(AnomalyKind.HTTP_INCOMPLETE, self._message.first, lacks, "a change of protocol")
+            self._report(AnomalyKind.HTTP_INCOMPLETE, place, lacks, "a change of protocol")
             self._finish(False)
         self._desync(self.buffer.offset)
 

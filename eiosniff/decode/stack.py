@@ -32,6 +32,7 @@ from eiosniff.model.tcp import StreamChunk
 # A connection captured from its middle may begin inside a message: so many chunks may pass before it is dropped.
 MIDSTREAM_TRIES = 8
 MAX_FAILED_CONNECTS = 1024
+UDP = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
 UNANSWERED_SYN_NS = 1_000_000_000
@@ -47,6 +48,7 @@ class Stack:
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
         self._events: list[Event] = []
+        self._begun: list[Conversation] = []  # in the batch at hand
         self._ended: list[Conversation] = []  # in the batch at hand
         self._undecided: dict[int, list[tuple[int, StreamChunk]]] = {}
         self._failed: dict[tuple[str, Endpoint, ConnectFailure], FailedConnects] = {}
@@ -68,6 +70,9 @@ class Stack:
 
     def _hand_on(self) -> None:
         """Second step: what the connections yielded, in capture order."""
+        for conversation in self._begun:  # connections are numbered when all of a batch are known
+            conversation.ledger.stream = conversation.flow.stream
+        self._begun.clear()
         events = self._events
         events.sort(key=attrgetter("order"))
         handle = self.sessions.handle
@@ -109,7 +114,9 @@ class Stack:
         make = Conversation.over_websocket if websocket else Conversation.over_http
         ledger = self._ledger(flow)
         self._reached[ledger.client.address, ledger.server] = ledger.first
-        flow.conversation = make(flow, ledger, self._events, self._crashed)
+        conversation = make(flow, ledger, self._events, self._crashed)
+        flow.conversation = conversation
+        self._begun.append(conversation)
         self._protocols["WebSocket" if websocket else "HTTP"] += 1
         for way, earlier in undecided:
             earlier.side = flow.side(way)  # it was a guess until now
@@ -217,8 +224,8 @@ class Stack:
         summary.other = dict(self._protocols.most_common())
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
-            "UDP packets": counters.other_ip.pop(17, 0),
-            "other IP protocols": sum(counters.other_ip.values()),
+            "UDP packets": counters.other_ip[UDP],
+            "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,
             **{f"packets of link type {link}": count for link, count in counters.unknown_link.items()},

@@ -79,7 +79,7 @@ class WebSocketReader:
             buffer.flush()
             events = self._decode(gap.place)  # what follows is not known to join: decide with what there is
         if self._passing is None and len(buffer) and buffer.append_gap(gap):
-            return events + self._decode()
+            return events if buffer.waiting else events + self._decode()
         end = self._seen = gap.offset + gap.length
         if self._lost is not None:
             return events
@@ -239,16 +239,15 @@ class WebSocketReader:
         payload_start = start + header.size
         end = payload_start + header.length
         here = end if kept else payload_start
-        payload = b""
-        if kept:
-            payload = buffer.data[payload_start - buffer.base : end - buffer.base]
-            if header.masked:
-                payload = unmask(payload, header.mask_key)
         holes = buffer.holes(payload_start, min(end, buffer.end))
+        payload = buffer.data[payload_start - buffer.base : end - buffer.base] if kept else b""
         if kept and header.masked:
-            for hole_start, hole_end in holes:  # missing bytes are zeros after unmasking
-                before, after = payload[: hole_start - payload_start], payload[hole_end - payload_start :]
-                payload = before + bytes(hole_end - hole_start) + after
+            payload = unmask(payload, header.mask_key)
+            if holes:  # what is missing are zeros, also where there was a mask
+                blanked = bytearray(payload)
+                for hole_start, hole_end in holes:
+                    blanked[hole_start - payload_start : hole_end - payload_start] = bytes(hole_end - hole_start)
+                payload = bytes(blanked)
         missing = sum(hole_end - hole_start for hole_start, hole_end in holes)
         packets = buffer.packets(start, here)
         order = max(buffer.order(here - 1), self._floor)

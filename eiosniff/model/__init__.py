@@ -7,7 +7,7 @@ From the wire upwards:
 
 - `PacketBatch` (`batch`): captured packets as columns;
 - `StreamChunk`, `StreamEnd` (`tcp`): bytes in order of one direction, and how it ended;
-- `HttpRequest`, `HttpResponse` (`http`), `WsMessage`, `WsControl` (`websocket`): messages, with the packets they came in;
+- `HttpRequest`, `HttpResponse` (`http`), `WsMessage`, `WsControl` (`websocket`): messages, and their packets;
 - `EioPacket`, `SioPacket`: what they carry; `DecodedPacket` (`decoded`) is what `eiosniff decode` prints;
 - `Gap`, `Desync`, `Anomaly` (`trouble`): bad input as data, in the same stream as good input;
 - `Session`, `Client`, `Server`, `Connection`, `CaptureSummary` (`session`): the ledgers, bounded, filled by decoders;

@@ -1,4 +1,4 @@
-"""What `eiosniff decode` streams: each Engine.IO packet with the Socket.IO packet in it, in order over all transports."""
+"""What `eiosniff decode` streams: each Engine.IO packet with the Socket.IO packet in it, in capture order."""
 
 from dataclasses import dataclass
 

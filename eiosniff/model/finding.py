@@ -84,6 +84,7 @@ class Finding:
     capture: str
     first_packet: int
     doubt: str = ""  # why it is not certain
+    hence: str = ""  # a few words on it where it is a consequence of another
 
 
 @dataclass(slots=True, eq=False)

@@ -16,6 +16,7 @@ from eiosniff.report.sanitise import printable
 
 REDACTED: Final = "[redacted]"
 
+_MAX_NAME = 200  # a peer may use a megabyte as a key; what makes a name a secret stands at its beginning
 _NO_PUNCTUATION = str.maketrans("", "", "-_.[]")
 
 # Compared in lower case without `-`, `_`, `.` and brackets.
@@ -126,9 +127,13 @@ class Redactor:
         return value
 
 
-@lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Whether what is called so is one, in JSON, a query, a cookie or a header."""
+    return _is_secret(name[:_MAX_NAME])
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
     plain = _plain(name)
     return plain in _SECRET_NAMES or any(part in plain for part in _SECRET_PARTS)
 

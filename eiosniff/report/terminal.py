@@ -26,7 +26,8 @@ _ROWS = 13
 _FIRST_ROWS = 10
 _LAST_ROWS = 2
 
-_LATER = re.compile(r"(.*\S),? (\d[\d.,]* (?:ms|s) later)")
+_SOON_NS = 10_000_000
+_LATER = re.compile(r"(.*[^\s,]),? (\d[\d.,]* (?:ms|s) later)")
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
@@ -168,7 +169,8 @@ class _TextReport:
         if report.diagnoses:
             counts = [(report.count(severity), severity.label) for severity in sorted(Severity, reverse=True)]
             found = ", ".join(counted(count, label) for count, label in counts if count)
-            lines.append(f"{found} in {overview.sessions(report)} on {counted(report.connections, 'connection')}")
+            within = f" in {overview.sessions(report)}" if report.sessions_total else ""
+            lines.append(f"{found}{within} on {counted(report.connections, 'connection')}")
         packets = sum(capture.set_aside_packets for capture in report.captures)
         if packets:
             octets = sum(capture.set_aside_bytes for capture in report.captures)
@@ -205,4 +207,4 @@ def _later(before: Evidence | None, item: Evidence) -> str:
     if before is None or not before.packet or not item.packet or before.who == item.who:
         return ""
     passed = item.ts_ns - before.ts_ns
-    return f"{duration(passed)} later" if 0 <= passed < 1_000_000_000 else ""
+    return f"{duration(passed)} later" if 0 <= passed < _SOON_NS else ""

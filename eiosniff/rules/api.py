@@ -71,7 +71,8 @@ class Rule:
 
     `message` says what happened ("What" in the report), `why` explains it in a sentence or two to someone who does not
     know the protocol, `fix` is what to do when neither library is known. `explains` names findings that are
-    consequences of this one. `tolerates_gaps` is for rules that are about gaps, or that a gap cannot mislead.
+    consequences of this one; `hence` is what is said of this one where it is a consequence itself (else its title).
+    `tolerates_gaps` is for rules that are about gaps, or that a gap cannot mislead.
     """
 
     code: str
@@ -85,6 +86,7 @@ class Rule:
     fix: tuple[str, ...]
     explains: tuple[str, ...]
     tolerates_gaps: bool
+    hence: str
     check: Callable[[Any], Iterator[Hit]]
     documentation: str
     file: str
@@ -109,6 +111,7 @@ def rule(
     fix: Iterable[str],
     explains: Iterable[str] = (),
     tolerates_gaps: bool = False,
+    hence: str = "",
 ) -> Callable[[Callable[[Any], Iterator[Hit]]], Rule]:
     """Make a rule of a function that looks at one ledger."""
 
@@ -126,6 +129,7 @@ def rule(
             fix=tuple(fix),
             explains=tuple(explains),
             tolerates_gaps=tolerates_gaps,
+            hence=hence or title,
             check=check,
             documentation=inspect.cleandoc(module.__doc__ or ""),
             file=module.__file__ or "",

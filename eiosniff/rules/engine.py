@@ -163,6 +163,7 @@ def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:
         capture=capture,
         first_packet=min((item.packet for item in proof), default=0),
         doubt=entry.doubt,
+        hence=rule.hence.format(**values),
     )
 
 

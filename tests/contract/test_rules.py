@@ -62,7 +62,7 @@ def test_has_captures_that_show_it_and_near_misses(rule: Rule) -> None:
 
 
 def test_messages_use_only_what_hits_supply(rule: Rule) -> None:
-    templates = (rule.title, rule.message, rule.why, *rule.fix)
+    templates = (rule.title, rule.message, rule.why, rule.hence, *rule.fix)
     wanted = {name for text in templates for _, name, _, _ in string.Formatter().parse(text) if name}
     tree = ast.parse(Path(rule.file).read_text(encoding="utf-8"))
     hits = [

@@ -82,7 +82,7 @@ def client_ping_in_eio4(session: Session) -> Iterator[Hit]:
     yield Hit(
         *proof,
         occurrences=pings.count,
-        after=f"{(first.ts_ns - session.opened.ts_ns) / 1e9:.0f} s",
+        after=in_ms(first.ts_ns - session.opened.ts_ns),
         reaction=reaction,
         closed=closed,
         claimed=session.claimed_eio or "4",

@@ -39,6 +39,7 @@ ALIKE = 0.25
 
 @rule(
     code="EIO091",
+    hence="it comes back after a constant {pause}, without back-off",
     name="no-backoff",
     subject=Client,
     severity=Severity.WARNING,

@@ -162,6 +162,7 @@ def test_a_refused_handshake_is_a_fault_without_a_session() -> None:
     assert "no Socket.IO session" in text
     assert "No Engine.IO" not in text
     assert "Sessions" not in text
+    assert "Summary  1 error on 4 connections\n" in text
 
 
 def test_a_handshake_that_came_to_nothing_without_a_fault() -> None:
