@@ -7,9 +7,12 @@ import io
 import sys
 from pathlib import Path
 
+from rich.console import Console
+
 from eiosniff import app
 from eiosniff.model.finding import RuleInfo
-from eiosniff.report.terminal import render_report  # the real face, at 80 columns
+from eiosniff.report import terminal
+from eiosniff.report.redact import Redactor
 from tests.cases import CAPTURES, Case, cases, recordings
 
 DOCS = Path(__file__).parent
@@ -38,7 +41,8 @@ def rule_page(info: RuleInfo) -> str:
 def report_text(case: Case) -> str:
     """What `eiosniff analyze` prints of a capture, without colours."""
     output = io.StringIO()
-    render_report(app.analyze([str(case.capture)], app.Options()), output, width=80)
+    console = Console(file=output, width=80, color_system=None, force_terminal=False)
+    terminal.write(app.analyze([str(case.capture)], app.Options()), console, Redactor())
     return "\n".join(line.rstrip() for line in output.getvalue().rstrip().splitlines())
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from eiosniff import __version__, knowledge
 from eiosniff.capture.source import open_source
-from eiosniff.decode.session_packets import Listener
+from eiosniff.decode.links import link_name
 from eiosniff.decode.stack import Stack
 from eiosniff.errors import EiosniffError
 from eiosniff.model.decoded import DecodedPacket
@@ -36,20 +35,28 @@ class Options:
 def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
-    Each capture is analysed by itself; the report is of all of them.
+    Each capture is analysed by itself; the report is of all of them. Ctrl-C ends the reading: the report is then of
+    what was read, and says that it was interrupted.
     """
     chosen = _chosen_rules(options)
     summaries: list[CaptureSummary] = []
     sessions: list[Session] = []
     findings: list[Finding] = []
-    crashed = False
+    interrupted = False
     for path in captures:
-        stack = read(path, options, progress)
+        stack = Stack(CaptureSummary(_name(path)), ports=options.ports, path=options.path)
+        try:
+            for _ in _read(stack, path, options, progress):
+                pass
+        except KeyboardInterrupt:
+            interrupted = True
+            stack.close()
         found = _judge(stack, chosen)
-        crashed = crashed or any(finding.rule.startswith("INT") for finding in found)
         summaries.append(stack.summary)
         sessions.extend(stack.sessions.sessions)
         findings.extend(found)
+        if interrupted:
+            break
     for index, session in enumerate(sessions, start=1):
         session.index = index
     diagnoses = diagnose(findings, chosen)
@@ -62,21 +69,27 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
         sessions_total=len(sessions),
         sessions_folded=len(sessions) - len(shown),
         connections=sum(summary.connections for summary in summaries),
-        crashed=crashed,
+        crashed=any(finding.rule.startswith("INT") for finding in findings),
+        interrupted=interrupted,
     )
 
 
-def read(path: str, options: Options, progress: Progress | None = None, listener: Listener | None = None) -> Stack:
-    """Decode one capture into ledgers."""
-    summary = CaptureSummary(PurePath(path).name if path != "-" else "standard input")
-    stack = Stack(summary, listener)
+def _name(path: str) -> str:
+    return "standard input" if path == "-" else path
+
+
+def _read(stack: Stack, path: str, options: Options, progress: Progress | None) -> Iterator[None]:
+    """Feed a capture to its decoders; yields after each batch, and once more when all is settled."""
+    summary = stack.summary
     with open_source(path, batch_size=options.batch_size) as source:
         for batch in source.batches():
+            summary.first_ns = source.first_ns
             stack.feed(batch)
             if progress is not None:
                 progress(source.position, source.size)
+            yield
         summary.format = source.format
-        summary.link_types = [str(link_type) for link_type in source.link_types]
+        summary.link_types = [link_name(link_type) for link_type in source.link_types]
         summary.packets = source.packets
         summary.bytes = source.wire_bytes
         summary.first_ns, summary.last_ns = source.first_ns, source.last_ns
@@ -84,7 +97,7 @@ def read(path: str, options: Options, progress: Progress | None = None, listener
             CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems
         ]
     stack.close()
-    return stack
+    yield
 
 
 def _judge(stack: Stack, rules: list[Rule]) -> list[Finding]:
@@ -130,27 +143,28 @@ def _most_interesting(sessions: list[Session], findings: list[Finding]) -> list[
     return sorted(sessions, key=lambda session: (-worst.get(session, 0), -session.last.ts_ns))
 
 
-def decode(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Iterator[DecodedPacket]:
-    """Every Engine.IO packet of the captures, in order. Raises `EiosniffError` for unusable input."""
+def decode(
+    captures: Sequence[str],
+    options: Options,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Iterator[DecodedPacket]:
+    """Every Engine.IO packet of the captures, in order. Raises `EiosniffError` for unusable input.
+
+    `warn` is told what is wrong with a capture that could be read in part.
+    """
     for path in captures:
         decoded: list[DecodedPacket] = []
-        name = PurePath(path).name
-        stack = Stack(CaptureSummary(name), decoded.append)
-        with open_source(path, batch_size=options.batch_size) as source:
-            for batch in source.batches():
-                stack.feed(batch)
-                if progress is not None:
-                    progress(source.position, source.size)
-                yield from _named(decoded, name)
-                decoded.clear()
-        stack.close()
-        yield from _named(decoded, name)
-
-
-def _named(decoded: list[DecodedPacket], capture: str) -> Iterator[DecodedPacket]:
-    for packet in decoded:
-        packet.capture = capture
-        yield packet
+        stack = Stack(CaptureSummary(_name(path)), decoded.append, ports=options.ports, path=options.path)
+        for _ in _read(stack, path, options, progress):
+            for packet in decoded:
+                packet.capture = stack.summary.file
+                packet.capture_began_ns = stack.summary.first_ns or 0
+                yield packet
+            decoded.clear()
+        if warn is not None:
+            for problem in stack.summary.problems:
+                warn(f"{stack.summary.file}: {problem.text}")
 
 
 def rules() -> list[RuleInfo]:

@@ -66,6 +66,8 @@ def analyze(
     with Output(output, no_color=no_color, encoding="utf-8" if output_format == "json" else None) as place:
         show(report, place, output_format, no_redact=no_redact, quiet=quiet, selected_rules=bool(select or ignore))
     code = exits.of_report(report, fail_on)
+    if report.interrupted:
+        click.echo("eiosniff: interrupted; the report is of what was read until then", err=True)
     if report.crashed:
         click.echo("eiosniff: a part of eiosniff failed, the report is not complete; please report it", err=True)
     click.get_current_context().exit(code)

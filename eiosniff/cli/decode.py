@@ -54,7 +54,7 @@ def decode(
     place = Output(output, no_color=no_color, encoding="utf-8" if output_format == "jsonl" else None)
     # On a terminal the lines themselves show the progress, and a bar would stand in their way.
     with place, progress(wanted=not place.is_terminal) as watch:
-        packets = app.decode(captures, chosen, watch)
+        packets = app.decode(captures, chosen, watch, _warn)
         if output_format == "jsonl":
             lines = _json_lines(packets, redactor, several=several)
         else:
@@ -63,6 +63,13 @@ def decode(
             place.write(line)
             if place.is_terminal:
                 place.flush()
+
+
+def _warn(problem: str) -> None:
+    """Say what is wrong with a capture, beside the packets that it yields."""
+    from eiosniff.report.sanitise import printable  # noqa: PLC0415
+
+    click.echo(f"eiosniff: {printable(problem)}", err=True)
 
 
 def _json_lines(packets: "Iterator[DecodedPacket]", redactor: "Redactor", *, several: bool) -> Iterator[str]:

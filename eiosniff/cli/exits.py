@@ -14,6 +14,8 @@ def of_report(report: "Report", fail_on: str) -> int:
     """The exit code of a report. Consequences count too: the cause of an error may itself be worth less than one."""
     from eiosniff.model.finding import Severity  # noqa: PLC0415
 
+    if report.interrupted:
+        return INTERRUPTED
     if report.crashed:
         return FAILED
     if fail_on == "never":

@@ -43,19 +43,21 @@ class Sessions:
     """All sessions, clients and servers of one capture.
 
     `watch` asks TCP for the acknowledgement of bytes of a conversation: (conversation, side, stream offset, packet that
-    brought them, what to call). `listener` hears every packet (for `eiosniff decode`).
+    brought them, what to call). `listener` hears every packet (for `eiosniff decode`). `path`: only requests under it.
     """
 
     def __init__(
         self,
         watch: Callable[[Conversation, Side, int, PacketRef, Callable[[PacketRef], None]], None],
         listener: Listener | None = None,
+        path: str | None = None,
     ) -> None:
         self.sessions: list[Session] = []
         self.clients: dict[tuple[str, str, Endpoint], Client] = {}
         self.servers: dict[Endpoint, Server] = {}
         self._watch = watch
         self._listener = listener
+        self._path = path
         self._states: dict[Session, SessionState] = {}
         self._by_sid: dict[tuple[Endpoint, str], Session] = {}
         self._lives: dict[Client, LifeTracker] = {}
@@ -87,7 +89,7 @@ class Sessions:
 
     def _request(self, conversation: Conversation, request: HttpRequest) -> None:
         query, upgrade = parse_target(request.target), is_upgrade(request)
-        if not is_engineio(query, upgrade):
+        if not self._is_engineio(query, upgrade):
             return
         conversation.is_engineio = True
         sid = query.first("sid")
@@ -100,6 +102,11 @@ class Sessions:
             self._waiting_requests[request] = (query, upgrade)
             return
         self._session_request(conversation, session, request, upgrade)
+
+    def _is_engineio(self, query: Query, upgrade: bool) -> bool:
+        if self._path is not None:
+            return query.path.rstrip("/") == self._path.rstrip("/")
+        return is_engineio(query, upgrade)
 
     def _session_request(
         self, conversation: Conversation, session: Session, request: HttpRequest, upgrade: bool
@@ -149,7 +156,7 @@ class Sessions:
         query, upgrade = self._waiting_requests.pop(request, (None, False))
         if query is None:
             query = parse_target(request.target)
-            if not (conversation.is_engineio and is_engineio(query, upgrade)):
+            if not (conversation.is_engineio and self._is_engineio(query, upgrade)):
                 return
             session = self._by_sid.get((conversation.ledger.server, query.first("sid") or ""))
         elif response.status == 200:
@@ -262,7 +269,7 @@ class Sessions:
         query = parse_target(request.target)
         sid = query.first("sid")
         session = self._by_sid.get((conversation.ledger.server, sid or ""))
-        if session is None and sid and is_engineio(query, upgrade=True):
+        if session is None and sid and self._is_engineio(query, upgrade=True):
             session = self._midstream_session(conversation, query, request)
             self._waiting_requests.pop(request, None)
         if session is not None:
@@ -295,6 +302,9 @@ class Sessions:
         opening = parse_open(text[1:]) if message.side is Side.SERVER and text.startswith(b"0{") else None
         if opening is not None:
             if attempt is None:
+                if self._path is not None:
+                    conversation.forget()
+                    return None
                 attempt = self._unannounced_attempt(conversation)
             session = self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
             for early in conversation.early:

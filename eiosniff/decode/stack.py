@@ -39,12 +39,22 @@ UNANSWERED_SYN_NS = 1_000_000_000
 
 
 class Stack:
-    """Decodes one capture. Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`."""
+    """Decodes one capture: only connections with one of `ports` (if any are given), only Engine.IO under `path`.
 
-    def __init__(self, summary: CaptureSummary, listener: Listener | None = None) -> None:
+    Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`."""
+
+    def __init__(
+        self,
+        summary: CaptureSummary,
+        listener: Listener | None = None,
+        *,
+        ports: frozenset[int] = frozenset(),
+        path: str | None = None,
+    ) -> None:
         self.summary = summary
-        self.sessions = Sessions(self._watch, listener)
+        self.sessions = Sessions(self._watch, listener, path)
         self.crashes: list[str] = []
+        self._ports = ports
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
         self._events: list[Event] = []
@@ -90,6 +100,10 @@ class Stack:
 
     def begin(self, flow: Flow, chunk: StreamChunk, direction: int) -> None:
         """Decide what a connection is, by its first bytes."""
+        if self._ports and not self._ports & {end & 0xFFFF for end in flow.ends}:
+            flow.dropped = True
+            self.set_aside(flow, len(chunk.data))
+            return
         undecided = self._undecided.pop(id(flow), [])
         undecided.append((direction, chunk))
         said = b"".join(earlier.data for way, earlier in undecided if way == direction)

@@ -14,6 +14,7 @@ class DecodedPacket:
     session that is not known; `revision` the Engine.IO revision that its sender speaks. `socketio` is None for what is
     not a Socket.IO packet. A Socket.IO packet with attachments comes once, when its last attachment has come, with
     `engineio` being the packet of its header. `trouble` says in a few words why the content could not be decoded.
+    `capture_began_ns` is the instant of the capture's first packet.
     """
 
     capture: str
@@ -24,6 +25,7 @@ class DecodedPacket:
     engineio: EioPacket
     socketio: SioPacket | None = None
     trouble: str = ""
+    capture_began_ns: int = 0
 
     @property
     def packets(self) -> tuple[int, ...]:

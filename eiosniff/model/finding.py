@@ -47,7 +47,8 @@ class Evidence(NamedTuple):
 
 @dataclass(slots=True, frozen=True)
 class RuleInfo:
-    """What is fixed of a rule. `sections` are the headings and texts (Markdown) of its documentation, in order."""
+    """What is fixed of a rule: `title` is the first line of its documentation, `sections` are the headings and texts
+    (Markdown) that follow, in order."""
 
     code: str
     name: str
@@ -107,6 +108,7 @@ class Report:
     sessions_folded: int = 0
     connections: int = 0
     crashed: bool = False  # a rule or decoder raised: exit code 3
+    interrupted: bool = False  # the user stopped the reading: exit code 130
 
     def count(self, severity: Severity) -> int:
         """How many diagnoses have this severity."""

@@ -26,17 +26,16 @@ class TextLines:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._first_ns: dict[str, int] = {}
 
     def line(self, packet: DecodedPacket) -> str:
-        """The packet as one line without its end; times count from the first Engine.IO packet of its capture."""
+        """The packet as one line without its end; times count from the first packet of its capture."""
         place = _place(packet)
-        first_ns = self._first_ns.setdefault(packet.capture, place.ts_ns)
         engineio = packet.engineio
         session = f"s{packet.session}" if packet.session is not None else "-"
         kind = _engineio_type(packet) or "?"
+        since = relative(place.ts_ns, packet.capture_began_ns)
         line = (
-            f"{place.number:>6} {relative(place.ts_ns, first_ns):>9} {packet.stream:>3} {_ARROWS[engineio.side]} "
+            f"{place.number:>6} {since:>9} {packet.stream:>3} {_ARROWS[engineio.side]} "
             f"{session:4} {_SHORT_TRANSPORT[engineio.transport]:4} {kind:9} {self._content(packet)}"
         )
         return line.rstrip()

@@ -93,8 +93,9 @@ class Rule:
 
     def info(self) -> RuleInfo:
         """What the reports and `eiosniff rules` show of it."""
+        summary = self.documentation.partition("\n")[0].rstrip(".")
         return RuleInfo(
-            self.code, self.name, self.severity, self.since, self.title, self.explains, sections(self.documentation)
+            self.code, self.name, self.severity, self.since, summary, self.explains, sections(self.documentation)
         )
 
 

@@ -38,7 +38,11 @@ class Application:
         return self.report
 
     def decode(
-        self, captures: Sequence[str], options: Options, progress: Progress | None = None
+        self,
+        captures: Sequence[str],
+        options: Options,
+        progress: Progress | None = None,
+        warn: object = None,
     ) -> Iterator[DecodedPacket]:
         self._asked(captures, options, progress)
         yield from self.packets

@@ -36,7 +36,7 @@ from eiosniff.rules.api import Hit, evidence, rule
     severity=Severity.INFO,
     since="0.1.0",
     title="The capture lacks bytes of Socket.IO connections",
-    message="{bytes} bytes are missing in {count} places; what was in them is not known.",
+    message="Bytes missing: {bytes}, in {count} place(s). What was in them is not known.",
     why="Findings that span such a place are only possible, and packets may be missing from the counts.",
     fix=("Capture on one of the two hosts, with a larger buffer (tcpdump -B 16384) and a filter on host and port.",),
     tolerates_gaps=True,

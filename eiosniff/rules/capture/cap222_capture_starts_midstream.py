@@ -34,7 +34,8 @@ from eiosniff.rules.api import Hit, evidence, rule
     severity=Severity.INFO,
     since="0.1.0",
     title="The capture began after the conversation did",
-    message="{count} Socket.IO connection(s) were open before the first packet; their handshake is not in the capture.",
+    message="Connections of Socket.IO that were open before the first packet: {count}. Their handshake is not in the "
+    "capture.",
     why="The handshake tells the protocol version, the times of the heartbeat and the libraries. Without it they are "
     "inferred from what follows, and findings are only possible.",
     fix=("Start the capture first, then the client.",),

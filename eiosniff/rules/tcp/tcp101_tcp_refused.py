@@ -93,7 +93,7 @@ def tcp_refused(summary: CaptureSummary) -> Iterator[Hit]:
             client=group.client,
             server=group.server,
             verdict=words.verdict,
-            detail=f"{words.detail}, {group.tally.count} attempt(s)",
+            detail=words.detail,
             reason=words.reason,
             advice=words.advice,
         )

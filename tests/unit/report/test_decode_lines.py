@@ -25,7 +25,7 @@ def packet(
 ) -> DecodedPacket:
     place = PacketRef(number, START + later_ms * 1_000_000)
     engineio = EioPacket(kind, data, False, side, Transport.WEBSOCKET, place, (number,))
-    made = DecodedPacket("a.pcap", 3, 1, "SID", 4, engineio)
+    made = DecodedPacket("a.pcap", 3, 1, "SID", 4, engineio, capture_began_ns=START)
     for name, value in changes.items():
         setattr(made, name, value)
     return made

@@ -1,0 +1,150 @@
+"""Builds the captures of the benchmark from the committed recordings: `python -m tests.bench.build NAME`.
+
+Each copy of a recording has its own client address, ports and session ids, and begins at its own time; sequence
+numbers stay, and so do checksums, which are therefore wrong (tshark does not check them unless told to).
+"""
+
+import argparse
+import hashlib
+import json
+import struct
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.bench import traffic
+from tests.bench.template import Int64s, Template, Truth, recorded
+
+ROOT = Path(__file__).parents[2]
+RECORDED = ROOT / "captures" / "recorded"
+FOLDER = ROOT / "bench"
+VERSION = 1  # of what is built: raise it when the same parameters give other bytes
+SEED = 20_260_101
+START_NS = 1_767_225_600_000_000_000
+PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
+CLIENTS, SERVERS = 0x0A40_0001, 0x0A01_0001  # 10.64.0.1, 10.1.0.1
+WRITTEN_AT_ONCE = 50_000
+PACKETS = {"busy": 935_000, "haystack": 1_006_000}
+
+CHAT = "near_miss/capture-truncated-whole-session.pcap"  # of the whole session: in itself the file is sound
+# Which share of the packets comes from which recording: half is polling with a connection for each request.
+BUSY = {
+    "healthy/node-4.8.4--node-4.8.4--polling.pcap": 0.25,
+    "healthy/node-2.5.1--node-2.5.0--polling.pcap": 0.25,
+    "healthy/node-4.8.4--node-4.8.4--websocket.pcap": 0.055,
+    "healthy/node-2.5.1--node-2.5.0--websocket.pcap": 0.055,
+    CHAT: 0.39,
+}
+BUSY_NS_PER_PACKET = 320_000  # a hundred sessions at any time
+TLS_FLOWS, REST_FLOWS = 360, 40
+TLS_SHARE = 0.895
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A capture of the benchmark, and what is in it."""
+
+    path: Path
+    truth: Truth
+
+
+@dataclass(slots=True)
+class Part:
+    """So many copies of a template, which begin at these instants."""
+
+    template: Template
+    starts_ns: Int64s
+
+
+def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built:
+    """The capture `name` (busy or haystack) of about so many packets; one that is there already is used again."""
+    wanted = packets or PACKETS[name]
+    stem = name if packets in (None, PACKETS[name]) else f"{name}-{packets}"
+    path, note = folder / f"{stem}.pcap", folder / f"{stem}.json"
+    sources = list(BUSY) if name == "busy" else [CHAT]
+    parameters = {
+        "version": VERSION,
+        "packets": wanted,
+        "recordings": {each: hashlib.sha256((RECORDED / each).read_bytes()).hexdigest() for each in sources},
+    }
+    if path.exists() and note.exists():
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["parameters"] == parameters and known["size"] == path.stat().st_size:
+            return Built(path, Truth(**known["truth"]))
+    rng = np.random.default_rng(SEED)
+    parts = _busy(wanted, rng) if name == "busy" else _haystack(wanted, rng)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.unlink(missing_ok=True)
+    truth = write(path, parts, rng)
+    known = {"parameters": parameters, "size": path.stat().st_size, "truth": asdict(truth)}
+    note.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    return Built(path, truth)
+
+
+def _busy(packets: int, rng: np.random.Generator) -> list[Part]:
+    parts = []
+    for name, share in BUSY.items():
+        template = recorded(RECORDED / name)
+        copies = max(1, round(packets * share / len(template.lengths)))
+        parts.append(Part(template, np.sort(rng.integers(packets * BUSY_NS_PER_PACKET, size=copies))))
+    return parts
+
+
+def _haystack(packets: int, rng: np.random.Generator) -> list[Part]:
+    """One conversation, in the middle of all the rest."""
+    needle = recorded(RECORDED / CHAT)
+    rest_packets = packets - len(needle.lengths) - round(packets * TLS_SHARE)
+    bulk = traffic.tls(round(packets * TLS_SHARE / TLS_FLOWS), rng)
+    rest = traffic.rest(round(rest_packets / REST_FLOWS), rng)
+    parts = [
+        Part(template, np.sort(rng.integers(5_000_000_000, size=flows)))
+        for template, flows in ((bulk, TLS_FLOWS), (rest, REST_FLOWS))
+    ]
+    return [*parts, Part(needle, bulk.times_ns[-1:] // 2)]
+
+
+def write(path: Path, parts: list[Part], rng: np.random.Generator) -> Truth:
+    """Write all copies into one capture, in order of time."""
+    truth = Truth()
+    sizes = [len(part.starts_ns) * len(part.template.data) for part in parts]
+    records = np.empty(sum(sizes), np.uint8)
+    begin, clients = 0, CLIENTS
+    times, starts, lengths = [], [], []
+    for index, (part, size) in enumerate(zip(parts, sizes, strict=True)):
+        template, copies = part.template, len(part.starts_ns)
+        rows = records[begin : begin + size].reshape(copies, -1)
+        times.append(template.fill(rows, START_NS + part.starts_ns, clients, SERVERS + index, rng).ravel())
+        firsts = begin + np.arange(copies) * len(template.data)
+        starts.append((firsts[:, None] + template.starts).ravel())
+        lengths.append(np.tile(template.lengths, copies))
+        truth.add(template.truth, copies)
+        begin += size
+        clients += copies
+    order = np.argsort(np.concatenate(times), kind="stable")
+    first = np.concatenate(starts)[order]
+    last = first + np.concatenate(lengths)[order]
+    view = memoryview(records)
+    with path.open("wb") as file:
+        file.write(PCAP_HEADER)
+        for at in range(0, len(order), WRITTEN_AT_ONCE):
+            piece = slice(at, at + WRITTEN_AT_ONCE)
+            file.write(b"".join([view[a:b] for a, b in zip(first[piece].tolist(), last[piece].tolist(), strict=True)]))
+    return truth
+
+
+def main() -> None:
+    """Build one capture, and say what is in it as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.build")
+    parser.add_argument("name", choices=list(PACKETS))
+    parser.add_argument("--packets", type=int)
+    chosen = parser.parse_args()
+    begun = time.perf_counter()
+    built = build(chosen.name, chosen.packets)
+    seconds = time.perf_counter() - begun
+    print(json.dumps({"path": str(built.path), "truth": asdict(built.truth), "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main()
