@@ -7,7 +7,7 @@ from eiosniff import __version__, knowledge
 from eiosniff.capture.source import open_source
 from eiosniff.decode.links import link_name
 from eiosniff.decode.stack import Stack
-from eiosniff.errors import EiosniffError
+from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity
 from eiosniff.model.session import CaptureProblem, CaptureSummary, Session
@@ -79,7 +79,10 @@ def _name(path: str) -> str:
 
 
 def _read(stack: Stack, path: str, options: Options, progress: Progress | None) -> Iterator[None]:
-    """Feed a capture to its decoders; yields after each batch, and once more when all is settled."""
+    """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
+
+    Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
+    """
     summary = stack.summary
     with open_source(path, batch_size=options.batch_size) as source:
         for batch in source.batches():
@@ -88,6 +91,12 @@ def _read(stack: Stack, path: str, options: Options, progress: Progress | None) 
             if progress is not None:
                 progress(source.position, source.size)
             yield
+        if stack.unknown_links:
+            names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
+            raise CaptureError(
+                f"{summary.file}: eiosniff cannot decode packets of link type {names}",
+                "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
+            )
         summary.format = source.format
         summary.link_types = [link_name(link_type) for link_type in source.link_types]
         summary.packets = source.packets

@@ -65,6 +65,13 @@ class Stack:
         self._protocols: Counter[str] = Counter()
         self._reached: dict[tuple[str, Endpoint], PacketRef] = {}  # the last connection that came about
 
+    @property
+    def unknown_links(self) -> list[int]:
+        """The link types that cannot be decoded, if that is all that the capture holds; else empty."""
+        counters = self._packets.counters
+        unknown = counters.unknown_link
+        return sorted(unknown) if unknown and unknown.total() == counters.packets else []
+
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._flows.feed(self._packets.decode(batch))

@@ -23,9 +23,9 @@ class WsMessage:
 
     `masked`, `mask_key` and `rsv` (three bits) are those of its first frame; `fragments` counts its frames;
     `wire_length` is the sum of the frames' payload lengths as sent (compressed, if `compressed`); `missing` counts
-    payload bytes that lie in a gap (they are zeros in `payload`). `readable` is False where `payload` is empty: for want
-    of the deflate context, or because the message is over a limit or has a large hole. `opcode` is as sent, which may be
-    one that no data message should have. Places are as in `HttpMessage`.
+    payload bytes that lie in a gap (they are zeros in `payload`). `readable` is False where `payload` is empty, for
+    want of the deflate context, or because the message is over a limit or has a large hole. `opcode` is as sent; it may
+    be one that no data message should have. Places are as in `HttpMessage`.
     """
 
     side: Side

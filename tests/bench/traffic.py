@@ -79,7 +79,9 @@ def tls(packets: int, rng: np.random.Generator) -> Template:
         flow.now_ns += int(rng.integers(5_000_000, 60_000_000))
         flow.say(CLIENT, _record(23, rng.bytes(int(rng.integers(60, 600)))))
         size = int(np.exp(rng.uniform(np.log(200), np.log(8_000))))
-        flow.say(SERVER, b"".join(_record(23, rng.bytes(min(TLS_RECORD, size - s))) for s in range(0, size, TLS_RECORD)))
+        flow.say(
+            SERVER, b"".join(_record(23, rng.bytes(min(TLS_RECORD, size - s))) for s in range(0, size, TLS_RECORD))
+        )
     return flow.finish()
 
 

@@ -49,4 +49,5 @@ def capture_truncated(summary: CaptureSummary) -> Iterator[Hit]:
     for problem in summary.problems:
         if problem.code in _KINDS:
             place = PacketRef(problem.packet, summary.last_ns or 0)
-            yield Hit(evidence(place, None, "the last packet that is whole"), text=problem.text.rstrip("."))
+            proof = [evidence(place, None, "the last packet that is whole")] if problem.packet else []
+            yield Hit(*proof, text=problem.text[:1].upper() + problem.text[1:].rstrip("."))
