@@ -33,7 +33,8 @@ lint: setup ## ruff and the import contracts
 	$(BIN)/lint-imports --config setup.cfg
 
 types: setup ## mypy --strict
-	$(BIN)/mypy eiosniff captures/kit.py tests
+	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/bench
+	MYPYPATH=captures/recorded:captures/recorded/peers $(BIN)/mypy --explicit-package-bases captures/recorded/*.py
 
 fmt: setup ## format, and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)

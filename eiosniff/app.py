@@ -116,12 +116,7 @@ def _judge(stack: Stack, rules: list[Rule]) -> list[Finding]:
         list(stack.sessions.clients.values()),
         list(stack.sessions.servers.values()),
     )
-    for client in ledgers.clients:
-        client.identity = knowledge.identify_client(client, [s for s in ledgers.sessions if s.client is client])
-    for server in ledgers.servers:
-        served = [session for session in ledgers.sessions if session.server is server]
-        clients = [client for client in ledgers.clients if client.server == server.endpoint]
-        server.identity = knowledge.identify_server(server, served, clients)
+    knowledge.identify(ledgers.clients, ledgers.servers, ledgers.sessions)
     findings = judge(rules, ledgers, knowledge.advice)
     for crash in stack.crashes:
         findings.append(internal_error("INT002", "decoder-crashed", crash, stack.summary.file))

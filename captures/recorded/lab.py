@@ -87,7 +87,7 @@ class Process:
 
     def _read(self, log: Path | None) -> None:
         assert self.popen.stdout
-        with open(log or os.devnull, "w", buffering=1) as copy:
+        with (log or Path(os.devnull)).open("w", buffering=1) as copy:
             for line in self.popen.stdout:
                 copy.write(line)
                 with self._news:
@@ -297,7 +297,7 @@ class Lab:
 
 
 def _tool(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
     if done.returncode:
         raise LabError(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -312,7 +312,7 @@ def _cache_folder(kind: str, specs: Sequence[str]) -> Iterator[tuple[Path, bool]
     folder = CACHE / kind / f"{slug}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / ".installed"
-    with open(folder / ".lock", "w") as lock:
+    with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several recorders may want the same set at once
         yield folder, not done.exists()
         done.touch()

@@ -18,7 +18,7 @@ Examples:
   eiosniff analyze capture.pcapng
   tcpdump -i any -w - port 3000 | eiosniff analyze -
   eiosniff analyze --format json -o report.json before.pcap after.pcap
-  eiosniff analyze --fail-on error --ignore heartbeat-slow,EIO094 capture.pcap
+  eiosniff analyze --fail-on error --ignore no-backoff,EIO005 capture.pcap
 """
 )
 @options.captures
@@ -29,7 +29,7 @@ Examples:
 @options.output
 @options.fail_on("warning")
 @options.rule_list("--select", "Only these rules, by code or name. Example: --select EIO038,connect-loop")
-@options.rule_list("--ignore", "All rules but these, by code or name. Example: --ignore EIO094")
+@options.rule_list("--ignore", "All rules but these, by code or name. Example: --ignore no-backoff")
 @options.places
 @click.option(
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
 from eiosniff.decode.facts import may_be_engineio
+from eiosniff.decode.flow import Flow
 from eiosniff.decode.http1 import HttpConnection, Upgrade
-from eiosniff.decode.tcp import Flow
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
@@ -36,24 +36,36 @@ class Event:
 class Conversation:
     """See the module. `ledger` is what the reports show of the connection.
 
-    `attempts`, `session` and `attempt` belong to the session layer: the handshake requests under way, and what the
-    WebSocket of this connection is part of.
+    Bytes come before the events of other connections that were captured at the same time are handled. So the session
+    layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
+
+    `attempts`, `unknown`, `session`, `attempt`, `polled` and `lossy` belong to the session layer: the handshake requests
+    under way, those with a sid that it does not know, what the WebSocket of this connection is part of, the session
+    that was polled here last, and whether bytes are missing.
     """
 
     flow: Flow
     ledger: Connection
     events: list[Event]
     crashed: Callable[["Conversation", Exception], None]
+    order: int = 0  # of the last event; its records keep their order among each other
     http: HttpConnection | None = None
     websocket: list[Reader | None] = field(default_factory=lambda: [None, None])
     upgrade: Upgrade | None = None
     deflate: DeflateParameters | None = None
     attempts: dict[HttpRequest, Attempt] = field(default_factory=dict)
     attempt: Attempt | None = None
+    unknown: dict[HttpRequest, None] = field(default_factory=dict)
     session: Session | None = None
+    polled: Session | None = None
+    lossy: bool = False
     early: list[WsMessage] = field(default_factory=list)  # of the client, before the session was opened
     is_engineio: bool = False
-    uninteresting: bool = False
+    uninteresting: bool = False  # its bytes are not read (any more)
+    forgotten: bool = False  # nor are the events that they were made into
+    gaps: list[PacketRef] = field(default_factory=list)  # packets that showed one, capped
+    first_bytes: list[int] = field(default_factory=lambda: [0, 0])  # the captured packet of each side, 0 for none
+    ended: list[bool] = field(default_factory=lambda: [False, False])  # the sides whose end was handled
 
     @classmethod
     def over_http(
@@ -77,39 +89,53 @@ class Conversation:
     def chunk(self, chunk: StreamChunk) -> None:
         """Bytes in order."""
         self.ledger.bytes[chunk.side] += len(chunk.data)
-        self.ledger.seen[chunk.side] = True
+        if not self.ledger.seen[chunk.side]:
+            self.ledger.seen[chunk.side] = True
+            self.first_bytes[chunk.side] = chunk.delivered or chunk.numbers[0]
+        if self.uninteresting:
+            return
         try:
-            if self.http is not None:
-                self._take(self.http.feed(chunk), 0)
-            elif not self.uninteresting:
-                self._take(self._reader(chunk).feed(chunk), 0)
+            self._take((self.http or self._reader(chunk.side, chunk.data[:1])).feed(chunk), 0)
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
-            self.crashed(self, bug)
+            self._give_up(bug)
 
     def gap(self, gap: Gap) -> None:
         """A hole."""
-        ledger = self.ledger
+        ledger, order = self.ledger, gap.place.number
         ledger.gap_bytes += gap.length
         if len(ledger.gaps) < MAX_GAPS:
-            ledger.gaps.append(gap.place.number)
-        self.events.append(Event(gap.place.number, self, gap))
-        reader = self.http or self.websocket[gap.side]
+            ledger.gaps.append(order)
+            self.gaps.append(gap.place)
+        self._append(order, gap)
+        if self.uninteresting:
+            return
         try:
-            if reader is not None:
-                self._take(reader.gap(gap), gap.place.number)
+            if self.http is not None:
+                self._take(self.http.gap(gap), order)
+            if self.http is None and not self.uninteresting:  # the gap itself may have been what ended HTTP
+                self._take(self._reader(gap.side).gap(gap), order)
         except Exception as bug:  # as above
-            self.crashed(self, bug)
+            self._give_up(bug)
+
+    def reset(self, end: StreamEnd) -> None:
+        """The peer of this side reset the connection: that is the end, but what was in flight may still be read."""
+        self.ledger.ends[end.side] = end.kind
+        self._append(end.place.number, end)
 
     def end(self, end: StreamEnd) -> None:
         """The end of one direction."""
-        self.ledger.ends[end.side] = end.kind
-        reader = self.http or self.websocket[end.side]
+        order = end.place.number
         try:
-            if reader is not None:
-                self._take(reader.end(end), end.place.number)
+            if self.http is not None:
+                self._take(self.http.end(end), order)
+            reader = self.websocket[end.side]
+            if self.http is None and reader is not None:
+                self._take(reader.end(end), order)
         except Exception as bug:  # as above
-            self.crashed(self, bug)
-        self.events.append(Event(end.place.number, self, end))
+            self._give_up(bug)
+        if self.ledger.ends[end.side] is None:
+            self.ledger.ends[end.side] = end.kind
+            self._append(order, end)
 
     # ------------------------------------------------------------------ records
 
@@ -127,7 +153,8 @@ class Conversation:
             self._append(order, record)
 
     def _append(self, order: int, record: Record) -> None:
-        self.events.append(Event(order, self, record))
+        self.order = max(self.order, order)
+        self.events.append(Event(self.order, self, record))
 
     def _switch(self, upgrade: Upgrade, order: int) -> None:
         """From HTTP to WebSocket: each direction goes on with the bytes that it has left."""
@@ -155,15 +182,15 @@ class Conversation:
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
 
-    def _reader(self, chunk: StreamChunk) -> Reader:
+    def _reader(self, side: Side, start: bytes = b"") -> Reader:
         """The reader of a direction after the upgrade, by its first byte: a server that refuses only after the 101
         writes HTTP into the WebSocket (catalogue, rule of thumb 3)."""
-        reader = self.websocket[chunk.side]
+        reader = self.websocket[side]
         if reader is not None:
             return reader
-        if chunk.side is Side.SERVER and chunk.data[:1] == b"H":
+        if side is Side.SERVER and start == b"H":
             return self._http_inside()
-        reader = self.websocket[chunk.side] = WebSocketReader(chunk.side, None, self._inflater(chunk.side))
+        reader = self.websocket[side] = WebSocketReader(side, None, self._inflater(side))
         return reader
 
     def _http_inside(self) -> HttpConnection:
@@ -171,13 +198,27 @@ class Conversation:
         self.websocket[Side.SERVER] = reader
         return reader
 
+    # ------------------------------------------------------------------ what the session layer may ask and tell
+
+    @property
+    def over(self) -> bool:
+        """Whether both directions had ended when the record at hand was complete."""
+        return all(self.ended)
+
+    def heard(self, side: Side, place: PacketRef) -> bool:
+        """Whether bytes of a side were captured up to a packet."""
+        return 0 < self.first_bytes[side] <= place.number
+
     def forget(self) -> None:
-        """Stop decoding: the connection does not speak Engine.IO."""
+        """Stop decoding: the connection does not speak Engine.IO. What it said in the meantime is not looked at."""
+        self.forgotten = True
+        self._stop()
+
+    def _give_up(self, bug: Exception) -> None:
+        self._stop()
+        self.crashed(self, bug)
+
+    def _stop(self) -> None:
         self.uninteresting = True
         self.http = None
         self.websocket = [None, None]
-
-    @property
-    def last(self) -> PacketRef:
-        """The last captured packet of the connection."""
-        return self.flow.last

@@ -101,6 +101,8 @@ def note_server(server: Server, response: HttpResponse) -> None:
     if "allows-credentials-only" not in marks and response.header(b"access-control-allow-credentials") is not None:
         bare = response.header(b"access-control-allow-origin") is None
         marks["allows-credentials-only"] = "yes" if bare else "no"
+    if response.status >= 300 and "refusal-headers" not in marks:
+        marks["refusal-headers"] = _text(b",".join(name for name, _ in response.headers()))
 
 
 _SERVER_HEADERS = (

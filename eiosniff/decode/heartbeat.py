@@ -5,7 +5,7 @@ pings. The upgrade probe (`2probe`, `3probe`) is no heartbeat.
 """
 
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import Beat, Session
+from eiosniff.model.session import Beat, Heartbeats, Session
 
 
 def ping(session: Session, side: Side, place: PacketRef) -> Beat:
@@ -15,23 +15,33 @@ def ping(session: Session, side: Side, place: PacketRef) -> Beat:
     if side is not session.pinger:
         ledger.reversed.add(beat, place.ts_ns)
         return beat
-    if ledger.pending is not None:
-        ledger.unanswered.add(ledger.pending, ledger.pending.ping.ts_ns)
+    if ledger.pending is None:
+        ledger.pending = beat
+    else:
+        ledger.unanswered.add(beat, place.ts_ns)
     before = ledger.last.ping if ledger.last else session.opened
     pause = place.ts_ns - before.ts_ns
     if pause > ledger.pauses.maximum or ledger.longest_pause_before is None:
         ledger.longest_pause_before = place
     ledger.pauses.add(pause)
     ledger.pings += 1
-    ledger.pending = ledger.last = beat
+    ledger.last = beat
     return beat
 
 
 def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
-    """Record a pong; returns the entry of the ping that it answers, None for one that nobody asked for."""
+    """Record a pong; returns the entry of the ping that it answers, None for one that nobody asked for.
+
+    It answers the oldest ping that waits, and with it all that waited: pongs do not say which ping they are for.
+    """
     ledger = session.heartbeats
     beat = ledger.pending
-    if beat is None or beat.side is side:
+    if side is session.pinger:
+        beat = ledger.reversed.last
+        if beat is not None:
+            beat.pong = beat.pong or place
+        return beat
+    if beat is None:
         return None
     beat.pong = place
     ledger.pending = None
@@ -41,3 +51,19 @@ def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
     if ledger.slowest is None or delay > (ledger.slowest.delay_ns or 0):
         ledger.slowest = beat
     return beat
+
+
+def turn(session: Session) -> None:
+    """The revision turned out to be another one: the pings so far were those of the side that must not, and back."""
+    before = session.heartbeats
+    after = session.heartbeats = Heartbeats()
+    for beat in before.reversed:
+        after.pings += 1
+        after.last = beat
+        if beat.pong is None:
+            after.pending = after.pending or beat
+        else:
+            after.pongs += 1
+    kept = dict.fromkeys(beat for beat in (before.pending, *before.unanswered, before.last) if beat is not None)
+    for beat in sorted(kept, key=lambda beat: beat.ping):
+        after.reversed.add(beat, beat.ping.ts_ns)

@@ -8,6 +8,7 @@ from eiosniff.model.session import Attempt, Client, Life, Loop, Outcome
 LONGEST_LIFE_NS = 120_000_000_000
 LONGEST_PAUSE_NS = 60_000_000_000
 LOOPS_KEPT = 4
+GOING_AWAY = 1001  # RFC 6455, section 7.4.1: a browser left the page
 
 
 class LifeTracker:
@@ -50,7 +51,8 @@ class LifeTracker:
             return Life(start, end or start, orderly=False) if attempt.outcome is not Outcome.PENDING else None
         closing = session.closing
         if closing is not None:
-            said_goodbye = closing.after_goodbye and closing.side is Side.CLIENT and not session.refusals
+            leaves = closing.after_goodbye or closing.code == GOING_AWAY
+            said_goodbye = leaves and closing.side is Side.CLIENT and not session.refusals
             return Life(start, closing.place, orderly=said_goodbye)
         return None if busy else Life(start, session.last, orderly=False)
 

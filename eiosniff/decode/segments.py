@@ -1,6 +1,8 @@
 """The segments of a batch, sorted by connection with numpy, so that Python loops over runs and not over segments."""
 
-from typing import Any, Protocol
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +25,31 @@ class Segments(Protocol):
     seq: Columns
     ack: Columns
     flags: Columns
+    payload_offset: Columns
     payload_captured: Columns
     payload_wire: Columns
+    buffer: bytes | memoryview
 
-    def payload(self, row: int) -> bytes:
+    @property
+    def plain(self) -> bool:
+        """Whether all payloads lie in `buffer`."""
+
+    def payload(self, index: int) -> bytes:
         """The captured payload bytes of one segment."""
+
+
+class Row(NamedTuple):
+    """One segment. `way` is 1 if the higher endpoint sent it; `segment` its index in the batch."""
+
+    number: int
+    ts_ns: int
+    way: int
+    flags: int
+    seq: int
+    ack: int
+    wire: int
+    captured: int
+    segment: int
 
 
 class SortedSegments:
@@ -35,111 +57,161 @@ class SortedSegments:
 
     A *row* is a segment in this order; a *sub* row one that takes sequence space or resets (no bare acknowledgement);
     a *run* is a range of sub rows of one direction that follow each other without a hole; SYN, FIN and RST are runs
-    of their own. Columns that Python loops over are lists.
+    of their own. A *group* is a connection: all rows of the same endpoints. What Python loops over are lists.
+
+    A group is `disordered` if its segments must be looked at one by one: not all follow each other, or some were cut
+    by the snap length, there is a SYN elsewhere than at the beginning of its direction, or anything after a RST.
     """
 
-    def __init__(self, segments: Segments) -> None:
+    def __init__(self, segments: Segments, newest_ns: int = 0) -> None:
+        """`newest_ns` is the latest instant of the batches before."""
         self._segments = segments
-        low = np.minimum(segments.source, segments.destination)
-        high = np.maximum(segments.source, segments.destination)
+        self._latest = np.maximum(np.maximum.accumulate(segments.ts_ns), newest_ns)
+        source, destination = segments.source, segments.destination
+        low, high = np.minimum(source, destination), np.maximum(source, destination)
         order = np.lexsort((high, low))
         low, high = low[order], high[order]
+        bounds = np.flatnonzero((low[1:] != low[:-1]) | (high[1:] != high[:-1])) + 1
+        bounds = np.concatenate(([0], bounds, [len(order)]))
+        starts, last = bounds[:-1], bounds[1:] - 1
+        self.keys: list[tuple[int, int]] = list(zip(low[starts].tolist(), high[starts].tolist(), strict=True))
+        self.bounds: list[int] = bounds.tolist()
         self._order = order
-        way = (segments.source > segments.destination)[order]
-        flags = segments.flags[order].astype(np.int64)
-        seq = segments.seq[order].astype(np.int64)
-        wire = segments.payload_wire[order].astype(np.int64)
-        captured = segments.payload_captured[order]
-        changes = np.flatnonzero((low[1:] != low[:-1]) | (high[1:] != high[:-1])) + 1
-        self._group_start = np.concatenate(([0], changes, [len(order)]))
-        groups = len(self._group_start) - 1
-        group = np.repeat(np.arange(groups), np.diff(self._group_start))
-        self._keys = list(zip(low[self._group_start[:-1]].tolist(), high[self._group_start[:-1]].tolist(), strict=True))
         self._index: dict[tuple[int, int], int] = {}
-        self._bounds: list[int] = self._group_start.tolist()
-        self._wire_sum = np.concatenate(([0], np.cumsum(wire)))
-        self._way, self._flags, self._seq, self._wire = way, flags, seq, wire
 
-        length = wire + ((flags & SYN) != 0) + ((flags & FIN) != 0)
-        sub = np.flatnonzero((length > 0) | ((flags & RST) != 0))
-        self._sub = sub
-        special = (flags[sub] & (SYN | FIN | RST)) != 0
-        sub_group, sub_way, sub_seq = group[sub], way[sub], seq[sub]
-        follows = self._follows(sub_group, sub_way, sub_seq, (sub_seq + length[sub]) & SEQUENCE_MASK)
-        cut = captured[sub] < wire[sub]
-        odd = (~follows & ~((flags[sub] & RST) != 0)) | cut | (special & (wire[sub] > 0) & ((flags[sub] & SYN) != 0))
-        self.disordered = np.bincount(sub_group[odd], minlength=groups) > 0
-        self.has_syn = np.bincount(group[(flags & (SYN | RST)) == SYN], minlength=groups) > 0
+        self._way = way = (source > destination)[order]
+        flags = segments.flags[order]
+        # A reset is nothing else besides, whatever other flags a forged one has.
+        self._flags = flags = np.where(flags & RST, flags & ~(SYN | FIN), flags)
+        self._seq = seq = segments.seq[order]
+        wire, captured = segments.payload_wire[order], segments.payload_captured[order]
+        numbers, times = segments.number[order], segments.ts_ns[order]
+        self._numbers, self._times = numbers, times
+        self.first_number: list[int] = numbers[starts].tolist()
+        self.first_ts: list[int] = times[starts].tolist()
+        self.last_number: list[int] = numbers[last].tolist()
+        self.last_ts: list[int] = times[last].tolist()
+        self.payload: list[int] = np.add.reduceat(captured, starts).tolist()
+        self.payload_rows: list[int] = np.add.reduceat(captured > 0, starts, dtype=np.int64).tolist()
+        any_flag = np.bitwise_or.reduceat(flags, starts)
+        self.has_syn: list[bool] = ((any_flag & SYN) > 0).tolist()
+        self.has_end: list[bool] = ((any_flag & (FIN | RST)) > 0).tolist()
+        self.ways: list[int] = np.bitwise_or.reduceat(np.where(way, 2, 1), starts).tolist()  # bit 0 and 1: who sent
+
+        resets = (flags & RST) != 0
+        length = np.where(resets, 0, wire + ((flags & SYN) != 0) + ((flags & FIN) != 0))
+        sub = np.flatnonzero((length > 0) | resets)
+        group = np.repeat(np.arange(len(starts)), np.diff(bounds))
+        sub_group, sub_way, sub_seq, sub_flags = group[sub], way[sub], seq[sub], flags[sub]
+        self.disordered = self._disordered(bounds, group, sub, length, wire, captured)
 
         begins = np.ones(len(sub), dtype=bool)
+        special = (sub_flags & (SYN | FIN | RST)) != 0
         if len(sub) > 1:
             same = (sub_group[1:] == sub_group[:-1]) & (sub_way[1:] == sub_way[:-1])
             begins[1:] = ~same | special[1:] | special[:-1]
-        starts = np.flatnonzero(begins)
-        self.run_start = [*starts.tolist(), len(sub)]
-        self.run_way = sub_way[starts].astype(np.int64).tolist()
-        self.run_flags = flags[sub][starts].tolist()
-        self.run_seq = sub_seq[starts].tolist()
-        self._runs: list[int] = np.searchsorted(sub_group[starts], np.arange(groups + 1)).tolist()
+        run = np.flatnonzero(begins)
+        self.run_start: list[int] = [*run.tolist(), len(sub)]
+        self.run_way: list[int] = sub_way[run].astype(np.int64).tolist()
+        self.run_flags: list[int] = sub_flags[run].tolist()
+        self.run_seq: list[int] = sub_seq[run].tolist()
+        self.runs: list[int] = np.searchsorted(sub_group[run], np.arange(len(starts) + 1)).tolist()
 
         taken = order[sub]
-        self.seq = sub_seq.tolist()
-        self.sub_number = segments.number[taken].tolist()
-        self.sub_ts = segments.ts_ns[taken].tolist()
-        self._taken = taken.tolist()
-        self._lengths = captured[sub].tolist()
+        self.sub_number: list[int] = numbers[sub].tolist()
+        self.sub_ts: list[int] = times[sub].tolist()
+        self.sub_length: list[int] = captured[sub].tolist()
+        self._taken = taken
+        offsets = segments.payload_offset[taken]
+        self._sub_offset: list[int] = offsets.tolist()
+        self._sub_end: list[int] = (offsets + captured[sub]).tolist()
+        self._buffer = memoryview(segments.buffer) if segments.plain else None
 
-    @staticmethod
-    def _follows(group: Columns, way: Columns, seq: Columns, end: Columns) -> Columns:
-        """For each sub row: does it begin where the one before it in its direction ended (or is it the first)?"""
-        follows = np.ones(len(group), dtype=bool)
+    def _disordered(
+        self, bounds: Columns, group: Columns, sub: Columns, length: Columns, wire: Columns, captured: Columns
+    ) -> list[bool]:
+        way, flags, seq = self._way[sub], self._flags[sub], self._seq[sub]
+        sub_group = group[sub]
+        end = (seq + length[sub]) & SEQUENCE_MASK
+        follows = np.ones(len(sub), dtype=bool)  # begins where the one before it in its direction ended
         for direction in (False, True):
             rows = np.flatnonzero(way == direction)
             if len(rows) > 1:
-                same = group[rows[1:]] == group[rows[:-1]]
+                same = sub_group[rows[1:]] == sub_group[rows[:-1]]
                 follows[rows[1:]] = ~same | (seq[rows[1:]] == end[rows[:-1]])
-        return follows
+        odd = (~follows & ((flags & RST) == 0)) | (captured[sub] < wire[sub])
+
+        syn = np.flatnonzero(flags & SYN)
+        at = sub[syn]
+        start = bounds[:-1][group[at]]
+        high_before = np.concatenate(([0], np.cumsum(self._way)))
+        high = high_before[at] - high_before[start]
+        first_of_its_way = np.where(self._way[at], high, at - start - high) == 0
+        answers = (flags[syn] & ACK != 0) & (self._flags[start] & (SYN | ACK) == SYN) & first_of_its_way
+        odd[syn] |= ~((at == start) | answers) | (wire[at] > 0) | (flags[syn] & FIN != 0)
+        resets = np.flatnonzero(flags & RST)
+        odd[resets] |= sub[resets] != bounds[1:][sub_group[resets]] - 1
+        disordered: list[bool] = (np.bincount(sub_group[odd], minlength=len(bounds) - 1) > 0).tolist()
+        return disordered
+
+    @property
+    def newest_ns(self) -> int:
+        """The latest instant up to now (clocks may be set back)."""
+        return int(self._latest[-1])
+
+    def first_after(self, number: int, ts_ns: int) -> PacketRef | None:
+        """The first captured packet after `number` at which it was later than an instant."""
+        at = max(
+            int(np.searchsorted(self._latest, ts_ns, side="right")),
+            int(np.searchsorted(self._segments.number, number, side="right")),
+        )
+        if at == len(self._latest):
+            return None
+        return PacketRef(int(self._segments.number[at]), int(self._segments.ts_ns[at]))
 
     # ------------------------------------------------------------------ groups
 
     def groups_in_capture_order(self) -> list[int]:
         """Indices of the groups, by their first packet."""
-        order: list[int] = np.argsort(self._order[self._group_start[:-1]]).tolist()
+        order: list[int] = np.argsort(np.asarray(self.first_number)).tolist()
         return order
 
-    def key(self, group: int) -> tuple[int, int]:
-        """The packed endpoints of a group."""
-        return self._keys[group]
-
-    def find(self, key: tuple[int, int]) -> tuple[int, int] | None:
-        """The rows of a connection."""
+    def find(self, key: tuple[int, int]) -> int | None:
+        """The group of these endpoints."""
         if not self._index:
-            self._index = {known: index for index, known in enumerate(self._keys)}
-        group = self._index.get(key)
-        return None if group is None else self.rows_of(group)
+            self._index = {known: index for index, known in enumerate(self.keys)}
+        return self._index.get(key)
 
-    def rows_of(self, group: int) -> tuple[int, int]:
-        """The range of rows of a group."""
-        return self._bounds[group], self._bounds[group + 1]
+    def first_place(self, group: int) -> PacketRef:
+        """The first packet of a group."""
+        return PacketRef(self.first_number[group], self.first_ts[group])
 
-    def first_row(self, group: int) -> int:
-        """The first row of a group."""
-        return self._bounds[group]
+    def last_place(self, group: int) -> PacketRef:
+        """The last packet of a group."""
+        return PacketRef(self.last_number[group], self.last_ts[group])
 
-    def last_row(self, group: int) -> int:
-        """The last row of a group."""
-        return self._bounds[group + 1] - 1
+    def rows(self, group: int) -> Iterator[Row]:
+        """All rows of a group."""
+        rows = slice(self.bounds[group], self.bounds[group + 1])
+        index, segments = self._order[rows], self._segments
+        columns = (
+            self._numbers[rows],
+            self._times[rows],
+            self._way[rows].astype(np.int64),
+            self._flags[rows],
+            self._seq[rows],
+            segments.ack[index],
+            segments.payload_wire[index],
+            segments.payload_captured[index],
+            index,
+        )
+        return map(Row._make, zip(*[column.tolist() for column in columns], strict=True))
 
-    def payload_of_group(self, group: int) -> int:
-        """Payload bytes of all rows of a group, as on the wire."""
-        begin, end = self.rows_of(group)
-        return int(self._wire_sum[end] - self._wire_sum[begin])
+    def data(self, row: Row) -> bytes:
+        """The captured payload of a row."""
+        return self._segments.payload(row.segment)
 
-    def runs_of(self, group: int) -> tuple[int, int]:
-        """The range of runs of a group."""
-        return self._runs[group], self._runs[group + 1]
-
-    # ------------------------------------------------------------------ sub rows
+    # ------------------------------------------------------------------ runs
 
     def sub_place(self, index: int) -> PacketRef:
         """The packet of a sub row."""
@@ -147,49 +219,14 @@ class SortedSegments:
 
     def join(self, begin: int, stop: int) -> bytes:
         """The payload of a run."""
-        payload = self._segments.payload
+        buffer = self._buffer
+        if buffer is None:
+            return b"".join([self._segments.payload(row) for row in self._taken[begin:stop].tolist()])
         if stop - begin == 1:
-            return payload(self._taken[begin])
-        return b"".join([payload(row) for row in self._taken[begin:stop]])
+            return bytes(buffer[self._sub_offset[begin] : self._sub_end[begin]])
+        pieces = zip(self._sub_offset[begin:stop], self._sub_end[begin:stop], strict=True)
+        return b"".join([buffer[start:end] for start, end in pieces])
 
     def starts(self, begin: int, stop: int) -> list[int]:
         """Where the bytes of each segment begin in what `join` yields."""
-        starts = [0]
-        for length in self._lengths[begin : stop - 1]:
-            starts.append(starts[-1] + length)
-        return starts
-
-    # ------------------------------------------------------------------ rows
-
-    def place(self, row: int) -> PacketRef:
-        """The packet of a row."""
-        at = self._order[row]
-        return PacketRef(int(self._segments.number[at]), int(self._segments.ts_ns[at]))
-
-    def number_of(self, row: int) -> int:
-        """The packet number of a row."""
-        return int(self._segments.number[self._order[row]])
-
-    def way(self, row: int) -> int:
-        """The direction of a row."""
-        return int(self._way[row])
-
-    def flags(self, row: int) -> int:
-        """The TCP flags of a row."""
-        return int(self._flags[row])
-
-    def seq_of(self, row: int) -> int:
-        """The sequence number of a row."""
-        return int(self._seq[row])
-
-    def ack_of(self, row: int) -> int:
-        """The acknowledgement number of a row."""
-        return int(self._segments.ack[self._order[row]])
-
-    def wire_of(self, row: int) -> int:
-        """The payload length of a row, as on the wire."""
-        return int(self._wire[row])
-
-    def payload(self, row: int) -> bytes:
-        """The captured payload of a row."""
-        return self._segments.payload(int(self._order[row]))
+        return [0, *accumulate(self.sub_length[begin : stop - 1])]

@@ -12,6 +12,7 @@ from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
+    MAX_NAME,
     MAX_NAMESPACES,
     Beat,
     CloseHow,
@@ -46,9 +47,10 @@ class SessionState:
     )
     waiting_acks: OrderedDict[tuple[Side, str, int], tuple[int, str]] = field(default_factory=OrderedDict)
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
-    goodbye: list[bool] = field(default_factory=lambda: [False, False])
+    goodbye: list[PacketRef | None] = field(default_factory=lambda: [None, None])
     open_websockets: int = 0
-    polls: set[Conversation] = field(default_factory=set)  # connections with a request under way
+    carrier: int | None = None  # the stream of the WebSocket that the session lives on
+    polls: dict[Conversation, None] = field(default_factory=dict)  # connections with a request under way
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])
 
     # ------------------------------------------------------------------ Engine.IO
@@ -82,25 +84,33 @@ class SessionState:
             self._ping(packet, watch)
         elif kind == EioType.PONG and packet.data != b"probe":
             self._pong(packet, watch)
-        elif kind == EioType.UPGRADE and side is Side.CLIENT:
-            session.upgraded = packet.place
-            if packet.transport not in session.transports:
-                session.transports.append(packet.transport)
+        elif kind == EioType.UPGRADE and side is Side.CLIENT and packet.transport is Transport.WEBSOCKET:
+            session.upgraded = session.upgraded or packet.place
+            self.carrier = stream if self.carrier is None else self.carrier
+            note_transport(session, packet.transport)
         elif kind == EioType.CLOSE:
-            self.goodbye[side] = True
+            self._goodbye(side, packet.place)
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
         if listener:
             self._tell(listener, packet, stream, None, "")
 
     def close(self, closing: Closing) -> None:
         """Record how the session ended, if that is not known yet."""
-        if self.session.closing is None:
-            orderly = self.goodbye[closing.side] or closing.how is CloseHow.EIO_CLOSE
-            # A peer that only answers a goodbye with its FIN did not end the session.
-            closing.after_goodbye = orderly or any(self.goodbye)
-            if closing.after_goodbye and not self.goodbye[closing.side]:
-                closing.side = closing.side.other
-            self.session.closing = closing
+        if self.session.closing is not None:
+            return
+        side = closing.side
+        said = self.goodbye[side.other]
+        if self.goodbye[side] is not None:
+            closing.after_goodbye = True
+        elif said is not None:  # a peer that only answers a goodbye with its FIN did not end the session
+            closing = Closing(side.other, CloseHow.DISCONNECT, said, after_goodbye=True)
+        self.session.closing = closing
+
+    def _goodbye(self, side: Side, place: PacketRef) -> None:
+        self.goodbye[side] = place
+        closing = self.session.closing
+        if closing is not None and closing.side is side:  # python-socketio says it after its close frame
+            closing.after_goodbye = True
 
     def _not_engineio(self, packet: EioPacket) -> None:
         said = self._said(packet)
@@ -111,8 +121,8 @@ class SessionState:
 
     def _ping(self, packet: EioPacket, watch: Watcher) -> None:
         session, side = self.session, packet.side
-        if side is Side.SERVER and session.revisions[side] is None:
-            session.revisions[side] = 4  # up to revision 3 a server never pings
+        if side is Side.SERVER:
+            self._speaks(4)  # up to revision 3 a server never pings
         beat = heartbeat.ping(session, side, packet.place)
 
         def acknowledged(place: PacketRef, beat: Beat = beat) -> None:
@@ -122,8 +132,9 @@ class SessionState:
 
     def _pong(self, packet: EioPacket, watch: Watcher) -> None:
         session, side = self.session, packet.side
-        if side is Side.SERVER and session.revisions[side] is None:
-            session.revisions[side] = 3
+        if side is Side.SERVER and (session.pinger is Side.CLIENT or not session.heartbeats.pings):
+            # netty-socketio frames its answers as in revision 4 for clients of revision 3 too, and answers their pings.
+            self._speaks(3)
         beat = heartbeat.pong(session, side, packet.place)
         if beat is None:
             return
@@ -132,6 +143,14 @@ class SessionState:
             beat.pong_acked = place
 
         watch(side, packet.place, acknowledged)
+
+    def _speaks(self, revision: int) -> None:
+        """The heartbeat shows which revision the server speaks, whatever its framing or the client's claim said."""
+        session = self.session
+        pinger = session.pinger
+        session.revisions[Side.SERVER] = revision
+        if session.pinger is not pinger:
+            heartbeat.turn(session)
 
     # ------------------------------------------------------------------ Socket.IO
 
@@ -181,6 +200,7 @@ class SessionState:
 
     def _namespace(self, name: str) -> Namespace | None:
         known = self.session.namespaces
+        name = name[:MAX_NAME]
         namespace = known.get(name)
         if namespace is None and len(known) < MAX_NAMESPACES:
             namespace = known[name] = Namespace(name)
@@ -194,14 +214,15 @@ class SessionState:
                 namespace.early_events.add(packet.place, packet.place.ts_ns)
         if packet.id is not None:
             waiting = self.waiting_acks
-            waiting[packet.side, packet.namespace, packet.id] = (packet.place.ts_ns, packet.event or "")
+            event = (packet.event or "")[:MAX_NAME]
+            waiting[packet.side, packet.namespace[:MAX_NAME], packet.id] = (packet.place.ts_ns, event)
             if len(waiting) > MAX_PENDING_ACKS:
                 waiting.popitem(last=False)
 
     def _ack(self, packet: SioPacket) -> None:
         if packet.id is None:
             return
-        asked = self.waiting_acks.pop((packet.side.other, packet.namespace, packet.id), None)
+        asked = self.waiting_acks.pop((packet.side.other, packet.namespace[:MAX_NAME], packet.id), None)
         if asked is None:
             return
         since, event = asked
@@ -220,18 +241,24 @@ class SessionState:
         if packet.type == SioType.CONNECT and side is Side.CLIENT:
             namespace.connects += 1
             namespace.connect = namespace.connect or place
-            namespace.auth_keys = namespace.auth_keys or connect_details(packet.data).keys
+            keys = connect_details(packet.data).keys
+            namespace.auth_keys = namespace.auth_keys or tuple(key[:MAX_NAME] for key in keys)
+            self.goodbye = [None, None]
             if namespace.state is not NamespaceState.CONNECTED:
                 namespace.state = NamespaceState.CONNECTING
         elif packet.type == SioType.CONNECT:
             if namespace.connect is None and not session.midstream:
                 namespace.unasked = True
                 # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
-                session.revisions[side] = session.revisions[side] or 3
+                if session.revisions[side] is None:
+                    self._speaks(3)
             namespace.connected = namespace.connected or place
             namespace.state = NamespaceState.CONNECTED
-            namespace.socket_id = connect_details(packet.data).sid or namespace.socket_id
+            socket_id = connect_details(packet.data).sid
+            namespace.socket_id = socket_id[:MAX_NAME] if socket_id else namespace.socket_id
         elif packet.type == SioType.CONNECT_ERROR:
+            if namespace.state is NamespaceState.CONNECTED:
+                return  # an ERROR of revision 4, or python-socketio on a second CONNECT: the client is in all the same
             namespace.state = NamespaceState.REFUSED
             namespace.refused = namespace.refused or place
             beginning = packet.data[:_SAID_BYTES].decode("utf-8", "replace")
@@ -240,9 +267,8 @@ class SessionState:
             namespace.state = NamespaceState.DISCONNECTED
             namespace.disconnected = place
             namespace.disconnected_by = side
-            self.goodbye[side] = all(
-                other.state is not NamespaceState.CONNECTED for other in session.namespaces.values()
-            )
+            if all(other.state is not NamespaceState.CONNECTED for other in session.namespaces.values()):
+                self._goodbye(side, place)
 
     # ------------------------------------------------------------------ what is kept of a packet
 

@@ -12,10 +12,12 @@ from eiosniff.decode.facts import Query, is_engineio, is_upgrade, note_server, p
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.lives import LifeTracker
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport
+from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.engineio import EioPacket, EioType, OpenPacket, ServerError, Transport
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import (
+    MAX_ATTEMPT_KINDS,
     MAX_CONNECTIONS,
     MAX_GAPS,
     Attempt,
@@ -29,6 +31,7 @@ from eiosniff.model.session import (
     Server,
     Session,
 )
+from eiosniff.model.socketio import SioPacket
 from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
@@ -36,6 +39,12 @@ from eiosniff.model.websocket import Opcode, WsControl, WsMessage
 
 _BODY_KEPT = 300
 _EARLY_MESSAGES = 8
+_REQUESTS_UNDER_WAY = 1024  # of one connection: those before were never answered, or the capture lacks the answers
+_POLLS_UNDER_WAY = 16  # connections of one session: a client has two requests under way at most
+# A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
+_WITHOUT_ENGINEIO = (b"OPTIONS", b"HEAD")
+# What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
+_BARE_PACKETS = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
 _CLOSES = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
@@ -62,7 +71,6 @@ class Sessions:
         self._by_sid: dict[tuple[Endpoint, str], Session] = {}
         self._lives: dict[Client, LifeTracker] = {}
         self._last_attempt: dict[Client, Attempt] = {}
-        self._waiting_requests: dict[HttpRequest, tuple[Query, bool]] = {}
         self._handlers: dict[type, Callable[[Conversation, Record], None]] = {
             WsMessage: self._ws_message,  # type: ignore[dict-item]  # keyed by the type of the record that each takes
             WsControl: self._ws_control,  # type: ignore[dict-item]
@@ -92,6 +100,8 @@ class Sessions:
         if not self._is_engineio(query, upgrade):
             return
         conversation.is_engineio = True
+        if request.method in _WITHOUT_ENGINEIO:
+            return
         sid = query.first("sid")
         if not sid:
             self._begin_attempt(conversation, request, query, upgrade)
@@ -99,7 +109,9 @@ class Sessions:
         session = self._by_sid.get((conversation.ledger.server, sid))
         if session is None:
             # Not captured from its beginning; the answer will tell whether the server knows it.
-            self._waiting_requests[request] = (query, upgrade)
+            conversation.unknown[request] = None
+            if len(conversation.unknown) > _REQUESTS_UNDER_WAY:
+                del conversation.unknown[next(iter(conversation.unknown))]
             return
         self._session_request(conversation, session, request, upgrade)
 
@@ -113,7 +125,11 @@ class Sessions:
     ) -> None:
         self._note_client(session.client, request, parse_target(request.target), upgrade, conversation)
         if not upgrade:
-            self._states[session].polls.add(conversation)
+            polls = self._states[session].polls
+            polls[conversation] = None
+            if len(polls) > _POLLS_UNDER_WAY:
+                del polls[next(iter(polls))]
+            conversation.polled = session
         self._use(session, conversation, Transport.WEBSOCKET if upgrade else Transport.POLLING, request.last)
         if request.body and not upgrade:
             self._payload(conversation, session, request.body, request, Side.CLIENT)
@@ -121,7 +137,10 @@ class Sessions:
     def _begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
         attempt = Attempt(facts)
-        conversation.attempts[request] = attempt
+        under_way = conversation.attempts
+        under_way[request] = attempt
+        if len(under_way) > _REQUESTS_UNDER_WAY:
+            self._settle(conversation, under_way.pop(next(iter(under_way))), Outcome.UNANSWERED)
         client = self._client(conversation, facts.user_agent)
         self._note_facts(client, facts)
         before = self._last_attempt.get(client)
@@ -134,7 +153,7 @@ class Sessions:
         if attempt is None or attempt.session is None:
             return False
         state = self._states[attempt.session]
-        return state.open_websockets > 0 or any(not poll.flow.over for poll in state.polls)
+        return state.open_websockets > 0 or any(not poll.over for poll in state.polls)
 
     def _tracker(self, client: Client) -> LifeTracker:
         tracker = self._lives.get(client)
@@ -146,24 +165,23 @@ class Sessions:
         request = response.request
         if request is None or 100 <= response.status < 200:
             return
-        attempt = conversation.attempts.get(request)
+        attempt = conversation.attempts.pop(request, None)
         if attempt is not None:
             if response.inside_websocket:
                 self._refused(conversation, attempt, response, Outcome.REFUSED_AFTER_101)
             else:
                 self._attempt_answered(conversation, attempt, response)
             return
-        query, upgrade = self._waiting_requests.pop(request, (None, False))
-        if query is None:
-            query = parse_target(request.target)
-            if not (conversation.is_engineio and self._is_engineio(query, upgrade)):
-                return
-            session = self._by_sid.get((conversation.ledger.server, query.first("sid") or ""))
-        elif response.status == 200:
-            session = self._midstream_session(conversation, query, request)
+        query, upgrade = parse_target(request.target), is_upgrade(request)
+        if request.method in _WITHOUT_ENGINEIO or not (conversation.is_engineio and self._is_engineio(query, upgrade)):
+            return
+        session = self._by_sid.get((conversation.ledger.server, query.first("sid") or ""))
+        if request in conversation.unknown:
+            del conversation.unknown[request]
+            if session is None and response.status != 200:
+                return  # refused, of a session that the capture does not show
+            session = session or self._midstream_session(conversation, query, request)
             self._session_request(conversation, session, request, upgrade)
-        else:
-            return  # refused, of a session that the capture does not show
         if session is not None:
             self._session_answered(conversation, session, response)
 
@@ -203,13 +221,14 @@ class Sessions:
     def _settle(self, conversation: Conversation, attempt: Attempt, outcome: Outcome) -> None:
         """The attempt has come to its end; from now on it counts as one of its kind."""
         attempt.outcome = outcome
-        client = self._client(conversation, attempt.request.user_agent)
-        group = client.attempts.setdefault(attempt.signature(), Tally())
-        group.add(attempt, attempt.request.place.ts_ns)
+        groups = self._client(conversation, attempt.request.user_agent).attempts
+        signature = attempt.signature()
+        if signature in groups or len(groups) < MAX_ATTEMPT_KINDS:
+            groups.setdefault(signature, Tally()).add(attempt, attempt.request.place.ts_ns)
 
     def _session_answered(self, conversation: Conversation, session: Session, response: HttpResponse) -> None:
         state = self._states[session]
-        state.polls.discard(conversation)
+        state.polls.pop(conversation, None)
         request = response.request
         assert request is not None
         if response.status >= 300 or response.inside_websocket:
@@ -218,9 +237,9 @@ class Sessions:
         session.requests_answered += 1
         self._use(session, conversation, Transport.POLLING, response.last)
         server = session.server
-        if request.method == b"POST":
+        if request.method == b"POST":  # what answers a POST is no payload
             server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
-        else:
+        elif response.status != 204:
             self._payload(conversation, session, response.body, response, Side.SERVER)
 
     def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
@@ -232,7 +251,7 @@ class Sessions:
             status=response.status,
             error=error,
             transport=Transport.WEBSOCKET if is_upgrade(request) else Transport.POLLING,
-            after_close=closing is not None and closing.place.ts_ns <= request.last.ts_ns,
+            after_close=closing is not None and closing.place.number <= response.last.number,
             idle_ns=request.last.ts_ns - session.last.ts_ns,
         )
         session.refusals.add(refusal, refusal.answer.ts_ns)
@@ -246,11 +265,14 @@ class Sessions:
         payload = decode_payload(body, message.header(b"content-type"), hint, side, message.last, message.packets)
         if payload.revision_shape is not None and len(payload.packets) > 0:
             session.revisions[side] = session.revisions[side] or payload.revision_shape
-        if payload.trouble and not message.missing:
+        if payload.trouble and message.complete and message.body_kept and not message.missing:
             found = body[:40].decode("latin-1")
             anomaly = Anomaly(AnomalyKind.EIO_BAD_PAYLOAD, side, message.last, payload.trouble, found)
             self._states[session].anomaly(anomaly)
-        for packet in payload.packets:
+        packets = payload.packets
+        if message.missing or not message.complete:  # what has a hole (read as zeros) or is cut says nothing
+            packets = [packet for packet in packets[: None if message.complete else -1] if b"\0" not in packet.data]
+        for packet in packets:
             self._packet(conversation, session, packet, message.end)
 
     # ------------------------------------------------------------------ WebSocket
@@ -271,7 +293,7 @@ class Sessions:
         session = self._by_sid.get((conversation.ledger.server, sid or ""))
         if session is None and sid and self._is_engineio(query, upgrade=True):
             session = self._midstream_session(conversation, query, request)
-            self._waiting_requests.pop(request, None)
+        conversation.unknown.pop(request, None)
         if session is not None:
             conversation.session = session
             self._states[session].open_websockets += 1
@@ -283,6 +305,7 @@ class Sessions:
             if session is None:
                 return
         if not message.readable:
+            self._note_gap(session, message.last)
             return
         side = message.side
         state = self._states[session]
@@ -306,26 +329,33 @@ class Sessions:
                     conversation.forget()
                     return None
                 attempt = self._unannounced_attempt(conversation)
-            session = self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
-            for early in conversation.early:
-                self._ws_message(conversation, early)
-            conversation.early.clear()
-            return session
+            return self._open_websocket(conversation, attempt, opening, message)
         if attempt is None:
-            if conversation.upgrade is None and text[:1] in tuple(b"%d" % digit for digit in range(7)):
+            if conversation.upgrade is None and _is_engineio_text(text, message):
                 return self._midstream_websocket(conversation)
-            if message.side is Side.SERVER or conversation.upgrade is None:
+            if text if conversation.upgrade is None else message.side is Side.SERVER:
                 conversation.forget()
             return None
         if message.side is Side.CLIENT:
             attempt.client_said = attempt.client_said or message.payload[:_BODY_KEPT] or b"?"
             if len(conversation.early) < _EARLY_MESSAGES:
                 conversation.early.append(message)
+        elif conversation.lossy or not message.readable:  # the open packet may be among what is missing
+            return self._open_websocket(conversation, attempt, None, message)
         elif attempt.outcome is Outcome.PENDING:
             attempt.body = message.payload[:_BODY_KEPT]
             attempt.answer = message.last
             self._settle(conversation, attempt, Outcome.FOREIGN)
         return None
+
+    def _open_websocket(
+        self, conversation: Conversation, attempt: Attempt, opening: OpenPacket | None, message: WsMessage
+    ) -> Session:
+        session = self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
+        for early in conversation.early:
+            self._ws_message(conversation, early)
+        conversation.early.clear()
+        return session
 
     def _unannounced_attempt(self, conversation: Conversation) -> Attempt:
         """A WebSocket whose request said nothing of Engine.IO, and that turned out to be it."""
@@ -345,7 +375,7 @@ class Sessions:
         session, attempt = conversation.session, conversation.attempt
         reason = frame.close_reason.decode("utf-8", "backslashreplace")
         if session is not None:
-            if session.on_websocket:
+            if self._states[session].carrier == conversation.ledger.stream:
                 closing = Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason)
                 self._states[session].close(closing)
         elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
@@ -358,17 +388,20 @@ class Sessions:
             if attempt.outcome is Outcome.PENDING:
                 if end.kind is not EndKind.CAPTURE_ENDED and attempt.ended is None:
                     attempt.ended, attempt.ended_by = end.place, end.side
-                if conversation.flow.over or end.kind is not EndKind.FIN:
-                    silent = attempt.status == 101
+                if conversation.over:
+                    silent = attempt.status == 101 and not conversation.lossy
                     self._settle(conversation, attempt, Outcome.SILENT_AFTER_101 if silent else Outcome.UNANSWERED)
+        if conversation.over:
+            conversation.attempts.clear()
+            conversation.unknown.clear()
         session = conversation.session
         if session is None:
             return
         state = self._states[session]
-        if conversation.websocket != [None, None] and conversation.flow.over:
+        if conversation.websocket != [None, None] and conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
         how = _CLOSES.get(end.kind)
-        if how is not None and session.on_websocket:
+        if how is not None and state.carrier == conversation.ledger.stream:
             state.close(Closing(end.side, how, end.place))
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
@@ -376,9 +409,15 @@ class Sessions:
             self._states[conversation.session].anomaly(anomaly)
 
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
-        session = conversation.session
-        if session is not None and len(session.gaps) < MAX_GAPS:
-            session.gaps.append(gap.place.number)
+        conversation.lossy = True
+        session = conversation.session or conversation.polled
+        if session is not None:
+            self._note_gap(session, gap.place)
+
+    @staticmethod
+    def _note_gap(session: Session, place: PacketRef) -> None:
+        if len(session.gaps) < MAX_GAPS:
+            session.gaps.append(place.number)
 
     # ------------------------------------------------------------------ sessions
 
@@ -392,10 +431,16 @@ class Sessions:
         self._states[session].engineio(packet, conversation.ledger.stream, watcher, self._listener)
 
     def _open(
-        self, conversation: Conversation, attempt: Attempt, opening: OpenPacket, transport: Transport, place: PacketRef
+        self,
+        conversation: Conversation,
+        attempt: Attempt,
+        opening: OpenPacket | None,
+        transport: Transport,
+        place: PacketRef,
     ) -> Session:
+        """The server opened a session; `opening` is None where the capture lacks its open packet."""
         client = self._client(conversation, attempt.request.user_agent)
-        session = self._new(conversation, client, opening.sid, attempt.request.path, place)
+        session = self._new(conversation, client, opening.sid if opening else None, attempt.request.path, place)
         session.attempt = attempt
         session.handshake = opening
         session.claimed_eio = attempt.request.eio
@@ -407,10 +452,11 @@ class Sessions:
         self._settle(conversation, attempt, Outcome.OPENED)
         self._use(session, conversation, transport, attempt.request.place)
         if transport is Transport.WEBSOCKET:
-            conversation.session = session
-            self._states[session].open_websockets += 1
+            self._carry(conversation, session)
+        else:
+            conversation.polled = session
         # Without the client's direction, what it did not say is not known.
-        session.midstream = not conversation.ledger.seen[Side.CLIENT]
+        session.midstream = opening is None or not conversation.heard(Side.CLIENT, place)
         return session
 
     def _midstream_session(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:
@@ -420,7 +466,8 @@ class Sessions:
         session = self._new(conversation, client, query.first("sid") or "", query.path, request.last)
         session.claimed_eio = facts.eio
         session.midstream = True
-        note_transport(session, facts.transport or Transport.POLLING)
+        if not facts.upgrade:  # an upgrade counts when it is confirmed
+            note_transport(session, Transport.POLLING)
         return session
 
     def _midstream_websocket(self, conversation: Conversation) -> Session:
@@ -430,10 +477,16 @@ class Sessions:
         session.midstream = True
         note_transport(session, Transport.WEBSOCKET)
         self._use(session, conversation, Transport.WEBSOCKET, conversation.ledger.first)
-        conversation.session = session
         conversation.is_engineio = True
-        self._states[session].open_websockets += 1
+        self._carry(conversation, session)
         return session
+
+    def _carry(self, conversation: Conversation, session: Session) -> None:
+        """A WebSocket that carries the session from its opening on."""
+        conversation.session = session
+        state = self._states[session]
+        state.open_websockets += 1
+        state.carrier = conversation.ledger.stream
 
     def _new(
         self, conversation: Conversation, client: Client, sid: str | None, path: str | None, place: PacketRef
@@ -454,13 +507,14 @@ class Sessions:
     def _use(session: Session, conversation: Conversation, transport: Transport, place: PacketRef) -> None:
         """Note that a connection carries the session."""
         uses, stream = session.connections, conversation.ledger.stream
-        for use in reversed(uses[-4:]):
+        for use in reversed(uses):
             if use.stream == stream and use.transport is transport:
                 use.last = place
                 return
         session.connection_count += 1
-        if len(uses) < MAX_CONNECTIONS:
-            uses.append(ConnectionUse(stream, transport, place, place))
+        if len(uses) == MAX_CONNECTIONS:  # the last one is more telling than the last but one
+            uses.pop()
+        uses.append(ConnectionUse(stream, transport, place, place))
 
     # ------------------------------------------------------------------ clients and servers
 
@@ -491,3 +545,12 @@ class Sessions:
             client.websocket_request = client.websocket_request or facts
         else:
             client.polling_request = client.polling_request or facts
+
+
+def _is_engineio_text(text: bytes, message: WsMessage) -> bool:
+    """Whether a text message of a WebSocket without a handshake is Engine.IO, and not just a text that begins so."""
+    if not text.startswith(b"4"):
+        return text in _BARE_PACKETS or text.startswith(b"0{")
+    data = text[1:]
+    packet = EioPacket(EioType.MESSAGE, data, False, message.side, Transport.WEBSOCKET, message.last, message.packets)
+    return not data[:1].isdigit() or isinstance(decode_packet(packet), SioPacket)

@@ -2,6 +2,9 @@
 
 from enum import Enum
 
+from eiosniff.model.tcp import StreamChunk, StreamEnd
+from eiosniff.model.trouble import Gap
+
 # RFC 9110, section 9, and PATCH (RFC 5789): other methods do not open Engine.IO conversations.
 _METHODS = (b"GET ", b"POST ", b"OPTIONS ", b"HEAD ", b"PUT ", b"CONNECT ", b"DELETE ", b"PATCH ", b"TRACE ")
 _STATUS = b"HTTP/1."
@@ -9,6 +12,9 @@ _LONGEST = max(len(start) for start in (*_METHODS, _STATUS))
 _TLS_RECORDS = (b"\x14\x03", b"\x15\x03", b"\x16\x03", b"\x17\x03")
 _DATA_OPCODES = (1, 2)
 _CONTROL_OPCODES = (8, 9, 10)
+
+# A connection captured from its middle may begin inside a message: in so many packets with bytes it must show itself.
+MIDSTREAM_TRIES = 8
 
 
 class Protocol(Enum):
@@ -67,3 +73,43 @@ def _websocket(data: bytes) -> Protocol | None:
     if not plausible:
         return None
     return Protocol.WEBSOCKET_CLIENT if masked else Protocol.WEBSOCKET_SERVER
+
+
+class Sniffer:
+    """Looks at what one connection begins with until that tells what it is: captured packet by captured packet, since
+    the answer must not depend on how many came at once. `records` is all that came, with the direction of each.
+    """
+
+    __slots__ = ("_midstream", "_said", "_tries", "decided", "records")
+
+    def __init__(self, midstream: bool) -> None:
+        self.records: list[tuple[int, StreamChunk | Gap | StreamEnd]] = []
+        self.decided = 0  # the captured packet that told
+        self._midstream = midstream
+        self._said = [b"", b""]
+        self._tries = 0
+
+    def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> Protocol:
+        """Take the next record of a direction."""
+        self.records.append((way, record))
+        if isinstance(record, Gap):  # what follows it may be the middle of anything
+            self._said[way] = b""
+            self._midstream = True
+        elif isinstance(record, StreamChunk):
+            for start, end, number in zip(record.starts, [*record.starts[1:], None], record.numbers, strict=True):
+                protocol = self._look(way, record.data[start:end])
+                if protocol is not Protocol.UNKNOWN_YET:
+                    self.decided = record.delivered or number
+                    return protocol
+        return Protocol.UNKNOWN_YET
+
+    def _look(self, way: int, data: bytes) -> Protocol:
+        """Look at the bytes of one packet, and at all that its side said."""
+        self._said[way] += data
+        self._tries += 1
+        protocol = sniff(self._said[way], self._midstream)
+        if protocol is Protocol.OTHER and self._midstream and self._tries < MIDSTREAM_TRIES:
+            protocol = sniff(data, midstream=True)
+            if protocol is Protocol.OTHER:
+                return Protocol.UNKNOWN_YET
+        return protocol

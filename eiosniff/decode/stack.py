@@ -10,16 +10,19 @@ only the second step may look beyond one, and its result does not depend on wher
 
 from collections import Counter
 from collections.abc import Callable
-from operator import attrgetter
+from dataclasses import replace
+from operator import attrgetter, itemgetter
 
 from eiosniff.decode.conversation import Conversation, Event
+from eiosniff.decode.flow import Flow
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
-from eiosniff.decode.sniff import Protocol, sniff
-from eiosniff.decode.tcp import Flow, FlowTable, Watch
+from eiosniff.decode.sniff import Protocol, Sniffer
+from eiosniff.decode.tcp import FlowTable
+from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
-from eiosniff.model.provenance import Endpoint, PacketRef, Side
+from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.session import (
     CaptureSummary,
     ConnectFailure,
@@ -27,15 +30,16 @@ from eiosniff.model.session import (
     FailedConnect,
     FailedConnects,
 )
-from eiosniff.model.tcp import StreamChunk
+from eiosniff.model.tcp import StreamChunk, StreamEnd
+from eiosniff.model.trouble import Gap
 
-# A connection captured from its middle may begin inside a message: so many chunks may pass before it is dropped.
-MIDSTREAM_TRIES = 8
 MAX_FAILED_CONNECTS = 1024
 UDP = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
 UNANSWERED_SYN_NS = 1_000_000_000
+
+_Failure = tuple[str, Endpoint, ConnectFailure]
 
 
 class Stack:
@@ -59,9 +63,12 @@ class Stack:
         self._flows = FlowTable(self)
         self._events: list[Event] = []
         self._begun: list[Conversation] = []  # in the batch at hand
-        self._ended: list[Conversation] = []  # in the batch at hand
-        self._undecided: dict[int, list[tuple[int, StreamChunk]]] = {}
-        self._failed: dict[tuple[str, Endpoint, ConnectFailure], FailedConnects] = {}
+        self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
+        self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
+        self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
+        self._order = 0  # of the event at hand
+        self._crashes: dict[str, list[Conversation]] = {}
+        self._failed: dict[_Failure, FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
         self._reached: dict[tuple[str, Endpoint], PacketRef] = {}  # the last connection that came about
 
@@ -84,6 +91,10 @@ class Stack:
         self._hand_on()
         self.sessions.close()
         self._summarise()
+        for what, conversations in sorted(self._crashes.items()):
+            stream = min(conversation.flow.stream for conversation in conversations)
+            others = f" and {len(conversations) - 1} more" if len(conversations) > 1 else ""
+            self.crashes.append(f"{what}, TCP stream {stream}{others}")
 
     def _hand_on(self) -> None:
         """Second step: what the connections yielded, in capture order."""
@@ -92,73 +103,94 @@ class Stack:
         self._begun.clear()
         events = self._events
         events.sort(key=attrgetter("order"))
-        handle = self.sessions.handle
         for event in events:
-            try:
-                handle(event.conversation, event.record)
-            except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
-                self._crashed(event.conversation, bug)
+            self._handle(event)
         events.clear()
-        for conversation in self._ended:
+        # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
+        self._ended.sort(key=itemgetter(0))
+        for _, conversation in self._ended:
             self._note_quality(conversation)
         self._ended.clear()
+        self._failures.sort(key=itemgetter(0))
+        for _, key, failed in self._failures:
+            self._note_failure(key, failed)
+        self._failures.clear()
+
+    def _handle(self, event: Event) -> None:
+        conversation, record = event.conversation, event.record
+        if isinstance(record, StreamEnd):
+            conversation.ended[record.side] = True
+        elif conversation.forgotten and not isinstance(record, Gap):
+            return  # with smaller batches it would not have been decoded
+        self._order = event.order
+        try:
+            self.sessions.handle(conversation, record)
+        except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
+            conversation.forget()
+            self._crashed(conversation, bug)
 
     # ------------------------------------------------------------------ FlowListener
 
-    def begin(self, flow: Flow, chunk: StreamChunk, direction: int) -> None:
+    def begin(self, flow: Flow, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
         """Decide what a connection is, by its first bytes."""
-        if self._ports and not self._ports & {end & 0xFFFF for end in flow.ends}:
+        if not self._chosen(flow):
             flow.dropped = True
-            self.set_aside(flow, len(chunk.data))
             return
-        undecided = self._undecided.pop(id(flow), [])
-        undecided.append((direction, chunk))
-        said = b"".join(earlier.data for way, earlier in undecided if way == direction)
-        protocol = sniff(said, flow.midstream)
-        if protocol is Protocol.OTHER and flow.midstream and len(undecided) < MIDSTREAM_TRIES:
-            protocol = sniff(chunk.data, midstream=True)
-            if protocol is Protocol.OTHER:
-                protocol = Protocol.UNKNOWN_YET
+        sniffer = self._sniffers.get(flow)
+        if sniffer is None:
+            sniffer = self._sniffers[flow] = Sniffer(flow.midstream)
+        protocol = sniffer.take(way, record)
         if protocol is Protocol.UNKNOWN_YET:
-            self._undecided[id(flow)] = undecided
             return
+        del self._sniffers[flow]
         if protocol in (Protocol.TLS, Protocol.OTHER):
             flow.dropped = True
             self._protocols[self._name_other(flow, protocol)] += 1
-            for _, earlier in undecided:
-                self.set_aside(flow, len(earlier.data))
             return
         if flow.client is None:
             from_client = protocol in (Protocol.HTTP_REQUEST, Protocol.WEBSOCKET_CLIENT)
-            flow.client = direction if from_client else 1 - direction
-        websocket = protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER)
+            flow.client = way if from_client else 1 - way
+        self._converse(flow, sniffer, protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER))
+
+    def _converse(self, flow: Flow, sniffer: Sniffer, websocket: bool) -> None:
+        """Follow a connection, from its beginning on."""
         make = Conversation.over_websocket if websocket else Conversation.over_http
         ledger = self._ledger(flow)
-        self._reached[ledger.client.address, ledger.server] = ledger.first
-        conversation = make(flow, ledger, self._events, self._crashed)
-        flow.conversation = conversation
+        ends = ledger.client.address, ledger.server
+        self._reached[ends] = max(self._reached.get(ends, NO_PACKET), ledger.first)
+        flow.conversation = conversation = make(flow, ledger, self._events, self._crashed)
+        conversation.order = sniffer.decided  # nothing of it was known before
         self._begun.append(conversation)
         self._protocols["WebSocket" if websocket else "HTTP"] += 1
-        for way, earlier in undecided:
-            earlier.side = flow.side(way)  # it was a guess until now
-            flow.conversation.chunk(earlier)
+        for way, record in sniffer.records:
+            side = flow.side(way)  # it was a guess until now
+            if isinstance(record, StreamChunk):
+                record.side = side
+                conversation.chunk(record)
+            elif isinstance(record, Gap):
+                conversation.gap(replace(record, side=side))
+            else:
+                conversation.end(replace(record, side=side))
 
-    def set_aside(self, flow: Flow, size: int) -> None:
-        """Bytes of a connection that is not followed."""
-        self.summary.set_aside_bytes += size
-        self.summary.set_aside_packets += 1
+    def set_aside(self, packets: int, payload: int) -> None:
+        """Captured packets that nobody looks into."""
+        self.summary.set_aside_packets += packets
+        self.summary.set_aside_bytes += payload
 
-    def closed(self, flow: Flow) -> None:
+    def closed(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
         """A connection is over."""
-        for _, earlier in self._undecided.pop(id(flow), []):
-            self.set_aside(flow, len(earlier.data))
-        self._note_failed_connect(flow)
+        sniffer = self._sniffers.pop(flow, None)
+        if sniffer is not None and flow.payload:
+            self._protocols[self._name_other(flow, Protocol.OTHER)] += 1
         conversation = flow.conversation
         if isinstance(conversation, Conversation):
             ledger = conversation.ledger
             ledger.last = flow.last
             ledger.retransmissions = [flow.direction(side).retransmissions for side in Side]
-            self._ended.append(conversation)
+            self._ended.append((order, conversation))
+        elif self._chosen(flow):
+            until_ns = replaced.ts_ns if replaced else self.summary.last_ns or flow.last.ts_ns
+            self._look_for_failure(flow, order, until_ns)
 
     # ------------------------------------------------------------------ ledgers
 
@@ -184,36 +216,41 @@ class Stack:
         place: PacketRef,
         acknowledged: Callable[[PacketRef], None],
     ) -> None:
-        self._flows.watch(conversation.flow, Watch(side, offset, place.number, acknowledged))
+        self._flows.watch(conversation.flow, Watch(side, offset, max(self._order, place.number), acknowledged))
+
+    def _chosen(self, flow: Flow) -> bool:
+        return not self._ports or not self._ports.isdisjoint(end & 0xFFFF for end in flow.ends)
 
     def _name_other(self, flow: Flow, protocol: Protocol) -> str:
         ports = sorted(end & 0xFFFF for end in flow.ends)
         return f"{protocol.value} (port {ports[0]})"
 
-    def _note_failed_connect(self, flow: Flow) -> None:
+    def _look_for_failure(self, flow: Flow, order: int, until_ns: int) -> None:
+        """Whether a connection did not come about: its SYN was refused, or not answered until then."""
         client = flow.client
-        if client is None or flow.syn[client] is None or flow.syn[1 - client] is not None:
+        if client is None:
             return
-        if any(direction.offset for direction in flow.directions):
+        asked, answered = flow.directions[client], flow.directions[1 - client]
+        syn = asked.syn
+        if syn is None or answered.syn is not None or asked.offset or answered.offset:
             return
-        syn = flow.syn[client]
-        assert syn is not None
-        waited = self.summary.last_ns is not None and self.summary.last_ns - syn.ts_ns > UNANSWERED_SYN_NS
-        if flow.reset is not None:
+        if flow.reset is not None and flow.reset_by != client:
             failure = ConnectFailure.REFUSED
-        elif flow.syn_repeats or waited:
+        elif flow.syn_repeats or until_ns - syn.ts_ns > UNANSWERED_SYN_NS:
             failure = ConnectFailure.UNANSWERED
         else:
             return
-        address, server = self._endpoint(flow.ends[client]).address, self._endpoint(flow.ends[1 - client])
-        key = (address, server, failure)
+        key = (self._endpoint(flow.ends[client]).address, self._endpoint(flow.ends[1 - client]), failure)
+        last = flow.reset if failure is ConnectFailure.REFUSED and flow.reset else flow.syn_last
+        self._failures.append((order, key, FailedConnect(syn, last, flow.syn_repeats)))
+
+    def _note_failure(self, key: _Failure, failed: FailedConnect) -> None:
         group = self._failed.get(key)
         if group is None:
             if len(self._failed) >= MAX_FAILED_CONNECTS:
                 return
-            group = self._failed[key] = FailedConnects(address, server, failure)
-        last = flow.reset or flow.syn_last
-        group.tally.add(FailedConnect(syn, last, flow.syn_repeats), syn.ts_ns)
+            group = self._failed[key] = FailedConnects(*key)
+        group.tally.add(failed, failed.syn.ts_ns)
 
     def _note_quality(self, conversation: Conversation) -> None:
         """What the capture lacks of a connection that matters."""
@@ -222,8 +259,8 @@ class Stack:
         ledger, summary = conversation.ledger, self.summary
         summary.engineio_connections += 1
         summary.gap_bytes += ledger.gap_bytes
-        for number in ledger.gaps:
-            summary.gaps.add(PacketRef(number, ledger.first.ts_ns), ledger.first.ts_ns)
+        for place in conversation.gaps:
+            summary.gaps.add(place, place.ts_ns)
         if ledger.midstream:
             summary.midstream.add(ledger.first, ledger.first.ts_ns)
         if not all(ledger.seen) and any(ledger.bytes):
@@ -242,7 +279,7 @@ class Stack:
             reached = self._reached.get((group.client, group.server))
             group.recovered = bool(reached and last and reached.ts_ns > last.syn.ts_ns)
         summary.failed_connects = list(self._failed.values())
-        summary.other = dict(self._protocols.most_common())
+        summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
             "UDP packets": counters.other_ip[UDP],
@@ -255,9 +292,8 @@ class Stack:
 
     def _crashed(self, conversation: Conversation, bug: Exception) -> None:
         """A decoder raised. The connection is given up; the report says so (INT002)."""
-        conversation.forget()
         place = bug.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         where = f"{place.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{place.tb_lineno}" if place else "?"
-        self.crashes.append(f"{type(bug).__name__} in {where}, TCP stream {conversation.flow.stream}")
+        self._crashes.setdefault(f"{type(bug).__name__} in {where}", []).append(conversation)

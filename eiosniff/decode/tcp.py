@@ -3,96 +3,44 @@
 The segments are sorted by connection with numpy. Within a connection, segments that follow each other in one direction
 without a hole form a *run*, which is joined in one go; nearly all segments of nearly all captures are in such runs.
 A connection in which anything is out of order takes the way segment by segment (`reassembly.Direction.receive`) until
-it is in order again. A connection that is not HTTP is dropped by its first bytes: of its later segments only the
-columns are touched.
+it is in order again; both ways have the same result. A connection that is not HTTP is dropped by its first bytes: of
+its later segments only the columns are touched.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from eiosniff.decode.reassembly import SEQUENCE_MASK, Direction
-from eiosniff.decode.segments import ACK, FIN, RST, SYN, Segments, SortedSegments
-from eiosniff.model.provenance import NO_PACKET, PacketRef, Side
+from eiosniff.decode.flow import Flow, Gone
+from eiosniff.decode.reassembly import SEQUENCE_MASK
+from eiosniff.decode.segments import ACK, FIN, RST, SYN, Row, Segments, SortedSegments
+from eiosniff.decode.watches import Watch, Watches
+from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
 
-_HALF = 1 << 31
-
-
-class Conversation(Protocol):
-    """What a connection is handed to. It appends what it decodes to the events of the batch by itself."""
-
-    def chunk(self, chunk: StreamChunk) -> None:
-        """Bytes in order."""
-
-    def gap(self, gap: Gap) -> None:
-        """A hole."""
-
-    def end(self, end: StreamEnd) -> None:
-        """The end of one direction."""
-
-
-@dataclass(slots=True, eq=False)
-class Watch:
-    """Waits for the acknowledgement of the bytes of `side` up to a stream offset, and says so once."""
-
-    side: Side
-    offset: int
-    after: int
-    acknowledged: Callable[[PacketRef], None]
-
-
-@dataclass(slots=True, eq=False)
-class Flow:
-    """One TCP connection. `ends` are its packed endpoints, the lower first; direction 0 is sent by the lower one."""
-
-    stream: int
-    ends: tuple[int, int]
-    first: PacketRef
-    last: PacketRef
-    directions: tuple[Direction, Direction]
-    syn: list[PacketRef | None] = field(default_factory=lambda: [None, None])
-    syn_seq: list[int] = field(default_factory=lambda: [-1, -1])
-    syn_last: PacketRef = NO_PACKET
-    syn_repeats: int = 0
-    reset: PacketRef | None = None
-    client: int | None = None  # the direction of the client, once it is known
-    conversation: Conversation | None = None
-    dropped: bool = False
-    watches: list[Watch] = field(default_factory=list)
-
-    @property
-    def midstream(self) -> bool:
-        """Whether the capture began after the connection did."""
-        return self.syn[0] is None and self.syn[1] is None
-
-    def side(self, direction: int) -> Side:
-        """The side that sends in a direction (a guess as long as nothing told)."""
-        return Side.CLIENT if direction == (self.client or 0) else Side.SERVER
-
-    def direction(self, side: Side) -> Direction:
-        """The direction in which a side sends."""
-        client = self.client or 0
-        return self.directions[client if side is Side.CLIENT else 1 - client]
-
-    @property
-    def over(self) -> bool:
-        """Whether both directions have ended."""
-        return self.directions[0].ended and self.directions[1].ended
+# After a reset its receiver may still have sent what it had in flight: a second is longer than most round trips.
+LINGER_NS = 1_000_000_000
+# What is forgotten is thrown away when so many connections are gone, and whenever they have doubled since.
+_GONE_AT_LEAST = 10_000
 
 
 class FlowListener(Protocol):
     """Decides what a connection is, and hears of those that end."""
 
-    def begin(self, flow: Flow, chunk: StreamChunk, direction: int) -> None:
-        """The first bytes of a connection that is undecided: sets `conversation`, `dropped` or neither."""
+    def begin(self, flow: Flow, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
+        """The next record of an undecided connection: sets `conversation` or `dropped`, or waits for more."""
 
-    def set_aside(self, flow: Flow, size: int) -> None:
-        """Bytes of a dropped connection."""
+    def set_aside(self, packets: int, payload: int) -> None:
+        """Captured packets that nobody looks into, and how many bytes of payload were captured with them.
 
-    def closed(self, flow: Flow) -> None:
-        """A connection ended, was replaced by another of the same endpoints, or the capture ended."""
+        These are all packets of a connection that is dropped, or ends undecided after it said something; and those
+        with payload that come after the end of a connection or of their direction.
+        """
+
+    def closed(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
+        """A followed or undecided connection is over, as the captured packet `order` showed.
+
+        `replaced` is the SYN of another connection of the same endpoints, if it did not end by itself.
+        """
 
 
 class FlowTable:
@@ -101,10 +49,13 @@ class FlowTable:
     def __init__(self, listener: FlowListener) -> None:
         self._listener = listener
         self._flows: dict[tuple[int, int], Flow] = {}
+        self._gone: dict[tuple[int, int], Gone] = {}
+        self._tidy_at = _GONE_AT_LEAST
         self._streams = 0
         self._new: list[Flow] = []
-        self._watched: dict[int, Flow] = {}
-        self._batch: SortedSegments | None = None
+        self._lingering: dict[Flow, None] = {}  # reset, but the other side may not have heard of it yet
+        self._newest_ns = 0
+        self._watches = Watches()
 
     @property
     def connections(self) -> int:
@@ -115,13 +66,15 @@ class FlowTable:
 
     def feed(self, segments: Segments) -> None:
         """Take the segments of a batch, in capture order."""
-        self._batch = None
         if len(segments.number) == 0:
             return
-        batch = SortedSegments(segments)
-        self._batch = batch
+        batch = SortedSegments(segments, self._newest_ns)
+        self._newest_ns = batch.newest_ns
+        self._watches.begin(batch)
         for group in batch.groups_in_capture_order():
             self._feed_group(batch, group)
+        for flow in list(self._lingering):
+            self._linger(flow, batch, None)
         # Wireshark numbers connections by their first packet, and so does the order of the groups; a connection that
         # replaced another inside a group comes too early in it.
         self._new.sort(key=lambda flow: flow.first.number)
@@ -129,212 +82,296 @@ class FlowTable:
             flow.stream = self._streams
             self._streams += 1
         self._new.clear()
+        if len(self._gone) > self._tidy_at:
+            newest = max(batch.last_number)
+            self._gone = {key: gone for key, gone in self._gone.items() if not gone.is_forgotten(newest)}
+            self._tidy_at = max(_GONE_AT_LEAST, 2 * len(self._gone))
 
-    def _feed_group(self, batch: "SortedSegments", group: int) -> None:
-        key = batch.key(group)
+    def _feed_group(self, batch: SortedSegments, group: int) -> None:
+        key = batch.keys[group]
         flow = self._flows.get(key)
+        fresh = flow is None
         if flow is None:
-            flow = self._open(key, batch.place(batch.first_row(group)))
-        elif flow.dropped and not batch.has_syn[group]:
-            self._listener.set_aside(flow, batch.payload_of_group(group))
-            return
-        begin, stop = batch.runs_of(group)
-        in_order = not batch.disordered[group] and not any(direction.held for direction in flow.directions)
-        if in_order and begin < stop and self._runs_fit(flow, batch, begin, stop):
-            for run in range(begin, stop):
-                self._feed_run(flow, batch, run)
-        elif begin < stop or any(direction.held for direction in flow.directions):
-            flow = self._feed_rows(flow, key, batch, group)
-        flow.last = batch.place(batch.last_row(group))
+            gone = self._gone.get(key)
+            if gone is not None and not gone.is_forgotten(batch.first_number[group]):
+                if batch.has_syn[group]:
+                    self._feed_rows(batch, group, None)
+                else:
+                    self._pass_by(gone, batch, group)
+                return
+            flow = self._open(key, batch.first_place(group))
+        if (
+            batch.disordered[group]
+            or (batch.has_syn[group] and not fresh)
+            or flow.reset is not None
+            or flow.directions[0].held
+            or flow.directions[1].held
+            or not self._runs_fit(flow, batch, group)
+        ):
+            self._feed_rows(batch, group, flow)
+        else:
+            self._feed_runs(batch, group, flow)
 
     def _open(self, key: tuple[int, int], place: PacketRef) -> Flow:
-        flow = Flow(-1, key, place, place, (Direction(), Direction()))
+        flow = Flow(key, place, place)
         self._flows[key] = flow
+        self._gone.pop(key, None)
         self._new.append(flow)
         return flow
 
+    # ------------------------------------------------------------------ run by run
+
     @staticmethod
-    def _runs_fit(flow: Flow, batch: "SortedSegments", begin: int, stop: int) -> bool:
+    def _runs_fit(flow: Flow, batch: SortedSegments, group: int) -> bool:
         """Whether the first run of each direction begins where the direction stands (the others follow by order)."""
-        fits = [False, False]
-        for run in range(begin, stop):
+        expected = [flow.directions[0].next_seq, flow.directions[1].next_seq]
+        for run in range(batch.runs[group], batch.runs[group + 1]):
+            if expected[0] < 0 and expected[1] < 0:
+                return True
             way = batch.run_way[run]
-            if fits[way]:
-                continue
-            direction = flow.directions[way]
-            if batch.run_flags[run] & SYN:
-                if direction.next_seq >= 0 or direction.ended:
-                    return False
-            elif direction.next_seq != batch.run_seq[run] and direction.next_seq >= 0:
+            if batch.run_flags[run] & RST:
+                return True
+            if expected[way] not in (-1, batch.run_seq[run]):
                 return False
-            fits[way] = True
-            if fits[1 - way]:
-                break
+            expected[way] = -1
         return True
 
-    def _feed_run(self, flow: Flow, batch: "SortedSegments", run: int) -> None:
-        way = batch.run_way[run]
-        flags = batch.run_flags[run]
+    def _feed_runs(self, batch: SortedSegments, group: int, flow: Flow) -> None:
+        """A connection that is in order."""
+        flow.last = batch.last_place(group)
+        flow.heard |= batch.ways[group]
+        if flow.conversation is None:
+            flow.packets += batch.bounds[group + 1] - batch.bounds[group]
+            flow.payload += batch.payload[group]
+        stop = batch.runs[group + 1]
+        for run in range(batch.runs[group], stop):
+            self._feed_run(flow, batch, run)
+            if flow.over or flow.dropped:
+                gone = self._bury(flow, batch.last_number[group], batch.has_end[group])
+                if gone.followed:
+                    self._late_runs(batch, run + 1, stop)
+                return
+
+    def _feed_run(self, flow: Flow, batch: SortedSegments, run: int) -> None:
+        way, flags = batch.run_way[run], batch.run_flags[run]
         begin, stop = batch.run_start[run], batch.run_start[run + 1]
         direction = flow.directions[way]
         if flags & SYN:
-            self._synchronise(flow, way, batch.seq[begin], flags, batch.sub_place(begin))
+            self._synchronise(flow, way, batch.run_seq[run], flags, batch.sub_place(begin))
             return
-        if direction.next_seq < 0:
-            direction.next_seq = batch.seq[begin]
-        data = batch.join(begin, stop)
-        if data and not direction.ended:
-            numbers, times = batch.sub_number[begin:stop], batch.sub_ts[begin:stop]
-            chunk = StreamChunk(flow.side(way), direction.offset, data, batch.starts(begin, stop), numbers, times)
-            direction.advance(len(data))
-            self._deliver(flow, way, chunk)
+        if direction.next_seq < 0 and not flags & RST:
+            direction.next_seq = batch.run_seq[run]
+        if direction.ended or flags & RST:
+            if flow.conversation is not None:
+                self._late_runs(batch, run, run + 1)
+        else:
+            data = batch.join(begin, stop)
+            if data:
+                offset = direction.offset
+                direction.advance(len(data))
+                chunk = StreamChunk(
+                    flow.side(way), offset, data, batch.starts(begin, stop), batch.sub_number[begin:stop],
+                    batch.sub_ts[begin:stop],
+                )  # fmt: skip
+                if flow.conversation is not None:
+                    flow.conversation.chunk(chunk)
+                else:
+                    self._listener.begin(flow, way, chunk)
+                    if flow.dropped:
+                        return
         if flags & (FIN | RST):
             self._finish(flow, way, flags, batch.sub_place(begin))
 
-    def _feed_rows(self, flow: Flow, key: tuple[int, int], batch: "SortedSegments", group: int) -> Flow:
-        """Segment by segment, acknowledgements included: the connection is or gets out of order here."""
-        for row in range(*batch.rows_of(group)):
-            place = batch.place(row)
-            way, flags, seq = batch.way(row), batch.flags(row), batch.seq_of(row)
-            if flags & SYN:
-                if flow.syn_seq[way] != seq and (flow.directions[way].next_seq >= 0 or flow.over):
-                    self._close(flow, place)
+    def _late_runs(self, batch: SortedSegments, run: int, stop: int) -> None:
+        """Payload that comes after the end."""
+        lengths = batch.sub_length[batch.run_start[run] : batch.run_start[stop]]
+        packets = sum(length > 0 for length in lengths)
+        if packets:
+            self._listener.set_aside(packets, sum(lengths))
+
+    # ------------------------------------------------------------------ segment by segment
+
+    def _feed_rows(self, batch: SortedSegments, group: int, flow: Flow | None) -> None:
+        """A connection that is, or gets, out of order; or that may be replaced by another one (`None`: it is gone)."""
+        key = batch.keys[group]
+        for row in batch.rows(group):
+            if flow is not None and flow.reset is not None and self._linger(flow, batch, row.number):
+                flow = None
+            if row.flags & SYN:
+                known = flow or self._gone[key]
+                if known.is_replaced_by(row.way, row.seq, row.flags):
+                    place = PacketRef(row.number, row.ts_ns)
+                    if flow is not None:
+                        self._close(flow, place, place)
                     flow = self._open(key, place)
-                self._synchronise(flow, way, seq, flags, place)
-                seq = (seq + 1) & SEQUENCE_MASK
-            wire_length = batch.wire_of(row)
-            if flow.dropped:
-                self._listener.set_aside(flow, wire_length)
+            if flow is None:
+                gone = self._gone[key]
+                gone.last = row.number
+                gone.ending = gone.ending or row.flags & (FIN | RST) > 0
+                if row.captured or not gone.followed:
+                    self._listener.set_aside(1, row.captured)
                 continue
-            direction, other = flow.directions[way], flow.directions[1 - way]
-            sink = _Sink(self, flow, way)
-            if wire_length and not direction.ended:
-                direction.receive(seq, batch.payload(row), wire_length, place, flow.side(way), sink)
-            if flags & ACK and other.next_seq >= 0:
-                other.acked = max(other.acked, other.offset_of(batch.ack_of(row)))
-            for waiting, index in ((direction, way), (other, 1 - way)):
-                if waiting.hole_is_lost(place.ts_ns):
-                    waiting.skip_hole(GapReason.NOT_CAPTURED, place, flow.side(index), _Sink(self, flow, index))
-                    self._end_at_fin(flow, index, place)
-            if flags & FIN and direction.next_seq >= 0:
-                direction.fin = direction.offset_of(seq) + wire_length
-            if flags & RST:
-                self._finish(flow, way, flags, place)
-            self._end_at_fin(flow, way, place)
-        return flow
+            self._feed_row(flow, batch, row)
+            if flow.over or flow.dropped:
+                self._bury(flow, row.number, row.flags & (FIN | RST) > 0)
+                flow = None
+
+    def _feed_row(self, flow: Flow, batch: SortedSegments, row: Row) -> None:
+        way, flags, seq, wire = row.way, row.flags, row.seq, row.wire
+        place = flow.last = PacketRef(row.number, row.ts_ns)
+        flow.heard |= 1 << way
+        if flow.conversation is None:
+            flow.packets += 1
+            flow.payload += row.captured
+        if flags & SYN:
+            self._synchronise(flow, way, seq, flags, place)
+            seq = (seq + 1) & SEQUENCE_MASK
+        direction, other = flow.directions[way], flow.directions[1 - way]
+        if wire and not (direction.ended or flags & RST):
+            direction.receive(seq, batch.data(row), wire, place, _Sink(self._listener, flow, way))
+            if flow.dropped:
+                return
+        elif wire and not flags & RST and direction.offset_of(seq) + wire <= direction.offset:
+            direction.retransmissions += 1
+        elif row.captured and flow.conversation is not None:
+            self._listener.set_aside(1, row.captured)
+        if flags & FIN:
+            direction.receive_fin((seq + wire) & SEQUENCE_MASK, place)
+        if flags & ACK and other.held:
+            other.acknowledge(row.ack)
+        for index in (way, 1 - way):
+            waiting = flow.directions[index]
+            while waiting.hole_is_lost(row.ts_ns) and not flow.dropped:
+                waiting.skip_hole(GapReason.NOT_CAPTURED, place, _Sink(self._listener, flow, index))
+            if waiting.complete and not waiting.ended and not flow.dropped:
+                self._finish(flow, index, FIN, place)
+        if flags & RST and not (flow.over or flow.dropped):
+            self._finish(flow, way, RST, place)
 
     # ------------------------------------------------------------------ beginnings and ends
 
-    def _synchronise(self, flow: Flow, way: int, seq: int, flags: int, place: PacketRef) -> None:
-        if flow.syn_seq[way] == seq:
-            flow.syn_repeats += 1
-            flow.syn_last = place
-            return
-        flow.syn[way] = flow.syn_last = place
-        flow.syn_seq[way] = seq
+    @staticmethod
+    def _synchronise(flow: Flow, way: int, seq: int, flags: int, place: PacketRef) -> None:
         direction = flow.directions[way]
-        if direction.next_seq < 0:
+        if direction.syn is not None:
+            flow.syn_repeats += 1
+        flow.syn_last = place
+        if direction.syn_seq == seq:
+            return
+        direction.syn = direction.syn or place
+        direction.syn_seq = seq
+        if direction.untouched:
             direction.next_seq = (seq + 1) & SEQUENCE_MASK
         if flow.client is None:
             flow.client = 1 - way if flags & ACK else way
 
-    def _deliver(self, flow: Flow, way: int, chunk: StreamChunk) -> None:
-        if flow.conversation is not None:
-            flow.conversation.chunk(chunk)
-        elif flow.dropped:
-            self._listener.set_aside(flow, len(chunk.data))
-        else:
-            self._listener.begin(flow, chunk, way)
-
-    def _end_at_fin(self, flow: Flow, way: int, place: PacketRef) -> None:
-        direction = flow.directions[way]
-        if direction.fin is not None and not direction.ended and direction.offset >= direction.fin:
-            self._finish(flow, way, FIN, place)
-
     def _finish(self, flow: Flow, way: int, flags: int, place: PacketRef) -> None:
-        """A FIN ends its direction; a RST ends the connection."""
-        if flags & RST:
-            flow.reset = flow.reset or place
-            for index in (way, 1 - way):
-                self._end(flow, index, EndKind.RST, place)
-        else:
-            self._end(flow, way, EndKind.FIN, place)
-        if flow.over:
-            self._listener.closed(flow)
-            flow.conversation = None
-            flow.dropped = True
+        """A FIN ends its direction; a RST that of its sender now, and the other when what was in flight has come."""
+        other = flow.directions[1 - way]
+        self._end(flow, way, EndKind.RST if flags & RST else EndKind.FIN, place)
+        if flags & RST and flow.reset is None:
+            flow.reset, flow.reset_by = place, way
+            if flow.conversation is not None and not other.ended:
+                flow.conversation.reset(StreamEnd(flow.side(1 - way), EndKind.RST, place))
+                self._lingering[flow] = None
+        if not flow.dropped and (other.ended or (flow.conversation is None and flags & RST)):
+            flow.last = place
+            self._is_over(flow, place.number, None)
 
     def _end(self, flow: Flow, way: int, kind: EndKind, place: PacketRef) -> None:
         direction = flow.directions[way]
-        if direction.ended:
+        if direction.ended or flow.dropped:
             return
-        side = flow.side(way)
-        direction.flush(place, side, _Sink(self, flow, way))
+        if direction.held:
+            direction.flush(place, _Sink(self._listener, flow, way))
         direction.ended = True
         if flow.conversation is not None:
-            flow.conversation.end(StreamEnd(side, kind, place))
+            flow.conversation.end(StreamEnd(flow.side(way), kind, place))
+        elif kind is EndKind.FIN and not flow.dropped:  # the other side can still tell what the connection is
+            self._listener.begin(flow, way, StreamEnd(flow.side(way), kind, place))
 
-    def _close(self, flow: Flow, place: PacketRef) -> None:
-        """What did not end by itself ends here: the endpoints are used anew, or the capture is over."""
-        if flow.over:
-            return
-        for way in (flow.client or 0, 1 - (flow.client or 0)):
-            self._end(flow, way, EndKind.CAPTURE_ENDED, place)
-        self._listener.closed(flow)
+    def _linger(self, flow: Flow, batch: SortedSegments, number: int | None) -> bool:
+        """End a connection that was reset long enough before a captured packet (before the end of the batch)."""
+        assert flow.reset is not None
+        after = batch.first_after(flow.reset.number, flow.reset.ts_ns + LINGER_NS)
+        if after is None or (number is not None and number < after.number):
+            return False
+        self._close(flow, after, None)
+        return True
+
+    def _is_over(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
+        flow.over = True
+        self._lingering.pop(flow, None)
+        self._listener.closed(flow, order, replaced)
+
+    def _close(self, flow: Flow, place: PacketRef, replaced: PacketRef | None) -> None:
+        """What did not end by itself ends here: at the time of `place`, which need not be of this connection."""
+        client = flow.client or 0
+        for way in (client, 1 - client):
+            self._end(flow, way, EndKind.RST if flow.reset else EndKind.CAPTURE_ENDED, place)
+        if not flow.dropped:
+            self._is_over(flow, place.number, replaced)
+        self._bury(flow, flow.last.number, True)
+
+    def _bury(self, flow: Flow, last: int, ending: bool) -> Gone:
+        """Keep of a connection that is over or not followed only what it takes to know its late packets."""
+        del self._flows[flow.ends]
+        zero, one = flow.directions
+        followed = flow.conversation is not None or (flow.payload == 0 and not flow.dropped)
+        if not followed:
+            self._listener.set_aside(flow.packets, flow.payload)
+        flow.conversation = None
+        ending = ending or flow.over or zero.ended or one.ended or zero.fin is not None or one.fin is not None
+        gone = self._gone[flow.ends] = Gone((zero.syn_seq, one.syn_seq), followed, ending, last)
+        return gone
+
+    def _pass_by(self, gone: Gone, batch: SortedSegments, group: int) -> None:
+        """Count what comes of a connection that is over or not followed."""
+        gone.last = batch.last_number[group]
+        gone.ending = gone.ending or batch.has_end[group]
+        rows = batch.payload_rows[group] if gone.followed else batch.bounds[group + 1] - batch.bounds[group]
+        if rows:
+            self._listener.set_aside(rows, batch.payload[group])
 
     def close(self) -> None:
         """The capture is over."""
         for flow in sorted(self._flows.values(), key=lambda flow: flow.stream):
-            self._close(flow, flow.last)
-        self._flows.clear()
+            self._close(flow, flow.last, None)
+        self._gone.clear()
 
     # ------------------------------------------------------------------ acknowledgements
 
     def watch(self, flow: Flow, watch: Watch) -> None:
         """Wait for an acknowledgement; segments of the batch at hand count."""
-        flow.watches.append(watch)
-        self._watched[id(flow)] = flow
+        self._watches.add(flow, watch)
 
     def resolve_watches(self) -> None:
         """Look for the acknowledgements that are waited for among the segments of the batch at hand."""
-        if self._batch is None:
-            return
-        for identity, flow in list(self._watched.items()):
-            rows = self._batch.find(flow.ends)
-            if rows is not None:
-                flow.watches = [watch for watch in flow.watches if not _acknowledge(self._batch, rows, flow, watch)]
-            if not flow.watches or flow.over:
-                flow.watches = []
-                del self._watched[identity]
-
-
-def _acknowledge(batch: SortedSegments, rows: tuple[int, int], flow: Flow, watch: Watch) -> bool:
-    """Look for the segment that acknowledges what is watched; tell the watcher."""
-    client = flow.client or 0
-    sender = client if watch.side is Side.CLIENT else 1 - client
-    expected = flow.directions[sender].seq_of(watch.offset)
-    for row in range(*rows):
-        if batch.way(row) == sender or not batch.flags(row) & ACK or batch.number_of(row) <= watch.after:
-            continue
-        if ((batch.ack_of(row) - expected) & SEQUENCE_MASK) < _HALF:
-            watch.acknowledged(batch.place(row))
-            return True
-    return False
+        self._watches.resolve()
 
 
 class _Sink:
-    """Hands what a direction delivers to the conversation of its connection."""
+    """Hands what a direction delivers to the conversation of its connection, or to who decides on it."""
 
-    __slots__ = ("_flow", "_table", "_way")
+    __slots__ = ("_flow", "_listener", "_way")
 
-    def __init__(self, table: FlowTable, flow: Flow, way: int) -> None:
-        self._table = table
+    def __init__(self, listener: FlowListener, flow: Flow, way: int) -> None:
+        self._listener = listener
         self._flow = flow
         self._way = way
 
+    @property
+    def side(self) -> Side:
+        return self._flow.side(self._way)
+
     def chunk(self, chunk: StreamChunk) -> None:
-        self._table._deliver(self._flow, self._way, chunk)
+        if self._flow.conversation is not None:
+            self._flow.conversation.chunk(chunk)
+        elif not self._flow.dropped:
+            self._listener.begin(self._flow, self._way, chunk)
 
     def gap(self, gap: Gap) -> None:
         if self._flow.conversation is not None:
             self._flow.conversation.gap(gap)
+        elif not self._flow.dropped:
+            self._listener.begin(self._flow, self._way, gap)

@@ -2,21 +2,26 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from eiosniff.knowledge import observe
+from eiosniff.model.provenance import Endpoint
 from eiosniff.model.session import Client, Identity, Server, Session
+
+# Stands for the library of a peer that is not recognised, in the data on what to do.
+UNKNOWN = "unknown"
 
 Conditions = tuple[tuple[str, re.Pattern[str]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A client or server library: all of `when` must hold for it to be recognised.
+    """A client or server library: it is recognised if all conditions of one alternative in `when` hold.
 
     A condition is a regular expression on an observation; `""` as the expression says that there must be none. The
     first of `versions` whose conditions hold gives the version bound.
@@ -24,18 +29,19 @@ class Library:
 
     id: str
     name: str
-    when: Conditions
+    when: tuple[Conditions, ...]
     versions: tuple[tuple[Conditions, str], ...]
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do about a finding, given the libraries. Empty `client` or `server` matches any."""
+    """What to do about a finding of these rules, where the client and the server are among these libraries (empty:
+    whatever they are) and `when` holds for those values of the hit that there are."""
 
-    rule: str
-    client: str
-    server: str
+    rules: frozenset[str]
+    clients: frozenset[str]
+    servers: frozenset[str]
     when: Conditions
     text: str
     source: str
@@ -56,17 +62,7 @@ def load() -> Knowledge:
     return Knowledge(
         tuple(_library(entry) for entry in _read("clients.toml")["library"]),
         tuple(_library(entry) for entry in _read("servers.toml")["library"]),
-        tuple(
-            Advice(
-                entry["rule"],
-                entry.get("client", ""),
-                entry.get("server", ""),
-                _conditions(entry.get("when", {})),
-                entry["text"],
-                entry["source"],
-            )
-            for entry in _read("fixes.toml")["fix"]
-        ),
+        tuple(_advice(entry) for entry in _read("fixes.toml")["fix"]),
     )
 
 
@@ -75,8 +71,24 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _library(entry: dict[str, Any]) -> Library:
-    versions = tuple((_conditions(version["when"]), str(version["is"])) for version in entry.get("version", ()))
-    return Library(entry["id"], entry["name"], _conditions(entry["when"]), versions, entry["source"])
+    return Library(
+        entry["id"],
+        entry["name"],
+        tuple(_conditions(alternative) for alternative in entry["when"]),
+        tuple((_conditions(version["when"]), version["is"]) for version in entry.get("version", ())),
+        entry["source"],
+    )
+
+
+def _advice(entry: dict[str, Any]) -> Advice:
+    return Advice(
+        frozenset(entry["rules"]),
+        frozenset(entry.get("clients", ())),
+        frozenset(entry.get("servers", ())),
+        _conditions(entry.get("when", {})),
+        entry["text"],
+        entry["source"],
+    )
 
 
 def _conditions(entry: Mapping[str, str]) -> Conditions:
@@ -94,16 +106,26 @@ def _hold(conditions: Conditions, seen: Mapping[str, str]) -> bool:
     return True
 
 
-def _identify(libraries: Iterable[Library], seen: Mapping[str, str]) -> Identity | None:
-    for library in libraries:
-        if _hold(library.when, seen):
-            version = next((version for conditions, version in library.versions if _hold(conditions, seen)), "")
-            return Identity(library.id, library.name, version)
-    return None
+# ---------------------------------------------------------------- who it is
+
+
+def identify(clients: Sequence[Client], servers: Sequence[Server], sessions: Iterable[Session]) -> None:
+    """Set the identity of all peers of a capture, in one pass over its sessions."""
+    of_client: defaultdict[Client, list[Session]] = defaultdict(list)
+    of_server: defaultdict[Server, list[Session]] = defaultdict(list)
+    talking_with: defaultdict[Endpoint, list[Client]] = defaultdict(list)
+    for session in sessions:
+        of_client[session.client].append(session)
+        of_server[session.server].append(session)
+    for client in clients:
+        talking_with[client.server].append(client)
+        client.identity = identify_client(client, of_client[client])
+    for server in servers:
+        server.identity = identify_server(server, of_server[server], talking_with[server.endpoint])
 
 
 def identify_client(client: Client, sessions: Iterable[Session]) -> Identity | None:
-    """Which library a client is; None when nothing tells."""
+    """Which library a client is; None when nothing tells. `sessions` are its own."""
     return _identify(load().clients, observe.of_client(client, sessions))
 
 
@@ -112,27 +134,34 @@ def identify_server(server: Server, sessions: Iterable[Session], clients: Iterab
     return _identify(load().servers, observe.of_server(server, sessions, clients))
 
 
-def advice(rule: str, client: Client | None, server: Server | None, values: Mapping[str, object]) -> list[str]:
-    """What to do about a finding, for the libraries at hand: the client's change first, then the server's.
+def _identify(libraries: Iterable[Library], seen: Mapping[str, str]) -> Identity | None:
+    for library in libraries:
+        if any(_hold(alternative, seen) for alternative in library.when):
+            version = next((version for conditions, version in library.versions if _hold(conditions, seen)), "")
+            return Identity(library.id, library.name, version)
+    return None
 
-    `values` are those of the hit; `when` conditions of the advice are on them. Advice for no particular library is only
-    given where the client's library is not known.
+
+# ---------------------------------------------------------------- what to do
+
+
+def advice(rule: str, client: Client | None, server: Server | None, values: Mapping[str, object]) -> list[str]:
+    """What to do about a finding, given the libraries at hand; `values` are those of the hit.
+
+    First what is for the client's library (with this server, or any), then what is for the server's. What is for no
+    particular library comes last, and only where nothing is for the client's. Within each, the order of `fixes.toml`.
     """
-    client_id = client.identity.library if client and client.identity else ""
-    server_id = server.identity.library if server and server.identity else ""
-    texts = {name: str(value) for name, value in values.items()}
-    specific: list[str] = []
+    client_id = client.identity.library if client and client.identity else UNKNOWN
+    server_id = server.identity.library if server and server.identity else UNKNOWN
+    for_client: list[str] = []
+    for_server: list[str] = []
     general: list[str] = []
     for entry in load().advice:
-        if entry.rule != rule or not _hold(entry.when, texts):
+        if rule not in entry.rules or not all(
+            expression.search(str(values[name])) for name, expression in entry.when if name in values
+        ):
             continue
-        if entry.client and entry.client != client_id:
+        if (entry.clients and client_id not in entry.clients) or (entry.servers and server_id not in entry.servers):
             continue
-        if entry.server and entry.server != server_id:
-            continue
-        (specific if entry.client or entry.server else general).append(entry.text)
-    for_client = any(
-        entry.rule == rule and entry.client == client_id and entry.client and _hold(entry.when, texts)
-        for entry in load().advice
-    )
-    return specific if for_client else general + specific
+        (for_client if entry.clients else for_server if entry.servers else general).append(entry.text)
+    return for_client + for_server + ([] if for_client else general)

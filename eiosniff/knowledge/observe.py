@@ -5,8 +5,12 @@ from collections.abc import Iterable
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Client, Outcome, RequestFacts, Server, Session
+from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 YES = "yes"
+
+# A client library asks to join right after the open packet; whoever has not done so by then does not mean to.
+_CONNECT_DUE_NS = NS_PER_S
 
 
 def of_client(client: Client, sessions: Iterable[Session]) -> dict[str, str]:
@@ -14,8 +18,10 @@ def of_client(client: Client, sessions: Iterable[Session]) -> dict[str, str]:
 
     `polling.*` and `websocket.*`: `method`, `path`, `query` (parameter names in order, comma-separated), `t` (its
     value), `eio`, `user-agent`, `origin`, `subprotocol`, `extensions`, `headers` (names in order, lower case,
-    comma-separated); absent where there was no such request. `client-pings-in-eio4`: it sent a ping where it must not.
-    `user-agent`: of any request.
+    comma-separated); absent where there was no such request. `user-agent`: of any request.
+    `client-pings-in-eio4`: it asked for revision 4 and sent a ping of its own.
+    `breaks-protocol`: it did what no client library does, see `_breaks_protocol`. `recovers`: it asked for the missed
+    packets of an earlier session (connection state recovery).
     """
     seen: dict[str, str] = {}
     if client.user_agent:
@@ -23,9 +29,15 @@ def of_client(client: Client, sessions: Iterable[Session]) -> dict[str, str]:
     for kind, request in (("polling", client.polling_request), ("websocket", client.websocket_request)):
         if request is not None:
             seen.update({f"{kind}.{name}": text for name, text in _request(request).items()})
+    if any(attempt.client_said and attempt.answer for group in client.attempts.values() for attempt in group):
+        seen["breaks-protocol"] = YES  # it spoke before the server had opened a session
     for session in sessions:
-        if session.heartbeats.reversed and session.engineio == 4:
+        if _pings_in_eio4(session):
             seen["client-pings-in-eio4"] = YES
+        if _breaks_protocol(session):
+            seen["breaks-protocol"] = YES
+        if _recovers(session):
+            seen["recovers"] = YES
     seen.update(client.marks)
     return seen
 
@@ -48,35 +60,99 @@ def _request(request: RequestFacts) -> dict[str, str]:
     return seen | {name: value for name, value in optional.items() if value is not None}
 
 
+def _pings_in_eio4(session: Session) -> bool:
+    """Whether the client asked for revision 4 and pings all the same.
+
+    A client of revision 3 at a server that answers in revision 4 unasked (socket.io 3.0) does nothing wrong.
+    """
+    return session.claimed_eio == "4" and any(beat.side is Side.CLIENT for beat in session.heartbeats.reversed)
+
+
+def _breaks_protocol(session: Session) -> bool:
+    """Whether the client did what no library does that calls itself a client of this protocol.
+
+    It sent messages that are no Engine.IO packet or are of no known type, a ping in revision 4, an event on a namespace
+    that it had not joined, no CONNECT for a second (revision 4), or not one ping (revision 3). Not judged where the
+    capture lacks something: what is missing may be what the client did send.
+    """
+    if session.midstream or session.gaps:
+        return False
+    if session.foreign[Side.CLIENT] or session.odd[Side.CLIENT] or _pings_in_eio4(session):
+        return True
+    if session.claimed_eio == "4":
+        early = any(namespace.early_events for namespace in session.namespaces.values())
+        return early or _never_connects(session)
+    return _never_pings(session)
+
+
+def _never_connects(session: Session) -> bool:
+    if (session.path or "").startswith("/engine.io") or not session.on_websocket:
+        return False  # a client of Engine.IO alone; a polling session that nobody goes on with is another fault
+    asked = any(namespace.connect for namespace in session.namespaces.values())
+    return not asked and session.observed_until_ns - session.opened.ts_ns >= _CONNECT_DUE_NS
+
+
+def _never_pings(session: Session) -> bool:
+    interval = session.handshake.ping_interval_ms if session.handshake else None
+    if interval is None or session.revisions[Side.SERVER] != 3 or not session.on_websocket:
+        return False
+    observed_ns = session.observed_until_ns - session.opened.ts_ns
+    return session.heartbeats.pings == 0 and observed_ns >= 2 * interval * NS_PER_MS
+
+
+def _recovers(session: Session) -> bool:
+    return any("pid" in namespace.auth_keys for namespace in session.namespaces.values())
+
+
 def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Client]) -> dict[str, str]:
     """Observations of a server.
 
-    `open-keys` (names in the open packet, in order), `ping-interval`, `ping-timeout`, `max-payload`, `sid`, `revision`
-    (of Engine.IO, as the server speaks it), `error-style`, `error-code` (highest seen), `error-text`,
-    `unasked-connect`, `refuses-after-101`, and the marks of `decode/facts.py`: `server`, `via`, `cache-control`,
-    `set-cookie`, `post-ok`, `allows-credentials-only`.
+    `open-keys` (names in the open packet, in order), `ping-interval`, `ping-timeout`, `max-payload`, `sid`;
+    `revisions`: for each session what the client asked for and what the server speaks, such as `3:3,4:4` (`-` for a
+    client that did not say, `?` where nothing tells); `refused-revisions`: those that it refuses to speak;
+    `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `unasked-connect`,
+    `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of `decode/facts.py`: `server`, `via`,
+    `cache-control`, `set-cookie`, `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as
+    sent, in order).
     """
     seen: dict[str, str] = dict(server.marks)
     if server.handshake is not None:
         seen.update(_open(server.handshake))
+    revisions = set()
     for session in sessions:
-        revision = session.revisions[Side.SERVER]
-        if revision is not None:
-            seen["revision"] = str(revision)
-        if any(namespace.unasked for namespace in session.namespaces.values()):
+        asked = session.claimed_eio or ("?" if session.midstream else "-")
+        revisions.add(f"{asked}:{session.revisions[Side.SERVER] or '?'}")
+        namespaces = session.namespaces.values()
+        if any(namespace.unasked for namespace in namespaces):
             seen["unasked-connect"] = YES
-    codes = []
+        if session.sid and any(namespace.socket_id == session.sid for namespace in namespaces):
+            seen["sid-is-socket-id"] = YES
+        if _recovers(session):
+            seen["recovers"] = YES
+    if revisions:
+        seen["revisions"] = ",".join(sorted(revisions))
+    return seen | _refusals(clients)
+
+
+def _refusals(clients: Iterable[Client]) -> dict[str, str]:
+    seen: dict[str, str] = {}
+    codes, refused = [], set()
     for client in clients:
         for group in client.attempts.values():
             for attempt in group:
-                if attempt.error is not None and attempt.outcome in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101):
-                    seen["error-text"] = attempt.error.message
-                    if attempt.error.code is not None:
-                        codes.append(attempt.error.code)
+                error = attempt.error
+                if error is not None and attempt.outcome in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101):
+                    seen["error-text"] = error.message
+                    if error.code is not None:
+                        codes.append(error.code)
+                    if error.code == 5 or "nsupported" in error.message:
+                        refused.add(attempt.request.eio or "-")
                 if attempt.outcome is Outcome.REFUSED_AFTER_101:
                     seen["refuses-after-101"] = YES
     if codes:
         seen["error-code"] = str(max(codes))
+    if refused:
+        seen["refused-revisions"] = ",".join(sorted(refused))
     return seen
 
 

@@ -18,6 +18,8 @@ MAX_ANOMALIES = 32
 MAX_NAMESPACES = 256
 MAX_CONNECTIONS = 64
 MAX_GAPS = 64
+MAX_ATTEMPT_KINDS = 64
+MAX_NAME = 300  # characters kept of a name from the wire
 
 
 @dataclass(slots=True, eq=False)
@@ -117,6 +119,7 @@ class Heartbeats:
     """The heartbeat ledger, in the direction that the revision demands.
 
     Engine.IO 4: the server pings; up to revision 3: the client pings. `reversed` are pings of the side that must not.
+    `pending` is the oldest ping that still waits for a pong, `unanswered` are those sent while another one waited.
     `pauses` are those from one ping to the next (from the opening to the first one).
     """
 
@@ -168,7 +171,7 @@ class CloseHow(Enum):
     WS_CLOSE = "WebSocket close frame"
     FIN = "TCP FIN"
     RST = "TCP RST"
-    REFUSED = "request refused"
+    DISCONNECT = "Socket.IO disconnect"  # of the last namespace; the peer then only hung up
 
 
 @dataclass(slots=True, eq=False)
@@ -181,7 +184,7 @@ class Closing:
     place: PacketRef
     code: int | None = None
     reason: str = ""
-    after_goodbye: bool = False  # DISCONNECT or a close packet came first: an orderly end
+    after_goodbye: bool = False  # DISCONNECT of the last namespace or a close packet: an orderly end
 
 
 @dataclass(slots=True, frozen=True)

@@ -33,7 +33,7 @@ _SHORT = {
     CloseHow.WS_CLOSE: "WS close",
     CloseHow.FIN: "FIN",
     CloseHow.RST: "RST",
-    CloseHow.REFUSED: "refused request",
+    CloseHow.DISCONNECT: "disconnect",
 }
 
 

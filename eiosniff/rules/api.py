@@ -37,10 +37,15 @@ class Hit:
 
     `values` fill the placeholders of the rule's message (`{client}` and `{server}` are filled in by the engine).
     A hit that stands for many occurrences (a tally in a ledger) gives their number and the usual time between them.
+    Hits of one rule are merged into one finding; those of different `kind` are different faults, each with its own words.
+    `lasting` says that something is missing up to the end of what was captured, and not only between the evidence.
     `client` and `server` are for rules whose subject is neither a session nor a client.
     """
 
-    __slots__ = ("certainty", "client", "doubt", "evidence", "occurrences", "period_ns", "server", "severity", "values")
+    __slots__ = (
+        "certainty", "client", "doubt", "evidence", "kind", "lasting", "occurrences", "period_ns", "server", "severity",
+        "values",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +55,8 @@ class Hit:
         severity: Severity | None = None,
         occurrences: int = 1,
         period_ns: int | None = None,
+        kind: str = "",
+        lasting: bool = False,
         client: str | None = None,
         server: Endpoint | None = None,
         **values: object,
@@ -60,6 +67,8 @@ class Hit:
         self.severity = severity
         self.occurrences = occurrences
         self.period_ns = period_ns
+        self.kind = kind
+        self.lasting = lasting
         self.client = client
         self.server = server
         self.values = values

@@ -15,7 +15,8 @@ def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnos
     """
     known = {rule.name: rule for rule in rules}
     ranked = sorted(findings, key=_rank)
-    causes = {id(finding): _cause(finding, ranked, known) for finding in ranked}
+    explained = _explained(ranked, known)
+    causes = {id(finding): _cause(finding, explained) for finding in ranked}
     diagnoses = {id(finding): Diagnosis(finding) for finding in ranked if causes[id(finding)] is None}
     for finding in ranked:
         root = causes[id(finding)]
@@ -43,20 +44,24 @@ def _rank(finding: Finding) -> tuple[int, int, int, int]:
     return (*_grade(finding), -finding.occurrences, finding.first_packet)
 
 
-def _cause(finding: Finding, findings: list[Finding], rules: dict[str, Rule]) -> Finding | None:
-    """The best ranked finding that explains this one (no rules explain each other: a contract test sees to it)."""
-    for candidate in findings:
+def _explained(ranked: list[Finding], rules: dict[str, Rule]) -> dict[tuple[str, str, object], tuple[int, Finding]]:
+    """What explains a finding: (capture, name of the finding, a subject that it concerns) -> the best ranked, and its
+    rank. By subject, for there may be as many findings as clients."""
+    causes: dict[tuple[str, str, object], tuple[int, Finding]] = {}
+    for rank, candidate in enumerate(ranked):
         rule = rules.get(candidate.name)
-        if candidate is finding or rule is None or finding.name not in rule.explains:
+        if rule is None or not rule.explains:
             continue
-        if candidate.capture != finding.capture or not _related(candidate, finding, rule):
-            continue
-        return candidate
-    return None
+        for subject in candidate.subjects:
+            if rule.subject is not Server and isinstance(subject, tuple) and subject[0] == "server":
+                continue
+            for name in rule.explains:
+                causes.setdefault((candidate.capture, name, subject), (rank, candidate))
+    return causes
 
 
-def _related(candidate: Finding, finding: Finding, rule: Rule) -> bool:
-    shared = candidate.subjects & finding.subjects
-    if rule.subject is Server:
-        return bool(shared)
-    return any(isinstance(subject, tuple) and subject[0] != "server" for subject in shared)
+def _cause(finding: Finding, explained: dict[tuple[str, str, object], tuple[int, Finding]]) -> Finding | None:
+    """The best ranked finding that explains this one (no rules explain each other: a contract test sees to it)."""
+    keys = ((finding.capture, finding.name, subject) for subject in finding.subjects)
+    causes = [explained[key] for key in keys if key in explained]
+    return min(causes, key=lambda cause: cause[0])[1] if causes else None

@@ -52,7 +52,7 @@ class _Merged:
     last_ns: dict[object, int] = field(default_factory=dict)
     proof: list[tuple[Evidence, ...]] = field(default_factory=list)
     last_proof: tuple[Evidence, ...] = ()
-    sessions: list[Session] = field(default_factory=list)
+    sessions: dict[Session, None] = field(default_factory=dict)
     clients: dict[str, None] = field(default_factory=dict)
     servers: dict[str, None] = field(default_factory=dict)
     subjects: set[object] = field(default_factory=set)
@@ -69,7 +69,13 @@ def judge(rules: Iterable[Rule], ledgers: Ledgers, fixes: FixSource) -> list[Fin
                     _merge(merged, rule, hit, ledger, ledgers)
             except Exception as bug:  # a broken rule must not cost the user the others: reported as INT001, exit code 3
                 crashes.setdefault(rule.code, _crash(rule, bug, ledgers.summary.file))
-    return [*crashes.values(), *(_finding(entry, ledgers.summary.file, fixes) for entry in merged.values())]
+    findings = []
+    for entry in merged.values():
+        try:
+            findings.append(_finding(entry, ledgers.summary.file, fixes))
+        except Exception as bug:  # a message that cannot be filled in: as above
+            crashes.setdefault(entry.rule.code, _crash(entry.rule, bug, ledgers.summary.file))
+    return [*crashes.values(), *findings]
 
 
 def _merge(merged: dict[object, _Merged], rule: Rule, hit: Hit, ledger: object, ledgers: Ledgers) -> None:
@@ -77,7 +83,7 @@ def _merge(merged: dict[object, _Merged], rule: Rule, hit: Hit, ledger: object, 
     library = client.identity.library if client and client.identity else None
     address = hit.client or (client.address if client else "")
     endpoint = str(hit.server or (server.endpoint if server else client.server if client else ""))
-    key = (rule.code, endpoint, library or address)
+    key = (rule.code, hit.kind, endpoint, library or address)
     entry = merged.get(key)
     if entry is None:
         entry = merged[key] = _Merged(rule, hit, client, server)
@@ -98,7 +104,7 @@ def _merge(merged: dict[object, _Merged], rule: Rule, hit: Hit, ledger: object, 
         else:
             entry.last_proof = hit.evidence
     if isinstance(ledger, Session):
-        entry.sessions.append(ledger)
+        entry.sessions[ledger] = None
         entry.subjects.add(("session", ledger.index))
     if address:
         entry.clients[address] = None
@@ -128,7 +134,7 @@ def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
         return hit.certainty, hit.doubt
     if hit.evidence and ledger.gaps:
         first, last = min(item.packet for item in hit.evidence), max(item.packet for item in hit.evidence)
-        gap = next((number for number in ledger.gaps if first <= number <= last), None)
+        gap = next((number for number in ledger.gaps if first <= number and (hit.lasting or number <= last)), None)
         if gap is not None:
             return Certainty.POSSIBLE, f"bytes are missing from the capture at packet {gap}, inside the evidence"
     if ledger.midstream:
@@ -156,7 +162,7 @@ def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:
         occurrences=entry.occurrences,
         period_ns=entry.period.median if entry.period.count else None,
         evidence=list(_distinct(proof)),
-        sessions=entry.sessions,
+        sessions=list(entry.sessions),
         clients=list(entry.clients),
         servers=list(entry.servers),
         subjects=frozenset(entry.subjects),

@@ -27,7 +27,7 @@ def closing_words(closing: Closing) -> str:
         CloseHow.EIO_CLOSE: 'closes (Engine.IO "1")',
         CloseHow.FIN: "closes the connection (FIN)",
         CloseHow.RST: "resets the connection (RST)",
-        CloseHow.REFUSED: "refuses the next request",
+        CloseHow.DISCONNECT: 'leaves the last namespace (Socket.IO "41")',
     }[closing.how]
 
 

@@ -43,7 +43,10 @@ def build(name: str, packets: int | None) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.bench.build", name]
     if packets:
         command += ["--packets", str(packets)]
-    built: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{name} could not be built: {done.stderr.strip()}")
+    built: dict[str, Any] = json.loads(done.stdout)
     return built
 
 
@@ -118,7 +121,7 @@ def machine() -> dict[str, Any]:
     version = "not installed"
     if program:
         said = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
-        version = said.splitlines()[0]
+        version = said.split()[2]  # TShark (Wireshark) 4.0.17 (...
     return {
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -126,6 +129,24 @@ def machine() -> dict[str, Any]:
         "tshark": version,
         "load": round(os.getloadavg()[0], 2),
     }
+
+
+def profile(names: list[str], packets: int | None) -> None:
+    """Say where the time goes."""
+    for name in names:
+        subprocess.run([sys.executable, "-m", "tests.bench.layers", build(name, packets)["path"]], check=True)
+
+
+def compare_all(names: list[str], packets: int | None, runs: int, file: Path | None) -> None:
+    """Measure on each capture, and end with a line for each."""
+    here = machine()
+    print(", ".join(f"{key}: {value}" for key, value in here.items()))
+    results = [compare(name, packets, runs) for name in names]
+    print()
+    for result in results:
+        print(summary(result["capture"]["name"], result["median"]))
+    if file:
+        file.write_text(json.dumps({"machine": here, "results": results}, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -140,26 +161,14 @@ def main() -> int:
     chosen = parser.parse_args()
     only = chosen.capture or chosen.only
     names = [only] if only else list(CAPTURES)
-    if chosen.what == "profile":
-        for name in names:
-            path = build(name, chosen.packets)["path"]
-            subprocess.run([sys.executable, "-m", "tests.bench.layers", path], check=True)
-        return 0
-    here = machine()
-    print(
-        f"{here['system']}, {here['cores']} cores, load {here['load']}, Python {here['python']}, tshark: {here['tshark']}"
-    )
     try:
-        results = [compare(name, chosen.packets, max(1, chosen.runs)) for name in names]
+        if chosen.what == "profile":
+            profile(names, chosen.packets)
+        else:
+            compare_all(names, chosen.packets, max(1, chosen.runs), chosen.json)
     except RuntimeError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    print()
-    for result in results:
-        print(summary(result["capture"]["name"], result["median"]))
-    if chosen.json:
-        text = json.dumps({"machine": here, "results": results}, indent=2)
-        chosen.json.write_text(text + "\n", encoding="utf-8")
     return 0
 
 

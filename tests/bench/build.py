@@ -125,7 +125,7 @@ def write(path: Path, parts: list[Part], rng: np.random.Generator) -> Truth:
     order = np.argsort(np.concatenate(times), kind="stable")
     first = np.concatenate(starts)[order]
     last = first + np.concatenate(lengths)[order]
-    view = memoryview(records)
+    view = records.data
     with path.open("wb") as file:
         file.write(PCAP_HEADER)
         for at in range(0, len(order), WRITTEN_AT_ONCE):

@@ -3,23 +3,27 @@
 A timer interrupts the analysis every few milliseconds of processor time and looks which function of eiosniff is at
 work. Unlike a tracing profiler this does not make small functions look dearer than they are, and it knows no function
 by name. What eiosniff calls in numpy, zlib, json and the like counts as its own; so does what the model does for a
-decoder. Collecting garbage is charged to whatever was at work, and shown once more by itself.
+decoder. Collecting garbage is a layer of its own.
 """
 
 import argparse
 import gc
 import signal
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import eiosniff
+
+T = TypeVar("T")
 
 PACKAGE = str(Path(eiosniff.__file__).parent) + "/"
 INTERVAL = 0.002  # seconds
 SHOWN = 40
-START = "starting Python and imports"
+START, GARBAGE = "starting Python and imports", "collecting garbage"
 # By the beginning of the path within the package; the first that fits.
 LAYERS = (
     ("capture/", "reading"),
@@ -51,9 +55,9 @@ class Sampler:
     """Charges processor time to the innermost function of eiosniff that is not of the model."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[tuple[str, str]] = Counter()  # by file within the package and function
-        self.garbage = 0.0
+        self.seconds: defaultdict[tuple[str, str], float] = defaultdict(float)  # by file of the package, and function
         self._last = time.process_time()
+        self._garbage = 0.0  # since the last sample
         self._collecting = 0.0
 
     def __enter__(self) -> "Sampler":
@@ -70,10 +74,12 @@ class Sampler:
     def _collect(self, phase: str, info: dict[str, int]) -> None:
         now = time.process_time()
         if phase == "stop":
-            self.garbage += now - self._collecting
+            self._garbage += now - self._collecting
         self._collecting = now
 
     def _sample(self, signum: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code is Sampler._collect.__code__:
+            return  # the garbage is not counted yet
         now = time.process_time()  # a call into C is not interrupted: its samples come as one, with more time
         key = ("", START)
         while frame is not None:
@@ -84,15 +90,16 @@ class Sampler:
                 if not file.startswith("model/"):
                     break
             frame = frame.f_back
-        self.seconds[key] += now - self._last
-        self._last = now
+        self.seconds["", GARBAGE] += self._garbage
+        self.seconds[key] += now - self._last - self._garbage
+        self._last, self._garbage = now, 0.0
 
-    def layers(self) -> Counter[str]:
+    def layers(self) -> dict[str, float]:
         """The seconds of each layer."""
-        layers: Counter[str] = Counter()
+        layers: defaultdict[str, float] = defaultdict(float)
         for (file, function), seconds in self.seconds.items():
             name = next(layer for start, layer in LAYERS if file.startswith(start))
-            layers[START if function == START else name] += seconds
+            layers[function if function in (START, GARBAGE) else name] += seconds
         return layers
 
 
@@ -107,13 +114,17 @@ def main() -> None:
         from eiosniff.report.redact import Redactor  # noqa: PLC0415
 
         as_json.render(app.analyze([chosen.capture], app.Options()), Redactor(enabled=True))
-    total = sampler.seconds.total()
+    total = sum(sampler.seconds.values())
     print(f"{Path(chosen.capture).name}: {total:.2f} s of processor time")
-    for layer, seconds in sampler.layers().most_common():
+    for layer, seconds in _dearest(sampler.layers()):
         print(f"  {seconds:7.2f} s {seconds / total:6.1%}  {layer}")
-    print(f"  ({sampler.garbage:.2f} s of it to collect garbage)")
-    for (file, function), seconds in sampler.seconds.most_common(SHOWN):
+    print()
+    for (file, function), seconds in _dearest(sampler.seconds)[:SHOWN]:
         print(f"  {seconds:7.2f} s {seconds / total:6.1%}  {file}:{function}")
+
+
+def _dearest(seconds: Mapping[T, float]) -> list[tuple[T, float]]:
+    return sorted(seconds.items(), key=lambda item: -item[1])
 
 
 if __name__ == "__main__":

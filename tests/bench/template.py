@@ -53,16 +53,17 @@ class Ids:
     index: list[int] = field(default_factory=list)
     mask: list[int] = field(default_factory=list)
 
-    def find(self, text: bytes, places: Int64s, masks: bytes) -> None:
-        """Note all ids in `text`, whose bytes are at `places` of the template, under `masks`."""
+    def find(self, text: bytes, masks: bytes, positions: Int64s, places: Int64s) -> None:
+        """Note all ids in the text of one direction, whose bytes `positions` are at `places` of the template."""
         for which, known in enumerate(self.known):
             start = text.find(known)
             while start >= 0:
-                for index in range(len(known)):
-                    self.at.append(int(places[start + index]))
+                inside = np.flatnonzero((positions >= start) & (positions < start + len(known)))
+                for position, place in zip(positions[inside].tolist(), places[inside].tolist(), strict=True):
+                    self.at.append(place)
                     self.which.append(which)
-                    self.index.append(index)
-                    self.mask.append(masks[start + index])
+                    self.index.append(position - start)
+                    self.mask.append(masks[position])
                 start = text.find(known, start + 1)
 
 
@@ -97,13 +98,23 @@ class Template:
             if segment.size:
                 flows.setdefault(segment.ends, []).append(segment)
         for segments in flows.values():
-            places = _in_order(segments)
-            text = self.data[places].tobytes()
+            positions, places = _bytes_of(segments)
+            text = self._text(positions, places)
             masks = bytes(len(text))
             if segments[0].ends[0][:4] == self._client:
                 masks = _masks(text)
                 text = bytes(np.frombuffer(text, np.uint8) ^ np.frombuffer(masks, np.uint8))
-            self.ids.find(text, places, masks)
+            self.ids.find(text, masks, positions, places)
+
+    def _text(self, positions: Int64s, places: Int64s) -> bytes:
+        """What was said in one direction."""
+        text = np.zeros(positions.max() + 1, np.uint8)
+        known = np.zeros(len(text), np.bool_)
+        text[positions[::-1]] = self.data[places[::-1]]  # of what was sent twice, the first counts
+        known[positions] = True
+        if not known.all():
+            raise ValueError("a recording with gaps cannot be copied")
+        return text.tobytes()
 
     def fill(self, rows: Bytes, starts_ns: Int64s, first_client: int, server: int, rng: np.random.Generator) -> Int64s:
         """Write a copy into each row, and give the instants of all packets, row by row.
@@ -162,14 +173,14 @@ class _Segment:
         self.addresses_at, self.ports_at, self.payload_at = start + ADDRESSES, start + tcp, start + payload
 
 
-def _in_order(segments: list[_Segment]) -> Int64s:
-    """The places of the bytes of one direction."""
-    expected = segments[0].sequence
-    for segment in segments:
-        if segment.sequence != expected:
-            raise ValueError("a recording with lost or repeated segments cannot be copied")
-        expected = (expected + segment.size) % 2**32
-    return np.concatenate([np.arange(segment.payload_at, segment.payload_at + segment.size) for segment in segments])
+def _bytes_of(segments: list[_Segment]) -> tuple[Int64s, Int64s]:
+    """All bytes of one direction: their positions in the stream, and their places in the template."""
+    first = segments[0].sequence
+    begins = [(segment.sequence - first + 2**31) % 2**32 - 2**31 for segment in segments]
+    lowest = min(begins)
+    positions = [np.arange(at - lowest, at - lowest + each.size) for at, each in zip(begins, segments, strict=True)]
+    places = [np.arange(segment.payload_at, segment.payload_at + segment.size) for segment in segments]
+    return np.concatenate(positions), np.concatenate(places)
 
 
 def _masks(text: bytes) -> bytes:

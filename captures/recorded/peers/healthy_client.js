@@ -65,9 +65,7 @@ const main = async () => {
   const transport = manager.engine.transport.name;
   console.log(JSON.stringify({ heartbeats, transport }));
   admin.disconnect();
-  root.disconnect();
-  await sleep(300);
-  process.exit(0);
+  root.disconnect(); // node ends by itself when the last request is answered
 };
 
 main().catch((error) => {

@@ -41,7 +41,7 @@ const writeTruth = (packet, encoded) => {
 
 // Loads `library` from NODE_PATH and logs each packet that the parser which it uses encodes.
 const load = (library) => {
-  const folder = path.dirname(require.resolve(`${library}/package.json`));
+  const folder = path.dirname(require.resolve(library));
   const { Encoder } = require(require.resolve("socket.io-parser", { paths: [folder] }));
   const { encode } = Encoder.prototype;
   Encoder.prototype.encode = function (packet, callback) {

@@ -10,9 +10,10 @@ import hashlib
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-import socketio
+import socketio  # type: ignore[import-not-found]  # of the peer's own venv
 
 TYPES = ("CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK")
 
@@ -44,7 +45,8 @@ def log_packets() -> None:
 
     def encode_and_log(packet: Any) -> Any:
         encoded = encode(packet)
-        first, *attachments = encoded if isinstance(encoded, list) else [encoded]
+        first, *binary = encoded if isinstance(encoded, list) else [encoded]
+        attachments = [{"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for b in binary]
         kind = TYPES[int(first[0])]
         line = {
             "time": time.time(),
@@ -53,12 +55,9 @@ def log_packets() -> None:
             "namespace": packet.namespace or "/",
             "id": packet.id,
             "event": packet.data[0] if kind.endswith("EVENT") else None,
-            "attachments": [
-                {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-                for data in attachments
-            ],
+            "attachments": attachments,
         }
-        with open(config["truth"], "a") as truth:
+        with Path(config["truth"]).open("a") as truth:
             truth.write(json.dumps(line, ensure_ascii=False) + "\n")
         return encoded
 

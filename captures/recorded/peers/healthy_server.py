@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import socketio
-from aiohttp import web
+import socketio  # type: ignore[import-not-found]  # of the peer's own venv, as aiohttp
+from aiohttp import web  # type: ignore[import-not-found]
 from healthy_common import blob, config, log_packets, report, utf16_length
 
 
@@ -44,12 +44,31 @@ def serve(sio: Any, namespace: str) -> None:
     sio.on("send report", send_report, namespace=namespace)
 
 
+@web.middleware  # type: ignore[untyped-decorator]
+async def whole_body(request: web.Request, handler: Any) -> web.StreamResponse:
+    """python-engineio takes as the whole body of a POST what aiohttp has got of it so far."""
+    await request.content.wait_eof()
+    response: web.StreamResponse = await handler(request)
+    return response
+
+
+def mend_python_4() -> None:
+    """python-socketio 4 gives coroutines to `asyncio.wait`, which takes none since Python 3.11."""
+    wait = asyncio.wait
+
+    async def wait_for_tasks(what: Any, **options: Any) -> Any:
+        return await wait([asyncio.ensure_future(each) for each in what], **options)
+
+    asyncio.wait = wait_for_tasks  # type: ignore[assignment]
+
+
 async def main() -> None:
+    mend_python_4()
     log_packets()
     sio = socketio.AsyncServer(async_mode="aiohttp", **config["options"])
     serve(sio, "/")
     serve(sio, "/admin")
-    app = web.Application()
+    app = web.Application(middlewares=[whole_body])
     sio.attach(app, socketio_path=config["path"])
     runner = web.AppRunner(app)
     await runner.setup()

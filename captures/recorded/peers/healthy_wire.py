@@ -33,27 +33,46 @@ class Flow:
         self._times: list[tuple[int, float]] = []
 
     def add(self, segments: list[tuple[int, float, bytes]]) -> None:
+        latest = 0.0
         for sequence, time, payload in sorted(segments):
             start = sequence - 1  # the SYN has number 0
+            latest = max(latest, time)  # a byte is delivered when those before it are there
             if start > len(self.data):
                 raise ValueError(f"a gap at {len(self.data)}")
             if start + len(payload) > len(self.data):
-                self._times.append((len(self.data), time))
+                self._times.append((len(self.data), latest))
                 self.data += payload[len(self.data) - start :]
 
     def time(self, offset: int) -> float:
         return [time for start, time in self._times if start <= offset][-1]
 
 
-def flows(capture: Path, port: int) -> list[tuple[Flow, Flow]]:
-    """What the client and what the server said, for each TCP connection."""
+def flows(capture: Path, port: int) -> tuple[list[tuple[Flow, Flow]], bool]:
+    """What the client and what the server said, for each TCP connection.
+
+    And whether somebody spoke after a reset: then it is a matter of opinion what was sent.
+    """
     fields = ("tcp.stream", "tcp.dstport", "tcp.seq", "frame.time_epoch", "tcp.payload")
-    argv = ["tshark", "-r", str(capture), "-Y", "tcp.len > 0", "-T", "fields"]
+    argv = [
+        "tshark",
+        "-r",
+        str(capture),
+        "-Y",
+        "tcp.len > 0 || tcp.flags.reset == 1",
+        "-T",
+        "fields",
+    ]
     argv += [word for field in fields for word in ("-e", field)]
     rows = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
     segments: dict[tuple[str, bool], list[tuple[int, float, bytes]]] = defaultdict(list)
+    reset: set[str] = set()
+    after_reset = False
     for row in rows:
         stream, to, sequence, time, payload = row.split("\t")
+        if not payload:
+            reset.add(stream)
+            continue
+        after_reset |= stream in reset
         segment = (int(sequence), float(time), bytes.fromhex(payload))
         segments[stream, int(to) == port].append(segment)
     pairs = []
@@ -62,7 +81,7 @@ def flows(capture: Path, port: int) -> list[tuple[Flow, Flow]]:
         pair[0].add(segments[stream, True])
         pair[1].add(segments[stream, False])
         pairs.append(pair)
-    return pairs
+    return pairs, after_reset
 
 
 @dataclass
@@ -97,11 +116,12 @@ def http_message(data: bytes, offset: int) -> HttpMessage:
     return HttpMessage(offset, first, headers, body, position)
 
 
-def websocket_messages(flow: Flow, position: int, extensions: str, side: str) -> Iterator[Any]:
+def websocket_messages(wire: Wire, flow: Flow, position: int, side: str) -> Iterator[Any]:
     """Times and data messages (text as str) of one direction from `position` on."""
-    bits = re.search(rf"{side}_max_window_bits=(\d+)", extensions)
+    bits = re.search(rf"{side}_max_window_bits=(\d+)", wire.extensions)
     wbits = -int(bits[1]) if bits else -15
-    takeover = f"{side}_no_context_takeover" not in extensions
+    takeover = f"{side}_no_context_takeover" not in wire.extensions
+    closed = False
     inflater = zlib.decompressobj(wbits)
     data, message, opcode, compressed, since = flow.data, b"", 0, False, 0.0
     while position + 2 <= len(data):
@@ -117,7 +137,9 @@ def websocket_messages(flow: Flow, position: int, extensions: str, side: str) ->
         payload = data[position : position + length]
         position += length
         if first & 0x0F >= 8:
+            closed |= first & 0x0F == 8
             continue
+        wire.after_close_frame += closed
         if first & 0x0F:
             message, opcode, compressed = b"", first & 0x0F, bool(first & 0x40)
             since = flow.time(start)
@@ -168,12 +190,15 @@ class Wire:
     extensions: str  # of WebSocket, as the server granted them
     compressed_answers: int  # of polling
     statuses: set[int]  # of HTTP
+    after_close_frame: int  # data frames which a peer sent although it had said goodbye
+    after_reset: bool  # whether anything was sent on a connection that had been reset
 
 
 def read(capture: Path, port: int) -> Wire:
     engine: dict[str, list[tuple[float, EngineMessage]]] = {"client": [], "server": []}
-    wire = Wire({}, 0, 0, 0, False, "", 0, set())
-    for client, server in flows(capture, port):
+    wire = Wire({}, 0, 0, 0, False, "", 0, set(), 0, False)
+    connections, wire.after_reset = flows(capture, port)
+    for client, server in connections:
         asked = answered = 0
         while asked < len(client.data) and answered < len(server.data):
             request = http_message(client.data, asked)
@@ -181,11 +206,12 @@ def read(capture: Path, port: int) -> Wire:
             asked, answered = request.end, answer.end
             query = parse_qs(urlsplit(request.first.split(" ")[1]).query)
             wire.revision = int(query["EIO"][0])
-            wire.statuses.add(int(answer.first.split(" ")[1]))
-            if " 101 " in answer.first:
+            status = int(answer.first.split(" ")[1])
+            wire.statuses.add(status)
+            if status == 101:
                 wire.extensions = answer.headers.get("sec-websocket-extensions", "")
                 for side, flow, start in (("client", client, asked), ("server", server, answered)):
-                    for time, data in websocket_messages(flow, start, wire.extensions, side):
+                    for time, data in websocket_messages(wire, flow, start, side):
                         if isinstance(data, bytes) and wire.revision == 3:
                             data = data[1:]
                         engine[side].append((time, data))
@@ -195,7 +221,7 @@ def read(capture: Path, port: int) -> Wire:
                 packets = polling_packets(request.body, wire.revision)
                 time = client.time(request.offset)
                 engine["client"] += [(time, packet) for packet in packets]
-            else:
+            elif status == 200:
                 packets = polling_packets(answer.body, wire.revision)
                 time = server.time(answer.offset)
                 engine["server"] += [(time, packet) for packet in packets]
@@ -221,7 +247,7 @@ def socketio_packets(side: str, messages: list[EngineMessage]) -> Iterator[dict[
         if match is None:
             raise ValueError(f"not Socket.IO: {message[:80]!r}")
         digit, count, namespace, number, data = match.groups()
-        attachments = []
+        attachments: list[dict[str, Any]] = []
         while len(attachments) < int(count or 0):
             attachment = next(waiting)
             if isinstance(attachment, bytes):  # else an engine packet came in between

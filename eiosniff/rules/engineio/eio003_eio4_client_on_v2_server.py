@@ -72,4 +72,4 @@ def eio4_client_on_v2_server(session: Session) -> Iterator[Hit]:
         proof.append(evidence(joined, Side.SERVER, 'sends "40" unasked'))
         if session.closing is not None:
             proof.append(evidence(session.closing.place, session.closing.side, closing_words(session.closing)))
-    yield Hit(*proof, spoken=spoken, sign=sign, result=result)
+    yield Hit(*proof, asked="EIO=4", spoken=spoken, sign=sign, result=result)

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Client, Outcome
+from eiosniff.model.session import Attempt, Client, Outcome
 from eiosniff.rules.api import Hit, evidence, rule
 
 
@@ -51,11 +51,21 @@ def eio_missing(client: Client) -> Iterator[Hit]:
         proof = [evidence(a.request.place, Side.CLIENT, f"{a.request.method} {a.request.target}") for a in group]
         if sample.answer is not None:
             proof.append(evidence(sample.answer, Side.SERVER, f"{sample.status}"))
-        opened = sample.outcome is Outcome.OPENED
         yield Hit(
             *proof,
             occurrences=group.count,
             period_ns=group.pauses.median if group.count > 1 else None,
             request=f"{sample.request.method} {sample.request.target}",
-            reaction="accepts it all the same" if opened else f"does not accept it ({sample.outcome.value})",
+            kind=sample.outcome.value,
+            reaction=_reaction(sample),
         )
+
+
+def _reaction(attempt: Attempt) -> str:
+    if attempt.outcome is Outcome.OPENED:
+        return "accepts it all the same"
+    if attempt.outcome in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101):
+        return f"refuses it ({attempt.status})"
+    if attempt.outcome is Outcome.FOREIGN:
+        return "gives an answer that is not Engine.IO"
+    return "does not answer within the capture"

@@ -19,7 +19,8 @@ AWS ALB stickiness, Kubernetes `sessionAffinity: ClientIP`; with PM2 or `cluster
 one worker. An adapter (Redis) does not replace that. Or let clients use WebSocket only.
 
 ## When it is silent
-After the session was closed, or when its ping time is over: then the server is right.
+After the session was closed, or when its ping time is over: then the server is right. A session that was served many
+times before is only a possible case: a server that was restarted forgets its sessions too.
 
 ## References
 - socket.io documentation, "Using multiple nodes"
@@ -28,13 +29,15 @@ After the session was closed, or when its ping time is over: then the server is 
 
 from collections.abc import Iterator
 
-from eiosniff.model.finding import Severity
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import RefusedRequest, Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 UNKNOWN_SID_CODE = 1
+# With two back ends in turn, so many requests in a row get to the right one once in 256 times.
+LUCKY_STREAK = 8
 _PYTHON_TEXT = "Invalid session"
 _NODE_TEXT = "Session ID unknown"
 
@@ -78,22 +81,37 @@ def sid_unknown_sticky(session: Session) -> Iterator[Hit]:
     unknown = [
         refusal
         for refusal in session.refusals
-        if says_unknown(refusal) and not refusal.after_close and refusal.idle_ns < lifetime_ns
+        if says_unknown(refusal)
+        and not refusal.after_close
+        and refusal.idle_ns < lifetime_ns
+        and not _pinged_out(session, refusal)
     ]
     if not unknown or _closed_by_server(session):
         return
     first = unknown[0]
+    restarted = session.requests_answered >= LUCKY_STREAK and session.last.number < first.answer.number
     proof = [evidence(session.opened, Side.SERVER, f"opens session {session.sid}")]
     for refusal in unknown:
         proof.append(evidence(refusal.request, Side.CLIENT, "a request of that session"))
         proof.append(evidence(refusal.answer, Side.SERVER, f"{refusal.status}{_message(refusal)}"))
     yield Hit(
         *proof,
+        certainty=Certainty.POSSIBLE if restarted else Certainty.CERTAIN,
+        doubt="a server that was restarted forgets its sessions too, and this one was served well until then"
+        if restarted
+        else "",
         after=in_ms(first.answer.ts_ns - session.opened.ts_ns),
         status=first.status,
         said=first.error.message if first.error else "",
-        answered=session.requests_answered,
     )
+
+
+def _pinged_out(session: Session, refusal: RefusedRequest) -> bool:
+    """Whether the server had waited in vain for a pong: it has ended the session, and could not say so."""
+    waiting, handshake = session.heartbeats.pending, session.handshake
+    if waiting is None or handshake is None or waiting.side is Side.CLIENT:
+        return False
+    return refusal.request.ts_ns - waiting.ping.ts_ns >= (handshake.ping_timeout_ms or 0) * NS_PER_MS
 
 
 def _closed_by_server(session: Session) -> bool:

@@ -22,7 +22,7 @@ In hand-written clients: remove the timer, and answer each `2` with `3`.
 
 ## When it is silent
 The upgrade probe (`2probe`) is no heartbeat, and a WebSocket PING frame (opcode 9) is another protocol. In a session
-of revision 3 the client is meant to ping.
+of revision 3 the client is meant to ping. A server that answers each such ping (netty-socketio does) is content.
 
 ## References
 - Engine.IO protocol, revision 4, "Heartbeat" and "From v3 to v4"
@@ -50,7 +50,7 @@ CLOSED_BECAUSE_NS = 1_000_000_000
     title="The client sends PING, which only the server may do in Engine.IO 4",
     message='{client} sends PING ("2") {after} after it connects. The server at {server} {reaction}.',
     why="Engine.IO 4 turned the heartbeat round: the server sends PING and the client answers PONG. This client opens "
-    "with EIO={claimed} and keeps the heartbeat of EIO=3.",
+    "{claim} and keeps the heartbeat of EIO=3.",
     fix=(
         "Upgrade the client library to one that speaks Engine.IO 4 (Socket.IO 3 and later).",
         'In a hand-written client: remove the timer that sends "2", and answer each "2" of the server with "3".',
@@ -58,6 +58,7 @@ CLOSED_BECAUSE_NS = 1_000_000_000
     explains=(
         "connect-loop",
         "no-backoff",
+        "eio-missing",
         "pong-missing",
         "ping-missing",
         "no-connect-packet",
@@ -68,24 +69,30 @@ def client_ping_in_eio4(session: Session) -> Iterator[Hit]:
     pings = session.heartbeats.reversed
     if not pings or session.engineio != 4 or session.pinger is Side.CLIENT:
         return
+    if all(beat.pong is not None for beat in pings):
+        return
     first = pings.first[0].ping
-    last = (pings.last or pings.first[0]).ping
     proof = [evidence(beat.ping, Side.CLIENT, 'PING "2"') for beat in pings]
     closing = session.closing
+    # A client may ping once more before it notices that the server has closed.
+    last = [
+        beat.ping for beat in pings if closing is None or beat.ping.number < closing.place.number or beat.ping is first
+    ][-1]
     closed = closing is not None and _follows(closing, last.ts_ns)
     if closing is not None and closed:
         delay = closing.place.ts_ns - last.ts_ns
-        reaction = "closes the connection at once, and the client starts again"
+        reaction = "closes the connection at once"
         proof.append(evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(delay)} later"))
     else:
         reaction = "ignores it, so the client waits in vain for PONG"
     yield Hit(
         *proof,
         occurrences=pings.count,
+        period_ns=pings.pauses.median if pings.count > 1 else None,
         after=in_ms(first.ts_ns - session.opened.ts_ns),
         reaction=reaction,
         closed=closed,
-        claimed=session.claimed_eio or "4",
+        claim=f"with EIO={session.claimed_eio}" if session.claimed_eio else "without EIO",
     )
 
 

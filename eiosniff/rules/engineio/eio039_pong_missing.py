@@ -49,14 +49,14 @@ TIMER_SLACK = 0.95
     why="In Engine.IO 4 the server sends PING and the client must answer PONG within pingTimeout; else the server "
     "takes it for dead and closes the session.",
     fix=("{advice}",),
-    explains=("connect-loop", "no-backoff"),
+    explains=("no-connect-packet", "connect-loop", "no-backoff"),
 )
 def pong_missing(session: Session) -> Iterator[Hit]:
     """See the module."""
     if session.handshake is None or session.handshake.ping_timeout_ms is None or session.pinger is not Side.SERVER:
         return  # the open packet was not captured: no limit to judge by
     limit_ns = session.handshake.ping_timeout_ms * NS_PER_MS
-    beat = session.heartbeats.pending or session.heartbeats.unanswered.last
+    beat = session.heartbeats.pending
     if beat is None or (not session.on_websocket and session.last_from[Side.CLIENT] is None):
         return
     waited = session.observed_until_ns - beat.ping.ts_ns
@@ -74,7 +74,7 @@ def pong_missing(session: Session) -> Iterator[Hit]:
         end = f"The {closing.side.label} then {closing_words(closing)}."
     verdict, detail, advice = _blame(session, beat)
     yield Hit(
-        *proof, verdict=verdict, detail=detail, advice=advice, waited=in_ms(waited), limit=in_ms(limit_ns), end=end
+        *proof, kind=verdict, lasting=closing is None, verdict=verdict, detail=detail, advice=advice, waited=in_ms(waited), limit=in_ms(limit_ns), end=end
     )
 
 

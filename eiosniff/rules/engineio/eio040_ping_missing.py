@@ -17,7 +17,7 @@ Find what blocks the server's event loop (synchronous work, a huge JSON, a debug
 or gevent and eventlet without monkey patching), and move it elsewhere.
 
 ## When it is silent
-When a ping is late but comes before the client gives up; over polling, where a ping needs a request to travel on.
+When a ping is late but comes before the client gives up, or the client leaves with a goodbye before; over polling, where a ping needs a request to travel on.
 
 ## References
 - Engine.IO protocol, revision 4, "Heartbeat"
@@ -65,10 +65,12 @@ def ping_missing(session: Session) -> Iterator[Hit]:
     last = session.heartbeats.last
     since = last.ping if last else session.opened
     silence = session.observed_until_ns - since.ts_ns
-    patience = min(interval_ns + timeout_ns, max(interval_ns, timeout_ns) + PYTHON_GRACE_NS)
+    closing = session.closing
+    patience = interval_ns + timeout_ns
+    if closing is not None and not closing.after_goodbye:  # perhaps it gave up, as python-socketio's client does sooner
+        patience = min(patience, max(interval_ns, timeout_ns) + PYTHON_GRACE_NS)
     if silence < patience * TIMER_SLACK:
         return
-    closing = session.closing
     if closing is not None and closing.side is Side.SERVER:
         return  # it is alive after all
     first_text = 'its last PING "2"' if last else "opens the session"
@@ -79,6 +81,7 @@ def ping_missing(session: Session) -> Iterator[Hit]:
         end = f"The client then {closing_words(closing)}."
     yield Hit(
         *proof,
+        lasting=closing is None,
         certainty=Certainty.CERTAIN if closing is not None else Certainty.LIKELY,
         doubt="" if closing is not None else "the capture ends before the client gives up",
         silence=in_ms(silence),

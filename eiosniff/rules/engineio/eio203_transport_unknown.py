@@ -15,7 +15,7 @@ with code 0 ("Transport unknown"), python-engineio: "Invalid transport".
 Add `transport=polling` or `transport=websocket` to the URL.
 
 ## When it is silent
-A transport that exists but is refused by this server is switched off there (another rule). python-engineio takes a
+When the refusal says something else (403, 404, the revision, an unknown sid). A transport that exists but is refused by this server is switched off there (another rule). python-engineio takes a
 missing `transport` for polling, which is no fault.
 
 ## References
@@ -26,9 +26,12 @@ from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Client, Outcome
+from eiosniff.model.session import Attempt, Client, Outcome
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import quoted
+
+BAD_REQUEST = 400
+TRANSPORT_UNKNOWN_CODE = 0
 
 
 @rule(
@@ -50,6 +53,8 @@ def transport_unknown(client: Client) -> Iterator[Hit]:
         request = sample.request
         if request.transport is not None or sample.outcome not in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101):
             continue
+        if not _is_about_the_transport(sample):
+            continue
         which = "no transport"
         if request.transports:
             which = f"a transport that does not exist ({quoted(request.transports[-1].encode())})"
@@ -68,3 +73,10 @@ def transport_unknown(client: Client) -> Iterator[Hit]:
             status=sample.status,
             said=said,
         )
+
+
+def _is_about_the_transport(attempt: Attempt) -> bool:
+    error = attempt.error
+    if error is None:
+        return attempt.status == BAD_REQUEST
+    return error.code == TRANSPORT_UNKNOWN_CODE or "transport" in error.message.lower()

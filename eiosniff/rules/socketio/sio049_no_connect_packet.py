@@ -35,6 +35,8 @@ from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms
 
 # A client library sends CONNECT within milliseconds; a person's hand-written one within a second or two.
 PATIENCE_NS = 5 * NS_PER_S
+# A server that closes sooner than any sensible `connectTimeout` has another reason.
+SHORTEST_TIMEOUT_NS = NS_PER_S
 
 
 @rule(
@@ -62,7 +64,7 @@ def no_connect_packet(session: Session) -> Iterator[Hit]:
     waited = session.observed_until_ns - session.opened.ts_ns
     closing = session.closing
     closed_by_server = closing is not None and closing.side is Side.SERVER
-    if waited < PATIENCE_NS and not closed_by_server:
+    if waited < (SHORTEST_TIMEOUT_NS if closed_by_server else PATIENCE_NS):
         return
     proof = [evidence(session.opened, Side.SERVER, 'opens the session, "0{...}"')]
     end = "The heartbeat goes on, but no event can arrive."
@@ -70,7 +72,7 @@ def no_connect_packet(session: Session) -> Iterator[Hit]:
         proof.append(evidence(closing.place, closing.side, closing_words(closing)))
         end = f"The {closing.side.label} then {closing_words(closing)}."
     yield Hit(
-        *proof, certainty=Certainty.CERTAIN if closed_by_server else Certainty.LIKELY,
+        *proof, lasting=closing is None, certainty=Certainty.CERTAIN if closed_by_server else Certainty.LIKELY,
         doubt="" if closed_by_server else "the server has not given up within the capture",
         waited=in_ms(waited), end=end,
     )  # fmt: skip

@@ -16,7 +16,7 @@ Wait for the server's CONNECT reply before the first event. arduinoWebSockets ca
 *WebSocket* is open, which is too early: send CONNECT there, and events later.
 
 ## When it is silent
-In sessions of revision 3, which the server joins by itself; when the beginning of the session was not captured.
+In sessions of revision 3, which the server joins by itself; when the server goes on and answers the CONNECT; when the beginning of the session was not captured.
 
 ## References
 - Socket.IO protocol, revision 5, "Connection to a namespace"
@@ -60,14 +60,14 @@ def event_before_connect(session: Session) -> Iterator[Hit]:
         if not early:
             continue
         proof = [evidence(place, Side.CLIENT, "EVENT before the CONNECT reply") for place in early]
-        reaction = "ignores it: the event is lost"
         last = early.last or early.first[0]
-        if closing is not None and closing.side is Side.SERVER:
-            delay = closing.place.ts_ns - last.ts_ns
-            if 0 <= delay <= CLOSED_BECAUSE_NS:
-                proof.append(evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(delay)} later"))
-                reaction = "closes the connection at once"
+        delay = closing.place.ts_ns - last.ts_ns if closing is not None and closing.side is Side.SERVER else -1
+        if closing is not None and 0 <= delay <= CLOSED_BECAUSE_NS:
+            proof.append(evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(delay)} later"))
+            reaction = "closes the connection at once"
         elif namespace.connected is not None:
             continue  # the reply was under way; the server took the event
+        else:
+            reaction = "ignores it: the event is lost"
         before = "without any CONNECT" if namespace.connect is None else "before the server answers its CONNECT"
         yield Hit(*proof, occurrences=early.count, namespace=namespace.name, before=before, reaction=reaction)

@@ -15,7 +15,7 @@ Read the message: it is the server application's own. Check that the client send
 it looks for it: `auth` in Socket.IO 3 and later, the query in Socket.IO 2.
 
 ## When it is silent
-For messages of the library itself ("Invalid namespace", "Unable to connect"), which have another cause.
+A refusal that a later CONNECT made good is only worth an info. Silent for messages of the library itself ("Invalid namespace", "Unable to connect"), which have another cause.
 
 ## References
 - socket.io documentation, "Middlewares" and "Client options", `auth`
@@ -38,8 +38,8 @@ NOT_OF_THE_APPLICATION = ("Invalid namespace", "Unable to connect")
     subject=Session,
     severity=Severity.ERROR,
     since="0.1.0",
-    title='The server application refuses the client: "{reason}"',
-    message='{client} asks to join {namespace} {auth}. The server at {server} answers CONNECT_ERROR "{reason}".',
+    title="The server application refuses the client: {reason}",
+    message="{client} asks to join {namespace} {auth}. The server at {server} answers CONNECT_ERROR: {reason}.{later}",
     why="The text is the server application's own, usually of an authentication middleware. The client does not try "
     "again by itself.",
     fix=(
@@ -60,5 +60,12 @@ def connect_error_auth(session: Session) -> Iterator[Hit]:
             auth = f"with auth data ({', '.join(namespace.auth_keys[:5])})"
         if namespace.connect is not None:
             proof.append(evidence(namespace.connect, Side.CLIENT, f"CONNECT {namespace.name}, {auth}"))
-        proof.append(evidence(namespace.refused, Side.SERVER, f'CONNECT_ERROR "{namespace.refusal}"'))
-        yield Hit(*proof, namespace=namespace.name, auth=auth, reason=namespace.refusal or "no message")
+        reason = f'"{namespace.refusal}"' if namespace.refusal else "no message"
+        proof.append(evidence(namespace.refused, Side.SERVER, f"CONNECT_ERROR {reason}"))
+        joined = namespace.connected is not None and namespace.connected.number > namespace.refused.number
+        if joined and namespace.connected is not None:
+            proof.append(evidence(namespace.connected, Side.SERVER, "lets the client in"))
+        yield Hit(
+            *proof, severity=Severity.INFO if joined else None, namespace=namespace.name, auth=auth, reason=reason,
+            later=" A later attempt is let in." if joined else "",
+        )  # fmt: skip

@@ -90,6 +90,7 @@ def tcp_refused(summary: CaptureSummary) -> Iterator[Hit]:
             doubt="" if engineio_seen else "no connection shows that this is meant to be Socket.IO",
             occurrences=group.tally.count,
             period_ns=group.tally.pauses.median if group.tally.count > 1 else None,
+            kind=words.verdict,
             client=group.client,
             server=group.server,
             verdict=words.verdict,

@@ -47,7 +47,7 @@ PATIENCE_NS = 4 * NS_PER_S
         "Check host, port and path: this is another WebSocket server (an echo or chat server, a framework's own).",
         "If it is meant to be a plain WebSocket server, use a plain WebSocket client with it.",
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("eio-missing", "connect-loop", "no-backoff"),
 )
 def plain_websocket_server(client: Client) -> Iterator[Hit]:
     """See the module."""

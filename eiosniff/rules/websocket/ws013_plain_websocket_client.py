@@ -64,9 +64,8 @@ def plain_websocket_client(session: Session) -> Iterator[Hit]:
     reaction = "ignores it"
     if closing is not None and closing.side is Side.SERVER:
         delay = closing.place.ts_ns - last.place.ts_ns
-        if delay <= CLOSED_BECAUSE_NS:
-            proof.append(
-                evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(max(0, delay))} later")
-            )
+        if delay <= CLOSED_BECAUSE_NS:  # negative where the client goes on before it has noticed
+            later = in_ms(max(0, delay))
+            proof.append(evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {later} later"))
             reaction = closing_words(closing)
     yield Hit(*proof, occurrences=foreign.count, said=quoted(foreign.first[0].text), reaction=reaction)

@@ -102,7 +102,7 @@ def test_what_the_capture_does_not_show_is_null() -> None:
         ({"how": CloseHow.EIO_CLOSE}, "Engine.IO close packet"),
         ({"how": CloseHow.FIN}, "TCP FIN without a goodbye"),
         ({"how": CloseHow.RST, "after_goodbye": True}, "TCP RST after a goodbye"),
-        ({"how": CloseHow.REFUSED}, "request refused"),
+        ({"how": CloseHow.DISCONNECT, "after_goodbye": True}, "Socket.IO disconnect"),
     ],
 )
 def test_how_a_session_ended(closing: dict[str, Any], reason: str) -> None:

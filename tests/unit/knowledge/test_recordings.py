@@ -1,0 +1,101 @@
+"""Who is recognised on recordings of real peers: never somebody else, never a version that it is not."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eiosniff.model.session import Identity
+from tests.cases import RECORDED, recordings
+from tests.unit.knowledge.bounds import contains
+from tests.unit.knowledge.peers import identified
+
+# What the indices call a client, and what eiosniff should call it (None: it has nothing of its own on the wire).
+CLIENTS = {
+    "arduinoWebSockets": "arduinoWebSockets",
+    "curl": None,
+    "engine.io-client": "socket.io-client-js-node",
+    "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
+    "python-socketio": "python-socketio-client",
+    "socket.io-client": "socket.io-client-js-node",
+    "ws": "websocket-package",  # a client by hand over WebSocket
+}
+SERVERS = {
+    "engine.io": "socket.io",
+    "none": None,
+    "python-socketio": "python-socketio",
+    "socket.io": "socket.io",
+    "ws": None,  # no Engine.IO
+}
+# socket.io takes the versions of engine.io that were released with it.
+SOCKETIO_OF_ENGINEIO = {"6.6": "4.8"}
+
+UNKNOWN_CLIENTS = {
+    "capture-one-direction-server-only": "its requests were not captured",
+    "capture-snaplen-96": "no request is whole",
+    "capture-starts-midstream-after-handshake": "its request came before",
+    "capture-starts-midstream-in-session": "its request came before",
+    "no-engineio-websocket-chat": "it sends no request of Engine.IO",
+    "tcp-refused-nobody-listens": "it sends no request at all",
+    "tcp-refused-syn-unanswered": "it sends no request at all",
+}
+UNKNOWN_SERVERS = {
+    "capture-one-direction-client-only": "its answers were not captured",
+    "capture-snaplen-96": "no answer is whole",
+    "capture-starts-midstream-in-session": "its open packet came before",
+    "eio-unsupported-ws-v2-client-v3.1-server-silent": "it says nothing but 101",
+    "eio-unsupported-ws-v2-client-v3.1-server-silent-retries": "it says nothing but 101",
+}
+
+
+def _entries() -> list[dict[str, Any]]:
+    indices = [index.stem for index in sorted(RECORDED.glob("*.toml"))]
+    return [entry for index in indices for entry in recordings(index) if "client" in entry and "server" in entry]
+
+
+def _truth(peer: dict[str, str], names: dict[str, str | None]) -> tuple[str | None, str]:
+    """The id that eiosniff should find, and the version, empty where there is none."""
+    name, _, pinned = peer["library"].partition("@")
+    version = peer["version"] if re.fullmatch(r"\d+(\.\d+)*", peer["version"]) else ""
+    if name.startswith("engine.io"):
+        version = SOCKETIO_OF_ENGINEIO[".".join(version.split(".")[:2])]
+    return names[name], "" if pinned else version
+
+
+def _hold(found: Iterable[Identity | None], truth: tuple[str | None, str], unknown: str | None) -> None:
+    library, version = truth
+    known = [identity for identity in found if identity is not None]
+    for identity in known:
+        assert identity.library == library
+        if version:
+            assert contains(identity.version, version), f"{identity} is not {version}"
+    expected = library is not None and unknown is None
+    assert bool(known) == expected, unknown or "not recognised"
+
+
+@pytest.mark.parametrize("entry", _entries(), ids=lambda entry: Path(entry["file"]).stem)
+def test_peers_are_who_they_are(entry: dict[str, Any]) -> None:
+    ledgers, stem = identified(entry["path"]), entry["path"].stem
+    clients = (client.identity for client in ledgers.clients.values())
+    _hold(clients, _truth(entry["client"], CLIENTS), UNKNOWN_CLIENTS.get(stem))
+    servers = (server.identity for server in ledgers.servers.values())
+    _hold(servers, _truth(entry["server"], SERVERS), UNKNOWN_SERVERS.get(stem))
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("client-ping-in-eio4-v4-server", "it pings in revision 4"),
+        ("engineio-syntax-type-x-v4-server", "it sends a type that there is not"),
+        ("event-before-connect-with-connect", "it sends events too early"),
+        ("no-connect-packet-v4-server-3s", "it does not ask to join"),
+        ("plain-websocket-client-json-v4-server", "it sends plain JSON"),
+        ("eio3-no-client-ping-raw-v2-server", "it does not ping in revision 3"),
+    ],
+)
+def test_a_client_by_hand_is_called_by_its_package(stem: str, name: str) -> None:
+    [client] = identified(RECORDED / "faulty" / f"{stem}.pcap").clients.values()
+    assert client.identity is not None
+    assert client.identity.name == "a client on Node's ws package", name
