@@ -7,6 +7,7 @@ then handed to the session layer in the order of the captured packet that comple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
 from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow
@@ -95,7 +96,10 @@ class Conversation:
         if self.uninteresting:
             return
         try:
-            self._take((self.http or self._reader(chunk.side, chunk.data[:1])).feed(chunk), 0)
+            if self.http is not None:
+                self._take(self.http.feed(chunk), 0)
+            else:
+                self._read(chunk)
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._give_up(bug)
 
@@ -145,8 +149,11 @@ class Conversation:
             if isinstance(record, Anomaly | Desync):
                 order = max(order, record.place.number)
             elif isinstance(record, Upgrade):
-                self._append(order, record)
-                self._switch(record, order)
+                if self.http is None:
+                    self._switch_again(order)
+                else:
+                    self._append(order, record)
+                    self._switch(record, self.http, order)
                 continue
             elif isinstance(record, HttpRequest | HttpResponse | WsMessage | WsControl):
                 order = max(order, record.order)
@@ -156,10 +163,9 @@ class Conversation:
         self.order = max(self.order, order)
         self.events.append(Event(self.order, self, record))
 
-    def _switch(self, upgrade: Upgrade, order: int) -> None:
+    def _switch(self, upgrade: Upgrade, http: HttpConnection, order: int) -> None:
         """From HTTP to WebSocket: each direction goes on with the bytes that it has left."""
-        http, self.http = self.http, None
-        assert http is not None
+        self.http = None
         self.upgrade = upgrade
         request, response = upgrade.request, upgrade.response
         if request is not None and request.method == b"CONNECT":
@@ -179,18 +185,31 @@ class Conversation:
                 reader = self.websocket[side] = WebSocketReader(side, buffer, self._inflater(side))
                 self._take(reader.start(), order)
 
+    def _switch_again(self, order: int) -> None:
+        """A second 101 in the WebSocket: of another connection, whose beginning was not captured."""
+        inside = self.websocket[Side.SERVER]
+        if isinstance(inside, HttpConnection):
+            reader = WebSocketReader(Side.SERVER, inside.take(Side.SERVER), self._inflater(Side.SERVER))
+            self.websocket[Side.SERVER] = reader
+            self._take(reader.start(), order)
+
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
 
-    def _reader(self, side: Side, start: bytes = b"") -> Reader:
-        """The reader of a direction after the upgrade, by its first byte: a server that refuses only after the 101
-        writes HTTP into the WebSocket (catalogue, rule of thumb 3)."""
+    def _read(self, chunk: StreamChunk) -> None:
+        """Read what comes after the upgrade, by the first byte of the direction: a server that refuses only after the
+        101 writes HTTP into the WebSocket (catalogue, rule of thumb 3)."""
+        if chunk.side is Side.SERVER and self.websocket[Side.SERVER] is None and chunk.data[:1] == b"H":
+            buffer = StreamBuffer(Side.SERVER)  # which knows where in the stream it begins
+            buffer.append(chunk)
+            self._take(self._http_inside().adopt(buffer), 0)
+        else:
+            self._take(self._reader(chunk.side).feed(chunk), 0)
+
+    def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]
-        if reader is not None:
-            return reader
-        if side is Side.SERVER and start == b"H":
-            return self._http_inside()
-        reader = self.websocket[side] = WebSocketReader(side, None, self._inflater(side))
+        if reader is None:
+            reader = self.websocket[side] = WebSocketReader(side, None, self._inflater(side))
         return reader
 
     def _http_inside(self) -> HttpConnection:

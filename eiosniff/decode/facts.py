@@ -3,12 +3,18 @@
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
+from eiosniff.decode.socketio import decode_packet
+from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.session import RequestFacts, Server
+from eiosniff.model.socketio import SioPacket
+from eiosniff.model.websocket import WsMessage
 
 _TEXT_LIMIT = 300
 _QUERY_LIMIT = 64
 _ENGINE_PATHS = ("/socket.io", "/engine.io")
+# What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
+_BARE_PACKETS = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
 
 
 class Query(NamedTuple):
@@ -67,6 +73,15 @@ def is_engineio(query: Query, upgrade: bool) -> bool:
     if "EIO" in names or "transport" in names:
         return True
     return (upgrade or "sid" in names) and query.path.startswith(_ENGINE_PATHS)
+
+
+def is_engineio_text(text: bytes, message: WsMessage) -> bool:
+    """Whether a text message of a WebSocket without a handshake is Engine.IO, and not just a text that begins so."""
+    if not text.startswith(b"4"):
+        return text in _BARE_PACKETS or text.startswith(b"0{")
+    data = text[1:]
+    packet = EioPacket(EioType.MESSAGE, data, False, message.side, Transport.WEBSOCKET, message.last, message.packets)
+    return not data[:1].isdigit() or isinstance(decode_packet(packet), SioPacket)
 
 
 def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int) -> RequestFacts:

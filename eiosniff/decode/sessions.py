@@ -8,16 +8,22 @@ from collections.abc import Callable
 
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.engineio import decode_message, decode_payload, parse_error_body, parse_open
-from eiosniff.decode.facts import Query, is_engineio, is_upgrade, note_server, parse_target, request_facts
+from eiosniff.decode.facts import (
+    Query,
+    is_engineio,
+    is_engineio_text,
+    is_upgrade,
+    note_server,
+    parse_target,
+    request_facts,
+)
 from eiosniff.decode.http1 import Upgrade
-from eiosniff.decode.lives import LifeTracker
+from eiosniff.decode.peers import Peers
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport
-from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.engineio import EioPacket, EioType, OpenPacket, ServerError, Transport
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import (
-    MAX_ATTEMPT_KINDS,
     MAX_CONNECTIONS,
     MAX_GAPS,
     Attempt,
@@ -27,12 +33,8 @@ from eiosniff.model.session import (
     ConnectionUse,
     Outcome,
     RefusedRequest,
-    RequestFacts,
-    Server,
     Session,
 )
-from eiosniff.model.socketio import SioPacket
-from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.websocket import Opcode, WsControl, WsMessage
@@ -43,8 +45,6 @@ _REQUESTS_UNDER_WAY = 1024  # of one connection: those before were never answere
 _POLLS_UNDER_WAY = 16  # connections of one session: a client has two requests under way at most
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
 _WITHOUT_ENGINEIO = (b"OPTIONS", b"HEAD")
-# What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
-_BARE_PACKETS = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
 _CLOSES = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
@@ -62,15 +62,14 @@ class Sessions:
         path: str | None = None,
     ) -> None:
         self.sessions: list[Session] = []
-        self.clients: dict[tuple[str, str, Endpoint], Client] = {}
-        self.servers: dict[Endpoint, Server] = {}
+        self._peers = Peers()
+        self.clients = self._peers.clients
+        self.servers = self._peers.servers
         self._watch = watch
         self._listener = listener
         self._path = path
         self._states: dict[Session, SessionState] = {}
         self._by_sid: dict[tuple[Endpoint, str], Session] = {}
-        self._lives: dict[Client, LifeTracker] = {}
-        self._last_attempt: dict[Client, Attempt] = {}
         self._handlers: dict[type, Callable[[Conversation, Record], None]] = {
             WsMessage: self._ws_message,  # type: ignore[dict-item]  # keyed by the type of the record that each takes
             WsControl: self._ws_control,  # type: ignore[dict-item]
@@ -90,8 +89,7 @@ class Sessions:
 
     def close(self) -> None:
         """The capture is over."""
-        for tracker in self._lives.values():
-            tracker.close()
+        self._peers.close()
 
     # ------------------------------------------------------------------ requests and answers
 
@@ -123,7 +121,9 @@ class Sessions:
     def _session_request(
         self, conversation: Conversation, session: Session, request: HttpRequest, upgrade: bool
     ) -> None:
-        self._note_client(session.client, request, parse_target(request.target), upgrade, conversation)
+        if upgrade and session.client.websocket_request is None:  # it tells more than the handshake over polling
+            query = parse_target(request.target)
+            self._peers.note_request(session.client, request_facts(request, query, upgrade, conversation.ledger.stream))
         if not upgrade:
             polls = self._states[session].polls
             polls[conversation] = None
@@ -140,26 +140,15 @@ class Sessions:
         under_way = conversation.attempts
         under_way[request] = attempt
         if len(under_way) > _REQUESTS_UNDER_WAY:
-            self._settle(conversation, under_way.pop(next(iter(under_way))), Outcome.UNANSWERED)
-        client = self._client(conversation, facts.user_agent)
-        self._note_facts(client, facts)
-        before = self._last_attempt.get(client)
-        if before is not None:
-            client.attempt_starts.add(facts.place.ts_ns - before.request.place.ts_ns)
-        self._last_attempt[client] = attempt
-        self._tracker(client).begin(attempt, busy=self._is_busy(before))
+            self._peers.settle(conversation.ledger, under_way.pop(next(iter(under_way))), Outcome.UNANSWERED)
+        client = self._peers.client(conversation.ledger, facts.user_agent)
+        self._peers.begin(client, attempt, busy=self._is_busy(self._peers.last_attempt(client)))
 
     def _is_busy(self, attempt: Attempt | None) -> bool:
         if attempt is None or attempt.session is None:
             return False
         state = self._states[attempt.session]
         return state.open_websockets > 0 or any(not poll.over for poll in state.polls)
-
-    def _tracker(self, client: Client) -> LifeTracker:
-        tracker = self._lives.get(client)
-        if tracker is None:
-            tracker = self._lives[client] = LifeTracker(client)
-        return tracker
 
     def _response(self, conversation: Conversation, response: HttpResponse) -> None:
         request = response.request
@@ -191,7 +180,7 @@ class Sessions:
         if response.status >= 300:
             self._refused(conversation, attempt, response, Outcome.REFUSED)
             return
-        note_server(self._server(conversation.ledger.server), response)
+        note_server(self._peers.server(conversation.ledger.server), response)
         payload = decode_payload(
             response.body, response.header(b"content-type"), None, Side.SERVER, response.last, response.packets
         )
@@ -199,7 +188,7 @@ class Sessions:
         opening = parse_open(packets[0].data) if packets and packets[0].type == EioType.OPEN else None
         if opening is None:
             attempt.body = response.body[:_BODY_KEPT]
-            self._settle(conversation, attempt, Outcome.FOREIGN)
+            self._peers.settle(conversation.ledger, attempt, Outcome.FOREIGN)
             return
         session = self._open(conversation, attempt, opening, Transport.POLLING, response.last)
         session.revisions[Side.SERVER] = payload.revision_shape
@@ -212,19 +201,11 @@ class Sessions:
         attempt.answer = response.last
         attempt.error = parse_error_body(response.body, response.header(b"content-type"))
         attempt.body = response.body[:_BODY_KEPT]
-        server = self._server(conversation.ledger.server)
+        server = self._peers.server(conversation.ledger.server)
         note_server(server, response)
         if attempt.error is not None:
             server.marks.setdefault("error-style", attempt.error.style)
-        self._settle(conversation, attempt, outcome)
-
-    def _settle(self, conversation: Conversation, attempt: Attempt, outcome: Outcome) -> None:
-        """The attempt has come to its end; from now on it counts as one of its kind."""
-        attempt.outcome = outcome
-        groups = self._client(conversation, attempt.request.user_agent).attempts
-        signature = attempt.signature()
-        if signature in groups or len(groups) < MAX_ATTEMPT_KINDS:
-            groups.setdefault(signature, Tally()).add(attempt, attempt.request.place.ts_ns)
+        self._peers.settle(conversation.ledger, attempt, outcome)
 
     def _session_answered(self, conversation: Conversation, session: Session, response: HttpResponse) -> None:
         state = self._states[session]
@@ -331,7 +312,7 @@ class Sessions:
                 attempt = self._unannounced_attempt(conversation)
             return self._open_websocket(conversation, attempt, opening, message)
         if attempt is None:
-            if conversation.upgrade is None and _is_engineio_text(text, message):
+            if conversation.upgrade is None and is_engineio_text(text, message):
                 return self._midstream_websocket(conversation)
             if text if conversation.upgrade is None else message.side is Side.SERVER:
                 conversation.forget()
@@ -345,7 +326,7 @@ class Sessions:
         elif attempt.outcome is Outcome.PENDING:
             attempt.body = message.payload[:_BODY_KEPT]
             attempt.answer = message.last
-            self._settle(conversation, attempt, Outcome.FOREIGN)
+            self._peers.settle(conversation.ledger, attempt, Outcome.FOREIGN)
         return None
 
     def _open_websocket(
@@ -390,7 +371,9 @@ class Sessions:
                     attempt.ended, attempt.ended_by = end.place, end.side
                 if conversation.over:
                     silent = attempt.status == 101 and not conversation.lossy
-                    self._settle(conversation, attempt, Outcome.SILENT_AFTER_101 if silent else Outcome.UNANSWERED)
+                    self._peers.settle(
+                        conversation.ledger, attempt, Outcome.SILENT_AFTER_101 if silent else Outcome.UNANSWERED
+                    )
         if conversation.over:
             conversation.attempts.clear()
             conversation.unknown.clear()
@@ -439,7 +422,7 @@ class Sessions:
         place: PacketRef,
     ) -> Session:
         """The server opened a session; `opening` is None where the capture lacks its open packet."""
-        client = self._client(conversation, attempt.request.user_agent)
+        client = self._peers.client(conversation.ledger, attempt.request.user_agent)
         session = self._new(conversation, client, opening.sid if opening else None, attempt.request.path, place)
         session.attempt = attempt
         session.handshake = opening
@@ -449,7 +432,7 @@ class Sessions:
         server = session.server
         server.handshake = server.handshake or opening
         note_transport(session, transport)
-        self._settle(conversation, attempt, Outcome.OPENED)
+        self._peers.settle(conversation.ledger, attempt, Outcome.OPENED)
         self._use(session, conversation, transport, attempt.request.place)
         if transport is Transport.WEBSOCKET:
             self._carry(conversation, session)
@@ -461,8 +444,8 @@ class Sessions:
 
     def _midstream_session(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:
         facts = request_facts(request, query, is_upgrade(request), conversation.ledger.stream)
-        client = self._client(conversation, facts.user_agent)
-        self._note_facts(client, facts)
+        client = self._peers.client(conversation.ledger, facts.user_agent)
+        self._peers.note_request(client, facts)
         session = self._new(conversation, client, query.first("sid") or "", query.path, request.last)
         session.claimed_eio = facts.eio
         session.midstream = True
@@ -472,7 +455,7 @@ class Sessions:
 
     def _midstream_websocket(self, conversation: Conversation) -> Session:
         """A WebSocket whose handshake was not captured, speaking Engine.IO."""
-        client = self._client(conversation, "")
+        client = self._peers.client(conversation.ledger, "")
         session = self._new(conversation, client, None, None, conversation.ledger.first)
         session.midstream = True
         note_transport(session, Transport.WEBSOCKET)
@@ -492,7 +475,7 @@ class Sessions:
         self, conversation: Conversation, client: Client, sid: str | None, path: str | None, place: PacketRef
     ) -> Session:
         ledger = conversation.ledger
-        server = self._server(ledger.server)
+        server = self._peers.server(ledger.server)
         session = Session(len(self.sessions) + 1, sid, path, client, server, ledger.client, place)
         session.last = place
         client.sessions += 1
@@ -515,42 +498,3 @@ class Sessions:
         if len(uses) == MAX_CONNECTIONS:  # the last one is more telling than the last but one
             uses.pop()
         uses.append(ConnectionUse(stream, transport, place, place))
-
-    # ------------------------------------------------------------------ clients and servers
-
-    def _client(self, conversation: Conversation, user_agent: str) -> Client:
-        ledger = conversation.ledger
-        key = (ledger.client.address, user_agent, ledger.server)
-        client = self.clients.get(key)
-        if client is None:
-            client = self.clients[key] = Client(ledger.client.address, user_agent, ledger.server)
-        return client
-
-    def _server(self, endpoint: Endpoint) -> Server:
-        server = self.servers.get(endpoint)
-        if server is None:
-            server = self.servers[endpoint] = Server(endpoint)
-        return server
-
-    def _note_client(
-        self, client: Client, request: HttpRequest, query: Query, upgrade: bool, conversation: Conversation
-    ) -> None:
-        """Keep the first WebSocket request of a client: the handshake of an upgrade tells more than that of polling."""
-        if upgrade and client.websocket_request is None:
-            client.websocket_request = request_facts(request, query, upgrade, conversation.ledger.stream)
-
-    @staticmethod
-    def _note_facts(client: Client, facts: RequestFacts) -> None:
-        if facts.upgrade:
-            client.websocket_request = client.websocket_request or facts
-        else:
-            client.polling_request = client.polling_request or facts
-
-
-def _is_engineio_text(text: bytes, message: WsMessage) -> bool:
-    """Whether a text message of a WebSocket without a handshake is Engine.IO, and not just a text that begins so."""
-    if not text.startswith(b"4"):
-        return text in _BARE_PACKETS or text.startswith(b"0{")
-    data = text[1:]
-    packet = EioPacket(EioType.MESSAGE, data, False, message.side, Transport.WEBSOCKET, message.last, message.packets)
-    return not data[:1].isdigit() or isinstance(decode_packet(packet), SioPacket)

@@ -272,9 +272,8 @@ class Stack:
             closing = session.closing
             session.observed_until_ns = closing.place.ts_ns if closing else summary.last_ns or session.last.ts_ns
         summary.connections = self._flows.connections
-        clients = {address for address, _, _ in self.sessions.clients}
         for group in self._failed.values():
-            group.speaks_engineio = group.server in self.sessions.servers or group.client in clients
+            group.speaks_engineio = group.server in self.sessions.servers
             last = group.tally.last
             reached = self._reached.get((group.client, group.server))
             group.recovered = bool(reached and last and reached.ts_ns > last.syn.ts_ns)

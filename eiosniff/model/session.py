@@ -353,7 +353,6 @@ class Client:
     polling_request: RequestFacts | None = None
     websocket_request: RequestFacts | None = None
     attempts: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
-    attempt_starts: Sketch = field(default_factory=Sketch)
     sessions: int = 0
     loops: list[Loop] = field(default_factory=list)  # the longest few
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
@@ -395,7 +394,7 @@ class FailedConnects:
     server: Endpoint
     failure: ConnectFailure
     tally: Tally[FailedConnect] = field(default_factory=Tally)
-    speaks_engineio: bool = False  # the same client, or the same server, speaks Engine.IO in this capture
+    speaks_engineio: bool = False  # that server speaks Engine.IO elsewhere in this capture
     recovered: bool = False  # a later connection of this client to this server came about
 
 

@@ -37,8 +37,8 @@ class Hit:
 
     `values` fill the placeholders of the rule's message (`{client}` and `{server}` are filled in by the engine).
     A hit that stands for many occurrences (a tally in a ledger) gives their number and the usual time between them.
-    Hits of one rule are merged into one finding; those of different `kind` are different faults, each with its own words.
-    `lasting` says that something is missing up to the end of what was captured, and not only between the evidence.
+    Hits of one rule are merged into one finding; those of different `kind` are different faults, with words of their
+    own. `lasting` says that something is missing up to the end of the capture, and not only between the evidence.
     `client` and `server` are for rules whose subject is neither a session nor a client.
     """
 

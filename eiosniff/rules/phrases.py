@@ -4,14 +4,15 @@ from eiosniff.model.session import CloseHow, Closing
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+_QUOTED = 40
 
 
 def in_ms(duration_ns: int) -> str:
     """A short duration: `0.8 ms`, `12 ms`, `1.5 s`."""
     milliseconds = duration_ns / NS_PER_MS
-    if milliseconds < 10:
+    if milliseconds < 9.95:
         return f"{milliseconds:.1f} ms"
-    if milliseconds < 1000:
+    if milliseconds < 999.5:
         return f"{milliseconds:.0f} ms"
     return f"{milliseconds / 1000:.1f} s"
 
@@ -21,7 +22,7 @@ def closing_words(closing: Closing) -> str:
     if closing.how is CloseHow.WS_CLOSE:
         if closing.code is None:
             return "closes, no status code"
-        reason = f" {closing.reason!r}" if closing.reason else ""
+        reason = f' "{closing.reason}"' if closing.reason else ""
         return f"closes, code {closing.code}{reason}"
     return {
         CloseHow.EIO_CLOSE: 'closes (Engine.IO "1")',
@@ -33,5 +34,8 @@ def closing_words(closing: Closing) -> str:
 
 def quoted(text: bytes) -> str:
     """The beginning of what a peer said, in quotation marks; bytes that are no text as escapes."""
-    beginning = text[:40].decode("utf-8", "backslashreplace")
-    return f'"{beginning}{"..." if len(text) > 40 else ""}"'
+    cut = len(text) > _QUOTED
+    end = _QUOTED
+    while cut and end > _QUOTED - 4 and text[end] & 0xC0 == 0x80:  # not half a character
+        end -= 1
+    return f'"{text[:end].decode("utf-8", "backslashreplace")}{"..." if cut else ""}"'

@@ -32,6 +32,8 @@ LAYERS = (
     ("decode/fragments", "packet columns"),
     ("decode/addresses", "packet columns"),
     ("decode/tcp", "TCP"),
+    ("decode/flow", "TCP"),
+    ("decode/watches", "TCP"),
     ("decode/segments", "TCP"),
     ("decode/reassembly", "TCP"),
     ("decode/sniff", "joining layers"),

@@ -16,9 +16,9 @@ for a `40` that a server of this generation never sends unasked.
 Upgrade the server to socket.io 3.1 or later and set `allowEIO3: true`, or use a client of Socket.IO 3 or later.
 
 ## When it is silent
-A server with `allowEIO3` answers `EIO=3` in revision 3: healthy. So is a client that goes on with the session over
-polling: netty-socketio answers `EIO=3` without a length too, and means revision 3. A handshake without `EIO` that the client goes on to
-use in revision 4 is rule EIO005.
+A server with `allowEIO3` answers `EIO=3` in revision 3: healthy. So is a client that goes on with the session at
+a server that does not ping: netty-socketio answers `EIO=3` without a length too, and means revision 3. A handshake
+without `EIO` that the client goes on to use in revision 4 is rule EIO005.
 
 ## References
 - socket.io documentation, "Migrating from 2.x to 3.0"; changelog of 3.1.0
@@ -62,12 +62,12 @@ def eio3_client_on_3_0_server(session: Session) -> Iterator[Hit]:
     attempt = session.attempt
     if attempt is None or session.claimed_eio not in ("1", "2", "3") or session.revisions[Side.SERVER] != 4:
         return
-    if not session.on_websocket and session.last_from[Side.CLIENT] is not None:
-        return
-    sign = "pings, which only Engine.IO 4 does" if session.on_websocket else 'answers "0{...}" without a length'
     beats = (session.heartbeats.last, *session.heartbeats.reversed)
     ping = next((beat.ping for beat in beats if beat is not None and beat.side is Side.SERVER), None)
-    shown = ping if session.on_websocket and ping else session.opened
+    if ping is None and session.last_from[Side.CLIENT] is not None:
+        return
+    sign = "pings, which only Engine.IO 4 does" if ping else 'answers "0{...}" without a length'
+    shown = ping or session.opened
     yield Hit(
         evidence(attempt.request.place, Side.CLIENT, f"{attempt.request.method} {attempt.request.target}"),
         evidence(shown, Side.SERVER, sign),

@@ -74,7 +74,15 @@ def pong_missing(session: Session) -> Iterator[Hit]:
         end = f"The {closing.side.label} then {closing_words(closing)}."
     verdict, detail, advice = _blame(session, beat)
     yield Hit(
-        *proof, kind=verdict, lasting=closing is None, verdict=verdict, detail=detail, advice=advice, waited=in_ms(waited), limit=in_ms(limit_ns), end=end
+        *proof,
+        kind=verdict,
+        lasting=closing is None,
+        verdict=verdict,
+        detail=detail,
+        advice=advice,
+        waited=in_ms(waited),
+        limit=in_ms(limit_ns),
+        end=end,
     )
 
 

@@ -17,7 +17,8 @@ Find what blocks the server's event loop (synchronous work, a huge JSON, a debug
 or gevent and eventlet without monkey patching), and move it elsewhere.
 
 ## When it is silent
-When a ping is late but comes before the client gives up, or the client leaves with a goodbye before; over polling, where a ping needs a request to travel on.
+When a ping is late but comes before the client gives up, or the client leaves with a goodbye before; over polling,
+where a ping needs a request to travel on.
 
 ## References
 - Engine.IO protocol, revision 4, "Heartbeat"

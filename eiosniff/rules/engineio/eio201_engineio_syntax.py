@@ -72,4 +72,6 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
             if 0 <= delay <= CLOSED_BECAUSE_NS:
                 proof.append(evidence(closing.place, closing.side, f"{closing_words(closing)}, {in_ms(delay)} later"))
                 reaction = f"the {side.other.label} {closing_words(closing)}"
-        yield Hit(*proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction)
+        yield Hit(
+            *proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction
+        )

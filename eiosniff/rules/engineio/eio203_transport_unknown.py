@@ -15,8 +15,9 @@ with code 0 ("Transport unknown"), python-engineio: "Invalid transport".
 Add `transport=polling` or `transport=websocket` to the URL.
 
 ## When it is silent
-When the refusal says something else (403, 404, the revision, an unknown sid). A transport that exists but is refused by this server is switched off there (another rule). python-engineio takes a
-missing `transport` for polling, which is no fault.
+When the refusal says something else (403, 404, the revision, an unknown sid). A transport that exists but is refused by
+this server is switched off there (another rule). python-engineio takes a missing `transport` for polling, which is no
+fault.
 
 ## References
 - Engine.IO protocol, revision 4, query parameters; engine.io, `lib/server`, error code 0

@@ -16,7 +16,8 @@ Wait for the server's CONNECT reply before the first event. arduinoWebSockets ca
 *WebSocket* is open, which is too early: send CONNECT there, and events later.
 
 ## When it is silent
-In sessions of revision 3, which the server joins by itself; when the server goes on and answers the CONNECT; when the beginning of the session was not captured.
+In sessions of revision 3, which the server joins by itself; when the server goes on and answers the CONNECT; when the
+beginning of the session was not captured.
 
 ## References
 - Socket.IO protocol, revision 5, "Connection to a namespace"

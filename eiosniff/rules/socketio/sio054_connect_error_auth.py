@@ -15,7 +15,8 @@ Read the message: it is the server application's own. Check that the client send
 it looks for it: `auth` in Socket.IO 3 and later, the query in Socket.IO 2.
 
 ## When it is silent
-A refusal that a later CONNECT made good is only worth an info. Silent for messages of the library itself ("Invalid namespace", "Unable to connect"), which have another cause.
+A refusal that a later CONNECT made good is only worth an info. Silent for messages of the library itself ("Invalid
+namespace", "Unable to connect"), which have another cause.
 
 ## References
 - socket.io documentation, "Middlewares" and "Client options", `auth`

@@ -95,7 +95,12 @@ def test_what_the_ledger_keeps_of_a_handshake() -> None:
     (client,) = talk.sessions.clients.values()
     facts = client.websocket_request
     assert facts is not None
-    assert (facts.eio, facts.transports, facts.upgrade, facts.method) == ("4", ("flashsocket", "websocket"), True, "GET")
+    assert (facts.eio, facts.transports, facts.upgrade, facts.method) == (
+        "4",
+        ("flashsocket", "websocket"),
+        True,
+        "GET",
+    )
     assert (facts.user_agent, facts.origin, facts.host, facts.subprotocol) == ("agent/1", "https://a", "example", None)
     assert facts.header_names[:4] == ("Host", "Origin", "X-Odd", "User-Agent")
     assert facts.transport is not None

@@ -8,7 +8,7 @@ from tests.unit.decode.talk_sessions import SECOND, Talk, played, repeated
 
 TRY = "w#> WS EIO=4&transport=websocket\nw#< 101\nw#< open:S#\n"
 LOST = TRY + "w#< close\nw#< FIN\nw#> FIN\n"
-REFUSED = "a#> GET EIO=3&transport=polling\na#< 400 {\"code\":5,\"message\":\"Unsupported protocol version\"}\n"
+REFUSED = 'a#> GET EIO=3&transport=polling\na#< 400 {"code":5,"message":"Unsupported protocol version"}\n'
 POLLED = "a#> GET EIO=4&transport=polling\na#< 200 open:S#\na#> FIN\na#< FIN\n"
 
 
@@ -65,9 +65,8 @@ def test_figures_of_a_loop() -> None:
 
 
 def test_a_goodbye_breaks_a_loop_in_two() -> None:
-    client = _client(played(
-        repeated(LOST + "+ 1", range(3)), repeated(TRY + "w#> 41\nw#> FIN\n+ 1", [3]), repeated(LOST + "+ 1", range(4, 6))
-    ))  # fmt: skip
+    goodbye = repeated(TRY + "w#> 41\nw#> FIN\n+ 1", [3])
+    client = _client(played(repeated(LOST + "+ 1", range(3)), goodbye, repeated(LOST + "+ 1", range(4, 6))))
     assert [loop.lives.count for loop in client.loops] == [3, 2]
 
 

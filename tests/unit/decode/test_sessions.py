@@ -57,7 +57,7 @@ def test_transports_and_connections(
 
 def test_packets_are_counted_over_all_connections(play: Callable[..., Talk]) -> None:
     session = play(
-        UPGRADED.replace("w> 5", f"b> POST {POST} 40~42[\"a\"]\nb< 200 ok\n{POLL}\na< 200 40{{\"sid\":\"x\"}}~6\nw> 5"),
+        UPGRADED.replace("w> 5", f'b> POST {POST} 40~42["a"]\nb< 200 ok\n{POLL}\na< 200 40{{"sid":"x"}}~6\nw> 5'),
         'w> 451-["b",{"_placeholder":true,"num":0}]\nw> hex:ff00\n+ 25\nw< 2\nw> 3',
     ).session
     assert session.engineio_counts == [
@@ -73,16 +73,23 @@ def test_one_connection_carries_several_sessions_of_several_clients() -> None:
         "p> GET EIO=4&transport=polling\np< 200 open:A\np> GET EIO=4&transport=polling\np< 200 open:B",
         "p> POST EIO=4&transport=polling&sid=A 40\np< 200 ok\np> POST EIO=4&transport=polling&sid=B 40/b,\np< 200 ok",
     )
-    assert [(session.sid, list(session.namespaces)) for session in talk.sessions.sessions] == [("A", ["/"]), ("B", ["/b"])]
+    assert [(session.sid, list(session.namespaces)) for session in talk.sessions.sessions] == [
+        ("A", ["/"]),
+        ("B", ["/b"]),
+    ]
     assert talk.names() == []
 
 
 def test_pipelined_requests_are_answered_in_order() -> None:
     talk = played(
         "p> GET EIO=4&transport=polling\np> GET EIO=4&transport=polling\np< 200 open:A\np< 200 open:B",
-        "p> POST EIO=4&transport=polling&sid=A 40/a,\np> POST EIO=4&transport=polling&sid=B 40/b,\np< 200 ok\np< 200 ok",
+        "p> POST EIO=4&transport=polling&sid=A 40/a,\np> POST EIO=4&transport=polling&sid=B 40/b,",
+        "p< 200 ok\np< 200 ok",
     )
-    assert [(session.sid, list(session.namespaces)) for session in talk.sessions.sessions] == [("A", ["/a"]), ("B", ["/b"])]
+    assert [(session.sid, list(session.namespaces)) for session in talk.sessions.sessions] == [
+        ("A", ["/a"]),
+        ("B", ["/b"]),
+    ]
 
 
 def test_two_servers_may_give_the_same_sid() -> None:
@@ -105,7 +112,7 @@ def test_a_sid_that_is_given_again_is_another_session() -> None:
 
 
 def test_an_unknown_sid_that_the_server_answers_is_a_session_from_before(play: Callable[..., Talk]) -> None:
-    talk = play(f"{POLL}\nb> POST {POST} 42[\"a\"]\nb< 200 ok\na< 200 42[\"b\"]")
+    talk = play(f'{POLL}\nb> POST {POST} 42["a"]\nb< 200 ok\na< 200 42["b"]')
     assert talk.session.midstream
     assert talk.session.sid == "S"
     assert talk.session.socketio_counts == [{"EVENT": 1}, {"EVENT": 1}]
@@ -118,7 +125,7 @@ def test_an_unknown_sid_that_the_server_refuses_is_none(answer: str) -> None:
 
 def test_an_upgrade_with_an_unknown_sid_is_a_session_from_before(play: Callable[..., Talk]) -> None:
     session = play(
-        "w> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw< 3probe\nw> 5\nw> 42[\"a\"]\nw< FIN"
+        'w> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw< 3probe\nw> 5\nw> 42["a"]\nw< FIN'
     ).session
     assert session.midstream
     assert session.upgraded
@@ -150,7 +157,7 @@ def test_a_websocket_captured_from_its_middle(first: str, known: bool) -> None:
 
 
 def test_an_open_packet_that_the_capture_lacks_makes_no_foreign_server() -> None:
-    talk = played("w> WS EIO=4&transport=websocket\nw< 101\nw! server\nw> 40\nw< 40{\"sid\":\"x\"}\nw> 42[\"a\"]")
+    talk = played('w> WS EIO=4&transport=websocket\nw< 101\nw! server\nw> 40\nw< 40{"sid":"x"}\nw> 42["a"]')
     assert talk.session.midstream
     assert talk.session.socketio_counts == [{"CONNECT": 1, "EVENT": 1}, {"CONNECT": 1}]
     assert talk.names() == []
@@ -210,8 +217,8 @@ SCRIPTS_OF_ENDS = [
     ("w> 41\nw< FIN", Side.CLIENT, CloseHow.DISCONNECT, True),
     ("w< 41\nw> close 1005", Side.SERVER, CloseHow.DISCONNECT, True),
     # leaving one namespace of two, or joining again, is no goodbye
-    ("w> 40/b,\nw< 40/b,{\"sid\":\"y\"}\nw> 41/b,\nw< FIN", Side.SERVER, CloseHow.FIN, False),
-    ("w> 41\nw> 40\nw< 40{\"sid\":\"z\"}\nw> RST", Side.CLIENT, CloseHow.RST, False),
+    ('w> 40/b,\nw< 40/b,{"sid":"y"}\nw> 41/b,\nw< FIN', Side.SERVER, CloseHow.FIN, False),
+    ('w> 41\nw> 40\nw< 40{"sid":"z"}\nw> RST', Side.CLIENT, CloseHow.RST, False),
 ]
 
 
@@ -302,7 +309,7 @@ def test_a_goodbye_after_a_refusal_ends_the_session_all_the_same() -> None:
     ("script", "outcome", "status"),
     [
         ("a> GET transport=polling\na< 200 open:S", Outcome.OPENED, 200),
-        ("a> GET transport=polling\na< 400 {\"code\":5,\"message\":\"x\"}\na< FIN\na> FIN", Outcome.REFUSED, 400),
+        ('a> GET transport=polling\na< 400 {"code":5,"message":"x"}\na< FIN\na> FIN', Outcome.REFUSED, 400),
         ("a> GET transport=polling\na< 200 <html>", Outcome.FOREIGN, 200),
         ("a> GET transport=polling\na> FIN\na< FIN", Outcome.UNANSWERED, None),
         ("a> GET transport=polling\na< RST", Outcome.UNANSWERED, None),
@@ -331,7 +338,9 @@ def test_what_becomes_of_a_handshake(
 
 
 def test_what_a_client_says_before_the_open_packet_belongs_to_the_session() -> None:
-    assert list(played("w> WS EIO=4&transport=websocket\nw< 101\nw> 40/early,\nw< open:S").session.namespaces) == ["/early"]
+    assert list(played("w> WS EIO=4&transport=websocket\nw< 101\nw> 40/early,\nw< open:S").session.namespaces) == [
+        "/early"
+    ]
 
 
 def test_other_websockets_are_left_alone() -> None:
@@ -462,7 +471,9 @@ def test_memory_of_one_session_is_bounded() -> None:
 
 def test_names_from_the_wire_are_kept_only_in_part() -> None:
     huge = "n" * 30_000
-    session = played(WEBSOCKET, f'w> 40/{huge},\nw< 40/{huge},{{"sid":"{huge}"}}\nw> 42/{huge},1["{huge}"]\nw< 43/{huge},1[]').session
+    session = played(
+        WEBSOCKET, f'w> 40/{huge},\nw< 40/{huge},{{"sid":"{huge}"}}\nw> 42/{huge},1["{huge}"]\nw< 43/{huge},1[]'
+    ).session
     (namespace,) = session.namespaces.values()
     assert len(namespace.name) <= 300
     assert len(namespace.socket_id or "") <= 300
@@ -502,10 +513,10 @@ def test_kinds_of_handshakes_of_one_client_are_bounded() -> None:
 def test_connections_of_a_session_are_counted_once_each() -> None:
     talk = Talk().play(POLLING)
     for _ in range(3):
-        talk.play(repeated(f"c#> POST {POST} 42[\"a\"]\nc#< 200 ok", range(10)))
+        talk.play(repeated(f'c#> POST {POST} 42["a"]\nc#< 200 ok', range(10)))
     assert talk.session.connection_count == len(talk.session.connections) == 11
-    talk.play(repeated(f"d#> POST {POST} 42[\"a\"]\nd#< 200 ok", range(100)))
-    talk.play(repeated(f"d99> POST {POST} 42[\"a\"]\nd99< 200 ok", range(100)))
+    talk.play(repeated(f'd#> POST {POST} 42["a"]\nd#< 200 ok', range(100)))
+    talk.play(repeated(f'd99> POST {POST} 42["a"]\nd99< 200 ok', range(100)))
     assert talk.session.connection_count == 111
     assert len(talk.session.connections) == MAX_CONNECTIONS
     assert talk.session.connections[-1].stream == talk.wires["d99"].conversation.ledger.stream

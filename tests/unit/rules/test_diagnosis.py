@@ -25,7 +25,23 @@ def finding(name: str, *subjects: object, **given: object) -> Finding:
 def rules(subject: type = Session, **explains: str) -> list[Rule]:
     """Rules by name, with the names that each explains."""
     return [
-        Rule(name.upper(), name, subject, Severity.ERROR, "", "", "", "", (), tuple(names.split()), False, "", iter, "", "")
+        Rule(
+            name.upper(),
+            name,
+            subject,
+            Severity.ERROR,
+            "",
+            "",
+            "",
+            "",
+            (),
+            tuple(names.split()),
+            False,
+            "",
+            iter,
+            "",
+            "",
+        )
         for name, names in explains.items()
     ]
 
@@ -38,7 +54,7 @@ def shape(diagnoses: list[Diagnosis]) -> list[str]:
     ("found", "expected"),
     [
         ([finding("loop"), finding("cause")], ["cause + loop"]),
-        ([finding("pauses"), finding("loop"), finding("cause")], ["cause + loop + pauses"]),
+        ([finding("pauses"), finding("loop"), finding("cause")], ["cause + pauses + loop"]),
         ([finding("pauses"), finding("loop")], ["loop + pauses"]),
         ([finding("loop", A), finding("cause", B)], ["loop", "cause"]),
         ([finding("loop", AT_SERVER), finding("cause", AT_SERVER)], ["loop", "cause"]),

@@ -50,7 +50,7 @@ def ledgers(*addresses: str, library: str = "", sessions: int = 1) -> Ledgers:
 
 def at_opening(session: object) -> Iterator[Hit]:
     assert isinstance(session, Session)
-    yield seen(session.opened.number)
+    yield Hit(evidence(session.opened, Side.CLIENT, "x"))
 
 
 def no_fix(*_: object) -> list[str]:
@@ -64,7 +64,12 @@ def one(rules: Rule | list[Rule], given: Ledgers, fixes: FixSource = no_fix) -> 
 
 def test_a_hit_becomes_a_finding() -> None:
     finding = one(made(at_opening), ledgers("10.0.0.7"))
-    assert (finding.rule, finding.name, finding.severity, finding.capture) == ("EIO900", "made-up", Severity.ERROR, "a.pcap")
+    assert (finding.rule, finding.name, finding.severity, finding.capture) == (
+        "EIO900",
+        "made-up",
+        Severity.ERROR,
+        "a.pcap",
+    )
     assert finding.summary == "10.0.0.7 at 10.0.0.2:3000"
     assert (finding.occurrences, finding.period_ns, finding.certainty) == (1, None, Certainty.CERTAIN)
     assert [item.packet for item in finding.evidence] == [10]
@@ -145,9 +150,7 @@ def test_evidence_is_in_packet_order_and_each_once() -> None:
         ([], False, Certainty.LIKELY, False, Certainty.LIKELY),
     ],
 )
-def test_certainty(
-    gaps: list[int], midstream: bool, given: Certainty, tolerates: bool, expected: Certainty
-) -> None:
+def test_certainty(gaps: list[int], midstream: bool, given: Certainty, tolerates: bool, expected: Certainty) -> None:
     def check(session: object) -> Iterator[Hit]:
         yield Hit(evidence(place(10), None, "x"), evidence(place(20), None, "y"), certainty=given, doubt="why")
 
@@ -195,7 +198,10 @@ def test_a_hit_on_the_capture_may_name_a_client_and_a_server() -> None:
         yield Hit(evidence(place(1), None, "x"), client="10.9.9.9", server=Endpoint("::1", 80))
 
     found = judge([made(check, CaptureSummary)], ledgers("10.0.0.7", library="node"), no_fix)
-    assert [finding.summary for finding in found] == ["10.0.0.7 (Node 1 or later) at 10.0.0.2:3000", "10.9.9.9 at [::1]:80"]
+    assert [finding.summary for finding in found] == [
+        "10.0.0.7 (Node 1 or later) at 10.0.0.2:3000",
+        "10.9.9.9 at [::1]:80",
+    ]
 
 
 def test_the_fix_for_the_library_comes_before_the_general_one() -> None:
