@@ -6,6 +6,8 @@ The order of the keys is part of the contract, and the same report gives the sam
 import json
 from typing import Any
 
+import msgspec
+
 from eiosniff.model.finding import Diagnosis, Evidence, Finding, Report, Severity
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import CaptureSummary, Identity, Session
@@ -24,8 +26,10 @@ _Object = dict[str, Any]
 
 def render(report: Report, redactor: Redactor) -> str:
     """The report as one JSON document with a newline at its end."""
-    document = json.dumps(_Writer(report, redactor).document(), ensure_ascii=False, indent=2, allow_nan=False)
-    return json_safe(document) + "\n"
+    compact = json.dumps(_Writer(report, redactor).document(), ensure_ascii=False, allow_nan=False)
+    # json indents in Python, object by object; a lone surrogate becomes the escape that JSON has for it.
+    indented = msgspec.json.format(compact.encode("utf-8", "backslashreplace"), indent=2)
+    return json_safe(indented.decode()) + "\n"
 
 
 class _Writer:
