@@ -1,6 +1,7 @@
 """The sessions in the text report: under each pair of a client and a server, a line a session."""
 
 from itertools import chain, islice
+from operator import attrgetter
 
 from rich.text import Text
 
@@ -41,7 +42,8 @@ def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
     """The first sessions of the report, and how many more there are."""
     with_sid = page.width >= _ROOM_FOR_SID
     by_peers: dict[str, list[Row]] = {}
-    for session in islice(report.sessions, _MAX_SESSIONS):
+    # The report ranks sessions to say which ones to show; shown, they read best in the order in which they began.
+    for session in sorted(islice(report.sessions, _MAX_SESSIONS), key=attrgetter("index")):
         peers = _peers(session, redactor)
         by_peers.setdefault(peers, [Text(peers)]).append(_row(session, redactor, with_sid=with_sid))
     rows = list(chain.from_iterable(by_peers.values()))

@@ -113,7 +113,7 @@ class _TextReport:
         self.fix(finding.fix)
         self.proof(finding)
         for at, consequence in enumerate(diagnosis.consequences):
-            text = f"{self.prose(consequence.summary or consequence.title)} ({consequence.name})"
+            text = f"{self.prose(consequence.hence or consequence.title)} ({consequence.name})"
             self.labelled("" if at else "Hence", text)
 
     def headline(self, finding: Finding) -> None:

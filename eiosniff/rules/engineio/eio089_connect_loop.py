@@ -47,7 +47,7 @@ QUICK_RETURN_NS = 10 * NS_PER_S
     why="Something ends each session, or refuses it, right away; the client library tries again for ever.",
     fix=("Look at what comes right before each end (eiosniff decode), and at the server's log of that moment.",),
     explains=("no-backoff",),
-    hence="{count} connections in a row, each over after {length}; it tries again {pause} later",
+    hence="{count} connections in a row, each over after {length}; the next try {pause} later",
 )
 def connect_loop(client: Client) -> Iterator[Hit]:
     """See the module."""

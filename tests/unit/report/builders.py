@@ -102,7 +102,7 @@ def loop(**changes: object) -> Finding:
     """A consequence of `finding()`."""
     merged: dict[str, object] = {
         "rule": "EIO089", "name": "connect-loop", "title": "The client connects again and again",
-        "summary": "3 sessions of 20 s lost and opened again after 0.5 s", "evidence": evidence(2), "fix": [],
+        "hence": "3 sessions of 20 s lost and opened again after 0.5 s", "evidence": evidence(2), "fix": [],
     }  # fmt: skip
     return finding(**(merged | changes))
 

@@ -61,7 +61,7 @@ def many() -> Report:
             ),
         ],
         sessions=[*(session(index) for index in range(1, 5)), *polling, *(session(index) for index in range(12, 40))],
-        diagnoses=[Diagnosis(doubtful, [loop(), loop(name="no-backoff", summary="Twice a second.")]), Diagnosis(note)],
+        diagnoses=[Diagnosis(doubtful, [loop(), loop(name="no-backoff", hence="Twice a second.")]), Diagnosis(note)],
         sessions_total=1_250,
         sessions_folded=1_211,
     )  # fmt: skip
