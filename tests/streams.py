@@ -1,5 +1,6 @@
 """TCP and the stack as tests look at them: crafted segments, who listens to a `FlowTable`, and ledgers as plain values."""
 
+import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -17,6 +18,7 @@ from eiosniff.decode.segments import ACK, FIN, RST, SYN
 from eiosniff.decode.stack import Stack
 from eiosniff.decode.tcp import FlowTable
 from eiosniff.errors import CaptureError
+from eiosniff.model.batch import Int64s, LinkType, PacketBatch
 from eiosniff.model.http import HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import CaptureSummary
@@ -72,6 +74,29 @@ def segments(sent: Sequence[Sent], first: int = 1, every_ms: float = 1) -> TcpSe
         payload_wire=np.array([len(each.data) if each.wire is None else each.wire for each in sent], np.int64),
         buffer=b"".join(data),
     )
+
+
+def packets(sent: Sequence[Sent], first: int = 1) -> PacketBatch:
+    """The same as captured packets: IPv4 without a link layer."""
+    found = segments(sent, first)
+    captured = []
+    for index, each in enumerate(sent):
+        source, destination = int(found.source[index]), int(found.destination[index])
+        wire = int(found.payload_wire[index])
+        ip = struct.pack(">BBHHHBBHII", 0x45, 0, 40 + wire, 0, 0, 64, 6, 0, source >> 16, destination >> 16)
+        ports = source & 0xFFFF, destination & 0xFFFF
+        numbers = int(found.seq[index]), int(found.ack[index])
+        tcp = struct.pack(">HHIIBBHHH", *ports, *numbers, 0x50, int(found.flags[index]), 65535, 0, 0)
+        captured.append(ip + tcp + each.data)
+    return raw_packets(captured, found.number, found.ts_ns, found.payload_wire - found.payload_captured)
+
+
+def raw_packets(captured: Sequence[bytes], number: Int64s, ts_ns: Int64s, cut: Int64s | int = 0) -> PacketBatch:
+    """Captured IPv4 packets, of which the last `cut` bytes are missing."""
+    lengths = np.array([len(each) for each in captured], np.int64)
+    link_type = np.full(len(captured), LinkType.IPV4, np.int64)
+    offset = lengths.cumsum() - lengths
+    return PacketBatch(number, ts_ns, offset, lengths, lengths + cut, link_type, b"".join(captured))
 
 
 @dataclass

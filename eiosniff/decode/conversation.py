@@ -40,9 +40,9 @@ class Conversation:
     Bytes come before the events of other connections that were captured at the same time are handled. So the session
     layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
 
-    `attempts`, `unknown`, `session`, `attempt`, `polled` and `lossy` belong to the session layer: the handshake requests
-    under way, those with a sid that it does not know, what the WebSocket of this connection is part of, the session
-    that was polled here last, and whether bytes are missing.
+    `attempts`, `unknown`, `session`, `attempt`, `polled` and `lossy` belong to the session layer: the handshake
+    requests under way, those with a sid that it does not know, what the WebSocket of this connection is part of, the
+    session that was polled here last, and whether bytes are missing.
     """
 
     flow: Flow

@@ -20,10 +20,7 @@ def ping(session: Session, side: Side, place: PacketRef) -> Beat:
     else:
         ledger.unanswered.add(beat, place.ts_ns)
     before = ledger.last.ping if ledger.last else session.opened
-    pause = place.ts_ns - before.ts_ns
-    if pause > ledger.pauses.maximum or ledger.longest_pause_before is None:
-        ledger.longest_pause_before = place
-    ledger.pauses.add(pause)
+    ledger.pauses.add(place.ts_ns - before.ts_ns)
     ledger.pings += 1
     ledger.last = beat
     return beat
@@ -40,10 +37,12 @@ def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
         beat = ledger.reversed.last
         if beat is not None:
             beat.pong = beat.pong or place
+            beat.ping_acked = None
         return beat
     if beat is None:
         return None
     beat.pong = place
+    beat.ping_acked = None
     ledger.pending = None
     ledger.pongs += 1
     delay = place.ts_ns - beat.ping.ts_ns

@@ -33,7 +33,8 @@ _REFUSAL_LENGTH = 300
 _TYPE_LABELS = [kind.label for kind in EioType]
 _SIO_LABELS = [kind.name for kind in SioType]
 
-Watcher = Callable[[Side, PacketRef, Callable[[PacketRef], None]], None]
+# Asks TCP for the acknowledgement of a ping: (connection, stream offset after it, the ping).
+Watcher = Callable[[Conversation, int, Beat], None]
 Listener = Callable[[DecodedPacket], None]
 
 
@@ -42,6 +43,8 @@ class SessionState:
     """What decoding a session needs beyond its ledger."""
 
     session: Session
+    watch: Watcher
+    listener: Listener | None
     joiners: tuple[AttachmentJoiner, AttachmentJoiner] = field(
         default_factory=lambda: (AttachmentJoiner(Side.CLIENT), AttachmentJoiner(Side.SERVER))
     )
@@ -60,30 +63,30 @@ class SessionState:
         session = self.session
         return session.revisions[side] or session.engineio or 4
 
-    def engineio(self, packet: EioPacket, stream: int, watch: Watcher, listener: Listener | None) -> None:
-        """Take one Engine.IO packet. `watch` asks TCP for the acknowledgement of the bytes that carried it."""
+    def engineio(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
+        """Take one Engine.IO packet; `end` is the stream offset after the bytes that carried it."""
         session = self.session
+        stream = conversation.ledger.stream
         side = packet.side
         session.last = packet.place
         session.last_from[side] = packet.place
         kind = packet.type
         if kind < 0:
             self._not_engineio(packet)
-            if listener:
-                self._tell(listener, packet, stream, None, "not an Engine.IO packet")
+            if self.listener:
+                self._tell(self.listener, packet, stream, None, "not an Engine.IO packet")
             return
         self.spoke_engineio[side] = True
         counts = session.engineio_counts[side]
         label = _TYPE_LABELS[kind]
         counts[label] = counts.get(label, 0) + 1
         if kind == EioType.MESSAGE:
-            self._message(packet, stream, listener)
+            self._message(packet, stream)
             return
-        session.recent.append(self._said(packet))
         if kind == EioType.PING and packet.data != b"probe":
-            self._ping(packet, watch)
+            self._ping(packet, conversation, end)
         elif kind == EioType.PONG and packet.data != b"probe":
-            self._pong(packet, watch)
+            self._pong(packet)
         elif kind == EioType.UPGRADE and side is Side.CLIENT and packet.transport is Transport.WEBSOCKET:
             session.upgraded = session.upgraded or packet.place
             self.carrier = stream if self.carrier is None else self.carrier
@@ -91,8 +94,8 @@ class SessionState:
         elif kind == EioType.CLOSE:
             self._goodbye(side, packet.place)
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
-        if listener:
-            self._tell(listener, packet, stream, None, "")
+        if self.listener:
+            self._tell(self.listener, packet, stream, None, "")
 
     def close(self, closing: Closing) -> None:
         """Record how the session ended, if that is not known yet."""
@@ -115,34 +118,21 @@ class SessionState:
     def _not_engineio(self, packet: EioPacket) -> None:
         said = self._said(packet)
         session, side = self.session, packet.side
-        session.recent.append(said)
         ledger = session.odd if self.spoke_engineio[side] else session.foreign
         ledger[side].add(said, packet.place.ts_ns)
 
-    def _ping(self, packet: EioPacket, watch: Watcher) -> None:
-        session, side = self.session, packet.side
+    def _ping(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
+        side = packet.side
         if side is Side.SERVER:
             self._speaks(4)  # up to revision 3 a server never pings
-        beat = heartbeat.ping(session, side, packet.place)
+        self.watch(conversation, end, heartbeat.ping(self.session, side, packet.place))
 
-        def acknowledged(place: PacketRef, beat: Beat = beat) -> None:
-            beat.ping_acked = place
-
-        watch(side, packet.place, acknowledged)
-
-    def _pong(self, packet: EioPacket, watch: Watcher) -> None:
+    def _pong(self, packet: EioPacket) -> None:
         session, side = self.session, packet.side
         if side is Side.SERVER and (session.pinger is Side.CLIENT or not session.heartbeats.pings):
             # netty-socketio frames its answers as in revision 4 for clients of revision 3 too, and answers their pings.
             self._speaks(3)
-        beat = heartbeat.pong(session, side, packet.place)
-        if beat is None:
-            return
-
-        def acknowledged(place: PacketRef, beat: Beat = beat) -> None:
-            beat.pong_acked = place
-
-        watch(side, packet.place, acknowledged)
+        heartbeat.pong(session, side, packet.place)
 
     def _speaks(self, revision: int) -> None:
         """The heartbeat shows which revision the server speaks, whatever its framing or the client's claim said."""
@@ -154,17 +144,22 @@ class SessionState:
 
     # ------------------------------------------------------------------ Socket.IO
 
-    def _message(self, packet: EioPacket, stream: int, listener: Listener | None) -> None:
-        side = packet.side
+    def _message(self, packet: EioPacket, stream: int) -> None:
+        side, listener = packet.side, self.listener
+        joiner = self.joiners[side]
         if packet.binary:
-            self._joined(packet, stream, self.joiners[side].feed(packet), listener)
+            self._joined(packet, stream, joiner.feed(packet))
             return
-        self.session.recent.append(self._said(packet))
         decoded = decode_packet(packet)
         if isinstance(decoded, SioPacket):
             if decoded.attachments_expected:
                 self.headers[side] = packet
-            self._joined(packet, stream, self.joiners[side].feed(decoded), listener)
+            if decoded.attachments_expected or joiner.waiting:
+                self._joined(packet, stream, joiner.feed(decoded))
+                return
+            self._socketio(decoded)
+            if listener:
+                self._tell(listener, packet, stream, decoded, "")
             return
         if decoded.looks_like_socketio:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
@@ -172,10 +167,11 @@ class SessionState:
             wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else "not Socket.IO"
             self._tell(listener, packet, stream, None, wanted)
 
-    def _joined(self, packet: EioPacket, stream: int, joined: Joined | None, listener: Listener | None) -> None:
+    def _joined(self, packet: EioPacket, stream: int, joined: Joined | None) -> None:
         """What the joiner made of a packet: anomalies, and packets that are whole now."""
         if joined is None:
             return
+        listener = self.listener
         for anomaly in joined.anomalies:
             self.anomaly(anomaly)
             if listener and not joined.packets:

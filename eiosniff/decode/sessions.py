@@ -20,7 +20,7 @@ from eiosniff.decode.facts import (
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.peers import Peers
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport
-from eiosniff.model.engineio import EioPacket, EioType, OpenPacket, ServerError, Transport
+from eiosniff.model.engineio import EioType, OpenPacket, ServerError, Transport
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import (
@@ -51,13 +51,12 @@ _CLOSES = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 class Sessions:
     """All sessions, clients and servers of one capture.
 
-    `watch` asks TCP for the acknowledgement of bytes of a conversation: (conversation, side, stream offset, packet that
-    brought them, what to call). `listener` hears every packet (for `eiosniff decode`). `path`: only requests under it.
+    `watch` asks TCP for the acknowledgement of a ping. `listener` hears every packet (for `eiosniff decode`). `path`: only requests under it.
     """
 
     def __init__(
         self,
-        watch: Callable[[Conversation, Side, int, PacketRef, Callable[[PacketRef], None]], None],
+        watch: Watcher,
         listener: Listener | None = None,
         path: str | None = None,
     ) -> None:
@@ -194,7 +193,7 @@ class Sessions:
         session.revisions[Side.SERVER] = payload.revision_shape
         session.requests_answered += 1
         for packet in packets:
-            self._packet(conversation, session, packet, response.end)
+            self._states[session].engineio(packet, conversation, response.end)
 
     def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:
         attempt.status = response.status
@@ -254,7 +253,7 @@ class Sessions:
         if message.missing or not message.complete:  # what has a hole (read as zeros) or is cut says nothing
             packets = [packet for packet in packets[: None if message.complete else -1] if b"\0" not in packet.data]
         for packet in packets:
-            self._packet(conversation, session, packet, message.end)
+            self._states[session].engineio(packet, conversation, message.end)
 
     # ------------------------------------------------------------------ WebSocket
 
@@ -297,7 +296,7 @@ class Sessions:
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
             uses[-1].last = message.last
-        self._packet(conversation, session, packet, message.end)
+        self._states[session].engineio(packet, conversation, message.end)
 
     def _ws_without_session(self, conversation: Conversation, message: WsMessage) -> Session | None:
         """The first messages after an upgrade without a sid: the server should open a session."""
@@ -404,15 +403,6 @@ class Sessions:
 
     # ------------------------------------------------------------------ sessions
 
-    def _packet(self, conversation: Conversation, session: Session, packet: EioPacket, end: int) -> None:
-        """One Engine.IO packet; `end` is the stream offset after the bytes that carried it."""
-
-        def watch(side: Side, place: PacketRef, acknowledged: Callable[[PacketRef], None]) -> None:
-            self._watch(conversation, side, end, place, acknowledged)
-
-        watcher: Watcher = watch
-        self._states[session].engineio(packet, conversation.ledger.stream, watcher, self._listener)
-
     def _open(
         self,
         conversation: Conversation,
@@ -481,7 +471,7 @@ class Sessions:
         client.sessions += 1
         server.sessions += 1
         self.sessions.append(session)
-        self._states[session] = SessionState(session)
+        self._states[session] = SessionState(session, self._watch, self._listener)
         if sid:
             self._by_sid[ledger.server, sid] = session
         return session

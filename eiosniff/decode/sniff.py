@@ -45,7 +45,7 @@ def sniff(data: bytes, midstream: bool) -> Protocol:
         websocket = _websocket(data)
         if websocket is not None:
             return websocket
-    if len(data) < _LONGEST and any(start.startswith(data) for start in (*_METHODS, _STATUS)):
+    if len(data) < _LONGEST and any(start.startswith(data) for start in (*_METHODS, _STATUS, *_TLS_RECORDS)):
         return Protocol.UNKNOWN_YET
     return Protocol.OTHER
 
@@ -108,8 +108,8 @@ class Sniffer:
         self._said[way] += data
         self._tries += 1
         protocol = sniff(self._said[way], self._midstream)
-        if protocol is Protocol.OTHER and self._midstream and self._tries < MIDSTREAM_TRIES:
+        if protocol is Protocol.OTHER and self._midstream:
             protocol = sniff(data, midstream=True)
-            if protocol is Protocol.OTHER:
-                return Protocol.UNKNOWN_YET
+            if protocol in (Protocol.OTHER, Protocol.UNKNOWN_YET):
+                return Protocol.UNKNOWN_YET if self._tries < MIDSTREAM_TRIES else Protocol.OTHER
         return protocol

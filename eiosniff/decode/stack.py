@@ -9,8 +9,8 @@ only the second step may look beyond one, and its result does not depend on wher
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter, itemgetter
 
 from eiosniff.decode.conversation import Conversation, Event
@@ -24,6 +24,7 @@ from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.session import (
+    Beat,
     CaptureSummary,
     ConnectFailure,
     Connection,
@@ -62,6 +63,7 @@ class Stack:
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
         self._events: list[Event] = []
+        self._pings: list[tuple[Flow, int, int, Beat]] = []  # in the batch at hand
         self._begun: list[Conversation] = []  # in the batch at hand
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
@@ -83,7 +85,7 @@ class Stack:
         """Decode a batch."""
         self._flows.feed(self._packets.decode(batch))
         self._hand_on()
-        self._flows.resolve_watches()
+        self._resolve_pings()
 
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
@@ -208,15 +210,16 @@ class Stack:
             midstream=flow.midstream,
         )
 
-    def _watch(
-        self,
-        conversation: Conversation,
-        side: Side,
-        offset: int,
-        place: PacketRef,
-        acknowledged: Callable[[PacketRef], None],
-    ) -> None:
-        self._flows.watch(conversation.flow, Watch(side, offset, max(self._order, place.number), acknowledged))
+    def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:
+        self._pings.append((conversation.flow, end, max(self._order, beat.ping.number), beat))
+
+    def _resolve_pings(self) -> None:
+        """Look for the acknowledgements of pings that have no answer by now: of others nobody will ask."""
+        for flow, end, after, beat in self._pings:
+            if beat.pong is None:
+                self._flows.watch(flow, Watch(beat.side, end, after, partial(_acknowledge, beat)))
+        self._pings.clear()
+        self._flows.resolve_watches()
 
     def _chosen(self, flow: Flow) -> bool:
         return not self._ports or not self._ports.isdisjoint(end & 0xFFFF for end in flow.ends)
@@ -296,3 +299,8 @@ class Stack:
             place = place.tb_next
         where = f"{place.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{place.tb_lineno}" if place else "?"
         self._crashes.setdefault(f"{type(bug).__name__} in {where}", []).append(conversation)
+
+
+def _acknowledge(beat: Beat, place: PacketRef) -> None:
+    if beat.pong is None:
+        beat.ping_acked = place

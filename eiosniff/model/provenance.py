@@ -18,7 +18,10 @@ class Side(IntEnum):
     @property
     def other(self) -> "Side":
         """The peer of this side."""
-        return Side(1 - self)
+        return _OTHER[self]
+
+
+_OTHER = (Side.SERVER, Side.CLIENT)
 
 
 class PacketRef(NamedTuple):

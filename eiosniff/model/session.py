@@ -4,7 +4,6 @@ Rules look at nothing else. Every ledger is bounded: counters, running figures (
 and the last of what may repeat. They state facts and judge nothing.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -97,16 +96,14 @@ class Attempt:
 class Beat:
     """One ping, and its pong if it came.
 
-    `ping_acked` and `pong_acked` are the first captured packets whose TCP acknowledgement covers them: they tell a
-    frozen peer (acknowledged by its kernel) from a dead network.
+    `ping_acked` is, as long as there is no pong, the first captured packet whose TCP acknowledgement covers the ping:
+    it tells a frozen peer (acknowledged by its kernel) from a dead network.
     """
 
     ping: PacketRef
     side: Side
     pong: PacketRef | None = None
     ping_acked: PacketRef | None = None
-    pong_acked: PacketRef | None = None
-    retransmitted: int = 0
 
     @property
     def delay_ns(self) -> int | None:
@@ -132,7 +129,6 @@ class Heartbeats:
     slowest: Beat | None = None
     unanswered: Tally[Beat] = field(default_factory=Tally)
     reversed: Tally[Beat] = field(default_factory=Tally)
-    longest_pause_before: PacketRef | None = None
 
 
 class NamespaceState(Enum):
@@ -273,7 +269,6 @@ class Session:
     anomaly_count: int = 0
     connections: list[ConnectionUse] = field(default_factory=list)
     connection_count: int = 0
-    recent: deque[Said] = field(default_factory=lambda: deque(maxlen=8))
     ack_delays: dict[str, Sketch] = field(default_factory=dict)
     gaps: list[int] = field(default_factory=list)  # packets that showed one in its connections, capped
     midstream: bool = False
@@ -304,10 +299,6 @@ class Session:
     def on_websocket(self) -> bool:
         """Whether the session lives (lived, at its end) on a WebSocket."""
         return self.upgraded is not None or self.transports[:1] == [Transport.WEBSOCKET]
-
-    def last_client_said(self) -> Said | None:
-        """The client's last packet, if it is among the recent ones."""
-        return next((said for said in reversed(self.recent) if said.side is Side.CLIENT), None)
 
 
 @dataclass(slots=True, frozen=True)
