@@ -59,15 +59,17 @@ class StreamBuffer:
 
     def append(self, chunk: StreamChunk) -> bool:
         """Take the next bytes; True when there are as many as `need` asked for."""
-        orders = [chunk.delivered] * len(chunk.numbers) if chunk.delivered else chunk.numbers
-        offsets = [chunk.offset + start for start in chunk.starts]
+        numbers = chunk.numbers
+        orders = [chunk.delivered] * len(numbers) if chunk.delivered else numbers
+        offsets = [chunk.offset] if len(numbers) == 1 else [chunk.offset + start for start in chunk.starts]
         goes_on = self._goes_on(chunk, orders[0])
         if self.pos == len(self.data) and not self._parts:  # nothing is left over: no copy
             if goes_on:
                 offsets[0] = self._offsets[-1]
             self.data, self.pos, self.base = chunk.data, 0, chunk.offset
-            self._offsets, self._numbers, self._times, self._orders = offsets, chunk.numbers, chunk.times, orders
-            self._holes.clear()
+            self._offsets, self._numbers, self._times, self._orders = offsets, numbers, chunk.times, orders
+            if self._holes:
+                self._holes.clear()
         else:
             # New lists: those of the chunk that came first are not ours to change.
             self._offsets = self._offsets + offsets[goes_on:]

@@ -6,6 +6,7 @@ then handed to the session layer in the order of the captured packet that comple
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
@@ -14,7 +15,7 @@ from eiosniff.decode.flow import Flow
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Attempt, Connection, Session
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
@@ -24,8 +25,7 @@ Record = HttpRequest | HttpResponse | Upgrade | WsMessage | WsControl | Anomaly 
 Reader = WebSocketReader | HttpConnection
 
 
-@dataclass(slots=True, eq=False)
-class Event:
+class Event(NamedTuple):
     """A record, and its place in the order of the whole capture."""
 
     order: int
@@ -81,7 +81,7 @@ class Conversation:
     ) -> "Conversation":
         """A WebSocket connection whose handshake was not captured."""
         self = cls(flow, ledger, events, crashed)
-        for side in Side:
+        for side in SIDES:
             self.websocket[side] = WebSocketReader(side, None, None, midstream=True)
         return self
 
@@ -146,17 +146,17 @@ class Conversation:
     def _take(self, records: Sequence[Record], order: int) -> None:
         """Append records; `order` is the packet at hand where it did not bring the records' last bytes itself."""
         for record in records:
-            if isinstance(record, Anomaly | Desync):
+            if isinstance(record, WsMessage | HttpRequest | HttpResponse | WsControl):
+                order = max(order, record.order)
+            elif isinstance(record, Anomaly | Desync):
                 order = max(order, record.place.number)
             elif isinstance(record, Upgrade):
                 if self.http is None:
                     self._switch_again(order)
-                else:
-                    self._append(order, record)
-                    self._switch(record, self.http, order)
+                    continue
+                self._append(order, record)
+                self._switch(record, self.http, order)
                 continue
-            elif isinstance(record, HttpRequest | HttpResponse | WsMessage | WsControl):
-                order = max(order, record.order)
             self._append(order, record)
 
     def _append(self, order: int, record: Record) -> None:
@@ -175,7 +175,7 @@ class Conversation:
             response.header(b"sec-websocket-extensions") if response else None,
             request.header(b"sec-websocket-extensions") if request else None,
         )
-        for side in Side:
+        for side in SIDES:
             buffer = http.take(side)
             if not len(buffer):
                 continue

@@ -1,5 +1,6 @@
 """Facts of HTTP requests and responses that the session ledgers keep: what was asked for, and who seems to speak."""
 
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
@@ -32,6 +33,7 @@ class Query(NamedTuple):
         return tuple(value for key, value in self.parameters if key == name)
 
 
+@lru_cache(1024)  # each is asked for twice: when the request comes, and when its answer does
 def parse_target(target: bytes) -> Query:
     """Split a request target (origin form or absolute form, RFC 9112, section 3.2)."""
     text = target[:8192].decode("latin-1")

@@ -51,7 +51,8 @@ _CLOSES = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 class Sessions:
     """All sessions, clients and servers of one capture.
 
-    `watch` asks TCP for the acknowledgement of a ping. `listener` hears every packet (for `eiosniff decode`). `path`: only requests under it.
+    `watch` asks TCP for the acknowledgement of a ping. `listener` hears every packet (for `eiosniff decode`). `path`:
+    only requests under it.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ only the second step may look beyond one, and its result does not depend on wher
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 
 from eiosniff.decode.conversation import Conversation, Event
 from eiosniff.decode.flow import Flow
@@ -22,7 +22,7 @@ from eiosniff.decode.sniff import Protocol, Sniffer
 from eiosniff.decode.tcp import FlowTable
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
-from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
+from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import (
     Beat,
     CaptureSummary,
@@ -104,7 +104,7 @@ class Stack:
             conversation.ledger.stream = conversation.flow.stream
         self._begun.clear()
         events = self._events
-        events.sort(key=attrgetter("order"))
+        events.sort(key=itemgetter(0))
         for event in events:
             self._handle(event)
         events.clear()
@@ -188,7 +188,7 @@ class Stack:
         if isinstance(conversation, Conversation):
             ledger = conversation.ledger
             ledger.last = flow.last
-            ledger.retransmissions = [flow.direction(side).retransmissions for side in Side]
+            ledger.retransmissions = [flow.direction(side).retransmissions for side in SIDES]
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = replaced.ts_ns if replaced else self.summary.last_ns or flow.last.ts_ns

@@ -22,6 +22,8 @@ class Side(IntEnum):
 
 
 _OTHER = (Side.SERVER, Side.CLIENT)
+# Both sides; iterating over the enumeration itself is slow, and some loops run for each connection.
+SIDES = (Side.CLIENT, Side.SERVER)
 
 
 class PacketRef(NamedTuple):

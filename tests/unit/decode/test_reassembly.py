@@ -67,7 +67,9 @@ CASES: dict[str, tuple[list[tuple[int, bytes]], list[bytes | int], int]] = {
 
 @pytest.mark.parametrize(("segments", "said", "retransmissions"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("origin", [100, (1 << 32) - 1, (1 << 32) - 3, (1 << 31) - 2])
-def test_segments(segments: list[tuple[int, bytes]], said: list[bytes | int], retransmissions: int, origin: int) -> None:
+def test_segments(
+    segments: list[tuple[int, bytes]], said: list[bytes | int], retransmissions: int, origin: int
+) -> None:
     peer = Peer(origin)
     for seq, data in segments:
         peer.send((seq - 100 + origin) % (1 << 32), data)

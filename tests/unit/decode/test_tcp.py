@@ -192,7 +192,9 @@ def test_hole_that_nothing_fills_is_a_gap_at_the_end() -> None:
     assert kinds(each) == [EndKind.CAPTURE_ENDED] * 2
 
 
-def test_hole_in_which_the_receiver_has_nothing_is_given_up_when_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hole_in_which_the_receiver_has_nothing_is_given_up_when_too_much_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("eiosniff.decode.reassembly.MAX_HELD_SEGMENTS", 2)
     each = one([*HELLO, *(Sent(C, "A", 1002 + at, b"x") for at in range(3))])
     assert [gap.reason for gap in each.gaps[C]] == [GapReason.LIMIT]
@@ -231,7 +233,11 @@ def test_reset() -> None:
 
 def test_bytes_in_flight_after_a_reset_still_count() -> None:
     """The client has not heard of the reset yet when it sends them."""
-    flight = [Sent(C, "PA", ASKED, b"one", at_ms=20), Sent(S, "R", ANSWERED, at_ms=21), Sent(C, "FA", ASKED + 3, b"two")]
+    flight = [
+        Sent(C, "PA", ASKED, b"one", at_ms=20),
+        Sent(S, "R", ANSWERED, at_ms=21),
+        Sent(C, "FA", ASKED + 3, b"two"),
+    ]
     each = one([*HELLO, *TALK, Sent(S, "R", ANSWERED, at_ms=10), *flight])
     assert each.data(C) == REQUEST + b"onetwo"
     assert each.closed == 9
