@@ -1,10 +1,11 @@
-"""TCP and the stack as tests look at them: crafted segments, who listens to a `FlowTable`, and ledgers as plain values."""
+"""TCP and the stack as tests look at them: crafted segments, a listener of `FlowTable`, ledgers as plain values."""
 
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -290,4 +291,4 @@ def _names(value: Any) -> Iterator[str]:
 def batches(cuts: Iterable[int], count: int) -> Iterator[tuple[int, int]]:
     """The ranges into which `cuts` (any order, any value) divide so many packets."""
     places = sorted({0, count, *(cut % (count + 1) for cut in cuts)})
-    yield from zip(places, places[1:], strict=False)
+    yield from pairwise(places)

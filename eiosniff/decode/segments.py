@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eiosniff.decode.reassembly import SEQUENCE_MASK
-from eiosniff.model.provenance import PacketRef
+from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.tcp import StreamChunk
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
@@ -122,9 +123,7 @@ class SortedSegments:
         self.sub_ts: list[int] = times[sub].tolist()
         self.sub_length: list[int] = captured[sub].tolist()
         self._taken = taken
-        offsets = segments.payload_offset[taken]
-        self._sub_offset: list[int] = offsets.tolist()
-        self._sub_end: list[int] = (offsets + captured[sub]).tolist()
+        self._sub_offset: list[int] = segments.payload_offset[taken].tolist()
         self._buffer = memoryview(segments.buffer) if segments.plain else None
 
     def _disordered(
@@ -217,16 +216,28 @@ class SortedSegments:
         """The packet of a sub row."""
         return PacketRef(self.sub_number[index], self.sub_ts[index])
 
-    def join(self, begin: int, stop: int) -> bytes:
-        """The payload of a run."""
+    def chunk(self, run: int, side: Side, offset: int) -> StreamChunk | None:
+        """The payload of a run, which begins at a stream offset; None if it has none."""
+        begin, stop = self.run_start[run], self.run_start[run + 1]
         buffer = self._buffer
+        if stop - begin == 1:  # as most are
+            length = self.sub_length[begin]
+            if not length:
+                return None
+            start = self._sub_offset[begin]
+            data = (
+                self._segments.payload(int(self._taken[begin]))
+                if buffer is None
+                else bytes(buffer[start : start + length])
+            )
+            return StreamChunk(side, offset, data, [0], [self.sub_number[begin]], [self.sub_ts[begin]])
+        lengths = self.sub_length[begin:stop]
         if buffer is None:
-            return b"".join([self._segments.payload(row) for row in self._taken[begin:stop].tolist()])
-        if stop - begin == 1:
-            return bytes(buffer[self._sub_offset[begin] : self._sub_end[begin]])
-        pieces = zip(self._sub_offset[begin:stop], self._sub_end[begin:stop], strict=True)
-        return b"".join([buffer[start:end] for start, end in pieces])
-
-    def starts(self, begin: int, stop: int) -> list[int]:
-        """Where the bytes of each segment begin in what `join` yields."""
-        return [0, *accumulate(self.sub_length[begin : stop - 1])]
+            data = b"".join([self._segments.payload(row) for row in self._taken[begin:stop].tolist()])
+        else:
+            pieces = zip(self._sub_offset[begin:stop], lengths, strict=True)
+            data = b"".join([buffer[start : start + length] for start, length in pieces])
+        del lengths[-1]
+        return StreamChunk(
+            side, offset, data, [0, *accumulate(lengths)], self.sub_number[begin:stop], self.sub_ts[begin:stop]
+        )

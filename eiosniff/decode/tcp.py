@@ -145,34 +145,30 @@ class FlowTable:
             flow.payload += batch.payload[group]
         stop = batch.runs[group + 1]
         for run in range(batch.runs[group], stop):
-            self._feed_run(flow, batch, run)
+            flags = batch.run_flags[run]
+            if flags & SYN:
+                place = batch.sub_place(batch.run_start[run])
+                self._synchronise(flow, batch.run_way[run], batch.run_seq[run], flags, place)
+                continue
+            self._feed_run(flow, batch, run, flags)
             if flow.over or flow.dropped:
                 gone = self._bury(flow, batch.last_number[group], batch.has_end[group])
                 if gone.followed:
                     self._late_runs(batch, run + 1, stop)
                 return
 
-    def _feed_run(self, flow: Flow, batch: SortedSegments, run: int) -> None:
-        way, flags = batch.run_way[run], batch.run_flags[run]
-        begin, stop = batch.run_start[run], batch.run_start[run + 1]
+    def _feed_run(self, flow: Flow, batch: SortedSegments, run: int, flags: int) -> None:
+        way = batch.run_way[run]
         direction = flow.directions[way]
-        if flags & SYN:
-            self._synchronise(flow, way, batch.run_seq[run], flags, batch.sub_place(begin))
-            return
-        if direction.next_seq < 0 and not flags & RST:
-            direction.next_seq = batch.run_seq[run]
         if direction.ended or flags & RST:
             if flow.conversation is not None:
                 self._late_runs(batch, run, run + 1)
         else:
-            data = batch.join(begin, stop)
-            if data:
-                offset = direction.offset
-                direction.advance(len(data))
-                chunk = StreamChunk(
-                    flow.side(way), offset, data, batch.starts(begin, stop), batch.sub_number[begin:stop],
-                    batch.sub_ts[begin:stop],
-                )  # fmt: skip
+            if direction.next_seq < 0:
+                direction.next_seq = batch.run_seq[run]
+            chunk = batch.chunk(run, flow.side(way), direction.offset)
+            if chunk is not None:
+                direction.advance(len(chunk.data))
                 if flow.conversation is not None:
                     flow.conversation.chunk(chunk)
                 else:
@@ -180,7 +176,7 @@ class FlowTable:
                     if flow.dropped:
                         return
         if flags & (FIN | RST):
-            self._finish(flow, way, flags, batch.sub_place(begin))
+            self._finish(flow, way, flags, batch.sub_place(batch.run_start[run]))
 
     def _late_runs(self, batch: SortedSegments, run: int, stop: int) -> None:
         """Payload that comes after the end."""

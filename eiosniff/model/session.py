@@ -400,7 +400,13 @@ class CaptureProblem:
 
 @dataclass(slots=True, eq=False)
 class CaptureSummary:
-    """A capture as a whole: what is in it, what is wrong with it, what was set aside."""
+    """A capture as a whole: what is in it, what is wrong with it, what was set aside.
+
+    `set_aside_packets` are the captured packets of TCP connections that are not followed (neither HTTP nor WebSocket,
+    or not of the chosen ports), from the first to the last, with or without payload; and those with payload that came
+    after the end of a connection that is followed. `set_aside_bytes` is the TCP payload that was captured with them.
+    What is not TCP is not among them, but in `other`.
+    """
 
     file: str
     format: str = ""

@@ -49,8 +49,6 @@ class AnomalyKind(Enum):
     # capture
     CAPTURE_TRUNCATED = "capture-truncated"
     CAPTURE_DAMAGED = "capture-damaged"
-    # TCP
-    TCP_OVERLAP_DIFFERS = "tcp-overlap-differs"
     # HTTP
     HTTP_BAD_START_LINE = "http-bad-start-line"
     HTTP_BAD_HEADER = "http-bad-header"

@@ -4,6 +4,7 @@ depends on how the input is cut into batches."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def talks(draw: st.DrawFn, lossy: bool = False) -> Talk:
     pieces: list[Sent] = []
     for side in Side:
         cuts = sorted({0, len(said[side]), *draw(st.lists(st.integers(0, len(said[side])), max_size=8))})
-        spans = list(zip(cuts, cuts[1:], strict=False))
+        spans = list(pairwise(cuts))
         spans += draw(st.lists(st.sampled_from(spans), max_size=3))  # repeated as they were
         for start in draw(st.lists(st.integers(0, len(said[side]) - 1), max_size=3)):  # cut in another way
             spans.append((start, draw(st.integers(start + 1, len(said[side])))))

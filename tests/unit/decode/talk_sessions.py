@@ -18,7 +18,7 @@ decoders; only TCP is left out. A connection is of client 10.0.0.7 with server 1
 otherwise.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from eiosniff.decode.conversation import Conversation, Event
@@ -27,7 +27,7 @@ from eiosniff.decode.sessions import Sessions
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import CaptureSummary, Connection, Session
+from eiosniff.model.session import Beat, CaptureSummary, Connection, Session
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
 from eiosniff.rules.diagnosis import diagnose
@@ -68,7 +68,7 @@ class Talk:
     now: int = 1_700_000_000 * SECOND
     wires: dict[str, Wire] = field(default_factory=dict)
     heard: list[DecodedPacket] = field(default_factory=list)
-    watched: list[tuple[Side, PacketRef, Callable[[PacketRef], None]]] = field(default_factory=list)
+    watched: list[Beat] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._events: list[Event] = []
@@ -111,9 +111,10 @@ class Talk:
         return self
 
     def acknowledge(self) -> None:
-        """TCP acknowledges all that was watched for."""
-        for _, _, acknowledged in self.watched:
-            acknowledged(self._next())
+        """TCP acknowledges all pings that have no answer yet."""
+        for beat in self.watched:
+            if beat.pong is None:
+                beat.ping_acked = self._next()
         self.watched.clear()
 
     def close(self) -> "Talk":
@@ -246,16 +247,9 @@ class Talk:
             self.sessions.handle(event.conversation, event.record)
         self._events.clear()
 
-    def _watch(
-        self,
-        conversation: Conversation,
-        side: Side,
-        offset: int,
-        place: PacketRef,
-        acknowledged: Callable[[PacketRef], None],
-    ) -> None:
-        assert offset <= next(wire.sent[side] for wire in self.wires.values() if wire.conversation is conversation)
-        self.watched.append((side, place, acknowledged))
+    def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:
+        assert end <= next(wire.sent[beat.side] for wire in self.wires.values() if wire.conversation is conversation)
+        self.watched.append(beat)
 
     @staticmethod
     def _crashed(conversation: Conversation, bug: Exception) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Heartbeats
 from tests.unit.decode.talk_sessions import MILLISECOND, SECOND, Talk, played, repeated
 
@@ -67,17 +67,20 @@ def test_the_oldest_ping_is_the_one_that_waits() -> None:
     assert beats.pending.ping.number == 4
 
 
-def test_acknowledgements_by_tcp_are_asked_for() -> None:
-    talk = Talk().play(EIO4).play("w< 2")
-    talk.acknowledge()
+def test_acknowledgements_by_tcp_are_asked_for_each_ping() -> None:
+    talk = Talk().play(EIO4).play("w< 2\nw> 3\nw> 2")
+    beats = talk.close().session.heartbeats
+    assert talk.watched == [beats.last, beats.reversed.last]
+    assert [beat.side for beat in talk.watched] == [Side.SERVER, Side.CLIENT]
+
+
+def test_an_acknowledgement_is_kept_only_as_long_as_there_is_no_pong() -> None:
+    talk = Talk().play(EIO4).play("w< 2\nw< 2")
+    for beat in talk.watched:
+        beat.ping_acked = PacketRef(99, 0)
     talk.play("w> 3")
-    talk.acknowledge()
-    beat = talk.close().session.heartbeats.last
-    assert beat is not None
-    assert beat.side is Side.SERVER
-    assert beat.ping_acked is not None
-    assert beat.pong_acked is not None
-    assert beat.ping_acked.number < beat.pong_acked.number
+    answered, waiting = talk.watched
+    assert (answered.ping_acked, waiting.ping_acked) == (None, PacketRef(99, 0))
 
 
 def test_a_long_session_keeps_no_more_than_a_short_one() -> None:

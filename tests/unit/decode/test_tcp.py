@@ -4,6 +4,7 @@ Every case is fed at once and segment by segment; both must say the same.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -437,25 +438,29 @@ def test_nothing() -> None:
 
 def _acknowledged(sent: list[Sent], sizes: Sequence[int], watched: list[tuple[int, int]], side: Side = C) -> list[int]:
     """The packets that acknowledge each of `watched` (packet that is handled when it is watched, stream offset)."""
-    outcomes: set[tuple[int, ...]] = set()
-    for size in sizes:
-        follower = Follower()
-        found: dict[int, int] = {}
-        for at in range(0, len(sent), size):
-            follower.table.feed(segments(sent[at : at + size], at + 1))
-            for which, (after, offset) in enumerate(watched):
-                if at < after <= at + size:
-
-                    def acknowledged(place: PacketRef, which: int = which) -> None:
-                        assert which not in found
-                        found[which] = place.number
-
-                    flow = follower.connections[0].flow
-                    follower.table.watch(flow, Watch(side, offset, after, acknowledged))
-            follower.table.resolve_watches()
-        outcomes.add(tuple(found.get(which, 0) for which in range(len(watched))))
+    outcomes = {_acknowledged_in_batches(sent, size, watched, side) for size in sizes}
     assert len(outcomes) == 1, "depends on batches"
     return list(outcomes.pop())
+
+
+def _acknowledged_in_batches(
+    sent: list[Sent], size: int, watched: list[tuple[int, int]], side: Side
+) -> tuple[int, ...]:
+    follower = Follower()
+    found = [0] * len(watched)
+
+    def acknowledged(which: int, place: PacketRef) -> None:
+        assert not found[which]
+        found[which] = place.number
+
+    for at in range(0, len(sent), size):
+        follower.table.feed(segments(sent[at : at + size], at + 1))
+        for which, (after, offset) in enumerate(watched):
+            if at < after <= at + size:
+                flow = follower.connections[0].flow
+                follower.table.watch(flow, Watch(side, offset, after, partial(acknowledged, which)))
+        follower.table.resolve_watches()
+    return tuple(found)
 
 
 SIZES = (1, 2, 3, 50)
