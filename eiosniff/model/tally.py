@@ -21,6 +21,7 @@ class Sketch:
     EXACT = 256
     _GROWTH = log(1.02)
 
+    # Most sketches of a session stay empty, and a busy capture has tens of thousands: lists come with the first value.
     __slots__ = ("_buckets", "_values", "count", "maximum", "minimum", "total")
 
     def __init__(self) -> None:
@@ -28,8 +29,8 @@ class Sketch:
         self.total = 0
         self.minimum = 0
         self.maximum = 0
-        self._values: list[int] = []
-        self._buckets: dict[int, int] = {}
+        self._values: list[int] | None = None
+        self._buckets: dict[int, int] | None = None
 
     def add(self, value: int) -> None:
         """Count one value (negative ones, from clocks that were set back, count as 0)."""
@@ -38,23 +39,26 @@ class Sketch:
         self.maximum = max(self.maximum, value)
         self.count += 1
         self.total += value
-        if self._buckets:
-            self._count_in_bucket(value)
-            return
-        insort(self._values, value)
-        if len(self._values) > self.EXACT:
-            for known in self._values:
-                self._count_in_bucket(known)
-            self._values.clear()
+        if self._buckets is not None:
+            self._count_in_bucket(self._buckets, value)
+        elif self._values is None:
+            self._values = [value]
+        else:
+            insort(self._values, value)
+            if len(self._values) > self.EXACT:
+                self._buckets = {}
+                for known in self._values:
+                    self._count_in_bucket(self._buckets, known)
+                self._values = None
 
-    def _count_in_bucket(self, value: int) -> None:
+    def _count_in_bucket(self, buckets: dict[int, int], value: int) -> None:
         bucket = ceil(log(value) / self._GROWTH) if value else -1
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def quantile(self, share: float) -> int:
         """The smallest value that at least `share` (0 to 1) of all values do not exceed; 0 if there is none."""
         rank = max(1, ceil(share * self.count))
-        if not self._buckets:
+        if self._buckets is None:
             return self._values[rank - 1] if self._values else 0
         seen = 0
         for bucket in sorted(self._buckets):
@@ -75,24 +79,30 @@ class Tally(Generic[T]):
 
     KEPT = 5
 
-    __slots__ = ("_last_ns", "count", "first", "last", "pauses")
+    __slots__ = ("_last_ns", "_pauses", "count", "first", "last")
 
     def __init__(self) -> None:
         self.count = 0
-        self.first: list[T] = []
+        self.first: tuple[T, ...] = ()
         self.last: T | None = None
-        self.pauses = Sketch()
+        self._pauses: Sketch | None = None
         self._last_ns = 0
+
+    @property
+    def pauses(self) -> Sketch:
+        """From one occurrence to the next (ns)."""
+        return self._pauses or Sketch()
 
     def add(self, item: T, ts_ns: int) -> None:
         """Count one occurrence at an instant."""
         if self.count:
-            self.pauses.add(ts_ns - self._last_ns)
+            self._pauses = self._pauses or Sketch()
+            self._pauses.add(ts_ns - self._last_ns)
         self._last_ns = ts_ns
         self.count += 1
         self.last = item
         if len(self.first) < self.KEPT:
-            self.first.append(item)
+            self.first = (*self.first, item)
 
     def __bool__(self) -> bool:
         return self.count > 0

@@ -87,4 +87,4 @@ def test_a_long_session_keeps_no_more_than_a_short_one() -> None:
     beats = _beats(EIO4, repeated("+ 25\nw< 2\nw> 3\nw> 2", range(2000)))
     assert (beats.pings, beats.reversed.count) == (2000, 2000)
     assert len(list(beats.reversed)) == 6
-    assert len(beats.delays._values) <= 256
+    assert not beats.delays._values
