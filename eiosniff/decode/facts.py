@@ -103,7 +103,7 @@ def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int
         host=_text(request.header(b"host")),
         subprotocol=_optional(request.header(b"sec-websocket-protocol")),
         extensions=_optional(request.header(b"sec-websocket-extensions")),
-        header_names=tuple(_text(name) for name, _ in request.headers()[:40]),
+        header_names=_names(tuple(name for name, _ in request.headers()[:40])),
     )
 
 
@@ -129,6 +129,11 @@ _SERVER_HEADERS = (
     ("set-cookie", b"set-cookie"),
     ("uwebsockets", b"uwebsockets"),
 )
+
+
+@lru_cache(256)  # a library sends the same fields each time
+def _names(names: tuple[bytes, ...]) -> tuple[str, ...]:
+    return tuple(_text(name) for name in names)
 
 
 def _text(value: bytes | None) -> str:

@@ -26,10 +26,15 @@ _Object = dict[str, Any]
 
 def render(report: Report, redactor: Redactor) -> str:
     """The report as one JSON document with a newline at its end."""
-    compact = json.dumps(_Writer(report, redactor).document(), ensure_ascii=False, allow_nan=False)
-    # json indents in Python, object by object; a lone surrogate becomes the escape that JSON has for it.
-    indented = msgspec.json.format(compact.encode("utf-8", "backslashreplace"), indent=2)
+    document = _Writer(report, redactor).document()
+    indented = msgspec.json.format(msgspec.json.encode(document), indent=2)
     return json_safe(indented.decode()) + "\n"
+
+
+def _encoded(value: object) -> msgspec.Raw:
+    """A value as JSON; a lone surrogate becomes the escape that JSON has for it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return msgspec.Raw(text.encode("utf-8", "backslashreplace"))
 
 
 class _Writer:
@@ -49,11 +54,13 @@ class _Writer:
         return [self.text(raw) for raw in raws]
 
     def document(self) -> _Object:
+        """The whole, its larger parts encoded one by one: thousands of sessions as Python objects would take more
+        memory than all that was decoded."""
         report = self.report
         return {
             "schema": SCHEMA,
             "eiosniff": report.version,
-            "captures": [self.capture(capture) for capture in report.captures],
+            "captures": [_encoded(self.capture(capture)) for capture in report.captures],
             "summary": {
                 "connections": report.connections,
                 "sessions": report.sessions_total,
@@ -66,8 +73,8 @@ class _Writer:
                     "bytes": sum(capture.set_aside_bytes for capture in report.captures),
                 },
             },
-            "sessions": [self.session(session) for session in report.sessions],
-            "diagnoses": [self.diagnosis(diagnosis) for diagnosis in report.diagnoses],
+            "sessions": [_encoded(self.session(session)) for session in report.sessions],
+            "diagnoses": [_encoded(self.diagnosis(diagnosis)) for diagnosis in report.diagnoses],
         }
 
     def capture(self, capture: CaptureSummary) -> _Object:
