@@ -79,7 +79,7 @@ def main() -> None:
     """Run `eiosniff` with the arguments of the process."""
     # Ledgers live to the end and what decoders drop is freed by reference count; the collector's defaults would walk
     # all ledgers again for each few hundred packets (half of the time on a busy capture).
-    gc.set_threshold(100_000, 50, 1000)
+    gc.set_threshold(1_000_000, 20, 100)
     cli(prog_name="eiosniff")
 
 
