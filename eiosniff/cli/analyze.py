@@ -56,7 +56,7 @@ def analyze(
 
     CAPTURE is a pcap or pcapng file, compressed by gzip or not; - is standard input.
     """
-    from eiosniff import app  # noqa: PLC0415
+    from eiosniff import app
 
     chosen = app.Options(
         select=select or None, ignore=ignore, ports=frozenset(ports), path=path, max_sessions=max_sessions
@@ -77,8 +77,8 @@ def show(
     report: "Report", place: Output, output_format: str, *, no_redact: bool, quiet: bool, selected_rules: bool
 ) -> None:
     """Write a report in one of the formats."""
-    from eiosniff.report import as_json, terminal  # noqa: PLC0415
-    from eiosniff.report.redact import Redactor  # noqa: PLC0415
+    from eiosniff.report import as_json, terminal
+    from eiosniff.report.redact import Redactor
 
     redactor = Redactor(enabled=not no_redact)
     if output_format == "json":

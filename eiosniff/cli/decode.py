@@ -45,8 +45,8 @@ def decode(
     CAPTURE is a pcap or pcapng file, compressed by gzip or not; - is standard input. Packet numbers and streams are
     those of Wireshark.
     """
-    from eiosniff import app  # noqa: PLC0415
-    from eiosniff.report.redact import Redactor  # noqa: PLC0415
+    from eiosniff import app
+    from eiosniff.report.redact import Redactor
 
     redactor = Redactor(enabled=not no_redact)
     chosen = app.Options(ports=frozenset(ports), path=path)
@@ -67,13 +67,13 @@ def decode(
 
 def _warn(problem: str) -> None:
     """Say what is wrong with a capture, beside the packets that it yields."""
-    from eiosniff.report.sanitise import printable  # noqa: PLC0415
+    from eiosniff.report.sanitise import printable
 
     click.echo(f"eiosniff: {printable(problem)}", err=True)
 
 
 def _json_lines(packets: "Iterator[DecodedPacket]", redactor: "Redactor", *, several: bool) -> Iterator[str]:
-    from eiosniff.report.decode_lines import json_line  # noqa: PLC0415
+    from eiosniff.report.decode_lines import json_line
 
     for packet in packets:
         yield json_line(packet, redactor, name_capture=several) + "\n"
@@ -82,8 +82,8 @@ def _json_lines(packets: "Iterator[DecodedPacket]", redactor: "Redactor", *, sev
 def _text_lines(
     packets: "Iterator[DecodedPacket]", redactor: "Redactor", place: Output, *, several: bool
 ) -> Iterator[str]:
-    from eiosniff.report.decode_lines import TextLines, style_of  # noqa: PLC0415
-    from eiosniff.report.layout import fit, paint  # noqa: PLC0415
+    from eiosniff.report.decode_lines import TextLines, style_of
+    from eiosniff.report.layout import fit, paint
 
     text = TextLines(redactor)
     capture = None

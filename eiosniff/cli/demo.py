@@ -19,7 +19,7 @@ def demo(fail_on: str, no_color: bool) -> None:
 
     Analyses a recording that comes with eiosniff: an Arduino whose Socket.IO connection breaks every 20 seconds.
     """
-    from eiosniff import app  # noqa: PLC0415
+    from eiosniff import app
 
     recording = importlib.resources.files("eiosniff") / "demo" / RECORDING
     with importlib.resources.as_file(recording) as path:

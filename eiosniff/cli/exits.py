@@ -12,7 +12,7 @@ FAIL_ON = ("error", "warning", "info", "never")
 
 def of_report(report: "Report", fail_on: str) -> int:
     """The exit code of a report. Consequences count too: the cause of an error may itself be worth less than one."""
-    from eiosniff.model.finding import Severity  # noqa: PLC0415
+    from eiosniff.model.finding import Severity
 
     if report.interrupted:
         return INTERRUPTED

@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    from eiosniff.report.sanitise import printable  # noqa: PLC0415
+    from eiosniff.report.sanitise import printable
 
     click.echo(f"eiosniff: {printable(text, 1000)}", err=True)
 

@@ -70,7 +70,7 @@ def rule_list(option: str, text: str) -> Callable[[Command], Command]:
 
 def closest_rules(wanted: str) -> str:
     """The rules whose code or name looks like `wanted`, as the end of a sentence; empty when none does."""
-    from eiosniff import app  # noqa: PLC0415
+    from eiosniff import app
 
     known = {label.lower(): label for rule in app.rules() for label in (rule.code, rule.name)}
     close = [known[label] for label in difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.6)]
@@ -123,7 +123,7 @@ def _check_rules(context: click.Context, parameter: click.Parameter, values: Seq
     wanted = [label.strip() for value in values for label in value.split(",")]
     if not wanted:
         return frozenset()
-    from eiosniff import app  # noqa: PLC0415
+    from eiosniff import app
 
     codes = set()
     for label in wanted:

@@ -95,7 +95,7 @@ class Output:
 
     def console(self) -> "Console":
         """A rich console as wide and colourful as this place is; `text_of` has what was written to it."""
-        from rich.console import Console  # noqa: PLC0415
+        from rich.console import Console
 
         return Console(
             file=StringIO(), width=self.width, color_system="standard" if self.color else None,

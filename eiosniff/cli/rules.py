@@ -25,8 +25,8 @@ def rules(context: click.Context) -> None:
 @options.no_color
 def list_rules(no_color: bool = False) -> None:
     """All rules; when piped, four fields with tabs between them."""
-    from eiosniff import app  # noqa: PLC0415
-    from eiosniff.report import rule_text  # noqa: PLC0415
+    from eiosniff import app
+    from eiosniff.report import rule_text
 
     with Output(None, no_color=no_color) as place:
         if not place.is_terminal:
@@ -42,8 +42,8 @@ def list_rules(no_color: bool = False) -> None:
 @options.no_color
 def show_rule(rule: str, no_color: bool) -> None:
     """What a rule reports, why it matters and how to mend it; plain Markdown when piped."""
-    from eiosniff import app  # noqa: PLC0415
-    from eiosniff.report import rule_text  # noqa: PLC0415
+    from eiosniff import app
+    from eiosniff.report import rule_text
 
     info = app.find_rule(rule)
     if info is None:

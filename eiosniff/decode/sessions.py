@@ -5,6 +5,7 @@ of sessions, clients and servers. Judges nothing.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.engineio import decode_message, decode_payload, parse_error_body, parse_open
@@ -70,15 +71,16 @@ class Sessions:
         self._path = path
         self._states: dict[Session, SessionState] = {}
         self._by_sid: dict[tuple[Endpoint, str], Session] = {}
-        self._handlers: dict[type, Callable[[Conversation, Record], None]] = {
-            WsMessage: self._ws_message,  # type: ignore[dict-item]  # keyed by the type of the record that each takes
-            WsControl: self._ws_control,  # type: ignore[dict-item]
-            HttpRequest: self._request,  # type: ignore[dict-item]
-            HttpResponse: self._response,  # type: ignore[dict-item]
-            Upgrade: self._upgrade,  # type: ignore[dict-item]
-            StreamEnd: self._end,  # type: ignore[dict-item]
-            Anomaly: self._anomaly,  # type: ignore[dict-item]
-            Gap: self._gap,  # type: ignore[dict-item]
+        # Keyed by the type of the record that each takes.
+        self._handlers: dict[type, Callable[[Conversation, Any], None]] = {
+            WsMessage: self._ws_message,
+            WsControl: self._ws_control,
+            HttpRequest: self._request,
+            HttpResponse: self._response,
+            Upgrade: self._upgrade,
+            StreamEnd: self._end,
+            Anomaly: self._anomaly,
+            Gap: self._gap,
         }
 
     def handle(self, conversation: Conversation, record: Record) -> None:

@@ -93,6 +93,11 @@ class Tally(Generic[T]):
         """From one occurrence to the next (ns)."""
         return self._pauses or Sketch()
 
+    @property
+    def period_ns(self) -> int | None:
+        """The usual time from one occurrence to the next; None for a single one."""
+        return self._pauses.median if self._pauses else None
+
     def add(self, item: T, ts_ns: int) -> None:
         """Count one occurrence at an instant."""
         if self.count:

@@ -30,9 +30,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import Side
 from eiosniff.model.session import Attempt, Client, Outcome
-from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.api import Hit, rule
+from eiosniff.rules.exchanges import exchanges
 
 UNSUPPORTED_CODE = 5
 _PYTHON_TEXT = "unsupported version of the Socket.IO"
@@ -89,15 +89,10 @@ def eio_unsupported_polling(client: Client) -> Iterator[Hit]:
             continue
         words = _OLDER_SERVER if request.eio == "4" else _NEWER_SERVER
         asked = f"EIO={request.eio}" if request.eio else "no EIO"
-        proof = []
-        for attempt in group:
-            proof.append(evidence(attempt.request.place, Side.CLIENT, f"{request.method} {attempt.request.target}"))
-            if attempt.answer is not None:
-                proof.append(evidence(attempt.answer, Side.SERVER, f"{attempt.status}{_said(attempt)}"))
         yield Hit(
-            *proof,
+            *exchanges(group, lambda attempt: f"{attempt.status}{_said(attempt)}"),
             occurrences=group.count,
-            period_ns=group.pauses.median if group.count > 1 else None,
+            period_ns=group.period_ns,
             asked=asked,
             request=f"{request.method} {request.path}",
             status=sample.status,

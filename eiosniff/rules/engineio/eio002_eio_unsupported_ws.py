@@ -84,7 +84,7 @@ def eio_unsupported_ws(client: Client) -> Iterator[Hit]:
             if silent
             else "",
             occurrences=group.count,
-            period_ns=group.pauses.median if group.count > 1 else None,
+            period_ns=group.period_ns,
             asked=f"EIO={request.eio}" if request.eio else "no EIO",
             reaction=reaction,
             eio=request.eio or "",

@@ -54,7 +54,7 @@ def eio_missing(client: Client) -> Iterator[Hit]:
         yield Hit(
             *proof,
             occurrences=group.count,
-            period_ns=group.pauses.median if group.count > 1 else None,
+            period_ns=group.period_ns,
             request=f"{sample.request.method} {sample.request.target}",
             kind=sample.outcome.value,
             reaction=_reaction(sample),

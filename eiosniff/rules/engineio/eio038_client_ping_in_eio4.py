@@ -88,7 +88,7 @@ def client_ping_in_eio4(session: Session) -> Iterator[Hit]:
     yield Hit(
         *proof,
         occurrences=pings.count,
-        period_ns=pings.pauses.median if pings.count > 1 else None,
+        period_ns=pings.period_ns,
         after=in_ms(first.ts_ns - session.opened.ts_ns),
         reaction=reaction,
         closed=closed,

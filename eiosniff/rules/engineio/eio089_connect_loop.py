@@ -58,7 +58,7 @@ def connect_loop(client: Client) -> Iterator[Hit]:
         yield Hit(
             *(evidence(life.start, Side.CLIENT, "connects") for life in lives),
             occurrences=lives.count,
-            period_ns=lives.pauses.median,
+            period_ns=lives.period_ns,
             count=lives.count,
             length=in_ms(loop.lengths.median),
             pause=in_ms(loop.pauses.median),

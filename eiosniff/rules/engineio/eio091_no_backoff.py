@@ -63,7 +63,7 @@ def no_backoff(client: Client) -> Iterator[Hit]:
         yield Hit(
             *(evidence(life.start, Side.CLIENT, "connects") for life in loop.lives),
             occurrences=loop.lives.count,
-            period_ns=loop.lives.pauses.median,
+            period_ns=loop.lives.period_ns,
             count=loop.lives.count,
             pause=in_ms(pauses.median),
         )

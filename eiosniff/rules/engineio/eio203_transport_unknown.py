@@ -26,9 +26,9 @@ fault.
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import Side
 from eiosniff.model.session import Attempt, Client, Outcome
-from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.api import Hit, rule
+from eiosniff.rules.exchanges import exchanges
 from eiosniff.rules.phrases import quoted
 
 BAD_REQUEST = 400
@@ -59,21 +59,19 @@ def transport_unknown(client: Client) -> Iterator[Hit]:
         which = "no transport"
         if request.transports:
             which = f"a transport that does not exist ({quoted(request.transports[-1].encode())})"
-        said = f' "{sample.error.message}"' if sample.error else ""
-        proof = []
-        for attempt in group:
-            proof.append(evidence(attempt.request.place, Side.CLIENT, f"{request.method} {attempt.request.target}"))
-            if attempt.answer is not None:
-                proof.append(evidence(attempt.answer, Side.SERVER, f"{attempt.status}{said}"))
         yield Hit(
-            *proof,
+            *exchanges(group, lambda attempt: f"{attempt.status}{_said(attempt)}"),
             occurrences=group.count,
-            period_ns=group.pauses.median if group.count > 1 else None,
+            period_ns=group.period_ns,
             which=which,
             target=request.target,
             status=sample.status,
-            said=said,
+            said=_said(sample),
         )
+
+
+def _said(attempt: Attempt) -> str:
+    return f' "{attempt.error.message}"' if attempt.error else ""
 
 
 def _is_about_the_transport(attempt: Attempt) -> bool:

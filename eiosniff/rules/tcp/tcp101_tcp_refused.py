@@ -89,7 +89,7 @@ def tcp_refused(summary: CaptureSummary) -> Iterator[Hit]:
             certainty=Certainty.CERTAIN if engineio_seen else Certainty.LIKELY,
             doubt="" if engineio_seen else "no connection shows that this is meant to be Socket.IO",
             occurrences=group.tally.count,
-            period_ns=group.tally.pauses.median if group.tally.count > 1 else None,
+            period_ns=group.tally.period_ns,
             kind=words.verdict,
             client=group.client,
             server=group.server,

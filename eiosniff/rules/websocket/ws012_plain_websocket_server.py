@@ -71,7 +71,7 @@ def plain_websocket_server(client: Client) -> Iterator[Hit]:
             certainty=Certainty.CERTAIN if foreign else Certainty.LIKELY,
             doubt="" if foreign else "the server says nothing that would show what it is",
             occurrences=group.count,
-            period_ns=group.pauses.median if group.count > 1 else None,
+            period_ns=group.period_ns,
             target=sample.request.target,
             reaction=f"sends {quoted(sample.body)}" if foreign else _silence(sample),
         )
