@@ -41,8 +41,8 @@ VALID = [
     pcapng(6),
     pcapng(6, ">"),
     MIXED,
-    gzip.compress(pcap(30)),
-    gzip.compress(MIXED),
+    gzip.compress(pcap(30), mtime=0),
+    gzip.compress(MIXED, mtime=0),
 ]
 HOSTILE = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -35,7 +35,7 @@ def refuse(path, data):
     ("data", "line"),
     [
         (b"", " is empty; check that the capture ran, and that the disk was not full"),
-        (gzip.compress(b""), " is empty; check that the capture ran, and that the disk was not full"),
+        (gzip.compress(b"", mtime=0), " is empty; check that the capture ran, and that the disk was not full"),
         (b"<!DOCTYPE html><html>", " is not a capture: it begins with '<!DOCTYPE html><html>', as an HTML page does"),
         (b'{"log": {}}', """ is not a capture: it begins with '{"log": {}}', as JSON does"""),
         (b"hello\n", " is not a capture: it begins with the text 'hello'; eiosniff reads pcap and pcapng"),
@@ -44,9 +44,9 @@ def refuse(path, data):
         (b"\n", " is not a capture: it begins with the bytes 0a"),
         (b"\xd4\xc3\xb2", " is not a capture: it begins with the bytes d4 c3 b2;"),
         (b"\x28\xb5\x2f\xfd rest", " is zstd-compressed data; eiosniff reads pcap and pcapng, plain or in gzip; decom"),
-        (gzip.compress(gzip.compress(pcap(1))), " is gzip data within gzip data"),
+        (gzip.compress(gzip.compress(pcap(1), mtime=0), mtime=0), " is gzip data within gzip data"),
         (b"\x1f\x8b", " cannot be read: the gzip data are cut off; capture again"),
-        (gzip.compress(pcap(1))[:12], " cannot be read: the gzip data are cut off; capture again"),
+        (gzip.compress(pcap(1), mtime=0)[:12], " cannot be read: the gzip data are cut off; capture again"),
         (b"\x1f\x8b\x08 this is no gzip", " cannot be read: the gzip data are damaged"),
     ],
 )
@@ -97,7 +97,7 @@ def test_no_standard_input(monkeypatch):
 @pytest.mark.parametrize(("data", "name"), [(pcap(40), "pcap"), (pcapng(40), "pcapng")])
 def test_what_is_known_of_a_source(tmp_path, data, name):
     path = tmp_path / "x"
-    for stored, suffix in [(data, ""), (gzip.compress(data), " (gzip)")]:
+    for stored, suffix in [(data, ""), (gzip.compress(data, mtime=0), " (gzip)")]:
         path.write_bytes(stored)
         source = open_source(str(path), batch_size=10)
         assert (source.name, source.format, source.size) == (str(path), name + suffix, len(stored))
@@ -172,7 +172,7 @@ def test_a_stream_that_breaks_keeps_what_came(end):
     assert len(reading.packets) == 20
     assert [(p.kind, p.packet) for p in reading.problems] == [(AnomalyKind.CAPTURE_TRUNCATED, 20)]
     assert "the input could not be read on" in reading.problems[0].text
-    reading = drain(open_source("-", stdin=Breaking(gzip.compress(pcap(20)), end)))
+    reading = drain(open_source("-", stdin=Breaking(gzip.compress(pcap(20), mtime=0), end)))
     assert "the input could not be read on" in reading.problems[0].text
 
 
@@ -182,12 +182,12 @@ class TestGzip:
 
     def test_members_in_a_row_and_padding(self):
         half = len(self.DATA) // 2
-        packed = gzip.compress(self.DATA[:half]) + gzip.compress(self.DATA[half:]) + bytes(512)
+        packed = gzip.compress(self.DATA[:half], mtime=0) + gzip.compress(self.DATA[half:], mtime=0) + bytes(512)
         for step in (1, 100, 1 << 20):
             assert read_stream(packed, step=step)[:2] == (self.PACKETS, [])
 
     def test_a_cut_file_gives_what_was_unpacked(self):
-        packed = gzip.compress(self.DATA)
+        packed = gzip.compress(self.DATA, mtime=0)
         counts = []
         for cut in range(200, len(packed), 97):
             reading = read_stream(packed[:cut])
@@ -205,14 +205,14 @@ class TestGzip:
         assert [(p.kind, p.packet) for p in reading.problems] == [(AnomalyKind.CAPTURE_DAMAGED, 100)]
 
     def test_a_wrong_checksum_loses_no_packet(self):
-        packed = bytearray(gzip.compress(self.DATA))
+        packed = bytearray(gzip.compress(self.DATA, mtime=0))
         packed[-8] ^= 1
         reading = read_stream(bytes(packed))
         assert reading.packets == self.PACKETS
         assert [p.kind for p in reading.problems] == [AnomalyKind.CAPTURE_DAMAGED]
 
     def test_what_follows_the_gzip_data_is_a_problem(self):
-        reading = read_stream(gzip.compress(self.DATA) + b"trailing")
+        reading = read_stream(gzip.compress(self.DATA, mtime=0) + b"trailing")
         assert reading.packets == self.PACKETS
         assert [p.kind for p in reading.problems] == [AnomalyKind.CAPTURE_DAMAGED]
 
