@@ -8,7 +8,7 @@ answered.
 Nothing listens at that address and port, or something between drops the packets; no message of Socket.IO is ever sent.
 
 ## On the wire
-SYN answered by RST: the host is there and nothing listens on the port. SYN sent again after 1, 3, 7 s and never
+SYN answered by RST: the host is there and nothing listens on the port. SYN sent again at growing intervals and never
 answered: a firewall drops it, or the host is not there.
 
 ## How to fix
