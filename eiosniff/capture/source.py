@@ -193,7 +193,7 @@ def _open_stream(name: str, file: BinaryIO, *, owned: bool, size: int | None, ba
 def _open_window(name: str, window: Window, batch_size: int, *, size: int | None, packing: str) -> CaptureSource:
     try:
         return CaptureSource(name, window, batch_size, size=size, packing=packing)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: whatever goes wrong, the file is closed before it goes on
         window.close()
         raise
 

@@ -115,34 +115,34 @@ class ContentLength(Body):
         super().__init__(limit, wanted)
         self._left = size
 
-    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102
+    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102 (see Body)
         count = min(self._left, len(buffer.data) - buffer.pos)
         self._take(buffer, count, report)
         self._left -= count
         return Progress.MORE if self._left else Progress.DONE
 
-    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102
+    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102 (see Body)
         count = min(self._left, gap.length)
         self._miss(gap, count, report)
         self._left -= count
         return count
 
-    def lacks(self, end: EndKind) -> str:  # noqa: D102
+    def lacks(self, end: EndKind) -> str:  # noqa: D102 (see Body)
         return f"{self._left} more bytes of the body"
 
 
 class UntilClose(Body):
     """A response body that only the end of the connection ends (RFC 9112, section 6.3, item 8)."""
 
-    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102
+    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102 (see Body)
         self._take(buffer, len(buffer.data) - buffer.pos, report)
         return Progress.MORE
 
-    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102
+    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102 (see Body)
         self._miss(gap, gap.length, report)
         return gap.length
 
-    def lacks(self, end: EndKind) -> str:  # noqa: D102
+    def lacks(self, end: EndKind) -> str:  # noqa: D102 (see Body)
         return "" if end is EndKind.FIN else "the rest of the body, then FIN"
 
 
@@ -164,7 +164,7 @@ class Chunked(Body):
         self._left = 0
         self._odd = False
 
-    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102
+    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102 (see Body)
         data = buffer.data
         while True:
             if self._part is _Part.DATA:
@@ -221,14 +221,14 @@ class Chunked(Body):
             place = buffer.ref(buffer.offset)
             report(Anomaly(AnomalyKind.HTTP_BAD_CHUNK, buffer.side, place, expected, quoted(found)))
 
-    def skip(self, gap: Gap, report: Report) -> int | None:  # noqa: D102
+    def skip(self, gap: Gap, report: Report) -> int | None:  # noqa: D102 (see Body)
         if self._part is not _Part.DATA or gap.length > self._left:
             return None
         self._miss(gap, gap.length, report)
         self._left -= gap.length
         return gap.length
 
-    def lacks(self, end: EndKind) -> str:  # noqa: D102
+    def lacks(self, end: EndKind) -> str:  # noqa: D102 (see Body)
         return "the last chunk"
 
 

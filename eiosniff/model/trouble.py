@@ -71,10 +71,7 @@ class AnomalyKind(Enum):
     WS_TOO_LARGE = "ws-too-large"
     WS_INCOMPLETE = "ws-incomplete"
     # Engine.IO, Socket.IO
-    EIO_BAD_TYPE = "eio-bad-type"
     EIO_BAD_PAYLOAD = "eio-bad-payload"
-    EIO_BAD_OPEN = "eio-bad-open"
-    EIO_TOO_LARGE = "eio-too-large"
     SIO_BAD_SYNTAX = "sio-bad-syntax"
     SIO_BINARY_INCOMPLETE = "sio-binary-incomplete"
     SIO_BINARY_ORPHAN = "sio-binary-orphan"

@@ -13,7 +13,6 @@ from typing import Any
 
 from eiosniff.model.finding import Certainty, Evidence, RuleInfo, Severity
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import CaptureSummary, Client, Server, Session
 
 HEADINGS = (
     "What it reports",
@@ -23,8 +22,6 @@ HEADINGS = (
     "When it is silent",
     "References",
 )
-
-Subject = Session | Client | Server | CaptureSummary
 
 
 def evidence(place: PacketRef, side: Side | None, text: str) -> Evidence:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
+from eiosniff.model.provenance import Endpoint
 from eiosniff.model.session import CaptureSummary, Client, Server, Session
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
@@ -15,7 +17,7 @@ OCCURRENCES_SHOWN = 5
 FixSource = Callable[[str, Client | None, Server | None, dict[str, object]], list[str]]
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(frozen=True)
 class Ledgers:
     """What rules look at: everything recorded of one capture."""
 
@@ -23,6 +25,11 @@ class Ledgers:
     sessions: list[Session]
     clients: list[Client]
     servers: list[Server]
+
+    @cached_property
+    def server_at(self) -> dict[Endpoint, Server]:
+        """The servers by their endpoints: each hit about a client asks for one."""
+        return {server.endpoint: server for server in self.servers}
 
     def of(self, subject: type) -> Iterable[object]:
         """The ledgers of one type."""
@@ -119,13 +126,13 @@ def _peers(hit: Hit, ledger: object, ledgers: Ledgers) -> tuple[Client | None, S
     if isinstance(ledger, Session):
         return ledger.client, ledger.server
     if isinstance(ledger, Client):
-        return ledger, next((server for server in ledgers.servers if server.endpoint == ledger.server), None)
+        return ledger, ledgers.server_at.get(ledger.server)
     if isinstance(ledger, Server):
         return None, ledger
     client = next(
         (known for known in ledgers.clients if known.address == hit.client and known.server == hit.server), None
     )
-    return client, next((server for server in ledgers.servers if server.endpoint == hit.server), None)
+    return client, ledgers.server_at.get(hit.server) if hit.server else None
 
 
 def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
