@@ -161,7 +161,7 @@ class HttpConnection:
         # fmt: off
         request = HttpRequest(
             side=Side.CLIENT, head=text, body=b"", body_kept=False, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, _folded=folded,
+            start=start, end=start, packets=(), first=first, last=first, order=0, folded=folded,
             method=method, target=target, version=version,
         )
         # fmt: on
@@ -198,7 +198,7 @@ class HttpConnection:
         # fmt: off
         response = HttpResponse(
             side=Side.SERVER, head=text, body=b"", body_kept=limit > 0, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, _folded=folded,
+            start=start, end=start, packets=(), first=first, last=first, order=0, folded=folded,
             status=status, reason=reason, version=version, request=request, inside_websocket=self._inside_websocket,
         )
         # fmt: on

@@ -13,13 +13,13 @@ from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 
-from eiosniff.decode.conversation import Conversation, Event
+from eiosniff.decode.conversation import Conversation, Event, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.sniff import Protocol, Sniffer
-from eiosniff.decode.tcp import FlowTable
+from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
@@ -43,7 +43,7 @@ UNANSWERED_SYN_NS = 1_000_000_000
 _Failure = tuple[str, Endpoint, ConnectFailure]
 
 
-class Stack:
+class Stack(FlowListener):
     """Decodes one capture: only connections with one of `ports` (if any are given), only Engine.IO under `path`.
 
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`."""
@@ -105,8 +105,8 @@ class Stack:
         self._begun.clear()
         events = self._events
         events.sort(key=itemgetter(0))
-        for event in events:
-            self._handle(event)
+        for order, conversation, record in events:
+            self._handle(order, conversation, record)
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
@@ -118,13 +118,12 @@ class Stack:
             self._note_failure(key, failed)
         self._failures.clear()
 
-    def _handle(self, event: Event) -> None:
-        conversation, record = event.conversation, event.record
+    def _handle(self, order: int, conversation: Conversation, record: Record) -> None:
         if isinstance(record, StreamEnd):
             conversation.ended[record.side] = True
         elif conversation.forgotten and not isinstance(record, Gap):
             return  # with smaller batches it would not have been decoded
-        self._order = event.order
+        self._order = order
         try:
             self.sessions.handle(conversation, record)
         except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
@@ -161,7 +160,7 @@ class Stack:
         ends = ledger.client.address, ledger.server
         self._reached[ends] = max(self._reached.get(ends, NO_PACKET), ledger.first)
         flow.conversation = conversation = make(flow, ledger, self._events, self._crashed)
-        conversation.order = sniffer.decided  # nothing of it was known before
+        conversation.begin_at(sniffer.decided)
         self._begun.append(conversation)
         self._protocols["WebSocket" if websocket else "HTTP"] += 1
         for way, record in sniffer.records:
@@ -172,7 +171,7 @@ class Stack:
             elif isinstance(record, Gap):
                 conversation.gap(replace(record, side=side))
             else:
-                conversation.end(replace(record, side=side))
+                conversation.end(StreamEnd(side, record.kind, record.place))
 
     def set_aside(self, packets: int, payload: int) -> None:
         """Captured packets that nobody looks into."""
@@ -207,7 +206,7 @@ class Stack:
             self._endpoint(flow.ends[1 - client]),
             flow.first,
             flow.last,
-            midstream=flow.midstream,
+            flow.midstream,
         )
 
     def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import final
 
 from eiosniff.model.provenance import PacketRef, Side
 
@@ -31,7 +32,7 @@ class Transport(Enum):
     WEBTRANSPORT = "webtransport"
 
 
-@dataclass(slots=True, eq=False)
+@final
 class EioPacket:
     """One Engine.IO packet.
 
@@ -40,13 +41,25 @@ class EioPacket:
     `packets` are the numbers of the captured packets of the message or body that carried it.
     """
 
-    type: int
-    data: bytes
-    binary: bool
-    side: Side
-    transport: Transport
-    place: PacketRef
-    packets: tuple[int, ...]
+    __slots__ = ("binary", "data", "packets", "place", "side", "transport", "type")
+
+    def __init__(
+        self,
+        type: int,
+        data: bytes,
+        binary: bool,
+        side: Side,
+        transport: Transport,
+        place: PacketRef,
+        packets: tuple[int, ...],
+    ) -> None:
+        self.type = type
+        self.data = data
+        self.binary = binary
+        self.side = side
+        self.transport = transport
+        self.place = place
+        self.packets = packets
 
 
 @dataclass(slots=True, frozen=True)

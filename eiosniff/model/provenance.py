@@ -1,7 +1,7 @@
 """Where a decoded thing comes from: which side sent it, in which captured packets, when."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple, final
 
 
 class Side(IntEnum):
@@ -21,16 +21,38 @@ class Side(IntEnum):
         return _OTHER[self]
 
 
-_OTHER = (Side.SERVER, Side.CLIENT)
-# Both sides; iterating over the enumeration itself is slow, and some loops run for each connection.
-SIDES = (Side.CLIENT, Side.SERVER)
+# By these names in what runs for each message: Python looks a member up in an enumeration slowly.
+CLIENT: Final = Side.CLIENT
+SERVER: Final = Side.SERVER
+SIDES: Final = (CLIENT, SERVER)
+_OTHER: Final = (SERVER, CLIENT)
 
 
-class PacketRef(NamedTuple):
-    """One captured packet: its number (as Wireshark counts, 1 is the first of the file) and its instant."""
+@final
+class PacketRef:
+    """One captured packet: its number (as Wireshark counts, 1 is the first of the file) and its instant.
 
-    number: int
-    ts_ns: int
+    Written out, as all records that are made for each message: compiled, a dataclass or a named tuple takes ten times
+    as long to make (see `docs/decisions/0005-compiled.md`).
+    """
+
+    __slots__ = ("number", "ts_ns")
+
+    def __init__(self, number: int, ts_ns: int) -> None:
+        self.number = number
+        self.ts_ns = ts_ns
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PacketRef) and self.number == other.number and self.ts_ns == other.ts_ns
+
+    def __lt__(self, other: "PacketRef") -> bool:
+        return self.number < other.number
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __repr__(self) -> str:
+        return f"PacketRef({self.number}, {self.ts_ns})"
 
 
 NO_PACKET = PacketRef(0, 0)

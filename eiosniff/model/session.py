@@ -6,6 +6,7 @@ and the last of what may repeat. They state facts and judge nothing.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import final
 
 from eiosniff.model.engineio import OpenPacket, ServerError, Transport
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
@@ -92,7 +93,7 @@ class Attempt:
         )  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
+@final
 class Beat:
     """One ping, and its pong if it came.
 
@@ -100,10 +101,19 @@ class Beat:
     it tells a frozen peer (acknowledged by its kernel) from a dead network.
     """
 
-    ping: PacketRef
-    side: Side
-    pong: PacketRef | None = None
-    ping_acked: PacketRef | None = None
+    __slots__ = ("ping", "ping_acked", "pong", "side")
+
+    def __init__(
+        self,
+        ping: PacketRef,
+        side: Side,
+        pong: PacketRef | None = None,
+        ping_acked: PacketRef | None = None,
+    ) -> None:
+        self.ping = ping
+        self.side = side
+        self.pong = pong
+        self.ping_acked = ping_acked
 
     @property
     def delay_ns(self) -> int | None:
@@ -205,14 +215,23 @@ class Said:
     text: bytes
 
 
-@dataclass(slots=True, eq=False)
+@final
 class ConnectionUse:
     """The part that a connection had in a session."""
 
-    stream: int
-    transport: Transport
-    first: PacketRef
-    last: PacketRef
+    __slots__ = ("first", "last", "stream", "transport")
+
+    def __init__(
+        self,
+        stream: int,
+        transport: Transport,
+        first: PacketRef,
+        last: PacketRef,
+    ) -> None:
+        self.stream = stream
+        self.transport = transport
+        self.first = first
+        self.last = last
 
 
 @dataclass(slots=True, eq=False)
