@@ -10,7 +10,11 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-COMPILED = ("eiosniff/decode", "eiosniff/model")
+COMPILED = (
+    "eiosniff/capture/records.py", "eiosniff/decode/*.py", "eiosniff/model/*.py", "eiosniff/rules/engine.py",
+    "eiosniff/knowledge/observe.py", "eiosniff/knowledge/library.py", "eiosniff/report/as_json.py",
+    "eiosniff/report/redact.py", "eiosniff/report/sanitise.py", "eiosniff/report/figures.py", "eiosniff/report/wording.py",
+)
 # msgspec makes the classes of this module from their annotations as they run.
 NOT_COMPILED = {"eiosniff/decode/json_shapes.py"}
 
@@ -21,7 +25,7 @@ def extensions() -> list[Extension]:
         return []
     from mypyc.build import mypycify  # noqa: PLC0415  # only needed here
 
-    files = sorted(path.as_posix() for folder in COMPILED for path in Path(folder).glob("*.py"))
+    files = sorted(path.as_posix() for pattern in COMPILED for path in Path().glob(pattern))
     wanted = [file for file in files if file not in NOT_COMPILED and not file.endswith("__init__.py")]
     made: list[Extension] = mypycify(wanted, opt_level="3", debug_level="0")
     for extension in made:

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import final
 
+from mypy_extensions import mypyc_attr
+
 from eiosniff.decode.reassembly import Direction
 from eiosniff.decode.segments import ACK
 from eiosniff.model.provenance import NO_PACKET, SIDES, PacketRef, Side
@@ -109,6 +111,7 @@ REMEMBERED_PACKETS = 1_000_000
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Gone:
     """What is left of a connection that is over or not followed: enough to know its late packets from a new one.
 

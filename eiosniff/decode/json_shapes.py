@@ -1,5 +1,6 @@
-"""What JSON the Socket.IO packet types carry, as msgspec types that keep nothing but the event name: the rest is checked
-and skipped. In a module of their own, which is not compiled (`setup.py`): msgspec has to make these classes itself.
+"""What JSON the Socket.IO packet types carry, as msgspec types that keep nothing but the event name.
+
+The rest is checked and skipped. This module is not compiled (`setup.py`): msgspec has to make these classes itself.
 """
 
 import msgspec

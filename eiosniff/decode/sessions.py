@@ -4,9 +4,6 @@ Sees the records of all conversations in the order of the captured packets that 
 of sessions, clients and servers. Judges nothing.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.engineio import decode_message, decode_payload, parse_error_body, parse_open
 from eiosniff.decode.facts import (
@@ -21,9 +18,9 @@ from eiosniff.decode.facts import (
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.peers import Peers
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport
-from eiosniff.model.engineio import EioType, OpenPacket, ServerError, Transport
+from eiosniff.model.engineio import POLLING, WEBSOCKET, EioType, OpenPacket, ServerError, Transport
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import Endpoint, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
 from eiosniff.model.session import (
     MAX_CONNECTIONS,
     MAX_GAPS,
@@ -38,7 +35,7 @@ from eiosniff.model.session import (
 )
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
-from eiosniff.model.websocket import Opcode, WsControl, WsMessage
+from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
 
 _BODY_KEPT = 300
 _EARLY_MESSAGES = 8
@@ -71,23 +68,25 @@ class Sessions:
         self._path = path
         self._states: dict[Session, SessionState] = {}
         self._by_sid: dict[tuple[Endpoint, str], Session] = {}
-        # Keyed by the type of the record that each takes.
-        self._handlers: dict[type, Callable[[Conversation, Any], None]] = {
-            WsMessage: self._ws_message,
-            WsControl: self._ws_control,
-            HttpRequest: self._request,
-            HttpResponse: self._response,
-            Upgrade: self._upgrade,
-            StreamEnd: self._end,
-            Anomaly: self._anomaly,
-            Gap: self._gap,
-        }
 
     def handle(self, conversation: Conversation, record: Record) -> None:
         """Take one record."""
-        handler = self._handlers.get(type(record))
-        if handler is not None:
-            handler(conversation, record)
+        if isinstance(record, WsMessage):
+            self._ws_message(conversation, record)
+        elif isinstance(record, HttpRequest):
+            self._request(conversation, record)
+        elif isinstance(record, HttpResponse):
+            self._response(conversation, record)
+        elif isinstance(record, StreamEnd):
+            self._end(conversation, record)
+        elif isinstance(record, Upgrade):
+            self._upgrade(conversation, record)
+        elif isinstance(record, WsControl):
+            self._ws_control(conversation, record)
+        elif isinstance(record, Anomaly):
+            self._anomaly(conversation, record)
+        elif isinstance(record, Gap):
+            self._gap(conversation, record)
 
     def close(self) -> None:
         """The capture is over."""
@@ -132,9 +131,9 @@ class Sessions:
             if len(polls) > _POLLS_UNDER_WAY:
                 del polls[next(iter(polls))]
             conversation.polled = session
-        self._use(session, conversation, Transport.WEBSOCKET if upgrade else Transport.POLLING, request.last)
+        self._use(session, conversation, WEBSOCKET if upgrade else POLLING, request.last)
         if request.body and not upgrade:
-            self._payload(conversation, session, request.body, request, Side.CLIENT)
+            self._payload(conversation, session, request.body, request, CLIENT)
 
     def _begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
@@ -184,7 +183,7 @@ class Sessions:
             return
         note_server(self._peers.server(conversation.ledger.server), response)
         payload = decode_payload(
-            response.body, response.header(b"content-type"), None, Side.SERVER, response.last, response.packets
+            response.body, response.header(b"content-type"), None, SERVER, response.last, response.packets
         )
         packets = payload.packets
         opening = parse_open(packets[0].data) if packets and packets[0].type == EioType.OPEN else None
@@ -192,8 +191,8 @@ class Sessions:
             attempt.body = response.body[:_BODY_KEPT]
             self._peers.settle(conversation.ledger, attempt, Outcome.FOREIGN)
             return
-        session = self._open(conversation, attempt, opening, Transport.POLLING, response.last)
-        session.revisions[Side.SERVER] = payload.revision_shape
+        session = self._open(conversation, attempt, opening, POLLING, response.last)
+        session.revisions[SERVER] = payload.revision_shape
         session.requests_answered += 1
         for packet in packets:
             self._states[session].engineio(packet, conversation, response.end)
@@ -218,12 +217,12 @@ class Sessions:
             self._session_refused(session, request, response)
             return
         session.requests_answered += 1
-        self._use(session, conversation, Transport.POLLING, response.last)
+        self._use(session, conversation, POLLING, response.last)
         server = session.server
         if request.method == b"POST":  # what answers a POST is no payload
             server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
         elif response.status != 204:
-            self._payload(conversation, session, response.body, response, Side.SERVER)
+            self._payload(conversation, session, response.body, response, SERVER)
 
     def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
         error = parse_error_body(response.body, response.header(b"content-type"))
@@ -233,7 +232,7 @@ class Sessions:
             answer=response.last,
             status=response.status,
             error=error,
-            transport=Transport.WEBSOCKET if is_upgrade(request) else Transport.POLLING,
+            transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
             idle_ns=request.last.ts_ns - session.last.ts_ns,
         )
@@ -293,19 +292,19 @@ class Sessions:
         side = message.side
         state = self._states[session]
         packet = decode_message(
-            message.payload, message.opcode == Opcode.BINARY, state.revision(side), side,
-            Transport.WEBSOCKET, message.last, message.packets,
+            message.payload, message.opcode == BINARY, state.revision(side), side,
+            WEBSOCKET, message.last, message.packets,
         )  # fmt: skip
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
             uses[-1].last = message.last
-        self._states[session].engineio(packet, conversation, message.end)
+        state.engineio(packet, conversation, message.end)
 
     def _ws_without_session(self, conversation: Conversation, message: WsMessage) -> Session | None:
         """The first messages after an upgrade without a sid: the server should open a session."""
         attempt = conversation.attempt
-        text = message.payload if message.readable and message.opcode == Opcode.TEXT else b""
-        opening = parse_open(text[1:]) if message.side is Side.SERVER and text.startswith(b"0{") else None
+        text = message.payload if message.readable and message.opcode == TEXT else b""
+        opening = parse_open(text[1:]) if message.side is SERVER and text.startswith(b"0{") else None
         if opening is not None:
             if attempt is None:
                 if self._path is not None:
@@ -316,10 +315,10 @@ class Sessions:
         if attempt is None:
             if conversation.upgrade is None and is_engineio_text(text, message):
                 return self._midstream_websocket(conversation)
-            if text if conversation.upgrade is None else message.side is Side.SERVER:
+            if text if conversation.upgrade is None else message.side is SERVER:
                 conversation.forget()
             return None
-        if message.side is Side.CLIENT:
+        if message.side is CLIENT:
             attempt.client_said = attempt.client_said or message.payload[:_BODY_KEPT] or b"?"
             if len(conversation.early) < _EARLY_MESSAGES:
                 conversation.early.append(message)
@@ -334,7 +333,7 @@ class Sessions:
     def _open_websocket(
         self, conversation: Conversation, attempt: Attempt, opening: OpenPacket | None, message: WsMessage
     ) -> Session:
-        session = self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
+        session = self._open(conversation, attempt, opening, WEBSOCKET, message.last)
         for early in conversation.early:
             self._ws_message(conversation, early)
         conversation.early.clear()
@@ -345,7 +344,7 @@ class Sessions:
         request = conversation.upgrade.request if conversation.upgrade else None
         if request is None:
             request = HttpRequest(
-                Side.CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
+                CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
                 conversation.ledger.first, conversation.ledger.first.number,
             )  # fmt: skip
         conversation.is_engineio = True
@@ -427,12 +426,12 @@ class Sessions:
         note_transport(session, transport)
         self._peers.settle(conversation.ledger, attempt, Outcome.OPENED)
         self._use(session, conversation, transport, attempt.request.place)
-        if transport is Transport.WEBSOCKET:
+        if transport is WEBSOCKET:
             self._carry(conversation, session)
         else:
             conversation.polled = session
         # Without the client's direction, what it did not say is not known.
-        session.midstream = opening is None or not conversation.heard(Side.CLIENT, place)
+        session.midstream = opening is None or not conversation.heard(CLIENT, place)
         return session
 
     def _midstream_session(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:
@@ -443,7 +442,7 @@ class Sessions:
         session.claimed_eio = facts.eio
         session.midstream = True
         if not facts.upgrade:  # an upgrade counts when it is confirmed
-            note_transport(session, Transport.POLLING)
+            note_transport(session, POLLING)
         return session
 
     def _midstream_websocket(self, conversation: Conversation) -> Session:
@@ -451,8 +450,8 @@ class Sessions:
         client = self._peers.client(conversation.ledger, "")
         session = self._new(conversation, client, None, None, conversation.ledger.first)
         session.midstream = True
-        note_transport(session, Transport.WEBSOCKET)
-        self._use(session, conversation, Transport.WEBSOCKET, conversation.ledger.first)
+        note_transport(session, WEBSOCKET)
+        self._use(session, conversation, WEBSOCKET, conversation.ledger.first)
         conversation.is_engineio = True
         self._carry(conversation, session)
         return session

@@ -71,6 +71,7 @@ _NEEDS_JSON = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
 _BINARY_EVENT = int(SioType.BINARY_EVENT)  # members of an enumeration are slow to compare
 # A blank is a digit to JavaScript, where Number(" ") == " " holds: `42/chat, ["a"]` has the ack id 0.
 _ID = re.compile(rb"[0-9 \t\r\n]+")
+_ID_CHARACTERS = frozenset(b"0123456789 \t\r\n")
 _PLAUSIBLE = re.compile(rb'[0-6](?:\d+-)?(?:/[^,]*(?:,|\Z))?[\d\s]*(?:[\[{"]|\Z)')
 _PLACEHOLDER = re.compile(rb'"_placeholder"\s*:\s*true')
 
@@ -98,7 +99,7 @@ def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
         end = comma if comma >= 0 else len(data)
         namespace, _, query = data[at:end].decode(errors="replace").partition("?")
         at = end + 1
-    id_characters = _ID.match(data, at)
+    id_characters = _ID.match(data, at) if at < len(data) and data[at] in _ID_CHARACTERS else None
     if id_characters:
         digits = id_characters[0].strip() or b"0"
         if not digits.isdigit() or len(digits) > MAX_ID_DIGITS:

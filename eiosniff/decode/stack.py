@@ -35,6 +35,7 @@ from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
 MAX_FAILED_CONNECTS = 1024
+MAX_ENDPOINTS = 4096  # kept as text: nearly all connections go to a few servers
 UDP = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
@@ -68,6 +69,7 @@ class Stack(FlowListener):
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
+        self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
         self._crashes: dict[str, list[Conversation]] = {}
         self._failed: dict[_Failure, FailedConnects] = {}
@@ -196,7 +198,12 @@ class Stack(FlowListener):
     # ------------------------------------------------------------------ ledgers
 
     def _endpoint(self, packed: int) -> Endpoint:
-        return Endpoint(self._packets.address(packed >> 16), packed & 0xFFFF)
+        known = self._endpoints.get(packed)
+        if known is None:
+            if len(self._endpoints) >= MAX_ENDPOINTS:
+                self._endpoints.clear()
+            known = self._endpoints[packed] = Endpoint(self._packets.address(packed >> 16), packed & 0xFFFF)
+        return known
 
     def _ledger(self, flow: Flow) -> Connection:
         client = flow.client or 0

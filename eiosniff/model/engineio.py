@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import final
+from typing import Final, final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 
@@ -24,6 +26,14 @@ class EioType(IntEnum):
         return self.name.lower()
 
 
+# By these names, as plain numbers, in what runs for each packet: members of an enumeration are slow to compare.
+CLOSE: Final = 1
+PING: Final = 2
+PONG: Final = 3
+MESSAGE: Final = 4
+UPGRADE: Final = 5
+
+
 class Transport(Enum):
     """How Engine.IO packets travel."""
 
@@ -32,7 +42,12 @@ class Transport(Enum):
     WEBTRANSPORT = "webtransport"
 
 
+POLLING: Final = Transport.POLLING
+WEBSOCKET: Final = Transport.WEBSOCKET
+
+
 @final
+@mypyc_attr(acyclic=True)
 class EioPacket:
     """One Engine.IO packet.
 

@@ -3,6 +3,8 @@
 from enum import IntEnum
 from typing import Final, NamedTuple, final
 
+from mypy_extensions import mypyc_attr
+
 
 class Side(IntEnum):
     """A peer of a conversation. The values index two-element lists, one entry a direction."""
@@ -29,6 +31,7 @@ _OTHER: Final = (SERVER, CLIENT)
 
 
 @final
+@mypyc_attr(acyclic=True)
 class PacketRef:
     """One captured packet: its number (as Wireshark counts, 1 is the first of the file) and its instant.
 

@@ -3,6 +3,8 @@
 from enum import IntEnum
 from typing import final
 
+from mypy_extensions import mypyc_attr
+
 from eiosniff.model.provenance import PacketRef, Side
 
 
@@ -19,6 +21,7 @@ class SioType(IntEnum):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class SioPacket:
     """One Socket.IO packet, its attachments joined.
 

@@ -3,10 +3,13 @@
 from enum import Enum
 from typing import final
 
+from mypy_extensions import mypyc_attr
+
 from eiosniff.model.provenance import PacketRef, Side
 
 
 @final
+@mypyc_attr(acyclic=True)
 class StreamChunk:
     """Bytes in order of one direction of one connection, and the captured packets that they came from.
 
@@ -47,6 +50,7 @@ class EndKind(Enum):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class StreamEnd:
     """The end of one direction; nothing follows from this side."""
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import final
+from typing import Final, final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 
@@ -18,7 +20,12 @@ class Opcode(IntEnum):
     PONG = 10
 
 
+TEXT: Final = 1  # as plain numbers, in what runs for each frame
+BINARY: Final = 2
+
+
 @final
+@mypyc_attr(acyclic=True)
 class WsMessage:
     """A data message, after defragmenting and inflating.
 
