@@ -8,7 +8,9 @@ merely looks alike. Header lines are not split: that is for whoever wants to see
 import re
 from collections.abc import Iterator
 from enum import Enum
-from typing import NamedTuple
+from typing import final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.http import Fields
 from eiosniff.model.provenance import Side
@@ -52,18 +54,26 @@ _MAY_START = (
 _FIELD_LINE = re.compile(_FIELD + rb"|\r\n")
 
 
-class Head(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Head:
     """A head in `data[start:end]`; the body begins at `after`.
 
-    `parts` are method, target and version of a request; version, status and reason of a response.
+    `parts` are method, target and version of a request; version, status and reason of a response. `regular` says that
+    it keeps to the grammar.
     """
 
-    parts: tuple[bytes, bytes, bytes]
-    start: int
-    end: int
-    after: int
-    regular: bool
-    fields: Fields
+    __slots__ = ("after", "end", "fields", "parts", "regular", "start")
+
+    def __init__(
+        self, parts: tuple[bytes, bytes, bytes], start: int, end: int, after: int, regular: bool, fields: Fields
+    ) -> None:
+        self.parts = parts
+        self.start = start
+        self.end = end
+        self.after = after
+        self.regular = regular
+        self.fields = fields
 
 
 class NoHead(Enum):
@@ -83,12 +93,12 @@ def head_at(data: bytes, pos: int, side: Side, limit: int) -> Head | NoHead:
         start += 1
     if start >= size or start >= stop:
         return NoHead.HERE if start >= stop else NoHead.YET
-    if not _MAY_START[side].match(data, start):
+    match = _REGULAR_START_LINE[side].match(data, start, stop)
+    if match is None and not _MAY_START[side].match(data, start):
         return NoHead.HERE
-    end = data.find(b"\r\n\r\n", start, stop)
-    if end >= 0:
-        match = _REGULAR_START_LINE[side].match(data, start, end + 2)
-        if match:
+    if match is not None:
+        end = data.find(b"\r\n\r\n", match.end() - 2, stop)
+        if end >= 0:
             fields = _fields(data[match.end() : end + 2])
             if fields.regular:
                 return Head(match.groups(), start, end, end + 4, True, fields)  # type: ignore[arg-type]  # three groups

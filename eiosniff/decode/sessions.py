@@ -7,19 +7,18 @@ of sessions, clients and servers. Judges nothing.
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.engineio import decode_message, decode_payload, parse_error_body, parse_open
 from eiosniff.decode.facts import (
-    Query,
     is_engineio,
     is_engineio_text,
     is_upgrade,
     note_server,
-    parse_target,
+    query_of,
     request_facts,
 )
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.peers import Peers
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioType, OpenPacket, ServerError, Transport
-from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.http import HttpRequest, HttpResponse, Query
 from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
 from eiosniff.model.session import (
     MAX_CONNECTIONS,
@@ -95,7 +94,7 @@ class Sessions:
     # ------------------------------------------------------------------ requests and answers
 
     def _request(self, conversation: Conversation, request: HttpRequest) -> None:
-        query, upgrade = parse_target(request.target), is_upgrade(request)
+        query, upgrade = query_of(request), is_upgrade(request)
         if not self._is_engineio(query, upgrade):
             return
         conversation.is_engineio = True
@@ -123,7 +122,7 @@ class Sessions:
         self, conversation: Conversation, session: Session, request: HttpRequest, upgrade: bool
     ) -> None:
         if upgrade and session.client.websocket_request is None:  # it tells more than the handshake over polling
-            query = parse_target(request.target)
+            query = query_of(request)
             self._peers.note_request(session.client, request_facts(request, query, upgrade, conversation.ledger.stream))
         if not upgrade:
             polls = self._states[session].polls
@@ -162,7 +161,7 @@ class Sessions:
             else:
                 self._attempt_answered(conversation, attempt, response)
             return
-        query, upgrade = parse_target(request.target), is_upgrade(request)
+        query, upgrade = query_of(request), is_upgrade(request)
         if request.method in _WITHOUT_ENGINEIO or not (conversation.is_engineio and self._is_engineio(query, upgrade)):
             return
         session = self._by_sid.get((conversation.ledger.server, query.first("sid") or ""))
@@ -270,7 +269,7 @@ class Sessions:
             attempt.answer = answer
             conversation.attempt = attempt
             return
-        query = parse_target(request.target)
+        query = query_of(request)
         sid = query.first("sid")
         session = self._by_sid.get((conversation.ledger.server, sid or ""))
         if session is None and sid and self._is_engineio(query, upgrade=True):
@@ -348,7 +347,7 @@ class Sessions:
                 conversation.ledger.first, conversation.ledger.first.number,
             )  # fmt: skip
         conversation.is_engineio = True
-        self._begin_attempt(conversation, request, parse_target(request.target), upgrade=True)
+        self._begin_attempt(conversation, request, query_of(request), upgrade=True)
         return conversation.attempts[request]
 
     def _ws_control(self, conversation: Conversation, frame: WsControl) -> None:

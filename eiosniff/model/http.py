@@ -124,10 +124,33 @@ class HttpMessage:
 
 @final
 @mypyc_attr(acyclic=True)
-class HttpRequest(HttpMessage):
-    """A request; `target` is as sent (RFC 9112, section 3.2)."""
+class Query:
+    """A request target, split: path, and the parameters in order (percent-decoded, Latin-1 if not UTF-8)."""
 
-    __slots__ = ("method", "target", "version")
+    __slots__ = ("parameters", "path")
+
+    def __init__(self, path: str, parameters: tuple[tuple[str, str], ...]) -> None:
+        self.path = path
+        self.parameters = parameters
+
+    def first(self, name: str) -> str | None:
+        """The first value of a parameter."""
+        for key, value in self.parameters:
+            if key == name:
+                return value
+        return None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """All values of a parameter, in order."""
+        return tuple([value for key, value in self.parameters if key == name])
+
+
+@final
+@mypyc_attr(acyclic=True)
+class HttpRequest(HttpMessage):
+    """A request; `target` is as sent (RFC 9112, section 3.2), `query` the same once it was taken apart."""
+
+    __slots__ = ("method", "query", "target", "version")
 
     def __init__(
         self,
@@ -153,6 +176,7 @@ class HttpRequest(HttpMessage):
             side, head, body, body_kept, body_length, missing, complete, start, end, packets, first, last, order, fields
         )
         self.method = method
+        self.query: Query | None = None
         self.target = target
         self.version = version
 

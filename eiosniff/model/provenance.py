@@ -1,7 +1,7 @@
 """Where a decoded thing comes from: which side sent it, in which captured packets, when."""
 
 from enum import IntEnum
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
@@ -61,11 +61,25 @@ class PacketRef:
 NO_PACKET = PacketRef(0, 0)
 
 
-class Endpoint(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Endpoint:
     """An IP address, as text, and a TCP port."""
 
-    address: str
-    port: int
+    __slots__ = ("address", "port")
+
+    def __init__(self, address: str, port: int) -> None:
+        self.address = address
+        self.port = port
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Endpoint) and self.port == other.port and self.address == other.address
+
+    def __hash__(self) -> int:
+        return hash(self.address) ^ self.port
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.address!r}, {self.port})"
 
     def __str__(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address
