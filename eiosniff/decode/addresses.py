@@ -2,13 +2,14 @@
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from eiosniff.model.batch import Int64s
 
-_IPV6_IDS = 1 << 32  # smaller ids are IPv4 addresses
+_IPV6_IDS: Final = 1 << 32  # smaller ids are IPv4 addresses
 
 
 @lru_cache(4096)  # asked for twice for each connection, of few hosts

@@ -5,17 +5,55 @@ decoder has as much as it said it needs, so that a message of many megabytes is 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Final, final
 
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import Gap
 
 # A hole is filled with zeros so that whatever spans it keeps its length. A larger one is not worth the memory.
-GAP_FILL_LIMIT = 1 << 20
-_NO_PLACES: list[int] = []
+GAP_FILL_LIMIT: Final = 1 << 20
+_NO_PLACES: Final[list[int]] = []
 
 
+@final
+class Places:
+    """One packet after another, for a decoder that finds a record in nearly each of them.
+
+    `place` is the packet at hand, `end` the stream offset after its bytes, `order` the packet that delivered them.
+    """
+
+    __slots__ = ("_at", "_last", "_numbers", "_offsets", "_orders", "_times", "end", "order", "place")
+
+    def __init__(
+        self, offsets: list[int], numbers: list[int], times: list[int], orders: list[int], last: int, offset: int
+    ) -> None:
+        self._offsets = offsets
+        self._numbers = numbers
+        self._times = times
+        self._orders = orders
+        self._last = last
+        self._at = max(0, bisect_right(offsets, offset) - 1)
+        self._take()
+
+    def _take(self) -> None:
+        at, offsets = self._at, self._offsets
+        self.place = PacketRef(self._numbers[at], self._times[at])
+        self.end = offsets[at + 1] if at + 1 < len(offsets) else self._last
+        self.order = self._orders[at]
+
+    def advance_to(self, offset: int) -> None:
+        """Go on to the packet that brought the byte at a stream offset: the one at hand, or one after it."""
+        at, offsets = self._at, self._offsets
+        while at + 1 < len(offsets) and offsets[at + 1] <= offset:
+            at += 1
+        if at > self._at:
+            self._at = at
+            self._take()
+
+
+@final
 class StreamBuffer:
     """The undecoded end of one direction: `data[pos:]` can be decoded, `base` is the stream offset of `data[0]`."""
 
@@ -139,13 +177,9 @@ class StreamBuffer:
         at = max(0, bisect_right(self._offsets, offset) - 1)
         return PacketRef(self._numbers[at], self._times[at])
 
-    def packets_from(self, offset: int) -> Iterator[tuple[PacketRef, int, int]]:
-        """The packet that brought the byte at this stream offset, and those after it, each with the offset after its
-        bytes and its `order`: for a decoder that finds a record in nearly every packet."""
-        offsets, numbers, times, orders = self._offsets, self._numbers, self._times, self._orders
-        for after in range(max(1, bisect_right(offsets, offset)), len(offsets)):
-            yield PacketRef(numbers[after - 1], times[after - 1]), offsets[after], orders[after - 1]
-        yield PacketRef(numbers[-1], times[-1]), self.end, orders[-1]
+    def places_from(self, offset: int) -> "Places":
+        """The packet that brought the byte at this stream offset, and then those after it."""
+        return Places(self._offsets, self._numbers, self._times, self._orders, self.end, offset)
 
     def packets(self, start: int, end: int) -> tuple[int, ...]:
         """The numbers of the packets that brought the bytes `[start, end)`, in order of the bytes, each once."""

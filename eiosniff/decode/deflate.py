@@ -8,26 +8,26 @@ to lost bytes is unreadable, each other one is read, and once a window's worth w
 
 import zlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import AnomalyKind
 
 # The end of the empty stored block that the sender cuts off each message (RFC 7692, sections 7.2.1 and 7.2.2).
-TAIL = b"\x00\x00\xff\xff"
+TAIL: Final = b"\x00\x00\xff\xff"
 
 # The largest window of deflate (RFC 1951, section 2). Whoever reads with it reads what was written with any smaller
 # one; that also spares us zlib's history with 8 bits, which its deflate took for 9.
-WINDOW_BITS = 15
-WINDOW = 1 << WINDOW_BITS
+WINDOW_BITS: Final = 15
+WINDOW: Final = 1 << WINDOW_BITS
 
 # deflate shrinks at most 1032 to 1, so that the 16 MiB of a message on the wire could become 16 GiB. Four times the
 # wire's limit is more than any text that a Socket.IO server takes (1 MB by default).
-INFLATED_LIMIT = 64 << 20
+INFLATED_LIMIT: Final = 64 << 20
 
 # How many times a message may end its deflate stream early (BFINAL, section 7.2.3.4). Each costs a new inflater and a
 # copy of what follows; senders that do it at all do it once.
-FINAL_BLOCKS_LIMIT = 64
+FINAL_BLOCKS_LIMIT: Final = 64
 
 
 @dataclass(slots=True, frozen=True)

@@ -15,7 +15,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Final, final
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -26,18 +26,18 @@ from eiosniff.model.provenance import PacketRef, Side
 
 # What a body of two-byte packets at the usual `maxHttpBufferSize` of 1 MB holds is below this; a body made of nothing
 # but separators must not cost a record for each of its bytes.
-MAX_PACKETS_IN_PAYLOAD = 1 << 19
+MAX_PACKETS_IN_PAYLOAD: Final = 1 << 19
 # A handshake has some 150 bytes and five keys, a refusal 50 bytes: more is something else.
-MAX_JSON_LENGTH = 1 << 16
-MAX_KEYS = 32
-MAX_UPGRADES = 16
-MAX_ERROR_TEXT = 512
+MAX_JSON_LENGTH: Final = 1 << 16
+MAX_KEYS: Final = 32
+MAX_UPGRADES: Final = 16
+MAX_ERROR_TEXT: Final = 512
 # JavaScript's largest exact integer: what a peer can mean by a duration or a size.
-MAX_NUMBER = 2**53 - 1
+MAX_NUMBER: Final = 2**53 - 1
 
-_SEPARATOR = b"\x1e"
-_BASE64 = ord("b") - ord("0")
-_PACKET_STARTS = b"0123456b"
+_SEPARATOR: Final = b"\x1e"
+_BASE64: Final = ord("b") - ord("0")
+_PACKET_STARTS: Final = b"0123456b"
 
 
 def decode_message(
@@ -86,10 +86,10 @@ def _undo_base64(packet: bytes, revision: int) -> tuple[int, bytes] | None:
         return None
 
 
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
-@dataclass(slots=True)
+@final
 class Payload:
     """What the body of a polling request or answer holds.
 
@@ -98,25 +98,38 @@ class Payload:
     (all or nothing for JSONP). `double_encoded` tells the UTF-8 of 1.x peers, which was undone.
     """
 
-    packets: list[EioPacket] = field(default_factory=list)
-    revision_shape: int | None = None
-    trouble: str | None = None
-    consumed: int = 0
-    double_encoded: bool = False
+    __slots__ = ("consumed", "double_encoded", "packets", "revision_shape", "trouble")
+
+    def __init__(
+        self,
+        packets: list[EioPacket],
+        revision_shape: int | None,
+        trouble: str | None,
+        consumed: int = 0,
+        double_encoded: bool = False,
+    ) -> None:
+        self.packets = packets
+        self.revision_shape = revision_shape
+        self.trouble = trouble
+        self.consumed = consumed
+        self.double_encoded = double_encoded
 
 
-@dataclass(slots=True)
+@final
 class _Framing:
     """Entries of a body: their bytes and whether each is binary, how far they reach, what stopped them."""
 
-    entries: list[tuple[bytes, bool]]
-    consumed: int
-    trouble: str | None
+    __slots__ = ("consumed", "entries", "trouble")
+
+    def __init__(self, entries: list[tuple[bytes, bool]], consumed: int, trouble: str | None) -> None:
+        self.entries = entries
+        self.consumed = consumed
+        self.trouble = trouble
 
     @property
     def sound(self) -> bool:
         """Whether the entries fill the body and all of them begin like packets."""
-        return self.trouble is None and all(entry[:1] in _PACKET_STARTS for entry, _ in self.entries)
+        return self.trouble is None and all(not entry or entry[0] in _PACKET_STARTS for entry, _ in self.entries)
 
 
 def decode_payload(
@@ -152,7 +165,7 @@ def _decode_framed(
     elif body and body[0] in _PACKET_STARTS:
         shape, framing = 4, _split_separators(body)
     else:
-        return Payload(trouble="neither a length nor a packet type at its start" if body else "no packet")
+        return Payload([], None, "neither a length nor a packet type at its start" if body else "no packet")
     # An entry marked as binary has its type byte, as on a WebSocket of revision 3.
     decoded = [
         decode_message(entry, binary, shape, side, Transport.POLLING, place, packets)
@@ -183,19 +196,19 @@ def _split_separators(body: bytes) -> _Framing:
     return _Framing([(entry, False) for entry in entries], consumed, trouble)
 
 
-_TOO_MANY = f"more than {MAX_PACKETS_IN_PAYLOAD} packets"
+_TOO_MANY: Final = f"more than {MAX_PACKETS_IN_PAYLOAD} packets"
 # Before an entry: whether it is binary, and its length. Ten digits are more than any body has.
-_LENGTH = re.compile(rb"()(\d{1,10}):")
+_LENGTH: Final = re.compile(rb"()(\d{1,10}):")
 # With XHR2, revisions 2 and 3: `00` (text) or `01` (binary), the digits as byte values, `ff`. The length counts bytes,
 # and text is plain UTF-8: utf8.js makes it a string of bytes, which are written as they are (engine.io-parser 1.3.1
 # and 2.2.1, python-engineio 3.14.2).
-_BINARY_LENGTH = re.compile(rb"([\x00\x01])([\x00-\x09]{0,10})\xff")
-_DIGITS = bytes.maketrans(bytes(range(10)), b"0123456789")
-_CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that begin no character
-_FOUR_BYTES = bytes(range(0xF0, 0xF8))  # UTF-8 bytes that begin a character beyond U+FFFF
-_FIRST_SIGNED = -0x40  # the lowest byte that is no continuation, as a signed number: 0xC0
+_BINARY_LENGTH: Final = re.compile(rb"([\x00\x01])([\x00-\x09]{0,10})\xff")
+_DIGITS: Final = bytes.maketrans(bytes(range(10)), b"0123456789")
+_CONTINUATION: Final = bytes(range(0x80, 0xC0))  # UTF-8 bytes that begin no character
+_FOUR_BYTES: Final = bytes(range(0xF0, 0xF8))  # UTF-8 bytes that begin a character beyond U+FFFF
+_FIRST_SIGNED: Final = -0x40  # the lowest byte that is no continuation, as a signed number: 0xC0
 # From this size on, numpy counts faster than `translate` does (measured: at about 400 bytes).
-NUMPY_PAYS = 400
+NUMPY_PAYS: Final = 400
 
 
 def _code_points(text: bytes) -> int:
@@ -211,7 +224,10 @@ def _utf16_units(text: bytes) -> int:
 
 
 # The protocol counts UTF-16 code units, JavaScript's `.length`; python-engineio 3 bytes, socketioxide code points.
-_OTHER_COUNTINGS: tuple[tuple[str, Callable[[bytes], int]], ...] = (("bytes", len), ("code points", _code_points))
+_OTHER_COUNTINGS: Final[tuple[tuple[str, Callable[[bytes], int]], ...]] = (
+    ("bytes", len),
+    ("code points", _code_points),
+)
 
 
 def _split_lengths(body: bytes) -> tuple[_Framing, bool]:
@@ -289,8 +305,8 @@ def _undo_double_encoding(body: bytes) -> bytes | None:
     return once
 
 
-_LAST_OF_LATIN_1 = 0xC3  # the highest byte in the UTF-8 of a character below U+0100
-_JSONP_ANSWER = re.compile(rb'\s*___eio\[\d*\]\((".*")\);?\s*', re.DOTALL)
+_LAST_OF_LATIN_1: Final = 0xC3  # the highest byte in the UTF-8 of a character below U+0100
+_JSONP_ANSWER: Final = re.compile(rb'\s*___eio\[\d*\]\((".*")\);?\s*', re.DOTALL)
 
 
 def _undo_jsonp(body: bytes, content_type: bytes | None) -> bytes | None:
@@ -313,7 +329,7 @@ def _undo_jsonp(body: bytes, content_type: bytes | None) -> bytes | None:
     return str(literal).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-_PAYLOAD_START = re.compile(
+_PAYLOAD_START: Final = re.compile(
     rb"""
     \d{1,10}:(?:[0-6b]|\Z)                          # revisions 1 to 3
     | [\x00\x01][\x00-\x09]{0,10}\xff               # the same, XHR2
@@ -368,7 +384,7 @@ def _whole_number(value: object) -> int | None:
 
 
 # Node's engine.io (lib/server.ts), and how the texts of googollee/go-socket.io begin.
-_ERROR_TEXT = re.compile(
+_ERROR_TEXT: Final = re.compile(
     "Transport unknown|Session ID unknown|Bad handshake method|Bad request|Forbidden|Unsupported protocol version"
     "|invalid transport|invalid sid value|request checker err|transport accept err"
 )

@@ -1,6 +1,7 @@
 """Facts of HTTP requests and responses that the session ledgers keep: what was asked for, and who seems to speak."""
 
 from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote_plus
 
 from eiosniff.decode.socketio import decode_packet
@@ -10,11 +11,11 @@ from eiosniff.model.session import RequestFacts, Server
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
 
-_TEXT_LIMIT = 300
-_QUERY_LIMIT = 64
-_ENGINE_PATHS = ("/socket.io", "/engine.io")
+_TEXT_LIMIT: Final = 300
+_QUERY_LIMIT: Final = 64
+_ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
 # What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
-_BARE_PACKETS = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
+_BARE_PACKETS: Final = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
 
 
 def query_of(request: HttpRequest) -> Query:
@@ -109,7 +110,7 @@ def note_server(server: Server, response: HttpResponse) -> None:
         marks["refusal-headers"] = _text(b",".join(name for name, _ in response.headers()))
 
 
-_SERVER_HEADERS = (
+_SERVER_HEADERS: Final = (
     ("server", b"server"),
     ("via", b"via"),
     ("cache-control", b"cache-control"),

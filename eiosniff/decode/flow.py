@@ -1,7 +1,7 @@
 """What is known of one TCP connection while it lasts, and what is left of it afterwards."""
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
@@ -107,7 +107,7 @@ def _open(direction: Direction) -> bool:
 
 # A connection that is over is forgotten so many captured packets later: what comes after that would be a new one. By
 # packets, not by how many there are, so that it does not depend on how the input is cut into batches.
-REMEMBERED_PACKETS = 1_000_000
+REMEMBERED_PACKETS: Final = 1_000_000
 
 
 @final

@@ -8,14 +8,14 @@ bystander that does so sees less than a host which does not.
 
 from bisect import bisect_left, bisect_right
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MAX_DATAGRAMS = 1024
-MAX_BYTES = 16 << 20
-TIMEOUT_NS = 30 * 10**9  # what Linux allows (net.ipv4.ipfrag_time); RFC 791 proposes 15 s, RFC 8200 says 60 s
-MAX_LENGTH = 0xFFFF  # both length fields have 16 bits
+MAX_DATAGRAMS: Final = 1024
+MAX_BYTES: Final = 16 << 20
+TIMEOUT_NS: Final = 30 * 10**9  # what Linux allows (net.ipv4.ipfrag_time); RFC 791 proposes 15 s, RFC 8200 says 60 s
+MAX_LENGTH: Final = 0xFFFF  # both length fields have 16 bits
 
-_BOOKKEEPING = 128  # about what a piece weighs in Python besides its bytes, so that tiny ones count as well
+_BOOKKEEPING: Final = 128  # about what a piece weighs in Python besides its bytes, so that tiny ones count as well
 
 _hole_start = itemgetter(0)
 _hole_end = itemgetter(1)

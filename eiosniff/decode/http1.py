@@ -10,37 +10,22 @@ many came at once, and the result not on how the input was cut.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.http1_body import body_reader
 from eiosniff.decode.http1_direction import Direction, HttpLimits
+from eiosniff.decode.http1_events import Events, HttpEvent, Upgrade
 from eiosniff.decode.http1_head import Head
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import CLIENT, SERVER, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
-from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 
 __all__ = ["HttpConnection", "HttpEvent", "HttpLimits", "Upgrade"]
 
-_DEFAULT_LIMITS = HttpLimits()
-_NOTHING: "tuple[HttpEvent, ...]" = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Upgrade:
-    """From here on both directions speak what the request asked for; `HttpConnection.take` has the bytes.
-
-    `request` is None when it was not captured. `response` is a 101, or a 2xx to CONNECT, or None when the direction of
-    the server was not captured but the client has changed over.
-    """
-
-    request: HttpRequest | None
-    response: HttpResponse | None
-
-
-HttpEvent = HttpRequest | HttpResponse | Anomaly | Desync | Upgrade
+_DEFAULT_LIMITS: Final = HttpLimits()
+_NOTHING: Final["tuple[HttpEvent, ...]"] = ()
 
 
 class HttpConnection:
@@ -54,9 +39,9 @@ class HttpConnection:
     def __init__(self, keep_body: Callable[[HttpRequest], bool], limits: HttpLimits = _DEFAULT_LIMITS) -> None:
         self._keep_body = keep_body
         self._limits = limits
-        self._events: list[HttpEvent] = []
-        self._client = Direction(CLIENT, limits, self._events.append)
-        self._server = Direction(SERVER, limits, self._events.append)
+        self._events: Events = []
+        self._client = Direction(CLIENT, limits, self._events)
+        self._server = Direction(SERVER, limits, self._events)
         self._unanswered: list[tuple[HttpRequest, bool]] = []  # with what `keep_body` said; hardly ever more than one
         self._asking: HttpRequest | None = None  # it asks for another protocol, and was not answered
         self._newest_ns = 0  # of the client direction
@@ -172,7 +157,7 @@ class HttpConnection:
             self._asking = request
         request.body_kept = wanted
         limit = self._limits.body if wanted else 0
-        self._client.begin(request, head, body_reader(request, limit, wanted, self._events.append))
+        self._client.begin(request, head, body_reader(request, limit, wanted, self._events))
 
     def _queue(self, request: HttpRequest, wanted: bool) -> None:
         """Let a request wait for its response."""
@@ -206,7 +191,7 @@ class HttpConnection:
         tunnel = method == b"CONNECT" and 200 <= status < 300
         body = None
         if not (method == b"HEAD" or tunnel or status < 200 or status in {204, 304}):  # RFC 9112, section 6.3, 1 and 2
-            body = body_reader(response, limit, wanted, self._events.append)
+            body = body_reader(response, limit, wanted, self._events)
         answered = request is not None and request is self._asking and (status >= 200 or status == 101)
         if answered:
             self._asking = None

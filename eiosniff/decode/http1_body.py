@@ -8,36 +8,35 @@ arithmetic. It also knows what a gap does to it: where a length is known, missin
 import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from typing import Final
 
 from eiosniff.decode.buffer import StreamBuffer
+from eiosniff.decode.http1_events import Events
 from eiosniff.model.http import HttpMessage
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import SERVER, PacketRef, Side
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
-
-Report = Callable[[Anomaly], object]
 
 # chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF; chunk-size = 1*HEXDIG (RFC 9112, section 7.1).
 # 16 digits are 64 bits: more is no length. White space after the size is not in the grammar; h11 allows it for servers
 # that pad the size to a fixed width.
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r]*)?(\r?)")
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r]*)?(\r?)")
 
 # A chunk-size line is a few digits, a trailer field a digest: 4 KiB is far above both, and all that is ever held.
-_LINE_LIMIT = 4096
+_LINE_LIMIT: Final = 4096
 
 # Content-Length = 1*DIGIT (RFC 9110, section 8.6). 18 digits are an exabyte, and fit 64 bits.
-_DIGITS = re.compile(rb"[0-9]{1,18}")
+_MAX_DIGITS: Final = 18
 
 # The fields that framing asks for.
-_TRANSFER_ENCODING = b"transfer-encoding"
-_CONTENT_LENGTH = b"content-length"
-_CONTENT_ENCODING = b"content-encoding"
+_TRANSFER_ENCODING: Final = b"transfer-encoding"
+_CONTENT_LENGTH: Final = b"content-length"
+_CONTENT_ENCODING: Final = b"content-encoding"
 
 # Nobody codes a body more than twice; a longer list is a bomb.
-_CODINGS_LIMIT = 3
+_CODINGS_LIMIT: Final = 3
 
 
 class Progress(Enum):
@@ -46,6 +45,10 @@ class Progress(Enum):
     MORE = "needs more bytes"
     DONE = "is over"
     BROKEN = "has lost its framing"
+
+
+MORE: Final = Progress.MORE
+DONE: Final = Progress.DONE
 
 
 class Body(ABC):
@@ -65,11 +68,11 @@ class Body(ABC):
         self._pieces: list[bytes] = []
 
     @abstractmethod
-    def read(self, buffer: StreamBuffer, report: Report) -> Progress:
+    def read(self, buffer: StreamBuffer, events: Events) -> Progress:
         """Take what belongs to the body from the bytes that have come."""
 
     @abstractmethod
-    def skip(self, gap: Gap, report: Report) -> int | None:
+    def skip(self, gap: Gap, events: Events) -> int | None:
         """Take missing bytes: how many of them are the body's, or None when nobody can tell where framing goes on."""
 
     @abstractmethod
@@ -80,32 +83,32 @@ class Body(ABC):
         """The bytes that were kept, with zeros for those in a gap."""
         return b"".join(self._pieces)
 
-    def _take(self, buffer: StreamBuffer, count: int, report: Report) -> None:
+    def _take(self, buffer: StreamBuffer, count: int, events: Events) -> None:
         pos = buffer.pos
         if self.kept:
             if self.length + count > self._limit:
-                self._drop(buffer.side, buffer.ref(buffer.offset + self._limit - self.length), report)
+                self._drop(buffer.side, buffer.ref(buffer.offset + self._limit - self.length), events)
             else:
                 self._pieces.append(buffer.data[pos : pos + count])
         buffer.pos = pos + count
         self.length += count
 
-    def _miss(self, gap: Gap, count: int, report: Report) -> None:
+    def _miss(self, gap: Gap, count: int, events: Events) -> None:
         if self.kept:
             if self.length + count > self._limit:
-                self._drop(gap.side, gap.place, report)
+                self._drop(gap.side, gap.place, events)
             else:
                 self._pieces.append(bytes(count))
         self.length += count
         self.missing += count
 
-    def _drop(self, side: Side, place: PacketRef, report: Report) -> None:
+    def _drop(self, side: Side, place: PacketRef, events: Events) -> None:
         """Forget a body that is too large: the first part of it would mislead whoever decodes it."""
         self.kept = False
         self._pieces.clear()
         if self._wanted:
             expected = f"a body of at most {self._limit} bytes (limit `body`)"
-            report(Anomaly(AnomalyKind.HTTP_TOO_LARGE, side, place, expected, "a larger one"))
+            events.append(Anomaly(AnomalyKind.HTTP_TOO_LARGE, side, place, expected, "a larger one"))
 
 
 class ContentLength(Body):
@@ -115,15 +118,15 @@ class ContentLength(Body):
         super().__init__(limit, wanted)
         self._left = size
 
-    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102 (see Body)
+    def read(self, buffer: StreamBuffer, events: Events) -> Progress:  # noqa: D102 (see Body)
         count = min(self._left, len(buffer.data) - buffer.pos)
-        self._take(buffer, count, report)
+        self._take(buffer, count, events)
         self._left -= count
-        return Progress.MORE if self._left else Progress.DONE
+        return MORE if self._left else DONE
 
-    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102 (see Body)
+    def skip(self, gap: Gap, events: Events) -> int:  # noqa: D102 (see Body)
         count = min(self._left, gap.length)
-        self._miss(gap, count, report)
+        self._miss(gap, count, events)
         self._left -= count
         return count
 
@@ -134,12 +137,12 @@ class ContentLength(Body):
 class UntilClose(Body):
     """A response body that only the end of the connection ends (RFC 9112, section 6.3, item 8)."""
 
-    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102 (see Body)
-        self._take(buffer, len(buffer.data) - buffer.pos, report)
-        return Progress.MORE
+    def read(self, buffer: StreamBuffer, events: Events) -> Progress:  # noqa: D102 (see Body)
+        self._take(buffer, len(buffer.data) - buffer.pos, events)
+        return MORE
 
-    def skip(self, gap: Gap, report: Report) -> int:  # noqa: D102 (see Body)
-        self._miss(gap, gap.length, report)
+    def skip(self, gap: Gap, events: Events) -> int:  # noqa: D102 (see Body)
+        self._miss(gap, gap.length, events)
         return gap.length
 
     def lacks(self, end: EndKind) -> str:  # noqa: D102 (see Body)
@@ -164,67 +167,67 @@ class Chunked(Body):
         self._left = 0
         self._odd = False
 
-    def read(self, buffer: StreamBuffer, report: Report) -> Progress:  # noqa: D102 (see Body)
+    def read(self, buffer: StreamBuffer, events: Events) -> Progress:  # noqa: D102 (see Body)
         data = buffer.data
         while True:
             if self._part is _Part.DATA:
                 count = min(self._left, len(data) - buffer.pos)
-                self._take(buffer, count, report)
+                self._take(buffer, count, events)
                 self._left -= count
                 if self._left:
-                    return Progress.MORE
+                    return MORE
                 self._part = _Part.DATA_END
             elif self._part is _Part.DATA_END:
                 ending = data[buffer.pos : buffer.pos + 2]
                 if ending in (b"", b"\r"):
-                    return Progress.MORE
+                    return MORE
                 if ending == b"\r\n":
                     buffer.pos += 2
                 else:  # without it the next size line may still be where it must be
-                    self._depart(buffer, "CRLF after the chunk data", ending[:1], report)
+                    self._depart(buffer, "CRLF after the chunk data", ending[:1], events)
                     buffer.pos += ending[:1] == b"\n"
                 self._part = _Part.SIZE
             else:
-                progress = self._line(buffer, report)
+                progress = self._line(buffer, events)
                 if progress is not None:
                     return progress
 
-    def _line(self, buffer: StreamBuffer, report: Report) -> Progress | None:
+    def _line(self, buffer: StreamBuffer, events: Events) -> Progress | None:
         """Read a chunk-size line or a line of the trailer section; None when there is more to read."""
         data, pos = buffer.data, buffer.pos
         line_end = data.find(b"\n", pos, pos + _LINE_LIMIT)
         if line_end < 0:
             if len(data) - pos < _LINE_LIMIT:
-                return Progress.MORE
+                return MORE
             expected = f"a {self._part.value} of at most {_LINE_LIMIT} bytes"
             place = buffer.ref(buffer.offset)
-            report(Anomaly(AnomalyKind.HTTP_TOO_LARGE, buffer.side, place, expected, "a longer one"))
+            events.append(Anomaly(AnomalyKind.HTTP_TOO_LARGE, buffer.side, place, expected, "a longer one"))
             return Progress.BROKEN
         if self._part is _Part.TRAILER:
             buffer.pos = line_end + 1
-            return Progress.DONE if data[pos:line_end] in (b"", b"\r") else None
+            return DONE if data[pos:line_end] in (b"", b"\r") else None
         match = _CHUNK_SIZE.fullmatch(data, pos, line_end)
         if match is None:
-            self._depart(buffer, "chunk-size", data[pos:line_end], report)
+            self._depart(buffer, "chunk-size", data[pos:line_end], events)
             return Progress.BROKEN
         if not match[2]:
-            self._depart(buffer, "CRLF after the chunk-size", b"\n", report)
+            self._depart(buffer, "CRLF after the chunk-size", b"\n", events)
         self._left = int(match[1], 16)
         self._part = _Part.DATA if self._left else _Part.TRAILER
         buffer.pos = line_end + 1
         return None
 
-    def _depart(self, buffer: StreamBuffer, expected: str, found: bytes, report: Report) -> None:
+    def _depart(self, buffer: StreamBuffer, expected: str, found: bytes, events: Events) -> None:
         """Report bad framing: once a body, since a sender that has a wrong idea of chunks has it in each."""
         if not self._odd:
             self._odd = True
             place = buffer.ref(buffer.offset)
-            report(Anomaly(AnomalyKind.HTTP_BAD_CHUNK, buffer.side, place, expected, quoted(found)))
+            events.append(Anomaly(AnomalyKind.HTTP_BAD_CHUNK, buffer.side, place, expected, quoted(found)))
 
-    def skip(self, gap: Gap, report: Report) -> int | None:  # noqa: D102 (see Body)
+    def skip(self, gap: Gap, events: Events) -> int | None:  # noqa: D102 (see Body)
         if self._part is not _Part.DATA or gap.length > self._left:
             return None
-        self._miss(gap, gap.length, report)
+        self._miss(gap, gap.length, events)
         self._left -= gap.length
         return gap.length
 
@@ -232,26 +235,36 @@ class Chunked(Body):
         return "the last chunk"
 
 
-def body_reader(message: HttpMessage, limit: int, wanted: bool, report: Report) -> Body | None:
+def body_reader(message: HttpMessage, limit: int, wanted: bool, events: Events) -> Body | None:
     """The reader for the body of `message` by RFC 9112, section 6.3; None when it has no body.
 
     The cases in which a response has no body whatever its fields say (items 1 and 2) are the caller's.
     """
-    codings = message.fields.members(_TRANSFER_ENCODING)
-    lengths = message.fields.members(_CONTENT_LENGTH)
-    if not codings and not lengths and message.side is Side.CLIENT:
-        return None  # item 7
-    body = _framing(message, codings, lengths, limit, wanted, report)
+    fields = message.fields
+    codings, lengths = fields.members(_TRANSFER_ENCODING), fields.members(_CONTENT_LENGTH)
+    body: Body | None
+    if not codings and len(lengths) == 1 and _is_length(lengths[0]):
+        size = int(lengths[0])
+        body = ContentLength(size, limit, wanted) if size else None
+    elif codings or lengths:
+        body = _odd_framing(message, codings, lengths, limit, wanted, events)
+    else:
+        body = UntilClose(limit, wanted) if message.side is SERVER else None  # items 7 and 8
     if body is not None and body.kept:
-        body.codings = message.fields.members(_CONTENT_ENCODING) + codings
+        body.codings = fields.members(_CONTENT_ENCODING) + codings
     return body
 
 
-def _framing(
-    message: HttpMessage, codings: list[bytes], lengths: list[bytes], limit: int, wanted: bool, report: Report
+def _is_length(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= _MAX_DIGITS
+
+
+def _odd_framing(
+    message: HttpMessage, codings: list[bytes], lengths: list[bytes], limit: int, wanted: bool, events: Events
 ) -> Body | None:
+    """The reader where a transfer coding, or more or less than one length, tells the framing."""
     wrong = ""
-    body: Body | None = UntilClose(limit, wanted) if message.side is Side.SERVER else None  # items 7 and 8
+    body: Body | None = UntilClose(limit, wanted) if message.side is SERVER else None  # items 7 and 8
     # `identity` is a coding of RFC 2616 that old peers still send; it means nothing.
     codings = [coding for coding in codings if coding not in {b"", b"identity"}]
     if codings:
@@ -262,13 +275,14 @@ def _framing(
         else:  # item 4
             wrong = f"Transfer-Encoding that ends with {quoted(codings[-1])}"
     elif lengths:
-        sizes = [int(length) for length in lengths if _DIGITS.fullmatch(length)]
+        sizes = [int(length) for length in lengths if _is_length(length)]
         if len(sizes) < len(lengths) or len(set(sizes)) > 1:  # item 5
             wrong = f"Content-Length {quoted(b', '.join(lengths))}"
         if sizes:
             body = ContentLength(sizes[0], limit, wanted) if sizes[0] else None
     if wrong:
-        report(Anomaly(AnomalyKind.HTTP_BAD_LENGTH, message.side, message.first, "one way to tell the length", wrong))
+        expected = "one way to tell the length"
+        events.append(Anomaly(AnomalyKind.HTTP_BAD_LENGTH, message.side, message.first, expected, wrong))
     return body
 
 

@@ -5,11 +5,12 @@ ended; if none is there, where captured packets begin, since senders begin messa
 one `Desync`. What a head means is for `HttpConnection` to say, which knows the other direction.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from eiosniff.decode.buffer import StreamBuffer
-from eiosniff.decode.http1_body import Body, Progress, quoted, undo_codings
+from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted, undo_codings
+from eiosniff.decode.http1_events import Events
 from eiosniff.decode.http1_head import Head, NoHead, departures, head_at
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import NO_PACKET, PacketRef, Side
@@ -17,7 +18,6 @@ from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 
 Message = HttpRequest | HttpResponse
-Emit = Callable[[Message | Anomaly | Desync], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,19 @@ class HttpLimits:
 
 
 class Direction:
-    """One direction. The bytes before stream offset `start` are accounted for; `emit` takes what was found.
+    """One direction. The bytes before stream offset `start` are accounted for; what was found goes to `events`.
 
     `lossy` becomes True when captured or missing bytes were skipped in which messages may have been.
     """
 
     # fmt: off
     __slots__ = (
-        "_emit", "_last", "_limits", "_lost", "_message", "_noted", "_packets", "_why",
+        "_events", "_last", "_limits", "_lost", "_message", "_noted", "_packets", "_why",
         "body", "buffer", "ended", "lossy", "side", "start",
     )
     # fmt: on
 
-    def __init__(self, side: Side, limits: HttpLimits, emit: Emit) -> None:
+    def __init__(self, side: Side, limits: HttpLimits, events: Events) -> None:
         self.side = side
         self.buffer = StreamBuffer(side)
         self.start = 0
@@ -55,7 +55,7 @@ class Direction:
         self.ended: StreamEnd | None = None
         self.lossy = False
         self._limits = limits
-        self._emit = emit
+        self._events = events
         # Of the message that is being read: the record, and the packets that carried it, up to an offset.
         self._message: Message | None = None
         self._packets: dict[int, None] | None = None
@@ -94,14 +94,12 @@ class Direction:
         buffer.pos = len(buffer.data)
         return None
 
-    def _candidates(self) -> Iterator[int]:
+    def _candidates(self) -> list[int]:
         """Stream offsets at which a message may begin, in order."""
         offset = self.buffer.offset
         if offset == self.start:
-            yield offset
-        else:
-            offset -= 1  # lost: a message begins here only if a packet does
-        yield from self.buffer.boundaries(offset)
+            return [offset, *self.buffer.boundaries(offset)]
+        return [*self.buffer.boundaries(offset - 1)]  # lost: a message begins here only if a packet does
 
     def begin(self, message: Message, head: Head, body: Body | None) -> None:
         """Read a message whose head was found, up to its end if it has no body."""
@@ -117,11 +115,11 @@ class Direction:
 
     def read_body(self, body: Body) -> bool:
         """Read on in the body; True when the message is over."""
-        progress = body.read(self.buffer, self._emit)
-        if progress is Progress.MORE:
+        progress = body.read(self.buffer, self._events)
+        if progress is MORE:
             self._note_packets(self.buffer.offset)
             return False
-        self._finish(progress is Progress.DONE)
+        self._finish(progress is DONE)
         if progress is Progress.BROKEN:
             self._why = "chunked framing was lost"
         return True
@@ -163,7 +161,7 @@ class Direction:
             if body.kept:
                 self._fill_body(message, body)
         self._message = self.body = None
-        self._emit(message)
+        self._events.append(message)
 
     def _fill_body(self, message: Message, body: Body) -> None:
         """Give the message its content, with the codings undone as far as that goes."""
@@ -184,7 +182,7 @@ class Direction:
         """Find out what a gap means to the message that is being read, and where reading goes on."""
         buffer, body, after = self.buffer, self.body, gap.offset + gap.length
         if body is not None:
-            taken = body.skip(gap, self._emit)
+            taken = body.skip(gap, self._events)
             if taken is None:
                 buffer.pos = len(buffer.data)  # a part of a chunk-size line belongs to the message
                 self._finish(False)
@@ -235,12 +233,14 @@ class Direction:
     def _desync(self, end: int) -> None:
         """Account for the bytes up to `end`, if there are any, as not understood."""
         if end > self.start:
-            self._emit(Desync(self.side, self.start, end, self._why, self._lost or self.buffer.ref(self.start)))
+            self._events.append(
+                Desync(self.side, self.start, end, self._why, self._lost or self.buffer.ref(self.start))
+            )
             self.start = end
         self._lost = None
 
     def _report(self, kind: AnomalyKind, place: PacketRef, expected: str, found: str) -> None:
-        self._emit(Anomaly(kind, self.side, place, expected, found))
+        self._events.append(Anomaly(kind, self.side, place, expected, found))
 
 
-_NO_START_LINE = "no HTTP start line"
+_NO_START_LINE: Final = "no HTTP start line"

@@ -8,7 +8,7 @@ merely looks alike. Header lines are not split: that is for whoever wants to see
 import re
 from collections.abc import Iterator
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
@@ -17,41 +17,41 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import AnomalyKind
 
 # token = 1*tchar (RFC 9110, section 5.6.2). The longest registered method has 17 characters.
-_TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_METHOD = _TCHAR + rb"{1,24}+"
+_TCHAR: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_METHOD: Final = _TCHAR + rb"{1,24}+"
 
 # field-line = field-name ":" OWS field-value OWS (RFC 9112, section 5). A value has no CR, LF or NUL (RFC 9110, 5.5).
-_FIELD = _TCHAR + rb"++:[^\r\n\x00]*+\r\n"
+_FIELD: Final = _TCHAR + rb"++:[^\r\n\x00]*+\r\n"
 
-_FIELDS = re.compile(rb"(?:" + _FIELD + rb")*+")
+_FIELDS: Final = re.compile(rb"(?:" + _FIELD + rb")*+")
 
 # By side: a start line.
 # request-line = method SP request-target SP HTTP-version (RFC 9112, section 3)
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (section 4)
-_REGULAR_START_LINE = (
+_REGULAR_START_LINE: Final = (
     re.compile(rb"(" + _METHOD + rb") ([^\x00-\x20\x7f]++) HTTP/(1\.[0-9])\r\n"),
     re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9]{2}) ([^\r\n\x00]*+)\r\n"),
 )
 
 # Header blocks that are remembered: of each client there are a few; a larger one is hardly sent twice.
-_BLOCKS_KEPT = 512
-_BLOCK_LIMIT = 4096
+_BLOCKS_KEPT: Final = 512
+_BLOCK_LIMIT: Final = 4096
 _blocks: dict[bytes, Fields] = {}
 
 # By side: a start line that departs. White space in a target comes from requests written by hand; many servers leave
 # the SP before an empty reason out. RFC 9112, section 2.2, lets a recipient take a lone LF for the end of a line.
-_START_LINE = (
+_START_LINE: Final = (
     re.compile(rb"(" + _METHOD + rb")[ \t]++(.*)[ \t]HTTP/(1\.[0-9])[ \t]*\r?", re.DOTALL),
     re.compile(rb"HTTP/(1\.[0-9])[ \t]+([0-9]{3})(?:[ \t]([^\r]*))?\r?"),
 )
 
 # By side: what may become a start line when more bytes come. Most garbage is turned away at its first byte.
-_MAY_START = (
+_MAY_START: Final = (
     re.compile(_METHOD + rb"(?:[ \t]|\Z)"),
     re.compile(rb"HTTP/1\.|" + rb"|".join(rb"HTTP/1."[:length] + rb"\Z" for length in range(7))),
 )
 
-_FIELD_LINE = re.compile(_FIELD + rb"|\r\n")
+_FIELD_LINE: Final = re.compile(_FIELD + rb"|\r\n")
 
 
 @final

@@ -1,6 +1,8 @@
 """Names of link-layer header types, as the tcpdump.org registry spells them (LINKTYPE_...)."""
 
-_NAMES = {
+from typing import Final
+
+_NAMES: Final = {
     0: "NULL", 1: "ETHERNET", 9: "PPP", 12: "RAW", 14: "RAW", 101: "RAW", 104: "C_HDLC", 105: "IEEE802_11", 108: "LOOP",
     113: "LINUX_SLL", 119: "IEEE802_11_PRISM", 127: "IEEE802_11_RADIOTAP", 147: "USER0", 195: "IEEE802_15_4",
     220: "USB_LINUX_MMAPPED", 228: "IPV4", 229: "IPV6", 239: "NFLOG", 252: "WIRESHARK_UPPER_PDU", 276: "LINUX_SLL2",

@@ -1,14 +1,16 @@
 """The lives of a client at a server, one after the other: what a reconnect loop is made of."""
 
+from typing import Final
+
 from eiosniff.model.provenance import CLIENT, PacketRef
 from eiosniff.model.session import Attempt, Client, Life, Loop, Outcome
 
 # What is worth recording as a chain; rules judge by the figures in it. A client that comes back minutes later, or
 # after minutes of service, does not loop.
-LONGEST_LIFE_NS = 120_000_000_000
-LONGEST_PAUSE_NS = 60_000_000_000
-LOOPS_KEPT = 4
-GOING_AWAY = 1001  # RFC 6455, section 7.4.1: a browser left the page
+LONGEST_LIFE_NS: Final = 120_000_000_000
+LONGEST_PAUSE_NS: Final = 60_000_000_000
+LOOPS_KEPT: Final = 4
+GOING_AWAY: Final = 1001  # RFC 6455, section 7.4.1: a browser left the page
 
 
 class LifeTracker:

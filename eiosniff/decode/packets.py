@@ -12,7 +12,7 @@ a mapped file of many gigabytes.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,8 @@ from eiosniff.decode.headers import Layer, gather
 from eiosniff.model.batch import Int64s, LinkType, PacketBatch
 
 # Nobody stacks as many; a packet made of nothing else must not cost a pass over the columns for each of its headers.
-_MAX_TAGS = 8
-_MAX_EXTENSION_HEADERS = 16
+_MAX_TAGS: Final = 8
+_MAX_EXTENSION_HEADERS: Final = 16
 
 
 @dataclass(slots=True)

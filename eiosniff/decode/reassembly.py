@@ -4,7 +4,7 @@ Sequence numbers are 32 bits and wrap; inside, everything is a stream offset: th
 beginning of the direction (since the first captured segment, where the SYN was not captured).
 """
 
-from typing import NamedTuple, Protocol, final
+from typing import Final, NamedTuple, Protocol, final
 
 from mypy_extensions import mypyc_attr
 
@@ -12,20 +12,20 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import Gap, GapReason
 
-SEQUENCE_MASK = 0xFFFFFFFF
-_HALF = 1 << 31
+SEQUENCE_MASK: Final = 0xFFFFFFFF
+_HALF: Final = 1 << 31
 
 # A hole is believed to be one of the capture, not of the network, when the receiver acknowledged bytes behind it and
 # the capture has not shown them this long after: two queues of one interface reorder by less.
-ACKNOWLEDGED_HOLE_NS = 100_000_000
+ACKNOWLEDGED_HOLE_NS: Final = 100_000_000
 # Without acknowledgements (one direction captured) there is nothing to wait for longer than a retransmission takes.
-UNHEARD_HOLE_NS = 5_000_000_000
+UNHEARD_HOLE_NS: Final = 5_000_000_000
 # A receiver that says that it lacks the bytes will get them, or the connection ends: the timer that repeats them
 # doubles each time, and may be limited to a minute (RFC 6298, section 2.5).
-MISSING_HOLE_NS = 120_000_000_000
+MISSING_HOLE_NS: Final = 120_000_000_000
 # A receive window seldom exceeds this; more out-of-order data than that means that the hole will not be filled.
-MAX_HELD_BYTES = 4 << 20
-MAX_HELD_SEGMENTS = 4096
+MAX_HELD_BYTES: Final = 4 << 20
+MAX_HELD_SEGMENTS: Final = 4096
 
 
 class Segment(NamedTuple):

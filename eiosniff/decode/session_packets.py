@@ -27,10 +27,10 @@ from eiosniff.model.socketio import SioPacket, SioType
 from eiosniff.model.tally import Sketch
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 
-MAX_PENDING_ACKS = 1024
-MAX_ACK_EVENTS = 64
-_SAID_BYTES = 80
-_REFUSAL_LENGTH = 300
+MAX_PENDING_ACKS: Final = 1024
+MAX_ACK_EVENTS: Final = 64
+_SAID_BYTES: Final = 80
+_REFUSAL_LENGTH: Final = 300
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
 _EVENT: Final = int(SioType.EVENT)

@@ -4,6 +4,8 @@ Sees the records of all conversations in the order of the captured packets that 
 of sessions, clients and servers. Judges nothing.
 """
 
+from typing import Final
+
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.engineio import decode_message, decode_payload, parse_error_body, parse_open
 from eiosniff.decode.facts import (
@@ -36,13 +38,15 @@ from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
 
-_BODY_KEPT = 300
-_EARLY_MESSAGES = 8
-_REQUESTS_UNDER_WAY = 1024  # of one connection: those before were never answered, or the capture lacks the answers
-_POLLS_UNDER_WAY = 16  # connections of one session: a client has two requests under way at most
+_BODY_KEPT: Final = 300
+_EARLY_MESSAGES: Final = 8
+_REQUESTS_UNDER_WAY: Final = (
+    1024  # of one connection: those before were never answered, or the capture lacks the answers
+)
+_POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
-_WITHOUT_ENGINEIO = (b"OPTIONS", b"HEAD")
-_CLOSES = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
+_WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
+_CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
 class Sessions:

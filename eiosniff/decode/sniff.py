@@ -1,20 +1,21 @@
 """What a TCP flow is, from the first bytes that one side sent: decided early, so that the rest costs nothing."""
 
 from enum import Enum
+from typing import Final
 
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
 # RFC 9110, section 9, and PATCH (RFC 5789): other methods do not open Engine.IO conversations.
-_METHODS = (b"GET ", b"POST ", b"OPTIONS ", b"HEAD ", b"PUT ", b"CONNECT ", b"DELETE ", b"PATCH ", b"TRACE ")
-_STATUS = b"HTTP/1."
-_LONGEST = max(len(start) for start in (*_METHODS, _STATUS))
-_TLS_RECORDS = (b"\x14\x03", b"\x15\x03", b"\x16\x03", b"\x17\x03")
-_DATA_OPCODES = (1, 2)
-_CONTROL_OPCODES = (8, 9, 10)
+_METHODS: Final = (b"GET ", b"POST ", b"OPTIONS ", b"HEAD ", b"PUT ", b"CONNECT ", b"DELETE ", b"PATCH ", b"TRACE ")
+_STATUS: Final = b"HTTP/1."
+_LONGEST: Final = max(len(start) for start in (*_METHODS, _STATUS))
+_TLS_RECORDS: Final = (b"\x14\x03", b"\x15\x03", b"\x16\x03", b"\x17\x03")
+_DATA_OPCODES: Final = (1, 2)
+_CONTROL_OPCODES: Final = (8, 9, 10)
 
 # A connection captured from its middle may begin inside a message: in so many packets with bytes it must show itself.
-MIDSTREAM_TRIES = 8
+MIDSTREAM_TRIES: Final = 8
 
 
 class Protocol(Enum):
@@ -27,6 +28,9 @@ class Protocol(Enum):
     TLS = "TLS"
     OTHER = "other TCP"
     UNKNOWN_YET = ""
+
+
+UNKNOWN_YET: Final = Protocol.UNKNOWN_YET
 
 
 def sniff(data: bytes, midstream: bool) -> Protocol:
@@ -46,7 +50,7 @@ def sniff(data: bytes, midstream: bool) -> Protocol:
         if websocket is not None:
             return websocket
     if len(data) < _LONGEST and any(start.startswith(data) for start in (*_METHODS, _STATUS, *_TLS_RECORDS)):
-        return Protocol.UNKNOWN_YET
+        return UNKNOWN_YET
     return Protocol.OTHER
 
 
@@ -96,12 +100,14 @@ class Sniffer:
             self._said[way] = b""
             self._midstream = True
         elif isinstance(record, StreamChunk):
-            for start, end, number in zip(record.starts, [*record.starts[1:], None], record.numbers, strict=True):
-                protocol = self._look(way, record.data[start:end])
-                if protocol is not Protocol.UNKNOWN_YET:
+            starts = record.starts
+            for index, number in enumerate(record.numbers):
+                end = starts[index + 1] if index + 1 < len(starts) else len(record.data)
+                protocol = self._look(way, record.data[starts[index] : end])
+                if protocol is not UNKNOWN_YET:
                     self.decided = record.delivered or number
                     return protocol
-        return Protocol.UNKNOWN_YET
+        return UNKNOWN_YET
 
     def _look(self, way: int, data: bytes) -> Protocol:
         """Look at the bytes of one packet, and at all that its side said."""
@@ -110,6 +116,6 @@ class Sniffer:
         protocol = sniff(self._said[way], self._midstream)
         if protocol is Protocol.OTHER and self._midstream:
             protocol = sniff(data, midstream=True)
-            if protocol in (Protocol.OTHER, Protocol.UNKNOWN_YET):
-                return Protocol.UNKNOWN_YET if self._tries < MIDSTREAM_TRIES else Protocol.OTHER
+            if protocol in (Protocol.OTHER, UNKNOWN_YET):
+                return UNKNOWN_YET if self._tries < MIDSTREAM_TRIES else Protocol.OTHER
         return protocol

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -20,20 +21,20 @@ from eiosniff.model.socketio import SioPacket, SioType
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 
 # Event names that the libraries use for themselves; socket.io-parser from 4.2.4 refuses an EVENT named so.
-RESERVED_EVENTS = frozenset(
+RESERVED_EVENTS: Final = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 # python-socketio's limit. JavaScript reads more digits too, but no longer as an exact number.
-MAX_ID_DIGITS = 100
+MAX_ID_DIGITS: Final = 100
 # socket.io-parser refuses more than 10 attachments from 4.2.6 on. It had no limit before, and what those versions
 # accept is to be decoded; a header that announces more than this is a mistake.
-MAX_ATTACHMENTS = 1024
+MAX_ATTACHMENTS: Final = 1024
 # 64 times the default `maxHttpBufferSize` of 1 MB, which bounds each single message.
-MAX_ATTACHED_BYTES = 64 << 20
+MAX_ATTACHED_BYTES: Final = 64 << 20
 # Python's objects take many times the space of the JSON that they are read from.
-MAX_JSON_READ = 4 << 20
-MAX_KEYS = 32
-MAX_QUOTED = 40
+MAX_JSON_READ: Final = 4 << 20
+MAX_KEYS: Final = 32
+MAX_QUOTED: Final = 40
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,7 +53,7 @@ class SioSyntax:
 
 
 # By type digit: what the JSON has to be, and what checks it. A DISCONNECT has none.
-_JSON = (
+_JSON: Final = (
     "an object",
     "nothing",
     "an array that begins with a string or a number",
@@ -61,19 +62,19 @@ _JSON = (
     "an array that begins with a string or a number",
     "an array",
 )
-_CHECKS: tuple[Callable[[bytes], object] | None, ...] = tuple(
+_CHECKS: Final[tuple[Callable[[bytes], object] | None, ...]] = tuple(
     shape and msgspec.json.Decoder(shape).decode
     for shape in (ObjectShape, None, EventShape, ArrayShape, str | ObjectShape, EventShape, ArrayShape)
 )
-_EVENTS = frozenset({SioType.EVENT, SioType.BINARY_EVENT})
+_EVENTS: Final = frozenset({SioType.EVENT, SioType.BINARY_EVENT})
 # The documents want a payload for these; socket.io-parser lets it be absent, and its users then fail.
-_NEEDS_JSON = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
-_BINARY_EVENT = int(SioType.BINARY_EVENT)  # members of an enumeration are slow to compare
+_NEEDS_JSON: Final = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
+_BINARY_EVENT: Final = int(SioType.BINARY_EVENT)  # members of an enumeration are slow to compare
 # A blank is a digit to JavaScript, where Number(" ") == " " holds: `42/chat, ["a"]` has the ack id 0.
-_ID = re.compile(rb"[0-9 \t\r\n]+")
-_ID_CHARACTERS = frozenset(b"0123456789 \t\r\n")
-_PLAUSIBLE = re.compile(rb'[0-6](?:\d+-)?(?:/[^,]*(?:,|\Z))?[\d\s]*(?:[\[{"]|\Z)')
-_PLACEHOLDER = re.compile(rb'"_placeholder"\s*:\s*true')
+_ID: Final = re.compile(rb"[0-9 \t\r\n]+")
+_ID_CHARACTERS: Final = frozenset(b"0123456789 \t\r\n")
+_PLAUSIBLE: Final = re.compile(rb'[0-6](?:\d+-)?(?:/[^,]*(?:,|\Z))?[\d\s]*(?:[\[{"]|\Z)')
+_PLACEHOLDER: Final = re.compile(rb'"_placeholder"\s*:\s*true')
 
 
 def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
@@ -141,9 +142,9 @@ def _refuse_constant(name: str) -> None:
 
 
 # float: Python refuses to read integers of more than 4300 digits, JavaScript does not.
-_JAVASCRIPT_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
-_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
-_ARRAY_START = re.compile(r"\[[ \t\r\n]*")
+_JAVASCRIPT_JSON: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
+_CONSTANT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
+_ARRAY_START: Final = re.compile(r"\[[ \t\r\n]*")
 
 
 def _read_json_slowly(kind: int, data: bytes, at: int) -> str | SioSyntax | None:

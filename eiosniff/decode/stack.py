@@ -12,13 +12,14 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
+from typing import Final
 
 from eiosniff.decode.conversation import Conversation, Event, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
-from eiosniff.decode.sniff import Protocol, Sniffer
+from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
@@ -34,12 +35,12 @@ from eiosniff.model.session import (
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
-MAX_FAILED_CONNECTS = 1024
-MAX_ENDPOINTS = 4096  # kept as text: nearly all connections go to a few servers
-UDP = 17  # IP protocol number
+MAX_FAILED_CONNECTS: Final = 1024
+MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
+UDP: Final = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
-UNANSWERED_SYN_NS = 1_000_000_000
+UNANSWERED_SYN_NS: Final = 1_000_000_000
 
 _Failure = tuple[str, Endpoint, ConnectFailure]
 
@@ -140,12 +141,15 @@ class Stack(FlowListener):
             flow.dropped = True
             return
         sniffer = self._sniffers.get(flow)
+        fresh = sniffer is None
         if sniffer is None:
-            sniffer = self._sniffers[flow] = Sniffer(flow.midstream)
+            sniffer = Sniffer(flow.midstream)
         protocol = sniffer.take(way, record)
-        if protocol is Protocol.UNKNOWN_YET:
+        if protocol is UNKNOWN_YET:
+            self._sniffers[flow] = sniffer
             return
-        del self._sniffers[flow]
+        if not fresh:
+            del self._sniffers[flow]
         if protocol in (Protocol.TLS, Protocol.OTHER):
             flow.dropped = True
             self._protocols[self._name_other(flow, protocol)] += 1
@@ -157,11 +161,14 @@ class Stack(FlowListener):
 
     def _converse(self, flow: Flow, sniffer: Sniffer, websocket: bool) -> None:
         """Follow a connection, from its beginning on."""
-        make = Conversation.over_websocket if websocket else Conversation.over_http
         ledger = self._ledger(flow)
         ends = ledger.client.address, ledger.server
         self._reached[ends] = max(self._reached.get(ends, NO_PACKET), ledger.first)
-        flow.conversation = conversation = make(flow, ledger, self._events, self._crashed)
+        if websocket:
+            conversation = Conversation.over_websocket(flow, ledger, self._events, self._crashed)
+        else:
+            conversation = Conversation.over_http(flow, ledger, self._events, self._crashed)
+        flow.conversation = conversation
         conversation.begin_at(sniffer.decided)
         self._begun.append(conversation)
         self._protocols["WebSocket" if websocket else "HTTP"] += 1

@@ -8,6 +8,7 @@ its later segments only the columns are touched.
 """
 
 from abc import ABC, abstractmethod
+from typing import Final
 
 from eiosniff.decode.flow import Flow, Gone, StreamReader
 from eiosniff.decode.reassembly import SEQUENCE_MASK
@@ -18,9 +19,9 @@ from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
 
 # After a reset its receiver may still have sent what it had in flight: a second is longer than most round trips.
-LINGER_NS = 1_000_000_000
+LINGER_NS: Final = 1_000_000_000
 # What is forgotten is thrown away when so many connections are gone, and whenever they have doubled since.
-_GONE_AT_LEAST = 10_000
+_GONE_AT_LEAST: Final = 10_000
 
 
 class FlowListener(ABC):

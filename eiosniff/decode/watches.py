@@ -3,15 +3,16 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.reassembly import SEQUENCE_MASK
 from eiosniff.decode.segments import ACK, Row, SortedSegments
 from eiosniff.model.provenance import PacketRef, Side
 
-_HALF = 1 << 31
+_HALF: Final = 1 << 31
 # Of one direction; where acknowledgements are not captured, the oldest are given up.
-MAX_WAITING = 64
+MAX_WAITING: Final = 64
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ the next packet where frames seem to begin. What lies between is a `Desync`.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import Inflater
@@ -22,12 +23,12 @@ from eiosniff.model.websocket import Opcode, WsMessage
 
 __all__ = ["WebSocketReader", "WsEvent", "WsLimits"]
 
-TEXT_WITH_FIN = 0x80 | Opcode.TEXT
-BINARY_WITH_FIN = 0x80 | Opcode.BINARY
+TEXT_WITH_FIN: Final = 0x80 | Opcode.TEXT
+BINARY_WITH_FIN: Final = 0x80 | Opcode.BINARY
 
 # Frames in a row that must look right before decoding resumes among bytes that were not understood. One header of
 # random bytes in fifty looks right, so three in a row are wrong once in some hundred thousand packets.
-PLAUSIBLE_FRAMES = 3
+PLAUSIBLE_FRAMES: Final = 3
 
 
 class WebSocketReader:
@@ -151,8 +152,8 @@ class WebSocketReader:
         last = len(data) - 2
         mask_bit = 0x80 if side is CLIENT else 0
         mask_key = b""
-        places = buffer.packets_from(base + pos)
-        place, packet_end, order = next(places)
+        places = buffer.places_from(base + pos)
+        place, packet_end, order = places.place, places.end, places.order
         packets: tuple[int, ...] = (place.number,)
         while pos <= last:
             head = data[pos]
@@ -182,8 +183,9 @@ class WebSocketReader:
             else:
                 payload = unmask(data[payload_at:payload_end], mask_key)
             start, end = base + pos, base + payload_end
-            while start >= packet_end:
-                place, packet_end, order = next(places)
+            if start >= packet_end:
+                places.advance_to(start)
+                place, packet_end, order = places.place, places.end, places.order
                 packets = (place.number,)
             message = WsMessage(
                 side, head & 0x0F, payload, mask_bit > 0, mask_key, 0, 1, length, False, 0, True,
@@ -191,8 +193,8 @@ class WebSocketReader:
             )  # fmt: skip
             if end > packet_end:
                 message.packets = buffer.packets(start, end)
-                while end > packet_end:
-                    place, packet_end, order = next(places)
+                places.advance_to(end - 1)
+                place, packet_end, order = places.place, places.end, places.order
                 packets = (place.number,)
                 message.last, message.order = place, max(order, floor)
             if head == TEXT_WITH_FIN and not payload.isascii():

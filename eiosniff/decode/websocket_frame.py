@@ -1,24 +1,26 @@
 """WebSocket frames: reading a header, unmasking a payload, telling a header from other bytes (RFC 6455, section 5)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.websocket import Opcode
 
-RSV1 = 0b100  # among the three reserved bits; set on the first frame of a compressed message (RFC 7692, section 6)
-KNOWN_OPCODES = frozenset(Opcode)
-DATA_OPCODES = frozenset({Opcode.TEXT, Opcode.BINARY})
-CONTROL_PAYLOAD_LIMIT = 125  # RFC 6455, section 5.5
+RSV1: Final = (
+    0b100  # among the three reserved bits; set on the first frame of a compressed message (RFC 7692, section 6)
+)
+KNOWN_OPCODES: Final = frozenset(Opcode)
+DATA_OPCODES: Final = frozenset({Opcode.TEXT, Opcode.BINARY})
+CONTROL_PAYLOAD_LIMIT: Final = 125  # RFC 6455, section 5.5
 
 # No peer of a Socket.IO connection can hold a message of 4 GiB: V8's strings end at 512 MiB, ws at 100 MiB by default.
 # A header that claims more is not a header.
-ABSURD_LENGTH = 1 << 32
+ABSURD_LENGTH: Final = 1 << 32
 
 # From this size on, numpy unmasks faster than one integer of the whole payload does (measured: at about 600 bytes).
-NUMPY_PAYS = 600
+NUMPY_PAYS: Final = 600
 
 
 class Header(NamedTuple):

@@ -1,6 +1,7 @@
 """WebSocket frames to messages: fragments joined, compression undone, violations recorded (RFC 6455, RFC 7692)."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from eiosniff.decode.deflate import InflateFailure, Inflater
 from eiosniff.decode.websocket_frame import (
@@ -18,7 +19,7 @@ from eiosniff.model.websocket import Opcode, WsControl, WsMessage
 WsEvent = WsMessage | WsControl | Anomaly | Desync
 
 # The codes below 3000 that an endpoint may send (RFC 6455, section 7.4.1, and the IANA registry that it set up).
-CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,7 +36,7 @@ class WsLimits:
     fragments: int = 1 << 16
 
 
-DEFAULT_LIMITS = WsLimits()
+DEFAULT_LIMITS: Final = WsLimits()
 
 
 @dataclass(slots=True)

@@ -58,7 +58,7 @@ class PacketRef:
         return f"PacketRef({self.number}, {self.ts_ns})"
 
 
-NO_PACKET = PacketRef(0, 0)
+NO_PACKET: Final = PacketRef(0, 0)
 
 
 @final

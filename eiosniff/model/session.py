@@ -6,7 +6,7 @@ and the last of what may repeat. They state facts and judge nothing.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
@@ -16,12 +16,12 @@ from eiosniff.model.tally import Sketch, Tally
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import Anomaly
 
-MAX_ANOMALIES = 32
-MAX_NAMESPACES = 256
-MAX_CONNECTIONS = 64
-MAX_GAPS = 64
-MAX_ATTEMPT_KINDS = 64
-MAX_NAME = 300  # characters kept of a name from the wire
+MAX_ANOMALIES: Final = 32
+MAX_NAMESPACES: Final = 256
+MAX_CONNECTIONS: Final = 64
+MAX_GAPS: Final = 64
+MAX_ATTEMPT_KINDS: Final = 64
+MAX_NAME: Final = 300  # characters kept of a name from the wire
 
 
 @dataclass(slots=True, eq=False)

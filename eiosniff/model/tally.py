@@ -3,12 +3,12 @@
 from bisect import insort
 from collections.abc import Iterator
 from math import ceil, log
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
+NS_PER_MS: Final = 1_000_000
+NS_PER_S: Final = 1_000_000_000
 
 
 class Sketch:
