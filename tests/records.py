@@ -33,6 +33,6 @@ def flat(value: Any) -> Any:
         return [flat(each) for each in value]
     if isinstance(value, tuple):
         return tuple(flat(each) for each in value)
-    if isinstance(value, VALUES) or isinstance(value, Enum) or not hasattr(type(value), "__slots__"):
+    if isinstance(value, (*VALUES, Enum)) or not (is_dataclass(value) or hasattr(type(value), "__slots__")):
         return value
     return type(value).__name__, *(flat(getattr(value, name)) for name in names(type(value)))
