@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := eiosniff tests captures
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types docs docs-check bench captures cov fmt clean
+.PHONY: help setup demo test check lint types docs docs-check golden bench captures cov fmt clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,7 +33,7 @@ lint: setup ## ruff and the import contracts
 	$(BIN)/lint-imports --config setup.cfg
 
 types: setup ## mypy --strict
-	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/bench
+	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/golden tests/bench
 	MYPYPATH=captures/recorded:captures/recorded/peers $(BIN)/mypy --explicit-package-bases captures/recorded/*.py
 
 fmt: setup ## format, and mend what ruff can mend
@@ -45,6 +45,9 @@ docs: setup ## regenerate docs/rules and the index of recordings
 
 docs-check: setup ## fail if a generated file is stale
 	$(BIN)/python -m docs.generate --check
+
+golden: setup ## write anew what eiosniff is to make of each recording (tests/golden); git shows what changed
+	$(BIN)/python -m tests.golden
 
 bench: setup ## time and memory of eiosniff and tshark on a capture of a million packets
 	$(BIN)/python -m tests.bench
