@@ -211,7 +211,7 @@ def handshake() -> Template:
         b"cache-control: no-store\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: close\r\n\r\n%s"
         % (len(body), body),
     )
-    flow.finish()
+    flow.close()
     return Template(flow.packets, flow.times_ns, Truth(len(flow.packets), 1, 1), [SID])
 
 

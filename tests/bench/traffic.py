@@ -18,10 +18,10 @@ ROUND_TRIP_NS = 400_000
 class FlowWriter:
     """Writes the captured packets of one TCP connection, as both sides send data."""
 
-    def __init__(self, client_port: int, server_port: int) -> None:
+    def __init__(self, client_port: int, server_port: int, now_ns: int = 0) -> None:
         self.packets: list[bytes] = []
         self.times_ns: list[int] = []
-        self.now_ns = 0
+        self.now_ns = now_ns
         self._ports = (client_port, server_port)
         self.sequences = [1_000_000, 2_000_000]  # the next number of each side
         self._packet(CLIENT, SYN)
@@ -51,11 +51,15 @@ class FlowWriter:
             if count % 2 == 0:
                 self._packet(1 - side, ACK)
 
-    def finish(self) -> Template:
-        """Close the connection."""
+    def close(self) -> None:
+        """Close the connection, the client first."""
         self._packet(CLIENT, FIN_ACK)
         self._packet(SERVER, FIN_ACK)
         self._packet(CLIENT, ACK)
+
+    def finish(self) -> Template:
+        """Close the connection, and take it for one to be copied."""
+        self.close()
         return Template(self.packets, self.times_ns, Truth(len(self.packets), 1), [])
 
 
