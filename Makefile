@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := eiosniff tests captures
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types docs docs-check golden bench captures cov fmt clean
+.PHONY: help setup demo test check lint types docs docs-check golden bench bench-scale captures cov fmt clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,8 +49,15 @@ docs-check: setup ## fail if a generated file is stale
 golden: setup ## write anew what eiosniff is to make of each recording (tests/golden); git shows what changed
 	$(BIN)/python -m tests.golden
 
-bench: setup ## time and memory of eiosniff and tshark on a capture of a million packets
+bench: setup ## time and memory of eiosniff and tshark on captures of a million packets, and the time to start
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench start
+
+bench-scale: setup ## whether time and memory stay in bounds: three times the packets, 10 GB, ten million messages (an hour)
+	$(BIN)/python -m tests.bench scale --full
+	$(BIN)/python -m tests.bench stream --gigabytes 10
+	$(BIN)/python -m tests.bench handshakes --count 100000
+	$(BIN)/python -m tests.bench messages --count 10000000
 
 captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
 	$(BIN)/python captures/recorded/record_healthy.py all
