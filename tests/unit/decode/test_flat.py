@@ -6,6 +6,7 @@ Live objects are counted, not the memory of the process: that has its own ups an
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.bench.template import Bytes, Template, Truth, records, stamps
 from tests.bench.traffic import CLIENT, SERVER, FlowWriter
 
 BLOCKS = 10  # until the first measurement; then three times as many until the second
-AT_ONCE = 20  # connections, requests or exchanges in a block
+EXCHANGES, CONNECTIONS = 20, 10  # in a block
 MOST_OBJECTS, MOST_BYTES = 60, 10_000  # by which the second measurement may exceed the first
 
 
@@ -39,7 +40,7 @@ class Polls(Source):
         self._poll(b"", opening + b'\x1e40{"sid":"abcdefghijklmnopqrst"}')
 
     def block(self) -> Bytes:
-        for _ in range(AT_ONCE):
+        for _ in range(EXCHANGES):
             if self._many_connections:
                 self._flow.close()
                 self._take()
@@ -79,11 +80,11 @@ def _rest() -> Template:
 
 
 def _copies(template: Callable[[], Template], *, one_client: bool) -> Callable[[], Source]:
-    return lambda: Copies(template(), one_client=one_client, at_once=AT_ONCE)
+    return lambda: Copies(template(), one_client=one_client, at_once=CONNECTIONS)
 
 
 FLAT: dict[str, Callable[[], Source]] = {
-    "messages over WebSocket": lambda: Messages(AT_ONCE),
+    "messages over WebSocket": lambda: Messages(EXCHANGES),
     "messages by polling over one connection": lambda: Polls(many_connections=False),
     "messages by polling with a connection for each request": lambda: Polls(many_connections=True),
     "connections that look like TLS, of one client": _copies(_tls, one_client=True),
@@ -115,16 +116,16 @@ def growth(tmp_path: Path) -> Iterator[Callable[[Source], tuple[int, int]]]:
             file.write(source.start().data)
             for _ in range(4 * BLOCKS):
                 file.write(source.block().data)
-        batches = 4 * BLOCKS
         stack = Stack(CaptureSummary("source.pcap"))
-        measured = []
         tracemalloc.start()
-        with open_source(str(path), batch_size=-(-source.truth.packets // batches)) as opened:
-            for count, batch in enumerate(opened.batches(), start=1):
-                stack.feed(batch)
-                if count in (BLOCKS, batches):
-                    gc.collect()
-                    measured.append((len(gc.get_objects()), tracemalloc.get_traced_memory()[0]))
+        with open_source(str(path), batch_size=source.truth.packets // (4 * BLOCKS)) as opened:
+            batches = opened.batches()
+            measured = []
+            for part in (islice(batches, BLOCKS), batches):
+                for batch in part:
+                    stack.feed(batch)
+                gc.collect()
+                measured.append((len(gc.get_objects()), tracemalloc.get_traced_memory()[0]))
         assert not stack.crashes
         (objects, size), (more_objects, more_size) = measured
         return more_objects - objects, more_size - size
