@@ -53,7 +53,7 @@ bench: setup ## time and memory of eiosniff and tshark on captures of a million 
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench start
 
-bench-scale: setup ## whether time and memory stay in bounds: three times the packets, 10 GB, ten million messages (an hour)
+bench-scale: setup ## whether time and memory stay in bounds: three times the packets, 10 GB, ten million messages
 	$(BIN)/python -m tests.bench scale --full
 	$(BIN)/python -m tests.bench stream --gigabytes 10
 	$(BIN)/python -m tests.bench handshakes --count 100000
