@@ -6,6 +6,7 @@ and the last of what may repeat. They state facts and judge nothing.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from eiosniff.model.engineio import OpenPacket, ServerError, Transport
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
@@ -18,6 +19,8 @@ MAX_NAMESPACES = 256
 MAX_CONNECTIONS = 64
 MAX_GAPS = 64
 MAX_ATTEMPT_KINDS = 64
+MAX_REVISIONS = 64
+MAX_SESSIONS = 10_000  # ledgers in memory, and as many of clients and of servers: older ones are folded into these
 MAX_NAME = 300  # characters kept of a name from the wire
 
 
@@ -358,7 +361,17 @@ class Server:
     handshake: OpenPacket | None = None
     sessions: int = 0
     marks: dict[str, str] = field(default_factory=dict)
+    revisions: dict[str, None] = field(default_factory=dict)  # asked and spoken, in sessions that were let go
+    refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
     identity: Identity | None = None
+
+
+class Retired(NamedTuple):
+    """A ledger that was let go to make room for others: nothing more is added to it. `server`: of its session or
+    client, if that ever answered."""
+
+    ledger: Session | Client | Server
+    server: Server | None
 
 
 class ConnectFailure(Enum):
