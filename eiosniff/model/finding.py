@@ -63,8 +63,9 @@ class RuleInfo:
 class Finding:
     """One fault, all its occurrences in one capture merged.
 
-    `summary` says what happened here (the rule's message, filled in); `subjects` are keys of the sessions, clients and
-    servers that it concerns: a finding can only explain another that shares one.
+    `summary` says what happened here (the rule's message, filled in). `sessions` are those of its sessions that were
+    kept. `subjects` are keys of the clients and servers that it concerns: a finding can only explain another that
+    shares one.
     """
 
     rule: str  # code
