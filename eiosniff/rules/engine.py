@@ -24,6 +24,8 @@ FixSource = Callable[[str, Client | None, Server | None, dict[str, object]], lis
 
 _Peers = tuple[Client | None, Server | None]
 _Key = tuple[str, ...]
+_Place = tuple[str, str]
+_Last = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class _Merged:
     """Hits of one rule that have the same identity.
 
     They may come in any order; `order` is the place of a hit among all, and `hit` is the first in that order. `proof`
-    is the evidence of the first few and of the last. `places` are the clients and servers, with the instant of the last
-    hit at each.
+    is the evidence of the first few and of the last. `places` are the clients and servers, with the order and the
+    instant of the last hit at each.
     """
 
     rule: Rule
@@ -61,7 +63,7 @@ class _Merged:
     severity: Severity = Severity.INFO
     period: Sketch = field(default_factory=Sketch)
     proof: list[tuple[int, tuple[Evidence, ...]]] = field(default_factory=list)
-    places: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    places: dict[_Place, _Last | None] = field(default_factory=dict)
     has_more_places: bool = False
     sessions: list[Session] = field(default_factory=list)
 
@@ -74,14 +76,14 @@ class _Merged:
         if hit.period_ns is not None:
             self.period.add(hit.period_ns)
         place = _place(hit, peers)
-        last_ns = self.places.get(place)
+        last = self.places.get(place)
         if hit.evidence:
-            first_ns = hit.evidence[0].ts_ns
-            if last_ns is not None:
-                self.period.add(first_ns - last_ns)
-            last_ns = first_ns
             self._prove([(order, hit.evidence)])
-        self._locate(place, last_ns)
+            begun_ns = hit.evidence[0].ts_ns
+            if last is not None and order >= last[0]:
+                self.period.add(begun_ns - last[1])
+            last = _later(last, (order, begun_ns))
+        self._locate(place, last)
 
     def merge(self, other: "_Merged") -> None:
         """All hits of another one."""
@@ -90,8 +92,8 @@ class _Merged:
         self.occurrences += other.occurrences
         self.period.merge(other.period)
         self._prove(other.proof)
-        for place, last_ns in other.places.items():
-            self._locate(place, last_ns)
+        for place, last in other.places.items():
+            self._locate(place, _later(self.places.get(place), last))
 
     def _lead(self, hit: Hit, order: int, peers: _Peers) -> None:
         if order < self.order:
@@ -108,9 +110,9 @@ class _Merged:
         self.proof.sort(key=itemgetter(0))
         del self.proof[OCCURRENCES_SHOWN:-1]
 
-    def _locate(self, place: tuple[str, str], last_ns: int | None) -> None:
+    def _locate(self, place: _Place, last: _Last | None) -> None:
         if place in self.places or len(self.places) < MAX_PLACES:
-            self.places[place] = last_ns
+            self.places[place] = last
         else:
             self.has_more_places = True
 
@@ -241,7 +243,7 @@ def judge(rules: Iterable[Rule], ledgers: Ledgers, fixes: FixSource) -> list[Fin
     return Judge(rules, fixes, ledgers.summary.file).findings(ledgers)
 
 
-def _key(merged: dict[_Key, _Merged], rule: Rule, kind: str, place: tuple[str, str], client: Client | None) -> _Key:
+def _key(merged: dict[_Key, _Merged], rule: Rule, kind: str, place: _Place, client: Client | None) -> _Key:
     """What makes two hits one finding."""
     address, endpoint = place
     library = client.identity.library if client and client.identity else ""
@@ -249,12 +251,16 @@ def _key(merged: dict[_Key, _Merged], rule: Rule, kind: str, place: tuple[str, s
     return key if key in merged or len(merged) < MAX_FINDINGS else (rule.code,)
 
 
-def _place(hit: Hit | None, peers: _Peers) -> tuple[str, str]:
+def _place(hit: Hit | None, peers: _Peers) -> _Place:
     """The client and the server that a hit is about, as texts; empty where it is about none."""
     client, server = peers
     named_client, named_server = (hit.client, hit.server) if hit is not None else (None, None)
     address = named_client or (client.address if client else "")
     return address, str(named_server or (server.endpoint if server else client.server if client else ""))
+
+
+def _later(one: _Last | None, other: _Last | None) -> _Last | None:
+    return other if one is None or (other is not None and other[0] >= one[0]) else one
 
 
 def _named_peers(hit: Hit, ledgers: Ledgers) -> _Peers:
@@ -313,7 +319,7 @@ def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:
     )
 
 
-def _subjects(places: Iterable[tuple[str, str]]) -> Iterator[object]:
+def _subjects(places: Iterable[_Place]) -> Iterator[object]:
     """Not the sessions: findings that concern the same one concern the same client."""
     for address, endpoint in places:
         if address:

@@ -2,7 +2,6 @@
 
 import gc
 import json
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import pytest
 from eiosniff import app
 from eiosniff.capture.source import open_source
 from eiosniff.decode.stack import Stack
-from eiosniff.model.session import CaptureSummary, Retired, Session
+from eiosniff.model.session import CaptureSummary, Session
 from eiosniff.report import as_json
 from eiosniff.report.redact import Redactor
-from tests.streams import BATCH_SIZES, RECORDED, plain
+from tests.streams import BATCH_SIZES, RECORDED, as_let_go
 
 KEPT = (1, 2, 3)
 SEVERAL_SESSIONS = (
@@ -73,19 +72,9 @@ def _gone(capture: Path, batch_size: int) -> list[object]:
     with open_source(str(capture), batch_size=batch_size) as source:
         for batch in source.batches():
             stack.feed(batch)
-            gone.extend(_as_values(retired) for retired in stack.retired())
+            gone.extend(as_let_go(retired.ledger) for retired in stack.retired())
     stack.close()
-    return gone + [_as_values(retired) for retired in stack.retired()]
-
-
-def _as_values(retired: Retired) -> object:
-    """A ledger, without those that it refers to: they go on."""
-    ledger = retired.ledger
-    return [
-        (each.name, plain(getattr(ledger, each.name)))
-        for each in fields(ledger)
-        if each.name not in ("client", "server")
-    ]
+    return gone + [as_let_go(retired.ledger) for retired in stack.retired()]
 
 
 def test_several_captures_are_numbered_through() -> None:
