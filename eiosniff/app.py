@@ -10,7 +10,7 @@ from eiosniff.decode.links import link_name
 from eiosniff.decode.stack import Stack
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
-from eiosniff.model.finding import Finding, Report, RuleInfo, Severity
+from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
 from eiosniff.model.session import MAX_SESSIONS, CaptureProblem, CaptureSummary, Retired, Session
 from eiosniff.rules import registry
 from eiosniff.rules.api import Rule
@@ -49,7 +49,7 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
     summaries: list[CaptureSummary] = []
     ranked: list[tuple[_Rank, Session]] = []
     findings: list[Finding] = []
-    total = 0
+    total, totals = 0, Totals()
     interrupted = False
     most = max(options.max_sessions, options.kept_sessions)
     for path in captures:
@@ -57,14 +57,16 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
         judge = Judge(chosen, knowledge.advice, stack.summary.file, most)
         try:
             for retired in _read(stack, path, options, progress):
-                _fold(judge, retired)
+                _fold(judge, totals, retired)
         except KeyboardInterrupt:
             interrupted = True
             stack.close()
-            _fold(judge, stack.retired())
+            _fold(judge, totals, stack.retired())
         found = _findings(stack, judge)
         findings.extend(found)
         summaries.append(stack.summary)
+        for session in stack.sessions.sessions:
+            totals.add(session)
         kept = sorted([*judge.faulty, *stack.sessions.sessions], key=attrgetter("index"))
         for session in kept:
             session.index += total  # they are numbered over all captures
@@ -83,6 +85,7 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
         sessions_total=total,
         sessions_folded=total - len(ranked),
         connections=sum(summary.connections for summary in summaries),
+        totals=totals,
         crashed=any(finding.rule.startswith("INT") for finding in findings),
         interrupted=interrupted,
     )
@@ -123,9 +126,11 @@ def _read(stack: Stack, path: str, options: Options, progress: Progress | None) 
     yield stack.retired()
 
 
-def _fold(judge: Judge, retired: list[Retired]) -> None:
+def _fold(judge: Judge, totals: Totals, retired: list[Retired]) -> None:
     """Keep what is to be known of ledgers that were let go."""
     for each in retired:
+        if isinstance(each.ledger, Session):
+            totals.add(each.ledger)
         knowledge.fold(each)
         judge.take(each)
 

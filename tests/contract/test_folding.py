@@ -77,6 +77,13 @@ def _gone(capture: Path, batch_size: int) -> list[object]:
     return gone + [as_let_go(retired.ledger) for retired in stack.retired()]
 
 
+def test_totals_are_of_all_sessions() -> None:
+    restarts = [str(RECORDED / "near_miss/connect-loop-two-restarts.pcap")]
+    folded = app.analyze(restarts, app.Options(max_sessions=1, kept_sessions=1)).totals
+    assert folded == app.analyze(restarts, app.Options()).totals
+    assert folded.engineio > 10
+
+
 def test_several_captures_are_numbered_through() -> None:
     pings = RECORDED / "arduino/s3-arduino-old-eio4-to-v484.pcap"
     report = app.analyze([str(pings)] * 2, app.Options(max_sessions=3, kept_sessions=1))
