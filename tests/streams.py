@@ -13,11 +13,11 @@ import numpy as np
 
 from eiosniff.capture.source import open_source
 from eiosniff.decode.conversation import Conversation, Record
-from eiosniff.decode.flow import Flow
+from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.packets import TcpSegments
 from eiosniff.decode.segments import ACK, FIN, RST, SYN
 from eiosniff.decode.stack import Stack
-from eiosniff.decode.tcp import FlowTable
+from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import Int64s, LinkType, PacketBatch
 from eiosniff.model.http import HttpResponse
@@ -100,8 +100,8 @@ def raw_packets(captured: Sequence[bytes], number: Int64s, ts_ns: Int64s, cut: I
     return PacketBatch(number, ts_ns, offset, lengths, lengths + cut, link_type, b"".join(captured))
 
 
-@dataclass
-class Followed:
+@dataclass(eq=False)
+class Followed(StreamReader):
     """All that a `FlowTable` said of one connection; lists have one entry a side. Packets are numbers."""
 
     flow: Flow
@@ -112,6 +112,7 @@ class Followed:
     closed: int | None = None  # the packet that showed it
     retransmissions: list[int] = field(default_factory=lambda: [0, 0])
     dropped: bool = False
+    sides_are_apart: bool = True
 
     def chunk(self, chunk: StreamChunk) -> None:
         assert self.ends[chunk.side] is None, "bytes after the end"
@@ -154,7 +155,7 @@ class Followed:
         return found
 
 
-class Follower:
+class Follower(FlowListener):
     """Listens to a `FlowTable`: follows each connection that `choose` does not drop, from its first bytes on."""
 
     def __init__(self, choose: Callable[[bytes], bool] = lambda _: True) -> None:
@@ -272,6 +273,8 @@ def plain(value: Any, seen: dict[int, int] | None = None) -> Any:
         return [(plain(key, seen), plain(entry, seen)) for key, entry in value.items()]
     if isinstance(value, list | tuple | deque | frozenset):
         return [plain(entry, seen) for entry in value]
+    if isinstance(value, PacketRef):
+        return [value.number, value.ts_ns]
     if id(value) in seen:
         return f"#{seen[id(value)]}"
     seen[id(value)] = len(seen)
@@ -287,10 +290,11 @@ def _entry(value: Any, name: str) -> Any:
 def _names(value: Any) -> Iterator[str]:
     if is_dataclass(value):
         yield from (each.name for each in fields(value))
-    elif isinstance(value, Sketch | Tally):
-        yield from type(value).__slots__
-    else:
+        return
+    names = [name for each in type(value).__mro__ for name in getattr(each, "__slots__", ())]
+    if not names:
         raise TypeError(f"a ledger holds {type(value)}")
+    yield from names
 
 
 def batches(cuts: Iterable[int], count: int) -> Iterator[tuple[int, int]]:

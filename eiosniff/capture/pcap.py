@@ -7,16 +7,17 @@ column is then taken from all of them at once.
 
 import struct
 from collections.abc import Iterator
-from itertools import repeat
 
 import numpy as np
 
-from eiosniff.capture.window import Buffer, CaptureProblem, Window, first_true, gather
+from eiosniff.capture.records import record_places
+from eiosniff.capture.window import CaptureProblem, Window, first_true, gather
 from eiosniff.errors import CaptureError
-from eiosniff.model.batch import Int64s, PacketBatch
+from eiosniff.model.batch import Buffer, Int64s, PacketBatch
 from eiosniff.model.trouble import AnomalyKind
 
 FILE_HEADER = 24
+CAPTURED_LENGTH_AT = 8  # in the record header
 # No link layer has packets of this size: a length above it is not a length (bytes).
 RECORD_LIMIT = 256 << 20
 # libpcap's MAXIMUM_SNAPLEN: with what most tools write, no packet is longer (bytes).
@@ -98,20 +99,13 @@ class PcapReader:
 
     def _walk(self) -> tuple[Int64s, int]:
         """Where the next records begin, at most a batch of them and only whole ones, and where the last one ends."""
-        buffer, pos, header = self._window.buffer, self._window.pos, self._header
-        captured_length = struct.Struct(f"{self._order}8xI{header - 12}x").unpack_from
-        places: list[int] = []
-        append = places.append
-        try:
-            for _ in repeat(None, self._batch_size):
-                (captured,) = captured_length(buffer, pos)
-                append(pos)
-                pos += header + captured
-        except struct.error:  # the next header is not, or not all, in the buffer
-            pass
-        if pos > len(buffer):
-            pos = places.pop()
-        return np.array(places, dtype=np.int64), pos
+        buffer = self._window.buffer
+        places, end = record_places(
+            buffer, self._window.pos, self._header, CAPTURED_LENGTH_AT, self._order == ">", self._batch_size
+        )
+        if end > len(buffer):
+            end = places.pop()
+        return np.array(places, dtype=np.int64), end
 
     def _batch(self, places: Int64s, records: np.ndarray, buffer: Buffer) -> PacketBatch:
         count = len(places)

@@ -11,9 +11,9 @@ from itertools import repeat
 import numpy as np
 
 from eiosniff.capture.interfaces import Clocks, Interface, parse_interface
-from eiosniff.capture.window import Buffer, CaptureProblem, Window, first_true, gather
+from eiosniff.capture.window import CaptureProblem, Window, first_true, gather
 from eiosniff.errors import CaptureError
-from eiosniff.model.batch import Int64s, PacketBatch
+from eiosniff.model.batch import Buffer, Int64s, PacketBatch
 from eiosniff.model.trouble import AnomalyKind
 
 # Block types ("Block Types"). The one of a section header reads the same in both byte orders.

@@ -10,15 +10,13 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from eiosniff.model.batch import Int64s
+from eiosniff.model.batch import Buffer, Int64s
 from eiosniff.model.trouble import AnomalyKind
-
-Buffer: TypeAlias = bytes | memoryview
 
 # How much of a stream is read at once, in bytes (after unpacking).
 BLOCK = 4 << 20

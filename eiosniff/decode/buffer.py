@@ -13,6 +13,7 @@ from eiosniff.model.trouble import Gap
 
 # A hole is filled with zeros so that whatever spans it keeps its length. A larger one is not worth the memory.
 GAP_FILL_LIMIT = 1 << 20
+_NO_PLACES: list[int] = []
 
 
 class StreamBuffer:
@@ -31,13 +32,10 @@ class StreamBuffer:
         self.pos = 0
         self.base = 0
         self._need = 0
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] | None = None
         self._waiting = 0
-        self._offsets: list[int] = []
-        self._numbers: list[int] = []
-        self._times: list[int] = []
-        self._orders: list[int] = []
-        self._holes: list[tuple[int, int]] = []
+        self._offsets = self._numbers = self._times = self._orders = _NO_PLACES  # never changed, only replaced
+        self._holes: list[tuple[int, int]] | None = None
 
     def __len__(self) -> int:
         return len(self.data) - self.pos + self._waiting
@@ -63,20 +61,22 @@ class StreamBuffer:
         orders = [chunk.delivered] * len(numbers) if chunk.delivered else numbers
         offsets = [chunk.offset] if len(numbers) == 1 else [chunk.offset + start for start in chunk.starts]
         goes_on = self._goes_on(chunk, orders[0])
-        if self.pos == len(self.data) and not self._parts:  # nothing is left over: no copy
+        if self.pos == len(self.data) and self._parts is None:  # nothing is left over: no copy
             if goes_on:
                 offsets[0] = self._offsets[-1]
             self.data, self.pos, self.base = chunk.data, 0, chunk.offset
             self._offsets, self._numbers, self._times, self._orders = offsets, numbers, chunk.times, orders
-            if self._holes:
-                self._holes.clear()
+            self._holes = None
         else:
             # New lists: those of the chunk that came first are not ours to change.
             self._offsets = self._offsets + offsets[goes_on:]
             self._numbers = self._numbers + chunk.numbers[goes_on:]
             self._times = self._times + chunk.times[goes_on:]
             self._orders = self._orders + orders[goes_on:]
-            self._parts.append(chunk.data)
+            if self._parts is None:
+                self._parts = [chunk.data]
+            else:
+                self._parts.append(chunk.data)
             self._waiting += len(chunk.data)
         return self._gather()
 
@@ -96,7 +96,8 @@ class StreamBuffer:
             return False
         zeros = StreamChunk(gap.side, gap.offset, bytes(gap.length), [0], [gap.place.number], [gap.place.ts_ns])
         self.append(zeros)
-        self._holes.append((gap.offset, gap.offset + gap.length))
+        hole = gap.offset, gap.offset + gap.length
+        self._holes = [hole] if self._holes is None else [*self._holes, hole]
         return True
 
     def need(self, count: int) -> bool:
@@ -107,12 +108,12 @@ class StreamBuffer:
     def _gather(self) -> bool:
         if len(self) < self._need:
             return False
-        if self._parts:
+        if self._parts is not None:
             self._forget_decoded()
             self.data = b"".join((self.data[self.pos :], *self._parts))
             self.base += self.pos
             self.pos = 0
-            self._parts.clear()
+            self._parts = None
             self._waiting = 0
         self._need = 0
         return True
@@ -167,11 +168,12 @@ class StreamBuffer:
 
     def holes(self, start: int, end: int) -> list[tuple[int, int]]:
         """The parts of `[start, end)` that lie in holes, in order."""
-        return [(max(start, hole[0]), min(end, hole[1])) for hole in self._holes if hole[0] < end and hole[1] > start]
+        holes = self._holes or ()
+        return [(max(start, hole[0]), min(end, hole[1])) for hole in holes if hole[0] < end and hole[1] > start]
 
     def after_holes(self, offset: int) -> int:
         """The first stream offset from here on that is not in a hole."""
-        for hole_start, hole_end in self._holes:
+        for hole_start, hole_end in self._holes or ():
             if hole_start <= offset < hole_end:
                 offset = hole_end
         return offset

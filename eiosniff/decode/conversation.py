@@ -5,17 +5,16 @@ then handed to the session layer in the order of the captured packet that comple
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import final
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
 from eiosniff.decode.facts import may_be_engineio
-from eiosniff.decode.flow import Flow
+from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import SIDES, PacketRef, Side
+from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Attempt, Connection, Session
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
@@ -25,55 +24,70 @@ Record = HttpRequest | HttpResponse | Upgrade | WsMessage | WsControl | Anomaly 
 Reader = WebSocketReader | HttpConnection
 
 
-class Event(NamedTuple):
-    """A record, and its place in the order of the whole capture."""
-
-    order: int
-    conversation: "Conversation"
-    record: Record
+# A record, and its place in the order of the whole capture: the number of the captured packet that completed it.
+Event = tuple[int, "Conversation", Record]
 
 
-@dataclass(slots=True, eq=False)
-class Conversation:
+@final
+class Conversation(StreamReader):
     """See the module. `ledger` is what the reports show of the connection.
 
     Bytes come before the events of other connections that were captured at the same time are handled. So the session
     layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
 
-    `attempts`, `unknown`, `session`, `attempt`, `polled` and `lossy` belong to the session layer: the handshake
-    requests under way, those with a sid that it does not know, what the WebSocket of this connection is part of, the
-    session that was polled here last, and whether bytes are missing.
+    `attempts`, `unknown`, `early`, `session`, `attempt`, `polled`, `lossy` and `is_engineio` belong to the session
+    layer: the handshake requests under way, those with a sid that it does not know, what the client said before the
+    session was opened, what the WebSocket of this connection is part of, the session that was polled here last, and
+    whether bytes are missing. The bytes of a connection that is `uninteresting` are not read (any more), and of one
+    that is `forgotten` the events that they were made into are dropped. `gaps` are packets that showed one, capped.
     """
 
-    flow: Flow
-    ledger: Connection
-    events: list[Event]
-    crashed: Callable[["Conversation", Exception], None]
-    order: int = 0  # of the last event; its records keep their order among each other
-    http: HttpConnection | None = None
-    websocket: list[Reader | None] = field(default_factory=lambda: [None, None])
-    upgrade: Upgrade | None = None
-    deflate: DeflateParameters | None = None
-    attempts: dict[HttpRequest, Attempt] = field(default_factory=dict)
-    attempt: Attempt | None = None
-    unknown: dict[HttpRequest, None] = field(default_factory=dict)
-    session: Session | None = None
-    polled: Session | None = None
-    lossy: bool = False
-    early: list[WsMessage] = field(default_factory=list)  # of the client, before the session was opened
-    is_engineio: bool = False
-    uninteresting: bool = False  # its bytes are not read (any more)
-    forgotten: bool = False  # nor are the events that they were made into
-    gaps: list[PacketRef] = field(default_factory=list)  # packets that showed one, capped
-    first_bytes: list[int] = field(default_factory=lambda: [0, 0])  # the captured packet of each side, 0 for none
-    ended: list[bool] = field(default_factory=lambda: [False, False])  # the sides whose end was handled
+    __slots__ = (
+        "_first_bytes", "_order", "attempt", "attempts", "crashed", "deflate", "early", "ended", "events", "flow",
+        "forgotten", "gaps", "http", "is_engineio", "ledger", "lossy", "polled", "session", "uninteresting", "unknown",
+        "upgrade", "websocket",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        flow: Flow,
+        ledger: Connection,
+        events: list[Event],
+        crashed: Callable[["Conversation", Exception], None],
+        http: HttpConnection | None = None,
+    ) -> None:
+        super().__init__()
+        self.flow = flow
+        self.ledger = ledger
+        self.events = events
+        self.crashed = crashed
+        self.http = http
+        self.websocket: list[Reader | None] = [None, None]
+        self.upgrade: Upgrade | None = None
+        self.deflate: DeflateParameters | None = None
+        self.attempts: dict[HttpRequest, Attempt] = {}
+        self.attempt: Attempt | None = None
+        self.unknown: dict[HttpRequest, None] = {}
+        self.session: Session | None = None
+        self.polled: Session | None = None
+        self.lossy = False
+        self.early: list[WsMessage] = []
+        self.is_engineio = False
+        self.uninteresting = False
+        self.forgotten = False
+        self.gaps: list[PacketRef] = []
+        self.ended = [False, False]  # the sides whose end was handled
+        self._first_bytes = [0, 0]  # the captured packet of each side, 0 for none
+        # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
+        # As long as the sides are not apart, those of the other side count too.
+        self._order = [0, 0]
 
     @classmethod
     def over_http(
         cls, flow: Flow, ledger: Connection, events: list[Event], crashed: Callable[["Conversation", Exception], None]
     ) -> "Conversation":
         """A connection that begins with HTTP."""
-        return cls(flow, ledger, events, crashed, http=HttpConnection(may_be_engineio))
+        return cls(flow, ledger, events, crashed, HttpConnection(may_be_engineio))
 
     @classmethod
     def over_websocket(
@@ -81,23 +95,29 @@ class Conversation:
     ) -> "Conversation":
         """A WebSocket connection whose handshake was not captured."""
         self = cls(flow, ledger, events, crashed)
+        self.sides_are_apart = True
         for side in SIDES:
             self.websocket[side] = WebSocketReader(side, None, None, midstream=True)
         return self
+
+    def begin_at(self, order: int) -> None:
+        """Nothing of this connection was known before a captured packet."""
+        self._order = [order, order]
 
     # ------------------------------------------------------------------ what TCP brings
 
     def chunk(self, chunk: StreamChunk) -> None:
         """Bytes in order."""
-        self.ledger.bytes[chunk.side] += len(chunk.data)
-        if not self.ledger.seen[chunk.side]:
-            self.ledger.seen[chunk.side] = True
-            self.first_bytes[chunk.side] = chunk.delivered or chunk.numbers[0]
+        side, ledger = chunk.side, self.ledger
+        ledger.bytes[side] += len(chunk.data)
+        if not ledger.seen[side]:
+            ledger.seen[side] = True
+            self._first_bytes[side] = chunk.delivered or chunk.numbers[0]
         if self.uninteresting:
             return
         try:
             if self.http is not None:
-                self._take(self.http.feed(chunk), 0)
+                self._take(side, self.http.feed(chunk), 0)
             else:
                 self._read(chunk)
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
@@ -105,67 +125,73 @@ class Conversation:
 
     def gap(self, gap: Gap) -> None:
         """A hole."""
-        ledger, order = self.ledger, gap.place.number
+        side, ledger, order = gap.side, self.ledger, gap.place.number
         ledger.gap_bytes += gap.length
         if len(ledger.gaps) < MAX_GAPS:
             ledger.gaps.append(order)
             self.gaps.append(gap.place)
-        self._append(order, gap)
+        self._append(side, order, gap)
         if self.uninteresting:
             return
         try:
             if self.http is not None:
-                self._take(self.http.gap(gap), order)
+                self._take(side, self.http.gap(gap), order)
             if self.http is None and not self.uninteresting:  # the gap itself may have been what ended HTTP
-                self._take(self._reader(gap.side).gap(gap), order)
+                self._take(side, self._reader(side).gap(gap), order)
         except Exception as bug:  # as above
             self._give_up(bug)
 
     def reset(self, end: StreamEnd) -> None:
         """The peer of this side reset the connection: that is the end, but what was in flight may still be read."""
         self.ledger.ends[end.side] = end.kind
-        self._append(end.place.number, end)
+        self._append(end.side, end.place.number, end)
 
     def end(self, end: StreamEnd) -> None:
         """The end of one direction."""
-        order = end.place.number
+        side, order = end.side, end.place.number
         try:
             if self.http is not None:
-                self._take(self.http.end(end), order)
-            reader = self.websocket[end.side]
+                self._take(side, self.http.end(end), order)
+            reader = self.websocket[side]
             if self.http is None and reader is not None:
-                self._take(reader.end(end), order)
+                self._take(side, reader.end(end), order)
         except Exception as bug:  # as above
             self._give_up(bug)
-        if self.ledger.ends[end.side] is None:
-            self.ledger.ends[end.side] = end.kind
-            self._append(order, end)
+        if self.ledger.ends[side] is None:
+            self.ledger.ends[side] = end.kind
+            self._append(side, order, end)
 
     # ------------------------------------------------------------------ records
 
-    def _take(self, records: Sequence[Record], order: int) -> None:
-        """Append records; `order` is the packet at hand where it did not bring the records' last bytes itself."""
+    def _take(self, side: Side, records: Sequence[Record], order: int) -> None:
+        """Append records that bytes of one side completed; `order` is the packet at hand where it did not bring the
+        records' last bytes itself."""
         for record in records:
-            if isinstance(record, WsMessage | HttpRequest | HttpResponse | WsControl):
+            if isinstance(record, (WsMessage, HttpRequest, HttpResponse, WsControl)):
                 order = max(order, record.order)
-            elif isinstance(record, Anomaly | Desync):
+            elif isinstance(record, (Anomaly, Desync)):
                 order = max(order, record.place.number)
             elif isinstance(record, Upgrade):
                 if self.http is None:
                     self._switch_again(order)
                     continue
-                self._append(order, record)
+                self._append(side, order, record)
                 self._switch(record, self.http, order)
                 continue
-            self._append(order, record)
+            self._append(side, order, record)
 
-    def _append(self, order: int, record: Record) -> None:
-        self.order = max(self.order, order)
-        self.events.append(Event(self.order, self, record))
+    def _append(self, side: Side, order: int, record: Record) -> None:
+        orders = self._order
+        order = max(order, orders[side])
+        orders[side] = order
+        if not self.sides_are_apart:
+            orders[1 - side] = order
+        self.events.append((order, self, record))
 
     def _switch(self, upgrade: Upgrade, http: HttpConnection, order: int) -> None:
         """From HTTP to WebSocket: each direction goes on with the bytes that it has left."""
         self.http = None
+        self.sides_are_apart = True
         self.upgrade = upgrade
         request, response = upgrade.request, upgrade.response
         if request is not None and request.method == b"CONNECT":
@@ -179,19 +205,19 @@ class Conversation:
             buffer = http.take(side)
             if not len(buffer):
                 continue
-            if side is Side.SERVER and buffer.data[buffer.pos : buffer.pos + 1] == b"H":
-                self._take(self._http_inside().adopt(buffer), order)
+            if side is SERVER and buffer.data[buffer.pos : buffer.pos + 1] == b"H":
+                self._take(side, self._http_inside().adopt(buffer), order)
             else:
                 reader = self.websocket[side] = WebSocketReader(side, buffer, self._inflater(side))
-                self._take(reader.start(), order)
+                self._take(side, reader.start(), order)
 
     def _switch_again(self, order: int) -> None:
         """A second 101 in the WebSocket: of another connection, whose beginning was not captured."""
-        inside = self.websocket[Side.SERVER]
+        inside = self.websocket[SERVER]
         if isinstance(inside, HttpConnection):
-            reader = WebSocketReader(Side.SERVER, inside.take(Side.SERVER), self._inflater(Side.SERVER))
-            self.websocket[Side.SERVER] = reader
-            self._take(reader.start(), order)
+            reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))
+            self.websocket[SERVER] = reader
+            self._take(SERVER, reader.start(), order)
 
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
@@ -199,12 +225,12 @@ class Conversation:
     def _read(self, chunk: StreamChunk) -> None:
         """Read what comes after the upgrade, by the first byte of the direction: a server that refuses only after the
         101 writes HTTP into the WebSocket (catalogue, rule of thumb 3)."""
-        if chunk.side is Side.SERVER and self.websocket[Side.SERVER] is None and chunk.data[:1] == b"H":
-            buffer = StreamBuffer(Side.SERVER)  # which knows where in the stream it begins
+        if chunk.side is SERVER and self.websocket[SERVER] is None and chunk.data[:1] == b"H":
+            buffer = StreamBuffer(SERVER)  # which knows where in the stream it begins
             buffer.append(chunk)
-            self._take(self._http_inside().adopt(buffer), 0)
+            self._take(SERVER, self._http_inside().adopt(buffer), 0)
         else:
-            self._take(self._reader(chunk.side).feed(chunk), 0)
+            self._take(chunk.side, self._reader(chunk.side).feed(chunk), 0)
 
     def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]
@@ -214,7 +240,7 @@ class Conversation:
 
     def _http_inside(self) -> HttpConnection:
         reader = HttpConnection.inside_websocket(self.upgrade.request if self.upgrade else None)
-        self.websocket[Side.SERVER] = reader
+        self.websocket[SERVER] = reader
         return reader
 
     # ------------------------------------------------------------------ what the session layer may ask and tell
@@ -222,11 +248,11 @@ class Conversation:
     @property
     def over(self) -> bool:
         """Whether both directions had ended when the record at hand was complete."""
-        return all(self.ended)
+        return self.ended[0] and self.ended[1]
 
     def heard(self, side: Side, place: PacketRef) -> bool:
         """Whether bytes of a side were captured up to a packet."""
-        return 0 < self.first_bytes[side] <= place.number
+        return 0 < self._first_bytes[side] <= place.number
 
     def forget(self) -> None:
         """Stop decoding: the connection does not speak Engine.IO. What it said in the meantime is not looked at."""

@@ -1,12 +1,11 @@
 """Facts of HTTP requests and responses that the session ledgers keep: what was asked for, and who seems to speak."""
 
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.engineio import EioPacket, EioType, Transport
-from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.http import HttpRequest, HttpResponse, Query
 from eiosniff.model.session import RequestFacts, Server
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
@@ -18,40 +17,29 @@ _ENGINE_PATHS = ("/socket.io", "/engine.io")
 _BARE_PACKETS = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
 
 
-class Query(NamedTuple):
-    """The request target, split: path, and the parameters in order (percent-decoded, Latin-1 if not UTF-8)."""
-
-    path: str
-    parameters: tuple[tuple[str, str], ...]
-
-    def first(self, name: str) -> str | None:
-        """The first value of a parameter."""
-        return next((value for key, value in self.parameters if key == name), None)
-
-    def all(self, name: str) -> tuple[str, ...]:
-        """All values of a parameter, in order."""
-        return tuple(value for key, value in self.parameters if key == name)
+def query_of(request: HttpRequest) -> Query:
+    """The request target, split; asked for when the request comes, and when its answer does."""
+    query = request.query
+    if query is None:
+        query = request.query = parse_target(request.target)
+    return query
 
 
-@lru_cache(1024)  # each is asked for twice: when the request comes, and when its answer does
 def parse_target(target: bytes) -> Query:
     """Split a request target (origin form or absolute form, RFC 9112, section 3.2)."""
     text = target[:8192].decode("latin-1")
     if "://" in text[:8]:
         text = "/" + text.split("://", 1)[1].partition("/")[2]
     path, _, query = text.partition("?")
-    parameters = []
+    coded = "%" in query or "+" in query
+    parameters: list[tuple[str, str]] = []
     for pair in query.split("&", _QUERY_LIMIT)[:_QUERY_LIMIT]:
         if pair:
             name, _, value = pair.partition("=")
-            parameters.append((_decode(name), _decode(value)))
+            if coded:
+                name, value = unquote_plus(name), unquote_plus(value)
+            parameters.append((name[:_TEXT_LIMIT], value[:_TEXT_LIMIT]))
     return Query(path[:_TEXT_LIMIT], tuple(parameters))
-
-
-def _decode(text: str) -> str:
-    if "%" in text or "+" in text:
-        text = unquote_plus(text)
-    return text[:_TEXT_LIMIT]
 
 
 def is_upgrade(request: HttpRequest) -> bool:
@@ -71,10 +59,9 @@ def is_engineio(query: Query, upgrade: bool) -> bool:
 
     A WebSocket request without any of them counts on the default paths: hand-written clients forget the parameters.
     """
-    names = {name for name, _ in query.parameters}
-    if "EIO" in names or "transport" in names:
+    if query.first("EIO") is not None or query.first("transport") is not None:
         return True
-    return (upgrade or "sid" in names) and query.path.startswith(_ENGINE_PATHS)
+    return (upgrade or query.first("sid") is not None) and query.path.startswith(_ENGINE_PATHS)
 
 
 def is_engineio_text(text: bytes, message: WsMessage) -> bool:

@@ -1,57 +1,77 @@
 """What is known of one TCP connection while it lasts, and what is left of it afterwards."""
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.decode.reassembly import Direction
 from eiosniff.decode.segments import ACK
-from eiosniff.model.provenance import NO_PACKET, PacketRef, Side
+from eiosniff.model.provenance import NO_PACKET, SIDES, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
-_SIDES = (Side.CLIENT, Side.SERVER)
 
+class StreamReader(ABC):
+    """What a connection is handed to. It appends what it decodes to the events of the batch by itself.
 
-class Conversation(Protocol):
-    """What a connection is handed to. It appends what it decodes to the events of the batch by itself."""
+    `sides_are_apart` says that each side is read without regard to the other: the bytes of one may then be told before
+    earlier ones of the other, so that many segments can be joined.
+    """
 
+    __slots__ = ("sides_are_apart",)
+
+    def __init__(self) -> None:
+        self.sides_are_apart = False
+
+    @abstractmethod
     def chunk(self, chunk: StreamChunk) -> None:
         """Bytes in order."""
 
+    @abstractmethod
     def gap(self, gap: Gap) -> None:
         """A hole."""
 
+    @abstractmethod
     def end(self, end: StreamEnd) -> None:
         """The end of one direction."""
 
+    @abstractmethod
     def reset(self, end: StreamEnd) -> None:
         """The peer of this side reset the connection; what this side had in flight may still come, and then `end`."""
 
 
-@dataclass(slots=True, eq=False)
+@final
 class Flow:
     """One TCP connection. `ends` are its packed endpoints, the lower first; direction 0 is sent by the lower one.
 
-    `heard` has bit 0 and 1 set for the directions of which anything was captured. `packets` and `payload` count what
-    came before it was decided what the connection is.
+    `stream` is its number, known when all connections of a batch are; `client` the direction of the client, once that
+    is known. `heard` has bit 0 and 1 set for the directions of which anything was captured. `packets` and `payload`
+    count what came before it was decided what the connection is. `reset_by` is the direction of the RST.
     """
 
-    ends: tuple[int, int]
-    first: PacketRef
-    last: PacketRef
-    stream: int = -1  # known when all connections of a batch are
-    directions: tuple[Direction, Direction] = field(default_factory=lambda: (Direction(), Direction()))
-    heard: int = 0
-    syn_last: PacketRef = NO_PACKET
-    syn_repeats: int = 0
-    reset: PacketRef | None = None
-    reset_by: int | None = None  # a direction
-    client: int | None = None  # the direction of the client, once it is known
-    conversation: Conversation | None = None
-    dropped: bool = False
-    over: bool = False
-    packets: int = 0
-    payload: int = 0
+    __slots__ = (
+        "client", "conversation", "directions", "dropped", "ends", "first", "heard", "last", "over", "packets",
+        "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
+    )  # fmt: skip
+
+    def __init__(self, ends: tuple[int, int], first: PacketRef, last: PacketRef) -> None:
+        self.ends = ends
+        self.first = first
+        self.last = last
+        self.stream = -1
+        self.directions = (Direction(), Direction())
+        self.heard = 0
+        self.syn_last = NO_PACKET
+        self.syn_repeats = 0
+        self.reset: PacketRef | None = None
+        self.reset_by: int | None = None
+        self.client: int | None = None
+        self.conversation: StreamReader | None = None
+        self.dropped = False
+        self.over = False
+        self.packets = 0
+        self.payload = 0
 
     @property
     def midstream(self) -> bool:
@@ -60,7 +80,7 @@ class Flow:
 
     def side(self, way: int) -> Side:
         """The side that sends in a direction (a guess as long as nothing told)."""
-        return _SIDES[way != (self.client or 0)]
+        return SIDES[way != (self.client or 0)]
 
     def direction(self, side: Side) -> Direction:
         """The direction in which a side sends."""
@@ -90,17 +110,21 @@ def _open(direction: Direction) -> bool:
 REMEMBERED_PACKETS = 1_000_000
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
 class Gone:
     """What is left of a connection that is over or not followed: enough to know its late packets from a new one.
 
     `syn_seq` are the sequence numbers of its SYNs. A connection that is not followed and still open is never forgotten.
     """
 
-    syn_seq: tuple[int, int]
-    followed: bool
-    ending: bool
-    last: int
+    __slots__ = ("ending", "followed", "last", "syn_seq")
+
+    def __init__(self, syn_seq: tuple[int, int], followed: bool, ending: bool, last: int) -> None:
+        self.syn_seq = syn_seq
+        self.followed = followed
+        self.ending = ending
+        self.last = last
 
     def is_replaced_by(self, way: int, seq: int, flags: int) -> bool:
         """Whether a SYN begins another connection of the same endpoints."""

@@ -9,8 +9,7 @@ A step finds what it needs or leaves the buffer as it is. So a decision depends 
 many came at once, and the result not on how the input was cut.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,13 +18,14 @@ from eiosniff.decode.http1_body import body_reader
 from eiosniff.decode.http1_direction import Direction, HttpLimits
 from eiosniff.decode.http1_head import Head
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import CLIENT, SERVER, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 
 __all__ = ["HttpConnection", "HttpEvent", "HttpLimits", "Upgrade"]
 
 _DEFAULT_LIMITS = HttpLimits()
+_NOTHING: "tuple[HttpEvent, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,9 +55,9 @@ class HttpConnection:
         self._keep_body = keep_body
         self._limits = limits
         self._events: list[HttpEvent] = []
-        self._client = Direction(Side.CLIENT, limits, self._events.append)
-        self._server = Direction(Side.SERVER, limits, self._events.append)
-        self._unanswered: deque[tuple[HttpRequest, bool]] = deque()  # with what `keep_body` said
+        self._client = Direction(CLIENT, limits, self._events.append)
+        self._server = Direction(SERVER, limits, self._events.append)
+        self._unanswered: list[tuple[HttpRequest, bool]] = []  # with what `keep_body` said; hardly ever more than one
         self._asking: HttpRequest | None = None  # it asks for another protocol, and was not answered
         self._newest_ns = 0  # of the client direction
         self._heard = False  # the server direction is captured
@@ -77,7 +77,7 @@ class HttpConnection:
         """After `Upgrade`: the bytes of one direction that belong to the next protocol."""
         return self._direction(side).buffer
 
-    def adopt(self, buffer: StreamBuffer) -> list[HttpEvent]:
+    def adopt(self, buffer: StreamBuffer) -> Sequence[HttpEvent]:
         """Read on, before anything else of this side, where another decoder stopped: the inverse of `take`."""
         direction = self._direction(buffer.side)
         direction.adopt(buffer)
@@ -86,7 +86,7 @@ class HttpConnection:
             self._read(direction)
         return self._told()
 
-    def feed(self, chunk: StreamChunk) -> list[HttpEvent]:
+    def feed(self, chunk: StreamChunk) -> Sequence[HttpEvent]:
         """Take the next bytes of one direction."""
         if chunk.side:
             direction = self._server
@@ -98,7 +98,7 @@ class HttpConnection:
         self._read(direction)
         return self._told()
 
-    def gap(self, gap: Gap) -> list[HttpEvent]:
+    def gap(self, gap: Gap) -> Sequence[HttpEvent]:
         """Take bytes that are missing."""
         direction = self._direction(gap.side)
         if direction is self._client and self._waits() and not self._must_wait(interrupted=True):
@@ -107,10 +107,10 @@ class HttpConnection:
             direction.skip(gap)
         return self._told()
 
-    def end(self, end: StreamEnd) -> list[HttpEvent]:
+    def end(self, end: StreamEnd) -> Sequence[HttpEvent]:
         """Take the end of one direction."""
         if self._upgraded:
-            return []
+            return _NOTHING
         direction = self._direction(end.side)
         direction.ended = end
         if direction is self._server:
@@ -122,7 +122,9 @@ class HttpConnection:
     def _direction(self, side: Side) -> Direction:
         return self._server if side else self._client
 
-    def _told(self) -> list[HttpEvent]:
+    def _told(self) -> Sequence[HttpEvent]:
+        if not self._events:
+            return _NOTHING
         events = self._events.copy()
         self._events.clear()
         return events
@@ -156,22 +158,21 @@ class HttpConnection:
         start = buffer.offset
         first = buffer.ref(start)
         text = buffer.data[head.start : head.end]
-        folded = text.lower() + b"\r\n"
         method, target, version = head.parts
         # fmt: off
         request = HttpRequest(
-            side=Side.CLIENT, head=text, body=b"", body_kept=False, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, _folded=folded,
+            side=CLIENT, head=text, body=b"", body_kept=False, body_length=0, missing=0, complete=False,
+            start=start, end=start, packets=(), first=first, last=first, order=0, fields=head.fields,
             method=method, target=target, version=version,
         )
         # fmt: on
         wanted = self._keep_body(request)
         self._queue(request, wanted)
-        if (method == b"CONNECT" or b"\nupgrade:" in folded) and not self._silent():
+        if (method == b"CONNECT" or head.fields.first(b"upgrade") is not None) and not self._silent():
             self._asking = request
         request.body_kept = wanted
         limit = self._limits.body if wanted else 0
-        self._client.begin(request, head, body_reader(request, folded, limit, wanted, self._events.append))
+        self._client.begin(request, head, body_reader(request, limit, wanted, self._events.append))
 
     def _queue(self, request: HttpRequest, wanted: bool) -> None:
         """Let a request wait for its response."""
@@ -182,7 +183,7 @@ class HttpConnection:
             self._unanswered.clear()
             if self._heard:
                 expected = f"at most {self._limits.unanswered} requests without a response (limit `unanswered`)"
-                self._events.append(Anomaly(AnomalyKind.HTTP_TOO_LARGE, Side.CLIENT, request.first, expected, "more"))
+                self._events.append(Anomaly(AnomalyKind.HTTP_TOO_LARGE, CLIENT, request.first, expected, "more"))
         self._unanswered.append((request, wanted))
 
     def _read_response(self, head: Head) -> None:
@@ -190,15 +191,14 @@ class HttpConnection:
         start = buffer.offset
         first = buffer.ref(start)
         text = buffer.data[head.start : head.end]
-        folded = text.lower() + b"\r\n"
         version, digits, reason = head.parts
         status = int(digits)
         request, wanted = self._answered(status)
         limit = self._limits.unasked_body if request is None else self._limits.body if wanted else 0
         # fmt: off
         response = HttpResponse(
-            side=Side.SERVER, head=text, body=b"", body_kept=limit > 0, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, _folded=folded,
+            side=SERVER, head=text, body=b"", body_kept=limit > 0, body_length=0, missing=0, complete=False,
+            start=start, end=start, packets=(), first=first, last=first, order=0, fields=head.fields,
             status=status, reason=reason, version=version, request=request, inside_websocket=self._inside_websocket,
         )
         # fmt: on
@@ -206,7 +206,7 @@ class HttpConnection:
         tunnel = method == b"CONNECT" and 200 <= status < 300
         body = None
         if not (method == b"HEAD" or tunnel or status < 200 or status in {204, 304}):  # RFC 9112, section 6.3, 1 and 2
-            body = body_reader(response, folded, limit, wanted, self._events.append)
+            body = body_reader(response, limit, wanted, self._events.append)
         answered = request is not None and request is self._asking and (status >= 200 or status == 101)
         if answered:
             self._asking = None
@@ -226,9 +226,8 @@ class HttpConnection:
         if self._inside_websocket or (status < 200 and status != 101):  # an interim response: the final one is to come
             return queue[0]
         if status == 101 and self._asking is not None:  # the last one asks; those before it were never answered
-            while len(queue) > 1:
-                queue.popleft()
-        return queue.popleft()
+            del queue[:-1]
+        return queue.pop(0)
 
     # Another protocol
 
@@ -270,7 +269,7 @@ class HttpConnection:
         if self._client.body is None and _begins_frame(buffer):
             place = buffer.ref(buffer.offset)
             expected = "no WebSocket frame before the 101"
-            self._events.append(Anomaly(AnomalyKind.WS_BEFORE_101, Side.CLIENT, place, expected, "a masked frame"))
+            self._events.append(Anomaly(AnomalyKind.WS_BEFORE_101, CLIENT, place, expected, "a masked frame"))
 
     def _upgrade(self, request: HttpRequest | None, response: HttpResponse | None) -> None:
         self._upgraded = True

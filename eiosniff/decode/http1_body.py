@@ -31,10 +31,10 @@ _LINE_LIMIT = 4096
 # Content-Length = 1*DIGIT (RFC 9110, section 8.6). 18 digits are an exabyte, and fit 64 bits.
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 
-# The fields that framing asks for, as they are searched in a head in lower case.
-_TRANSFER_ENCODING = b"\ntransfer-encoding:"
-_CONTENT_LENGTH = b"\ncontent-length:"
-_CONTENT_ENCODING = b"\ncontent-encoding:"
+# The fields that framing asks for.
+_TRANSFER_ENCODING = b"transfer-encoding"
+_CONTENT_LENGTH = b"content-length"
+_CONTENT_ENCODING = b"content-encoding"
 
 # Nobody codes a body more than twice; a longer list is a bomb.
 _CODINGS_LIMIT = 3
@@ -232,19 +232,18 @@ class Chunked(Body):
         return "the last chunk"
 
 
-def body_reader(message: HttpMessage, folded: bytes, limit: int, wanted: bool, report: Report) -> Body | None:
+def body_reader(message: HttpMessage, limit: int, wanted: bool, report: Report) -> Body | None:
     """The reader for the body of `message` by RFC 9112, section 6.3; None when it has no body.
 
-    `folded` is its head in lower case, as a whole number of lines. The cases in which a response has no body whatever
-    its fields say (items 1 and 2) are the caller's.
+    The cases in which a response has no body whatever its fields say (items 1 and 2) are the caller's.
     """
-    codings = members(folded, _TRANSFER_ENCODING) if _TRANSFER_ENCODING in folded else []
-    lengths = members(folded, _CONTENT_LENGTH) if _CONTENT_LENGTH in folded else []
+    codings = message.fields.members(_TRANSFER_ENCODING)
+    lengths = message.fields.members(_CONTENT_LENGTH)
     if not codings and not lengths and message.side is Side.CLIENT:
         return None  # item 7
     body = _framing(message, codings, lengths, limit, wanted, report)
-    if body is not None and body.kept and (codings or _CONTENT_ENCODING in folded):
-        body.codings = members(folded, _CONTENT_ENCODING) + codings
+    if body is not None and body.kept:
+        body.codings = message.fields.members(_CONTENT_ENCODING) + codings
     return body
 
 
@@ -271,19 +270,6 @@ def _framing(
     if wrong:
         report(Anomaly(AnomalyKind.HTTP_BAD_LENGTH, message.side, message.first, "one way to tell the length", wrong))
     return body
-
-
-def members(folded: bytes, field: bytes) -> list[bytes]:
-    """The members of all lines of a field (`field` is its name between LF and colon), as if they were one list
-    (RFC 9110, section 5.3), in lower case."""
-    found: list[bytes] = []
-    at = folded.find(field)
-    while at >= 0:
-        start = at + len(field)
-        end = folded.index(b"\n", start)
-        found += [member.strip() for member in folded[start:end].split(b",")]
-        at = folded.find(field, end)
-    return found
 
 
 def undo_codings(codings: list[bytes], body: bytes, limit: int) -> tuple[bytes | None, AnomalyKind | None, str]:

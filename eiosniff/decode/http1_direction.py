@@ -12,7 +12,7 @@ from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.http1_body import Body, Progress, quoted, undo_codings
 from eiosniff.decode.http1_head import Head, NoHead, departures, head_at
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import NO_PACKET, PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 
@@ -58,9 +58,9 @@ class Direction:
         self._emit = emit
         # Of the message that is being read: the record, and the packets that carried it, up to an offset.
         self._message: Message | None = None
-        self._packets: dict[int, None] = {}
+        self._packets: dict[int, None] | None = None
         self._noted = 0
-        self._last = PacketRef(0, 0), 0  # the packet of the last of these bytes, and the one that delivered it
+        self._last = NO_PACKET, 0  # the packet of the last of these bytes, and the one that delivered it
         self._lost: PacketRef | None = None  # the packet with the first byte that was not understood
         self._why = _NO_START_LINE  # what to say of the bytes from `start` on if nobody understands them
 
@@ -130,6 +130,8 @@ class Direction:
         """Remember which packets carried the message up to `end`, before the buffer forgets."""
         if end > self._noted:
             self._last = self.buffer.ref(end - 1), self.buffer.order(end - 1)
+            if self._packets is None:
+                self._packets = {}
             for number in self.buffer.packets(self._noted, end):
                 if len(self._packets) >= self._limits.packets:
                     break
@@ -141,12 +143,12 @@ class Direction:
         message, body, buffer = self._message, self.body, self.buffer
         assert message is not None  # since `begin`
         end = buffer.offset
-        if self._packets:
+        if self._packets is not None:
             self._note_packets(end)
             end = self._noted
             message.packets = tuple(self._packets)
             message.last, message.order = self._last
-            self._packets = {}
+            self._packets = None
         else:
             packets = buffer.packets(message.start, end)
             message.packets = packets[: self._limits.packets]

@@ -8,8 +8,11 @@ merely looks alike. Header lines are not split: that is for whoever wants to see
 import re
 from collections.abc import Iterator
 from enum import Enum
-from typing import NamedTuple
+from typing import final
 
+from mypy_extensions import mypyc_attr
+
+from eiosniff.model.http import Fields
 from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import AnomalyKind
 
@@ -20,13 +23,20 @@ _METHOD = _TCHAR + rb"{1,24}+"
 # field-line = field-name ":" OWS field-value OWS (RFC 9112, section 5). A value has no CR, LF or NUL (RFC 9110, 5.5).
 _FIELD = _TCHAR + rb"++:[^\r\n\x00]*+\r\n"
 
-# By side: a whole head but for the empty line at its end.
+_FIELDS = re.compile(rb"(?:" + _FIELD + rb")*+")
+
+# By side: a start line.
 # request-line = method SP request-target SP HTTP-version (RFC 9112, section 3)
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (section 4)
-_HEAD = (
-    re.compile(rb"(" + _METHOD + rb") ([^\x00-\x20\x7f]++) HTTP/(1\.[0-9])\r\n(?:" + _FIELD + rb")*+"),
-    re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9]{2}) ([^\r\n\x00]*+)\r\n(?:" + _FIELD + rb")*+"),
+_REGULAR_START_LINE = (
+    re.compile(rb"(" + _METHOD + rb") ([^\x00-\x20\x7f]++) HTTP/(1\.[0-9])\r\n"),
+    re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9]{2}) ([^\r\n\x00]*+)\r\n"),
 )
+
+# Header blocks that are remembered: of each client there are a few; a larger one is hardly sent twice.
+_BLOCKS_KEPT = 512
+_BLOCK_LIMIT = 4096
+_blocks: dict[bytes, Fields] = {}
 
 # By side: a start line that departs. White space in a target comes from requests written by hand; many servers leave
 # the SP before an empty reason out. RFC 9112, section 2.2, lets a recipient take a lone LF for the end of a line.
@@ -44,17 +54,26 @@ _MAY_START = (
 _FIELD_LINE = re.compile(_FIELD + rb"|\r\n")
 
 
-class Head(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Head:
     """A head in `data[start:end]`; the body begins at `after`.
 
-    `parts` are method, target and version of a request; version, status and reason of a response.
+    `parts` are method, target and version of a request; version, status and reason of a response. `regular` says that
+    it keeps to the grammar.
     """
 
-    parts: tuple[bytes, bytes, bytes]
-    start: int
-    end: int
-    after: int
-    regular: bool
+    __slots__ = ("after", "end", "fields", "parts", "regular", "start")
+
+    def __init__(
+        self, parts: tuple[bytes, bytes, bytes], start: int, end: int, after: int, regular: bool, fields: Fields
+    ) -> None:
+        self.parts = parts
+        self.start = start
+        self.end = end
+        self.after = after
+        self.regular = regular
+        self.fields = fields
 
 
 class NoHead(Enum):
@@ -74,14 +93,28 @@ def head_at(data: bytes, pos: int, side: Side, limit: int) -> Head | NoHead:
         start += 1
     if start >= size or start >= stop:
         return NoHead.HERE if start >= stop else NoHead.YET
-    if not _MAY_START[side].match(data, start):
+    match = _REGULAR_START_LINE[side].match(data, start, stop)
+    if match is None and not _MAY_START[side].match(data, start):
         return NoHead.HERE
-    end = data.find(b"\r\n\r\n", start, stop)
-    if end >= 0:
-        match = _HEAD[side].fullmatch(data, start, end + 2)
-        if match:
-            return Head(match.groups(), start, end, end + 4, True)  # type: ignore[arg-type]  # three groups
+    if match is not None:
+        end = data.find(b"\r\n\r\n", match.end() - 2, stop)
+        if end >= 0:
+            fields = _fields(data[match.end() : end + 2])
+            if fields.regular:
+                return Head(match.groups(), start, end, end + 4, True, fields)  # type: ignore[arg-type]  # three groups
     return _irregular_head(data, start, stop, side)
+
+
+def _fields(lines: bytes) -> Fields:
+    """The header block with these lines, which was perhaps seen before."""
+    known = _blocks.get(lines)
+    if known is None:
+        known = Fields(lines, _FIELDS.fullmatch(lines) is not None)
+        if len(lines) <= _BLOCK_LIMIT:
+            if len(_blocks) >= _BLOCKS_KEPT:
+                _blocks.clear()
+            _blocks[lines] = known
+    return known
 
 
 def _irregular_head(data: bytes, start: int, stop: int, side: Side) -> Head | NoHead:
@@ -99,13 +132,13 @@ def _irregular_head(data: bytes, start: int, stop: int, side: Side) -> Head | No
     after = end + (2 if data.startswith(b"\n", end + 1) else 3)
     end -= data.startswith(b"\r", end - 1)
     first, second, third = (part.strip() for part in match.groups(b""))
-    return Head((first, second, third), start, end, after, False)
+    return Head((first, second, third), start, end, after, False, Fields(data[line_end + 1 : end] + b"\r\n", False))
 
 
 def departures(data: bytes, head: Head, side: Side) -> Iterator[tuple[AnomalyKind, str, bytes]]:
     """Where a head departs from the grammar, as kind, expected, found: at most its start line and one field line."""
     start_line, *field_lines = data[head.start : head.after].splitlines(keepends=True)
-    if not _HEAD[side].fullmatch(start_line):
+    if not _REGULAR_START_LINE[side].fullmatch(start_line):
         expected = "version SP status-code SP reason CRLF" if side else "method SP target SP version CRLF"
         yield AnomalyKind.HTTP_BAD_START_LINE, expected, start_line
     for line in field_lines:

@@ -1,6 +1,6 @@
 """The lives of a client at a server, one after the other: what a reconnect loop is made of."""
 
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import CLIENT, PacketRef
 from eiosniff.model.session import Attempt, Client, Life, Loop, Outcome
 
 # What is worth recording as a chain; rules judge by the figures in it. A client that comes back minutes later, or
@@ -61,7 +61,7 @@ class LifeTracker:
         closing = session.closing
         if closing is not None:
             leaves = closing.after_goodbye or closing.code == GOING_AWAY
-            said_goodbye = leaves and closing.side is Side.CLIENT and not session.refusals
+            said_goodbye = leaves and closing.side is CLIENT and not session.refusals
             return Life(start, closing.place, orderly=said_goodbye)
         return None if busy else Life(start, session.last, orderly=False)
 

@@ -4,7 +4,9 @@ Sequence numbers are 32 bits and wrap; inside, everything is a stream offset: th
 beginning of the direction (since the first captured segment, where the SYN was not captured).
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
@@ -55,6 +57,8 @@ class StreamSink(Protocol):
         """Bytes that will never come."""
 
 
+@final
+@mypyc_attr(acyclic=True)
 class Direction:
     """The sequence space of one direction.
 

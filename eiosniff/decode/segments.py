@@ -1,8 +1,7 @@
 """The segments of a batch, sorted by connection with numpy, so that Python loops over runs and not over segments."""
 
-from collections.abc import Iterator
-from itertools import accumulate
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,11 @@ from eiosniff.decode.reassembly import SEQUENCE_MASK
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+FIN: Final = 0x01
+SYN: Final = 0x02
+RST: Final = 0x04
+ACK: Final = 0x10
+SPECIAL: Final = SYN | FIN | RST
 
 Columns = npt.NDArray[Any]
 
@@ -107,7 +110,7 @@ class SortedSegments:
         self.disordered = self._disordered(bounds, group, sub, length, wire, captured)
 
         begins = np.ones(len(sub), dtype=bool)
-        special = (sub_flags & (SYN | FIN | RST)) != 0
+        special = (sub_flags & SPECIAL) != 0
         if len(sub) > 1:
             same = (sub_group[1:] == sub_group[:-1]) & (sub_way[1:] == sub_way[:-1])
             begins[1:] = ~same | special[1:] | special[:-1]
@@ -231,13 +234,43 @@ class SortedSegments:
                 else bytes(buffer[start : start + length])
             )
             return StreamChunk(side, offset, data, [0], [self.sub_number[begin]], [self.sub_ts[begin]])
-        lengths = self.sub_length[begin:stop]
-        if buffer is None:
-            data = b"".join([self._segments.payload(row) for row in self._taken[begin:stop].tolist()])
-        else:
-            pieces = zip(self._sub_offset[begin:stop], lengths, strict=True)
-            data = b"".join([buffer[start : start + length] for start, length in pieces])
-        del lengths[-1]
+        return self._chunk_of(range(begin, stop), side, offset)
+
+    def first_special(self, run: int, stop: int) -> int:
+        """The first run from `run` on, before `stop`, that is a SYN, FIN or RST; `stop` if there is none."""
+        flags = self.run_flags
+        while run < stop and not flags[run] & SPECIAL:
+            run += 1
+        return run
+
+    def first_seq(self, run: int, way: int) -> int:
+        """The sequence number with which the first run of a direction begins, from `run` on; there is one."""
+        while self.run_way[run] != way:
+            run += 1
+        return self.run_seq[run]
+
+    def joined(self, first: int, stop: int, way: int, side: Side, offset: int) -> StreamChunk | None:
+        """The payload of all runs of one direction among `[first, stop)`, none of them special; None if there is no
+        such run."""
+        ways, starts = self.run_way, self.run_start
+        rows = [row for run in range(first, stop) if ways[run] == way for row in range(starts[run], starts[run + 1])]
+        return self._chunk_of(rows, side, offset) if rows else None
+
+    def _chunk_of(self, rows: Sequence[int], side: Side, offset: int) -> StreamChunk:
+        """The payload of sub rows that follow each other."""
+        numbers, times = self.sub_number, self.sub_ts
+        lengths, offsets, buffer = self.sub_length, self._sub_offset, self._buffer
+        starts: list[int] = []
+        pieces: list[bytes | memoryview] = []
+        at = 0
+        for row in rows:
+            length = lengths[row]
+            starts.append(at)
+            at += length
+            if buffer is None:
+                pieces.append(self._segments.payload(int(self._taken[row])))
+            else:
+                pieces.append(buffer[offsets[row] : offsets[row] + length])
         return StreamChunk(
-            side, offset, data, [0, *accumulate(lengths)], self.sub_number[begin:stop], self.sub_ts[begin:stop]
+            side, offset, b"".join(pieces), starts, [numbers[row] for row in rows], [times[row] for row in rows]
         )

@@ -3,13 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from eiosniff.decode import heartbeat
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.socketio import AttachmentJoiner, Joined, connect_details, decode_packet, error_message
 from eiosniff.model.decoded import DecodedPacket
-from eiosniff.model.engineio import EioPacket, EioType, Transport
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.engineio import CLOSE, MESSAGE, PING, PONG, UPGRADE, WEBSOCKET, EioPacket, EioType, Transport
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
     MAX_CONNECTIONS,
@@ -32,8 +33,12 @@ MAX_PENDING_ACKS = 1024
 MAX_ACK_EVENTS = 64
 _SAID_BYTES = 80
 _REFUSAL_LENGTH = 300
-_TYPE_LABELS = [kind.label for kind in EioType]
-_SIO_LABELS = [kind.name for kind in SioType]
+_TYPE_LABELS: Final = [kind.label for kind in EioType]
+_SIO_LABELS: Final = [kind.name for kind in SioType]
+_EVENT: Final = int(SioType.EVENT)
+_ACK: Final = int(SioType.ACK)
+_BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
+_BINARY_ACK: Final = int(SioType.BINARY_ACK)
 
 # Asks TCP for the acknowledgement of a ping: (connection, stream offset after it, the ping).
 Watcher = Callable[[Conversation, int, Beat], None]
@@ -48,7 +53,7 @@ class SessionState:
     watch: Watcher
     listener: Listener | None
     joiners: tuple[AttachmentJoiner, AttachmentJoiner] = field(
-        default_factory=lambda: (AttachmentJoiner(Side.CLIENT), AttachmentJoiner(Side.SERVER))
+        default_factory=lambda: (AttachmentJoiner(CLIENT), AttachmentJoiner(SERVER))
     )
     waiting_acks: OrderedDict[tuple[Side, str, int], tuple[int, str]] = field(default_factory=OrderedDict)
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
@@ -62,8 +67,8 @@ class SessionState:
 
     def revision(self, side: Side) -> int:
         """The revision in which to read what a side says: what it showed, else what the client claims, else 4."""
-        session = self.session
-        return session.revisions[side] or session.engineio or 4
+        revision = self.session.revisions[side]
+        return self.session.engineio or 4 if revision is None else revision
 
     def engineio(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         """Take one Engine.IO packet; `end` is the stream offset after the bytes that carried it."""
@@ -82,18 +87,18 @@ class SessionState:
         counts = session.engineio_counts[side]
         label = _TYPE_LABELS[kind]
         counts[label] = counts.get(label, 0) + 1
-        if kind == EioType.MESSAGE:
+        if kind == MESSAGE:
             self._message(packet, stream)
             return
-        if kind == EioType.PING and packet.data != b"probe":
+        if kind == PING and packet.data != b"probe":
             self._ping(packet, conversation, end)
-        elif kind == EioType.PONG and packet.data != b"probe":
+        elif kind == PONG and packet.data != b"probe":
             self._pong(packet)
-        elif kind == EioType.UPGRADE and side is Side.CLIENT and packet.transport is Transport.WEBSOCKET:
+        elif kind == UPGRADE and side is CLIENT and packet.transport is WEBSOCKET:
             session.upgraded = session.upgraded or packet.place
             self.carrier = stream if self.carrier is None else self.carrier
             note_transport(session, packet.transport)
-        elif kind == EioType.CLOSE:
+        elif kind == CLOSE:
             self._goodbye(side, packet.place)
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
         if self.listener:
@@ -125,13 +130,13 @@ class SessionState:
 
     def _ping(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         side = packet.side
-        if side is Side.SERVER:
+        if side is SERVER:
             self._speaks(4)  # up to revision 3 a server never pings
         self.watch(conversation, end, heartbeat.ping(self.session, side, packet.place))
 
     def _pong(self, packet: EioPacket) -> None:
         session, side = self.session, packet.side
-        if side is Side.SERVER and (session.pinger is Side.CLIENT or not session.heartbeats.pings):
+        if side is SERVER and (session.pinger is CLIENT or not session.heartbeats.pings):
             # netty-socketio frames its answers as in revision 4 for clients of revision 3 too, and answers their pings.
             self._speaks(3)
         heartbeat.pong(session, side, packet.place)
@@ -140,7 +145,7 @@ class SessionState:
         """The heartbeat shows which revision the server speaks, whatever its framing or the client's claim said."""
         session = self.session
         pinger = session.pinger
-        session.revisions[Side.SERVER] = revision
+        session.revisions[SERVER] = revision
         if session.pinger is not pinger:
             heartbeat.turn(session)
 
@@ -189,9 +194,10 @@ class SessionState:
         label = _SIO_LABELS[packet.type]
         counts = session.socketio_counts[side]
         counts[label] = counts.get(label, 0) + 1
-        if packet.type in (SioType.EVENT, SioType.BINARY_EVENT):
+        kind = packet.type
+        if kind in (_EVENT, _BINARY_EVENT):
             self._event(packet)
-        elif packet.type in (SioType.ACK, SioType.BINARY_ACK):
+        elif kind in (_ACK, _BINARY_ACK):
             self._ack(packet)
         else:
             self._namespace_packet(packet)
@@ -208,7 +214,7 @@ class SessionState:
         namespace = self._namespace(packet.namespace)
         if namespace is not None:
             namespace.events += 1
-            if packet.side is Side.CLIENT and namespace.connected is None and namespace.refused is None:
+            if packet.side is CLIENT and namespace.connected is None and namespace.refused is None:
                 namespace.early_events.add(packet.place, packet.place.ts_ns)
         if packet.id is not None:
             waiting = self.waiting_acks
@@ -236,7 +242,7 @@ class SessionState:
         if namespace is None:
             return
         session, side, place = self.session, packet.side, packet.place
-        if packet.type == SioType.CONNECT and side is Side.CLIENT:
+        if packet.type == SioType.CONNECT and side is CLIENT:
             namespace.connects += 1
             namespace.connect = namespace.connect or place
             keys = connect_details(packet.data).keys

@@ -4,27 +4,23 @@ Sees the records of all conversations in the order of the captured packets that 
 of sessions, clients and servers. Judges nothing.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.engineio import decode_message, decode_payload, parse_error_body, parse_open
 from eiosniff.decode.facts import (
-    Query,
     is_engineio,
     is_engineio_text,
     is_upgrade,
     note_server,
-    parse_target,
+    query_of,
     request_facts,
 )
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.register import Register
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport, note_use
-from eiosniff.model.engineio import EioType, OpenPacket, ServerError, Transport
-from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.engineio import POLLING, WEBSOCKET, EioType, OpenPacket, ServerError, Transport
+from eiosniff.model.http import HttpRequest, HttpResponse, Query
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import (
     MAX_GAPS,
     MAX_SESSIONS,
@@ -38,7 +34,7 @@ from eiosniff.model.session import (
 )
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
-from eiosniff.model.websocket import Opcode, WsControl, WsMessage
+from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
 
 _BODY_KEPT = 300
 _EARLY_MESSAGES = 8
@@ -73,17 +69,6 @@ class Sessions:
         self._register = Register(most, self._peers, retire)
         self._states = self._register.states
         self._by_sid = self._register.by_sid
-        # Keyed by the type of the record that each takes.
-        self._handlers: dict[type, Callable[[Conversation, Any], None]] = {
-            WsMessage: self._ws_message,
-            WsControl: self._ws_control,
-            HttpRequest: self._request,
-            HttpResponse: self._response,
-            Upgrade: self._upgrade,
-            StreamEnd: self._end,
-            Anomaly: self._anomaly,
-            Gap: self._gap,
-        }
 
     @property
     def sessions(self) -> list[Session]:
@@ -97,9 +82,22 @@ class Sessions:
 
     def handle(self, conversation: Conversation, record: Record) -> None:
         """Take one record."""
-        handler = self._handlers.get(type(record))
-        if handler is not None:
-            handler(conversation, record)
+        if isinstance(record, WsMessage):
+            self._ws_message(conversation, record)
+        elif isinstance(record, HttpRequest):
+            self._request(conversation, record)
+        elif isinstance(record, HttpResponse):
+            self._response(conversation, record)
+        elif isinstance(record, StreamEnd):
+            self._end(conversation, record)
+        elif isinstance(record, Upgrade):
+            self._upgrade(conversation, record)
+        elif isinstance(record, WsControl):
+            self._ws_control(conversation, record)
+        elif isinstance(record, Anomaly):
+            self._anomaly(conversation, record)
+        elif isinstance(record, Gap):
+            self._gap(conversation, record)
 
     def close(self) -> None:
         """The capture is over."""
@@ -108,7 +106,7 @@ class Sessions:
     # ------------------------------------------------------------------ requests and answers
 
     def _request(self, conversation: Conversation, request: HttpRequest) -> None:
-        query, upgrade = parse_target(request.target), is_upgrade(request)
+        query, upgrade = query_of(request), is_upgrade(request)
         if not self._is_engineio(query, upgrade):
             return
         conversation.is_engineio = True
@@ -138,7 +136,7 @@ class Sessions:
         self, conversation: Conversation, session: Session, request: HttpRequest, upgrade: bool
     ) -> None:
         if upgrade and session.client.websocket_request is None:  # it tells more than the handshake over polling
-            query = parse_target(request.target)
+            query = query_of(request)
             self._peers.note_request(session.client, request_facts(request, query, upgrade, conversation.ledger.stream))
         if not upgrade:
             polls = self._states[session].polls
@@ -146,11 +144,9 @@ class Sessions:
             if len(polls) > _POLLS_UNDER_WAY:
                 del polls[next(iter(polls))]
             conversation.polled = session
-        note_use(
-            session, conversation.ledger.stream, Transport.WEBSOCKET if upgrade else Transport.POLLING, request.last
-        )
+        note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
         if request.body and not upgrade:
-            self._payload(conversation, session, request.body, request, Side.CLIENT)
+            self._payload(conversation, session, request.body, request, CLIENT)
 
     def _begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
@@ -179,7 +175,7 @@ class Sessions:
             else:
                 self._attempt_answered(conversation, attempt, response)
             return
-        query, upgrade = parse_target(request.target), is_upgrade(request)
+        query, upgrade = query_of(request), is_upgrade(request)
         if request.method in _WITHOUT_ENGINEIO or not (conversation.is_engineio and self._is_engineio(query, upgrade)):
             return
         session = self._by_sid.get((conversation.ledger.server, query.first("sid") or ""))
@@ -200,7 +196,7 @@ class Sessions:
             return
         note_server(self._peers.server(conversation.ledger.server), response)
         payload = decode_payload(
-            response.body, response.header(b"content-type"), None, Side.SERVER, response.last, response.packets
+            response.body, response.header(b"content-type"), None, SERVER, response.last, response.packets
         )
         packets = payload.packets
         opening = parse_open(packets[0].data) if packets and packets[0].type == EioType.OPEN else None
@@ -208,8 +204,8 @@ class Sessions:
             attempt.body = response.body[:_BODY_KEPT]
             self._peers.settle(conversation.ledger, attempt, Outcome.FOREIGN)
             return
-        session = self._open(conversation, attempt, opening, Transport.POLLING, response.last)
-        session.revisions[Side.SERVER] = payload.revision_shape
+        session = self._open(conversation, attempt, opening, POLLING, response.last)
+        session.revisions[SERVER] = payload.revision_shape
         session.requests_answered += 1
         for packet in packets:
             self._states[session].engineio(packet, conversation, response.end)
@@ -234,12 +230,12 @@ class Sessions:
             self._session_refused(session, request, response)
             return
         session.requests_answered += 1
-        note_use(session, conversation.ledger.stream, Transport.POLLING, response.last)
+        note_use(session, conversation.ledger.stream, POLLING, response.last)
         server = session.server
         if request.method == b"POST":  # what answers a POST is no payload
             server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
         elif response.status != 204:
-            self._payload(conversation, session, response.body, response, Side.SERVER)
+            self._payload(conversation, session, response.body, response, SERVER)
 
     def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
         error = parse_error_body(response.body, response.header(b"content-type"))
@@ -249,7 +245,7 @@ class Sessions:
             answer=response.last,
             status=response.status,
             error=error,
-            transport=Transport.WEBSOCKET if is_upgrade(request) else Transport.POLLING,
+            transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
             idle_ns=request.last.ts_ns - session.last.ts_ns,
         )
@@ -287,7 +283,7 @@ class Sessions:
             attempt.answer = answer
             conversation.attempt = attempt
             return
-        query = parse_target(request.target)
+        query = query_of(request)
         sid = query.first("sid")
         session = self._by_sid.get((conversation.ledger.server, sid or ""))
         retired = session is None and self._register.is_retired(conversation.ledger.server, sid)
@@ -312,8 +308,8 @@ class Sessions:
         if state is None:
             return  # it was let go: this is what its peer had in flight
         packet = decode_message(
-            message.payload, message.opcode == Opcode.BINARY, state.revision(side), side,
-            Transport.WEBSOCKET, message.last, message.packets,
+            message.payload, message.opcode == BINARY, state.revision(side), side,
+            WEBSOCKET, message.last, message.packets,
         )  # fmt: skip
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
@@ -323,8 +319,8 @@ class Sessions:
     def _ws_without_session(self, conversation: Conversation, message: WsMessage) -> Session | None:
         """The first messages after an upgrade without a sid: the server should open a session."""
         attempt = conversation.attempt
-        text = message.payload if message.readable and message.opcode == Opcode.TEXT else b""
-        opening = parse_open(text[1:]) if message.side is Side.SERVER and text.startswith(b"0{") else None
+        text = message.payload if message.readable and message.opcode == TEXT else b""
+        opening = parse_open(text[1:]) if message.side is SERVER and text.startswith(b"0{") else None
         if opening is not None:
             if attempt is None:
                 if self._path is not None:
@@ -335,10 +331,10 @@ class Sessions:
         if attempt is None:
             if conversation.upgrade is None and is_engineio_text(text, message):
                 return self._midstream_websocket(conversation)
-            if text if conversation.upgrade is None else message.side is Side.SERVER:
+            if text if conversation.upgrade is None else message.side is SERVER:
                 conversation.forget()
             return None
-        if message.side is Side.CLIENT:
+        if message.side is CLIENT:
             attempt.client_said = attempt.client_said or message.payload[:_BODY_KEPT] or b"?"
             if len(conversation.early) < _EARLY_MESSAGES:
                 conversation.early.append(message)
@@ -353,7 +349,7 @@ class Sessions:
     def _open_websocket(
         self, conversation: Conversation, attempt: Attempt, opening: OpenPacket | None, message: WsMessage
     ) -> Session:
-        session = self._open(conversation, attempt, opening, Transport.WEBSOCKET, message.last)
+        session = self._open(conversation, attempt, opening, WEBSOCKET, message.last)
         for early in conversation.early:
             self._ws_message(conversation, early)
         conversation.early.clear()
@@ -364,11 +360,11 @@ class Sessions:
         request = conversation.upgrade.request if conversation.upgrade else None
         if request is None:
             request = HttpRequest(
-                Side.CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
+                CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
                 conversation.ledger.first, conversation.ledger.first.number,
             )  # fmt: skip
         conversation.is_engineio = True
-        self._begin_attempt(conversation, request, parse_target(request.target), upgrade=True)
+        self._begin_attempt(conversation, request, query_of(request), upgrade=True)
         return conversation.attempts[request]
 
     def _ws_control(self, conversation: Conversation, frame: WsControl) -> None:
@@ -446,12 +442,12 @@ class Sessions:
         note_transport(session, transport)
         self._peers.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)
-        if transport is Transport.WEBSOCKET:
+        if transport is WEBSOCKET:
             self._carry(conversation, session)
         else:
             conversation.polled = session
         # Without the client's direction, what it did not say is not known.
-        session.midstream = opening is None or not conversation.heard(Side.CLIENT, place)
+        session.midstream = opening is None or not conversation.heard(CLIENT, place)
         return session
 
     def _midstream_session(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:
@@ -462,7 +458,7 @@ class Sessions:
         session.claimed_eio = facts.eio
         session.midstream = True
         if not facts.upgrade:  # an upgrade counts when it is confirmed
-            note_transport(session, Transport.POLLING)
+            note_transport(session, POLLING)
         return session
 
     def _midstream_websocket(self, conversation: Conversation) -> Session:
@@ -470,8 +466,8 @@ class Sessions:
         client = self._peers.client(conversation.ledger, "")
         session = self._new(conversation, client, None, None, conversation.ledger.first)
         session.midstream = True
-        note_transport(session, Transport.WEBSOCKET)
-        note_use(session, conversation.ledger.stream, Transport.WEBSOCKET, conversation.ledger.first)
+        note_transport(session, WEBSOCKET)
+        note_use(session, conversation.ledger.stream, WEBSOCKET, conversation.ledger.first)
         conversation.is_engineio = True
         self._carry(conversation, session)
         return session

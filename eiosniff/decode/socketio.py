@@ -8,11 +8,12 @@ binary messages. Where the documents are silent, socket.io-parser 4.2.7 is follo
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import msgspec
 
+from eiosniff.decode.json_shapes import ArrayShape, EventShape, ObjectShape
 from eiosniff.model.engineio import EioPacket
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket, SioType
@@ -50,19 +51,6 @@ class SioSyntax:
     looks_like_socketio: bool
 
 
-# What JSON the types carry, as msgspec types that keep nothing but the event name: the rest is checked and skipped.
-class _Event(msgspec.Struct, array_like=True):
-    name: str | float
-
-
-class _Array(msgspec.Struct, array_like=True):
-    pass
-
-
-class _Object(msgspec.Struct):
-    pass
-
-
 # By type digit: what the JSON has to be, and what checks it. A DISCONNECT has none.
 _JSON = (
     "an object",
@@ -75,7 +63,7 @@ _JSON = (
 )
 _CHECKS: tuple[Callable[[bytes], object] | None, ...] = tuple(
     shape and msgspec.json.Decoder(shape).decode
-    for shape in (_Object, None, _Event, _Array, str | _Object, _Event, _Array)
+    for shape in (ObjectShape, None, EventShape, ArrayShape, str | ObjectShape, EventShape, ArrayShape)
 )
 _EVENTS = frozenset({SioType.EVENT, SioType.BINARY_EVENT})
 # The documents want a payload for these; socket.io-parser lets it be absent, and its users then fail.
@@ -83,6 +71,7 @@ _NEEDS_JSON = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
 _BINARY_EVENT = int(SioType.BINARY_EVENT)  # members of an enumeration are slow to compare
 # A blank is a digit to JavaScript, where Number(" ") == " " holds: `42/chat, ["a"]` has the ack id 0.
 _ID = re.compile(rb"[0-9 \t\r\n]+")
+_ID_CHARACTERS = frozenset(b"0123456789 \t\r\n")
 _PLAUSIBLE = re.compile(rb'[0-6](?:\d+-)?(?:/[^,]*(?:,|\Z))?[\d\s]*(?:[\[{"]|\Z)')
 _PLACEHOLDER = re.compile(rb'"_placeholder"\s*:\s*true')
 
@@ -110,7 +99,7 @@ def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
         end = comma if comma >= 0 else len(data)
         namespace, _, query = data[at:end].decode(errors="replace").partition("?")
         at = end + 1
-    id_characters = _ID.match(data, at)
+    id_characters = _ID.match(data, at) if at < len(data) and data[at] in _ID_CHARACTERS else None
     if id_characters:
         digits = id_characters[0].strip() or b"0"
         if not digits.isdigit() or len(digits) > MAX_ID_DIGITS:
@@ -130,7 +119,7 @@ def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
                 return name
             event = name
         else:
-            if isinstance(value, _Event) and isinstance(value.name, str):
+            if isinstance(value, EventShape) and isinstance(value.name, str):
                 event = value.name
     elif kind in _NEEDS_JSON:
         # Past the end: no comma closed the namespace, so that `/chat["a"]` is all of it.
@@ -250,6 +239,15 @@ def _parse_json(data: bytes) -> object:
         return None
 
 
+def _with_attachments(
+    header: SioPacket, attachments: Iterable[bytes], place: PacketRef, packets: Iterable[int]
+) -> SioPacket:
+    return SioPacket(
+        header.type, header.namespace, header.query, header.id, header.data, header.event,
+        header.attachments_expected, tuple(attachments), header.side, place, tuple(packets),
+    )  # fmt: skip
+
+
 @dataclass(slots=True)
 class Joined:
     """What is complete, and what is wrong, after a joiner took a packet; the anomalies come before the packets."""
@@ -329,8 +327,7 @@ class AttachmentJoiner:
                 found = f"{self._bytes} in {len(self._attachments)} attachments"
                 joined = self._too_large(header, message.place, f"at most {MAX_ATTACHED_BYTES} bytes", found)
             elif not self._missing:
-                attachments, packets = tuple(self._attachments), tuple(self._numbers)
-                joined = Joined((replace(header, attachments=attachments, place=message.place, packets=packets),))
+                joined = Joined((_with_attachments(header, self._attachments, message.place, self._numbers),))
         if not self._missing:
             self._end()
         return joined

@@ -13,13 +13,13 @@ from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 
-from eiosniff.decode.conversation import Conversation, Event
+from eiosniff.decode.conversation import Conversation, Event, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.sniff import Protocol, Sniffer
-from eiosniff.decode.tcp import FlowTable
+from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
@@ -39,6 +39,7 @@ from eiosniff.model.trouble import Gap
 
 MAX_FAILED_CONNECTS = 1024
 MAX_REACHED = 10_000  # pairs of a client and a server
+MAX_ENDPOINTS = 4096  # kept as text: nearly all connections go to a few servers
 UDP = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
@@ -47,7 +48,7 @@ UNANSWERED_SYN_NS = 1_000_000_000
 _Failure = tuple[str, Endpoint, ConnectFailure]
 
 
-class Stack:
+class Stack(FlowListener):
     """Decodes one capture: only connections with one of `ports` (if any are given), only Engine.IO under `path`.
 
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
@@ -78,6 +79,7 @@ class Stack:
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
+        self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
         self._crashed_now: list[tuple[str, Conversation]] = []  # in the batch at hand
         self._crashes: dict[str, tuple[int, int]] = {}  # the first of its connections, and how many there were
@@ -128,8 +130,8 @@ class Stack:
         self._begun.clear()
         events = self._events
         events.sort(key=itemgetter(0))
-        for event in events:
-            self._handle(event)
+        for order, conversation, record in events:
+            self._handle(order, conversation, record)
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
@@ -146,13 +148,12 @@ class Stack:
             self._crashes[what] = min(first, stream), count + 1
         self._crashed_now.clear()
 
-    def _handle(self, event: Event) -> None:
-        conversation, record = event.conversation, event.record
+    def _handle(self, order: int, conversation: Conversation, record: Record) -> None:
         if isinstance(record, StreamEnd):
             conversation.ended[record.side] = True
         elif conversation.forgotten and not isinstance(record, Gap):
             return  # with smaller batches it would not have been decoded
-        self._order = event.order
+        self._order = order
         try:
             self.sessions.handle(conversation, record)
         except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
@@ -187,7 +188,7 @@ class Stack:
         make = Conversation.over_websocket if websocket else Conversation.over_http
         ledger = self._ledger(flow)
         flow.conversation = conversation = make(flow, ledger, self._events, self._crashed)
-        conversation.order = sniffer.decided  # nothing of it was known before
+        conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
         self._protocols["WebSocket" if websocket else "HTTP"] += 1
         for way, record in sniffer.records:
@@ -198,7 +199,7 @@ class Stack:
             elif isinstance(record, Gap):
                 conversation.gap(replace(record, side=side))
             else:
-                conversation.end(replace(record, side=side))
+                conversation.end(StreamEnd(side, record.kind, record.place))
 
     def set_aside(self, packets: int, payload: int) -> None:
         """Captured packets that nobody looks into."""
@@ -223,7 +224,12 @@ class Stack:
     # ------------------------------------------------------------------ ledgers
 
     def _endpoint(self, packed: int) -> Endpoint:
-        return Endpoint(self._packets.address(packed >> 16), packed & 0xFFFF)
+        known = self._endpoints.get(packed)
+        if known is None:
+            if len(self._endpoints) >= MAX_ENDPOINTS:
+                self._endpoints.clear()
+            known = self._endpoints[packed] = Endpoint(self._packets.address(packed >> 16), packed & 0xFFFF)
+        return known
 
     def _ledger(self, flow: Flow) -> Connection:
         client = flow.client or 0
@@ -233,7 +239,7 @@ class Stack:
             self._endpoint(flow.ends[1 - client]),
             flow.first,
             flow.last,
-            midstream=flow.midstream,
+            flow.midstream,
         )
 
     def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:

@@ -7,9 +7,9 @@ it is in order again; both ways have the same result. A connection that is not H
 its later segments only the columns are touched.
 """
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
-from eiosniff.decode.flow import Flow, Gone
+from eiosniff.decode.flow import Flow, Gone, StreamReader
 from eiosniff.decode.reassembly import SEQUENCE_MASK
 from eiosniff.decode.segments import ACK, FIN, RST, SYN, Row, Segments, SortedSegments
 from eiosniff.decode.watches import Watch, Watches
@@ -23,12 +23,16 @@ LINGER_NS = 1_000_000_000
 _GONE_AT_LEAST = 10_000
 
 
-class FlowListener(Protocol):
+class FlowListener(ABC):
     """Decides what a connection is, and hears of those that end."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def begin(self, flow: Flow, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
         """The next record of an undecided connection: sets `conversation` or `dropped`, or waits for more."""
 
+    @abstractmethod
     def set_aside(self, packets: int, payload: int) -> None:
         """Captured packets that nobody looks into, and how many bytes of payload were captured with them.
 
@@ -36,6 +40,7 @@ class FlowListener(Protocol):
         with payload that come after the end of a connection or of their direction.
         """
 
+    @abstractmethod
     def closed(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
         """A followed or undecided connection is over, as the captured packet `order` showed.
 
@@ -143,19 +148,44 @@ class FlowTable:
         if flow.conversation is None:
             flow.packets += batch.bounds[group + 1] - batch.bounds[group]
             flow.payload += batch.payload[group]
-        stop = batch.runs[group + 1]
-        for run in range(batch.runs[group], stop):
+        run, stop = batch.runs[group], batch.runs[group + 1]
+        while run < stop:
+            if flow.conversation is not None and flow.conversation.sides_are_apart:
+                after = batch.first_special(run, stop)
+                if after > run:
+                    self._feed_joined(flow, flow.conversation, batch, run, after)
+                    run = after
+                    continue
             flags = batch.run_flags[run]
+            run += 1
             if flags & SYN:
-                place = batch.sub_place(batch.run_start[run])
-                self._synchronise(flow, batch.run_way[run], batch.run_seq[run], flags, place)
+                place = batch.sub_place(batch.run_start[run - 1])
+                self._synchronise(flow, batch.run_way[run - 1], batch.run_seq[run - 1], flags, place)
                 continue
-            self._feed_run(flow, batch, run, flags)
+            self._feed_run(flow, batch, run - 1, flags)
             if flow.over or flow.dropped:
                 gone = self._bury(flow, batch.last_number[group], batch.has_end[group])
                 if gone.followed:
-                    self._late_runs(batch, run + 1, stop)
+                    self._late_runs(batch, run, stop)
                 return
+
+    def _feed_joined(
+        self, flow: Flow, conversation: StreamReader, batch: SortedSegments, first: int, stop: int
+    ) -> None:
+        """All plain runs `[first, stop)` of a connection whose sides are apart, those of each direction as one."""
+        for way in (0, 1):
+            direction = flow.directions[way]
+            if direction.ended:
+                for run in range(first, stop):
+                    if batch.run_way[run] == way:
+                        self._late_runs(batch, run, run + 1)
+                continue
+            chunk = batch.joined(first, stop, way, flow.side(way), direction.offset)
+            if chunk is not None:
+                if direction.next_seq < 0:
+                    direction.next_seq = batch.first_seq(first, way)
+                direction.advance(len(chunk.data))
+                conversation.chunk(chunk)
 
     def _feed_run(self, flow: Flow, batch: SortedSegments, run: int, flags: int) -> None:
         way = batch.run_way[run]

@@ -15,7 +15,7 @@ from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import Inflater
 from eiosniff.decode.websocket_frame import ABSURD_LENGTH, Frame, Header, plausible, read_header, unmask
 from eiosniff.decode.websocket_message import DEFAULT_LIMITS, Assembler, WsEvent, WsLimits
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import CLIENT, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 from eiosniff.model.websocket import Opcode, WsMessage
@@ -149,7 +149,7 @@ class WebSocketReader:
         buffer, side, floor, limit = self._buffer, self._side, self._floor, self._limits.message
         data, base, pos = buffer.data, buffer.base, buffer.pos
         last = len(data) - 2
-        mask_bit = 0x80 if side is Side.CLIENT else 0
+        mask_bit = 0x80 if side is CLIENT else 0
         mask_key = b""
         places = buffer.packets_from(base + pos)
         place, packet_end, order = next(places)

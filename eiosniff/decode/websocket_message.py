@@ -11,7 +11,7 @@ from eiosniff.decode.websocket_frame import (
     Frame,
     Header,
 )
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import CLIENT, PacketRef, Side
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync
 from eiosniff.model.websocket import Opcode, WsControl, WsMessage
 
@@ -116,7 +116,7 @@ class Assembler:
         header = frame.header
         compressed = self._is_compressed(header)
         flaws: list[tuple[AnomalyKind, str, str]] = []
-        if header.masked != (self._side is Side.CLIENT):
+        if header.masked != (self._side is CLIENT):
             mask = ("not masked", "masked")
             flaws.append((AnomalyKind.WS_WRONG_MASK, mask[not header.masked], mask[header.masked]))
         if header.rsv & ~(RSV1 if compressed else 0):

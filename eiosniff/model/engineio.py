@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import Final, final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 
@@ -23,6 +26,14 @@ class EioType(IntEnum):
         return self.name.lower()
 
 
+# By these names, as plain numbers, in what runs for each packet: members of an enumeration are slow to compare.
+CLOSE: Final = 1
+PING: Final = 2
+PONG: Final = 3
+MESSAGE: Final = 4
+UPGRADE: Final = 5
+
+
 class Transport(Enum):
     """How Engine.IO packets travel."""
 
@@ -31,7 +42,12 @@ class Transport(Enum):
     WEBTRANSPORT = "webtransport"
 
 
-@dataclass(slots=True, eq=False)
+POLLING: Final = Transport.POLLING
+WEBSOCKET: Final = Transport.WEBSOCKET
+
+
+@final
+@mypyc_attr(acyclic=True)
 class EioPacket:
     """One Engine.IO packet.
 
@@ -40,13 +56,25 @@ class EioPacket:
     `packets` are the numbers of the captured packets of the message or body that carried it.
     """
 
-    type: int
-    data: bytes
-    binary: bool
-    side: Side
-    transport: Transport
-    place: PacketRef
-    packets: tuple[int, ...]
+    __slots__ = ("binary", "data", "packets", "place", "side", "transport", "type")
+
+    def __init__(
+        self,
+        type: int,
+        data: bytes,
+        binary: bool,
+        side: Side,
+        transport: Transport,
+        place: PacketRef,
+        packets: tuple[int, ...],
+    ) -> None:
+        self.type = type
+        self.data = data
+        self.binary = binary
+        self.side = side
+        self.transport = transport
+        self.place = place
+        self.packets = packets
 
 
 @dataclass(slots=True, frozen=True)

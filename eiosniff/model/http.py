@@ -1,46 +1,112 @@
 """HTTP/1.x messages as they were on the wire (RFC 9110, RFC 9112)."""
 
-from dataclasses import dataclass, field
+from typing import final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
+class Fields:
+    """The header block of a message: whole field lines as sent, without the empty line that ends them.
+
+    A client sends the same lines with each poll, so many messages share one of these, and what was looked up in it is
+    known the next time.
+    """
+
+    __slots__ = ("_first", "_folded", "_members", "lines", "regular")
+
+    def __init__(self, lines: bytes, regular: bool) -> None:
+        """`regular` says that all lines keep to the grammar (RFC 9112, section 5)."""
+        self.lines = lines
+        self.regular = regular
+        self._folded = b"\n" + lines.lower()
+        self._first: dict[bytes, bytes | None] = {}
+        self._members: dict[bytes, list[bytes]] = {}
+
+    def first(self, name: bytes) -> bytes | None:
+        """The value of the first field called `name` (lower case), without white space around it, or None."""
+        if name not in self._first:
+            at = self._folded.find(b"\n" + name + b":")
+            start = at + len(name) + 2
+            end = self._folded.find(b"\n", start)
+            # One less: there is a line feed before the folded lines.
+            self._first[name] = None if at < 0 or end < 0 else self.lines[start - 1 : end - 1].strip()
+        return self._first[name]
+
+    def members(self, name: bytes) -> list[bytes]:
+        """The members of all fields called `name` (lower case) as if they were one list (RFC 9110, section 5.3), in
+        lower case. Not to be changed."""
+        known = self._members.get(name)
+        if known is None:
+            known = self._members[name] = []
+            name = b"\n" + name + b":"
+            folded = self._folded
+            at = folded.find(name)
+            while at >= 0:
+                start = at + len(name)
+                end = folded.find(b"\n", start)
+                end = len(folded) if end < 0 else end
+                known += [member.strip() for member in folded[start:end].split(b",")]
+                at = folded.find(name, end)
+        return known
+
+
+@mypyc_attr(acyclic=True)
 class HttpMessage:
     """What a request and a response have in common.
 
-    `head` is the start line and header block as sent, without the empty line that ends it. `body` is the content
-    after transfer and content codings were undone (empty when nobody asked to keep it: see `body_kept`);
-    `body_length` counts the body's bytes on the wire, `missing` those of head and body that are in a gap.
-    `start` and `end` are stream offsets; `packets` the numbers of all packets that carried the message, in order of
-    the bytes; `first` and `last` the packets with its first and last byte. `order` is the number of the packet that
-    completed its delivery (equal to `last.number` for bytes that came in order).
+    `head` is the start line and header block as sent, without the empty line that ends it; `fields` is that block alone
+    (made of `head` if it is not given). `body` is the content after transfer and content codings
+    were undone (empty when nobody asked to keep it: see `body_kept`); `body_length` counts the body's bytes on the
+    wire, `missing` those of head and body that are in a gap. `start` and `end` are stream offsets; `packets` the
+    numbers of all packets that carried the message, in order of the bytes; `first` and `last` the packets with its
+    first and last byte. `order` is the number of the packet that completed its delivery (equal to `last.number` for
+    bytes that came in order).
     """
 
-    side: Side
-    head: bytes
-    body: bytes
-    body_kept: bool
-    body_length: int
-    missing: int
-    complete: bool
-    start: int
-    end: int
-    packets: tuple[int, ...]
-    first: PacketRef
-    last: PacketRef
-    order: int
-    _folded: bytes = field(default=b"", repr=False)
+    __slots__ = (
+        "body", "body_kept", "body_length", "complete", "end", "fields", "first", "head", "last", "missing", "order",
+        "packets", "side", "start",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        side: Side,
+        head: bytes,
+        body: bytes,
+        body_kept: bool,
+        body_length: int,
+        missing: int,
+        complete: bool,
+        start: int,
+        end: int,
+        packets: tuple[int, ...],
+        first: PacketRef,
+        last: PacketRef,
+        order: int,
+        fields: Fields | None = None,
+    ) -> None:
+        self.side = side
+        self.head = head
+        self.body = body
+        self.body_kept = body_kept
+        self.body_length = body_length
+        self.missing = missing
+        self.complete = complete
+        self.start = start
+        self.end = end
+        self.packets = packets
+        self.first = first
+        self.last = last
+        self.order = order
+        self.fields = fields or Fields(head.partition(b"\n")[2] + b"\r\n", False)
 
     def header(self, name: bytes) -> bytes | None:
         """The value of the first field called `name` (lower case), without white space around it, or None."""
-        if not self._folded:
-            self._folded = self.head.lower() + b"\r\n"
-        at = self._folded.find(b"\n" + name + b":")
-        if at < 0:
-            return None
-        start = at + len(name) + 2
-        return self.head[start : self._folded.index(b"\n", start)].strip()
+        return self.fields.first(name)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """All fields as sent, in order; lines without a colon are left out, obsolete line folding is undone."""
@@ -56,24 +122,102 @@ class HttpMessage:
         return fields
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
+class Query:
+    """A request target, split: path, and the parameters in order (percent-decoded, Latin-1 if not UTF-8)."""
+
+    __slots__ = ("parameters", "path")
+
+    def __init__(self, path: str, parameters: tuple[tuple[str, str], ...]) -> None:
+        self.path = path
+        self.parameters = parameters
+
+    def first(self, name: str) -> str | None:
+        """The first value of a parameter."""
+        for key, value in self.parameters:
+            if key == name:
+                return value
+        return None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """All values of a parameter, in order."""
+        return tuple([value for key, value in self.parameters if key == name])
+
+
+@final
+@mypyc_attr(acyclic=True)
 class HttpRequest(HttpMessage):
-    """A request; `target` is as sent (RFC 9112, section 3.2)."""
+    """A request; `target` is as sent (RFC 9112, section 3.2), `query` the same once it was taken apart."""
 
-    method: bytes = b""
-    target: bytes = b""
-    version: bytes = b""
+    __slots__ = ("method", "query", "target", "version")
+
+    def __init__(
+        self,
+        side: Side,
+        head: bytes,
+        body: bytes,
+        body_kept: bool,
+        body_length: int,
+        missing: int,
+        complete: bool,
+        start: int,
+        end: int,
+        packets: tuple[int, ...],
+        first: PacketRef,
+        last: PacketRef,
+        order: int,
+        fields: Fields | None = None,
+        method: bytes = b"",
+        target: bytes = b"",
+        version: bytes = b"",
+    ) -> None:
+        super().__init__(
+            side, head, body, body_kept, body_length, missing, complete, start, end, packets, first, last, order, fields
+        )
+        self.method = method
+        self.query: Query | None = None
+        self.target = target
+        self.version = version
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
 class HttpResponse(HttpMessage):
     """A response. `request` is the one that it answers, None when that was not captured.
 
     `inside_websocket` is True for HTTP text that the server wrote after a 101 (see rule WS002).
     """
 
-    status: int = 0
-    reason: bytes = b""
-    version: bytes = b""
-    request: HttpRequest | None = None
-    inside_websocket: bool = False
+    __slots__ = ("inside_websocket", "reason", "request", "status", "version")
+
+    def __init__(
+        self,
+        side: Side,
+        head: bytes,
+        body: bytes,
+        body_kept: bool,
+        body_length: int,
+        missing: int,
+        complete: bool,
+        start: int,
+        end: int,
+        packets: tuple[int, ...],
+        first: PacketRef,
+        last: PacketRef,
+        order: int,
+        fields: Fields | None = None,
+        status: int = 0,
+        reason: bytes = b"",
+        version: bytes = b"",
+        request: HttpRequest | None = None,
+        inside_websocket: bool = False,
+    ) -> None:
+        super().__init__(
+            side, head, body, body_kept, body_length, missing, complete, start, end, packets, first, last, order, fields
+        )
+        self.status = status
+        self.reason = reason
+        self.version = version
+        self.request = request
+        self.inside_websocket = inside_websocket

@@ -1,7 +1,9 @@
 """Where a decoded thing comes from: which side sent it, in which captured packets, when."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, final
+
+from mypy_extensions import mypyc_attr
 
 
 class Side(IntEnum):
@@ -21,26 +23,63 @@ class Side(IntEnum):
         return _OTHER[self]
 
 
-_OTHER = (Side.SERVER, Side.CLIENT)
-# Both sides; iterating over the enumeration itself is slow, and some loops run for each connection.
-SIDES = (Side.CLIENT, Side.SERVER)
+# By these names in what runs for each message: Python looks a member up in an enumeration slowly.
+CLIENT: Final = Side.CLIENT
+SERVER: Final = Side.SERVER
+SIDES: Final = (CLIENT, SERVER)
+_OTHER: Final = (SERVER, CLIENT)
 
 
-class PacketRef(NamedTuple):
-    """One captured packet: its number (as Wireshark counts, 1 is the first of the file) and its instant."""
+@final
+@mypyc_attr(acyclic=True)
+class PacketRef:
+    """One captured packet: its number (as Wireshark counts, 1 is the first of the file) and its instant.
 
-    number: int
-    ts_ns: int
+    Written out, as all records that are made for each message: compiled, a dataclass or a named tuple takes ten times
+    as long to make (see `docs/decisions/0005-compiled.md`).
+    """
+
+    __slots__ = ("number", "ts_ns")
+
+    def __init__(self, number: int, ts_ns: int) -> None:
+        self.number = number
+        self.ts_ns = ts_ns
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PacketRef) and self.number == other.number and self.ts_ns == other.ts_ns
+
+    def __lt__(self, other: "PacketRef") -> bool:
+        return self.number < other.number
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __repr__(self) -> str:
+        return f"PacketRef({self.number}, {self.ts_ns})"
 
 
 NO_PACKET = PacketRef(0, 0)
 
 
-class Endpoint(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Endpoint:
     """An IP address, as text, and a TCP port."""
 
-    address: str
-    port: int
+    __slots__ = ("address", "port")
+
+    def __init__(self, address: str, port: int) -> None:
+        self.address = address
+        self.port = port
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Endpoint) and self.port == other.port and self.address == other.address
+
+    def __hash__(self) -> int:
+        return hash(self.address) ^ self.port
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.address!r}, {self.port})"
 
     def __str__(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address

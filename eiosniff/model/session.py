@@ -6,7 +6,9 @@ and the last of what may repeat. They state facts and judge nothing.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.engineio import OpenPacket, ServerError, Transport
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
@@ -95,7 +97,8 @@ class Attempt:
         )  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
 class Beat:
     """One ping, and its pong if it came.
 
@@ -103,10 +106,19 @@ class Beat:
     it tells a frozen peer (acknowledged by its kernel) from a dead network.
     """
 
-    ping: PacketRef
-    side: Side
-    pong: PacketRef | None = None
-    ping_acked: PacketRef | None = None
+    __slots__ = ("ping", "ping_acked", "pong", "side")
+
+    def __init__(
+        self,
+        ping: PacketRef,
+        side: Side,
+        pong: PacketRef | None = None,
+        ping_acked: PacketRef | None = None,
+    ) -> None:
+        self.ping = ping
+        self.side = side
+        self.pong = pong
+        self.ping_acked = ping_acked
 
     @property
     def delay_ns(self) -> int | None:
@@ -208,32 +220,61 @@ class Said:
     text: bytes
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
 class ConnectionUse:
     """The part that a connection had in a session."""
 
-    stream: int
-    transport: Transport
-    first: PacketRef
-    last: PacketRef
+    __slots__ = ("first", "last", "stream", "transport")
+
+    def __init__(
+        self,
+        stream: int,
+        transport: Transport,
+        first: PacketRef,
+        last: PacketRef,
+    ) -> None:
+        self.stream = stream
+        self.transport = transport
+        self.first = first
+        self.last = last
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
 class Connection:
-    """One TCP connection. Offsets are stream offsets; lists have one entry a side."""
+    """One TCP connection. Offsets are stream offsets; lists have one entry a side.
 
-    stream: int
-    client: Endpoint
-    server: Endpoint
-    first: PacketRef
-    last: PacketRef
-    midstream: bool = False  # its SYN was not captured
-    bytes: list[int] = field(default_factory=lambda: [0, 0])
-    retransmissions: list[int] = field(default_factory=lambda: [0, 0])
-    gaps: list[int] = field(default_factory=list)  # packet numbers that showed one, capped
-    gap_bytes: int = 0
-    seen: list[bool] = field(default_factory=lambda: [False, False])  # which directions were captured
-    ends: list[EndKind | None] = field(default_factory=lambda: [None, None])
+    `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
+    says which directions were captured.
+    """
+
+    __slots__ = (
+        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "retransmissions", "seen",
+        "server", "stream",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        stream: int,
+        client: Endpoint,
+        server: Endpoint,
+        first: PacketRef,
+        last: PacketRef,
+        midstream: bool = False,
+    ) -> None:
+        self.stream = stream
+        self.client = client
+        self.server = server
+        self.first = first
+        self.last = last
+        self.midstream = midstream
+        self.bytes = [0, 0]
+        self.retransmissions = [0, 0]
+        self.gaps: list[int] = []
+        self.gap_bytes = 0
+        self.seen = [False, False]
+        self.ends: list[EndKind | None] = [None, None]
 
 
 @dataclass(slots=True, eq=False)

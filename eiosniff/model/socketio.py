@@ -1,7 +1,9 @@
 """Socket.IO packets (Socket.IO protocol documents, revisions 1 to 5)."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 
@@ -18,7 +20,8 @@ class SioType(IntEnum):
     BINARY_ACK = 6
 
 
-@dataclass(slots=True, eq=False)
+@final
+@mypyc_attr(acyclic=True)
 class SioPacket:
     """One Socket.IO packet, its attachments joined.
 
@@ -27,14 +30,42 @@ class SioPacket:
     header, `attachments` what came. `place` is the packet that completed it, `packets` all that carried it.
     """
 
-    type: int
-    namespace: str
-    query: str
-    id: int | None
-    data: bytes
-    event: str | None
-    attachments_expected: int
-    attachments: tuple[bytes, ...]
-    side: Side
-    place: PacketRef
-    packets: tuple[int, ...]
+    __slots__ = (
+        "attachments",
+        "attachments_expected",
+        "data",
+        "event",
+        "id",
+        "namespace",
+        "packets",
+        "place",
+        "query",
+        "side",
+        "type",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        type: int,
+        namespace: str,
+        query: str,
+        id: int | None,
+        data: bytes,
+        event: str | None,
+        attachments_expected: int,
+        attachments: tuple[bytes, ...],
+        side: Side,
+        place: PacketRef,
+        packets: tuple[int, ...],
+    ) -> None:
+        self.type = type
+        self.namespace = namespace
+        self.query = query
+        self.id = id
+        self.data = data
+        self.event = event
+        self.attachments_expected = attachments_expected
+        self.attachments = attachments
+        self.side = side
+        self.place = place
+        self.packets = packets

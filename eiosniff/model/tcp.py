@@ -1,12 +1,15 @@
 """What TCP reassembly hands to the layers above: bytes in order, holes, ends (RFC 9293)."""
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 
 
-@dataclass(slots=True)
+@final
+@mypyc_attr(acyclic=True)
 class StreamChunk:
     """Bytes in order of one direction of one connection, and the captured packets that they came from.
 
@@ -17,13 +20,25 @@ class StreamChunk:
     the input was cut into batches).
     """
 
-    side: Side
-    offset: int
-    data: bytes
-    starts: list[int]
-    numbers: list[int]
-    times: list[int]
-    delivered: int = 0
+    __slots__ = ("data", "delivered", "numbers", "offset", "side", "starts", "times")
+
+    def __init__(
+        self,
+        side: Side,
+        offset: int,
+        data: bytes,
+        starts: list[int],
+        numbers: list[int],
+        times: list[int],
+        delivered: int = 0,
+    ) -> None:
+        self.side = side
+        self.offset = offset
+        self.data = data
+        self.starts = starts
+        self.numbers = numbers
+        self.times = times
+        self.delivered = delivered
 
 
 class EndKind(Enum):
@@ -34,10 +49,19 @@ class EndKind(Enum):
     CAPTURE_ENDED = "capture ended"
 
 
-@dataclass(slots=True, frozen=True)
+@final
+@mypyc_attr(acyclic=True)
 class StreamEnd:
     """The end of one direction; nothing follows from this side."""
 
-    side: Side
-    kind: EndKind
-    place: PacketRef
+    __slots__ = ("kind", "place", "side")
+
+    def __init__(
+        self,
+        side: Side,
+        kind: EndKind,
+        place: PacketRef,
+    ) -> None:
+        self.side = side
+        self.kind = kind
+        self.place = place

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final, final
+
+from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
 
@@ -17,7 +20,12 @@ class Opcode(IntEnum):
     PONG = 10
 
 
-@dataclass(slots=True, eq=False)
+TEXT: Final = 1  # as plain numbers, in what runs for each frame
+BINARY: Final = 2
+
+
+@final
+@mypyc_attr(acyclic=True)
 class WsMessage:
     """A data message, after defragmenting and inflating.
 
@@ -28,23 +36,63 @@ class WsMessage:
     be one that no data message should have. Places are as in `HttpMessage`.
     """
 
-    side: Side
-    opcode: int
-    payload: bytes
-    masked: bool
-    mask_key: bytes
-    rsv: int
-    fragments: int
-    wire_length: int
-    compressed: bool
-    missing: int
-    readable: bool
-    start: int
-    end: int
-    packets: tuple[int, ...]
-    first: PacketRef
-    last: PacketRef
-    order: int
+    __slots__ = (
+        "compressed",
+        "end",
+        "first",
+        "fragments",
+        "last",
+        "mask_key",
+        "masked",
+        "missing",
+        "opcode",
+        "order",
+        "packets",
+        "payload",
+        "readable",
+        "rsv",
+        "side",
+        "start",
+        "wire_length",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        side: Side,
+        opcode: int,
+        payload: bytes,
+        masked: bool,
+        mask_key: bytes,
+        rsv: int,
+        fragments: int,
+        wire_length: int,
+        compressed: bool,
+        missing: int,
+        readable: bool,
+        start: int,
+        end: int,
+        packets: tuple[int, ...],
+        first: PacketRef,
+        last: PacketRef,
+        order: int,
+    ) -> None:
+        self.side = side
+        self.opcode = opcode
+        self.payload = payload
+        self.masked = masked
+        self.mask_key = mask_key
+        self.rsv = rsv
+        self.fragments = fragments
+        self.wire_length = wire_length
+        self.compressed = compressed
+        self.missing = missing
+        self.readable = readable
+        self.start = start
+        self.end = end
+        self.packets = packets
+        self.first = first
+        self.last = last
+        self.order = order
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,20 @@
+"""What JSON the Socket.IO packet types carry, as msgspec types that keep nothing but the event name.
+
+The rest is checked and skipped. This module is not compiled (`setup.py`): msgspec has to make these classes itself.
+"""
+
+import msgspec
+
+
+class EventShape(msgspec.Struct, array_like=True):
+    """An array that begins with a string or a number."""
+
+    name: str | float
+
+
+class ArrayShape(msgspec.Struct, array_like=True):
+    """Any array."""
+
+
+class ObjectShape(msgspec.Struct):
+    """Any object."""

@@ -1,0 +1,36 @@
+"""Compiles the decoders (`docs/decisions/0005-compiled.md`); all else about the package is in setup.cfg.
+
+The same modules run uncompiled, three times slower: where there is no C compiler, in an editable installation, and
+with EIOSNIFF_PURE=1.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+COMPILED = (
+    "eiosniff/capture/records.py", "eiosniff/decode/*.py", "eiosniff/model/*.py", "eiosniff/rules/engine.py",
+    "eiosniff/knowledge/observe.py", "eiosniff/knowledge/library.py", "eiosniff/report/as_json.py",
+    "eiosniff/report/redact.py", "eiosniff/report/sanitise.py", "eiosniff/report/figures.py", "eiosniff/report/wording.py",
+)
+# msgspec makes the classes of this module from their annotations as they run.
+NOT_COMPILED = {"eiosniff/decode/json_shapes.py"}
+
+
+def extensions() -> list[Extension]:
+    """The compiled modules; none where they would be in the way of whoever changes the sources."""
+    if os.environ.get("EIOSNIFF_PURE") == "1" or {"editable_wheel", "develop", "egg_info", "sdist"} & set(sys.argv):
+        return []
+    from mypyc.build import mypycify  # noqa: PLC0415  # only needed here
+
+    files = sorted(path.as_posix() for pattern in COMPILED for path in Path().glob(pattern))
+    wanted = [file for file in files if file not in NOT_COMPILED and not file.endswith("__init__.py")]
+    made: list[Extension] = mypycify(wanted, opt_level="3", debug_level="0")
+    for extension in made:
+        extension.optional = True  # without a C compiler the package is installed all the same
+    return made
+
+
+setup(ext_modules=extensions())
