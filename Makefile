@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := eiosniff tests captures
+SOURCES := setup.py eiosniff tests captures
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types docs docs-check golden bench bench-scale captures cov fmt clean

@@ -6,9 +6,20 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from eiosniff.decode import stack
+
 settings.register_profile("fast", max_examples=50, deadline=None)
 settings.register_profile("deep", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("EIOSNIFF_HYPOTHESIS", "fast"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Compiled classes cannot be subclassed, and compiled methods and constants not be replaced, by tests."""
+    if stack.__file__.endswith(".py"):
+        return
+    for item in items:
+        if item.get_closest_marker("interpreted"):
+            item.add_marker(pytest.mark.skip(reason="the decoders are compiled: this needs them as Python"))
 
 
 @pytest.hookimpl(hookwrapper=True)
