@@ -19,7 +19,8 @@ def names(kind: type) -> tuple[str, ...]:
     """The names of what a record of this type holds: in the order of its constructor, then the others."""
     if is_dataclass(kind):
         return tuple(field.name for field in fields(kind))
-    slots = sorted(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
+    compiled: tuple[str, ...] = getattr(kind, "__mypyc_attrs__", ())  # mypyc leaves no slots
+    slots = sorted(compiled or (name for each in kind.__mro__ for name in getattr(each, "__slots__", ())))
     if not slots:
         raise TypeError(f"{kind} is not a record")
     made = [name for name in inspect.signature(kind).parameters if name in slots]
@@ -33,6 +34,10 @@ def flat(value: Any) -> Any:
         return [flat(each) for each in value]
     if isinstance(value, tuple):
         return tuple(flat(each) for each in value)
-    if isinstance(value, (*VALUES, Enum)) or not (is_dataclass(value) or hasattr(type(value), "__slots__")):
+    if isinstance(value, (*VALUES, Enum)) or not _is_record(type(value)):
         return value
     return type(value).__name__, *(flat(getattr(value, name)) for name in names(type(value)))
+
+
+def _is_record(kind: type) -> bool:
+    return is_dataclass(kind) or hasattr(kind, "__slots__") or hasattr(kind, "__mypyc_attrs__")
