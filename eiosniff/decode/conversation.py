@@ -24,8 +24,9 @@ Record = HttpRequest | HttpResponse | Upgrade | WsMessage | WsControl | Anomaly 
 Reader = WebSocketReader | HttpConnection
 
 
-# A record, and its place in the order of the whole capture: the number of the captured packet that completed it.
-Event = tuple[int, "Conversation", Record]
+# A record, and its place in the order of the whole capture: the number of the captured packet that completed it, then
+# the place in the list of events.
+Event = tuple[int, int, "Conversation", Record]
 
 
 @final
@@ -181,12 +182,12 @@ class Conversation(StreamReader):
             self._append(side, order, record)
 
     def _append(self, side: Side, order: int, record: Record) -> None:
-        orders = self._order
-        order = max(order, orders[side])
-        orders[side] = order
+        orders, way = self._order, 1 if side is SERVER else 0
+        order = max(order, orders[way])
+        orders[way] = order
         if not self.sides_are_apart:
-            orders[1 - side] = order
-        self.events.append((order, self, record))
+            orders[1 - way] = order
+        self.events.append((order, len(self.events), self, record))
 
     def _switch(self, upgrade: Upgrade, http: HttpConnection, order: int) -> None:
         """From HTTP to WebSocket: each direction goes on with the bytes that it has left."""

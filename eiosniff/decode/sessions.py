@@ -292,12 +292,10 @@ class Sessions:
         if not message.readable:
             self._note_gap(session, message.last)
             return
-        side = message.side
+        side, payload, binary = message.side, message.payload, message.opcode == BINARY
         state = self._states[session]
-        packet = decode_message(
-            message.payload, message.opcode == BINARY, state.revision(side), side,
-            WEBSOCKET, message.last, message.packets,
-        )  # fmt: skip
+        revision = state.revision(side) if binary or payload.startswith(b"b") else 4  # else it makes no difference
+        packet = decode_message(payload, binary, revision, side, WEBSOCKET, message.last, message.packets)
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
             uses[-1].last = message.last

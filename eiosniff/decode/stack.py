@@ -107,8 +107,8 @@ class Stack(FlowListener):
             conversation.ledger.stream = conversation.flow.stream
         self._begun.clear()
         events = self._events
-        events.sort(key=itemgetter(0))
-        for order, conversation, record in events:
+        events.sort()
+        for order, _, conversation, record in events:
             self._handle(order, conversation, record)
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
