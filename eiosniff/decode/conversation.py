@@ -5,7 +5,7 @@ then handed to the session layer in the order of the captured packet that comple
 """
 
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Final, final
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
@@ -13,20 +13,27 @@ from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader
-from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Attempt, Connection, Session
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
 
-Record = HttpRequest | HttpResponse | Upgrade | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
+Record = HttpMessage | Upgrade | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
 Reader = WebSocketReader | HttpConnection
 
 
 # A record, and its place in the order of the whole capture: the number of the captured packet that completed it, then
 # the place in the list of events.
 Event = tuple[int, int, "Conversation", Record]
+
+
+# What most connections have none of: never changed, only replaced.
+_NO_ATTEMPTS: Final[dict[HttpRequest, Attempt]] = {}
+_NO_REQUESTS: Final[dict[HttpRequest, None]] = {}
+_NO_MESSAGES: Final[list[WsMessage]] = []
+_NO_PLACES: Final[list[PacketRef]] = []
 
 
 @final
@@ -66,17 +73,17 @@ class Conversation(StreamReader):
         self.websocket: list[Reader | None] = [None, None]
         self.upgrade: Upgrade | None = None
         self.deflate: DeflateParameters | None = None
-        self.attempts: dict[HttpRequest, Attempt] = {}
+        self.attempts = _NO_ATTEMPTS
         self.attempt: Attempt | None = None
-        self.unknown: dict[HttpRequest, None] = {}
+        self.unknown = _NO_REQUESTS
         self.session: Session | None = None
         self.polled: Session | None = None
         self.lossy = False
-        self.early: list[WsMessage] = []
+        self.early = _NO_MESSAGES
         self.is_engineio = False
         self.uninteresting = False
         self.forgotten = False
-        self.gaps: list[PacketRef] = []
+        self.gaps = _NO_PLACES
         self.ended = [False, False]  # the sides whose end was handled
         self._first_bytes = [0, 0]  # the captured packet of each side, 0 for none
         # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
@@ -130,7 +137,7 @@ class Conversation(StreamReader):
         ledger.gap_bytes += gap.length
         if len(ledger.gaps) < MAX_GAPS:
             ledger.gaps.append(order)
-            self.gaps.append(gap.place)
+            self.gaps = [*self.gaps, gap.place]
         self._append(side, order, gap)
         if self.uninteresting:
             return
@@ -168,10 +175,13 @@ class Conversation(StreamReader):
         """Append records that bytes of one side completed; `order` is the packet at hand where it did not bring the
         records' last bytes itself."""
         for record in records:
-            if isinstance(record, (WsMessage, HttpRequest, HttpResponse, WsControl)):
+            # One class at a time: compiled, what two classes have in common is looked up by its name.
+            if isinstance(record, WsMessage):
                 order = max(order, record.order)
             elif isinstance(record, (Anomaly, Desync)):
                 order = max(order, record.place.number)
+            elif isinstance(record, HttpMessage):
+                order = max(order, record.order)
             elif isinstance(record, Upgrade):
                 if self.http is None:
                     self._switch_again(order)
@@ -179,6 +189,8 @@ class Conversation(StreamReader):
                 self._append(side, order, record)
                 self._switch(record, self.http, order)
                 continue
+            elif isinstance(record, WsControl):
+                order = max(order, record.order)
             self._append(side, order, record)
 
     def _append(self, side: Side, order: int, record: Record) -> None:
@@ -245,6 +257,18 @@ class Conversation(StreamReader):
         return reader
 
     # ------------------------------------------------------------------ what the session layer may ask and tell
+
+    def ask(self, request: HttpRequest, attempt: Attempt) -> None:
+        """A handshake request is under way."""
+        if not self.attempts:
+            self.attempts = {}
+        self.attempts[request] = attempt
+
+    def ask_unknown(self, request: HttpRequest) -> None:
+        """A request with a sid that is not known is under way."""
+        if not self.unknown:
+            self.unknown = {}
+        self.unknown[request] = None
 
     @property
     def over(self) -> bool:
