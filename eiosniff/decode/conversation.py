@@ -7,6 +7,8 @@ then handed to the session layer in the order of the captured packet that comple
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
+import numpy as np
+
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
 from eiosniff.decode.facts import may_be_engineio
@@ -24,9 +26,39 @@ Record = HttpMessage | Upgrade | WsMessage | WsControl | Anomaly | Desync | Gap 
 Reader = WebSocketReader | HttpConnection
 
 
-# A record, and its place in the order of the whole capture: the number of the captured packet that completed it, then
-# the place in the list of events.
-Event = tuple[int, int, "Conversation", Record]
+@final
+class Events:
+    """The records of a batch, as its connections yielded them one after the other: three lists of one length.
+
+    `orders` holds the place of each in the order of the whole capture: the number of the packet that completed it.
+    """
+
+    __slots__ = ("conversations", "orders", "records")
+
+    def __init__(self) -> None:
+        self.orders: list[int] = []
+        self.conversations: list[Conversation] = []
+        self.records: list[Record] = []
+
+    def __len__(self) -> int:
+        return len(self.orders)
+
+    def add(self, order: int, conversation: "Conversation", record: Record) -> None:
+        """Take the next record."""
+        self.orders.append(order)
+        self.conversations.append(conversation)
+        self.records.append(record)
+
+    def in_order(self) -> list[int]:
+        """Indices of all records, in the order of the capture; those of one packet as they were added."""
+        places: list[int] = np.argsort(np.array(self.orders, np.int64), kind="stable").tolist()
+        return places
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self.orders.clear()
+        self.conversations.clear()
+        self.records.clear()
 
 
 # What most connections have none of: never changed, only replaced.
@@ -60,7 +92,7 @@ class Conversation(StreamReader):
         self,
         flow: Flow,
         ledger: Connection,
-        events: list[Event],
+        events: Events,
         crashed: Callable[["Conversation", Exception], None],
         http: HttpConnection | None = None,
     ) -> None:
@@ -92,14 +124,14 @@ class Conversation(StreamReader):
 
     @classmethod
     def over_http(
-        cls, flow: Flow, ledger: Connection, events: list[Event], crashed: Callable[["Conversation", Exception], None]
+        cls, flow: Flow, ledger: Connection, events: Events, crashed: Callable[["Conversation", Exception], None]
     ) -> "Conversation":
         """A connection that begins with HTTP."""
         return cls(flow, ledger, events, crashed, HttpConnection(may_be_engineio))
 
     @classmethod
     def over_websocket(
-        cls, flow: Flow, ledger: Connection, events: list[Event], crashed: Callable[["Conversation", Exception], None]
+        cls, flow: Flow, ledger: Connection, events: Events, crashed: Callable[["Conversation", Exception], None]
     ) -> "Conversation":
         """A WebSocket connection whose handshake was not captured."""
         self = cls(flow, ledger, events, crashed)
@@ -199,7 +231,7 @@ class Conversation(StreamReader):
         orders[way] = order
         if not self.sides_are_apart:
             orders[1 - way] = order
-        self.events.append((order, len(self.events), self, record))
+        self.events.add(order, self, record)
 
     def _switch(self, upgrade: Upgrade, http: HttpConnection, order: int) -> None:
         """From HTTP to WebSocket: each direction goes on with the bytes that it has left."""

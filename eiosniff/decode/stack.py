@@ -14,7 +14,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Final
 
-from eiosniff.decode.conversation import Conversation, Event, Record
+from eiosniff.decode.conversation import Conversation, Events, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
@@ -64,7 +64,7 @@ class Stack(FlowListener):
         self._ports = ports
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
-        self._events: list[Event] = []
+        self._events = Events()
         self._pings: list[tuple[Flow, int, int, Beat]] = []  # in the batch at hand
         self._begun: list[Conversation] = []  # in the batch at hand
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
@@ -107,9 +107,9 @@ class Stack(FlowListener):
             conversation.ledger.stream = conversation.flow.stream
         self._begun.clear()
         events = self._events
-        events.sort()
-        for order, _, conversation, record in events:
-            self._handle(order, conversation, record)
+        orders, conversations, records = events.orders, events.conversations, events.records
+        for at in events.in_order():
+            self._handle(orders[at], conversations[at], records[at])
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
