@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := eiosniff tests captures
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types docs docs-check bench captures cov fmt clean
+.PHONY: help setup demo test check lint types docs docs-check golden bench bench-scale captures cov fmt clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,7 +33,7 @@ lint: setup ## ruff and the import contracts
 	$(BIN)/lint-imports --config setup.cfg
 
 types: setup ## mypy --strict
-	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/bench
+	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/golden tests/bench
 	MYPYPATH=captures/recorded:captures/recorded/peers $(BIN)/mypy --explicit-package-bases captures/recorded/*.py
 
 fmt: setup ## format, and mend what ruff can mend
@@ -46,8 +46,18 @@ docs: setup ## regenerate docs/rules and the index of recordings
 docs-check: setup ## fail if a generated file is stale
 	$(BIN)/python -m docs.generate --check
 
-bench: setup ## time and memory of eiosniff and tshark on a capture of a million packets
+golden: setup ## write anew what eiosniff is to make of each recording (tests/golden); git shows what changed
+	$(BIN)/python -m tests.golden
+
+bench: setup ## time and memory of eiosniff and tshark on captures of a million packets, and the time to start
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench start
+
+bench-scale: setup ## whether time and memory stay in bounds: three times the packets, 10 GB, ten million messages
+	$(BIN)/python -m tests.bench scale --full
+	$(BIN)/python -m tests.bench stream --gigabytes 10
+	$(BIN)/python -m tests.bench handshakes --count 100000
+	$(BIN)/python -m tests.bench messages --count 10000000
 
 captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
 	$(BIN)/python captures/recorded/record_healthy.py all

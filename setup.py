@@ -11,17 +11,27 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 COMPILED = (
-    "eiosniff/capture/records.py", "eiosniff/decode/*.py", "eiosniff/model/*.py", "eiosniff/rules/engine.py",
-    "eiosniff/knowledge/observe.py", "eiosniff/knowledge/library.py", "eiosniff/report/as_json.py",
-    "eiosniff/report/redact.py", "eiosniff/report/sanitise.py", "eiosniff/report/figures.py", "eiosniff/report/wording.py",
+    "eiosniff/capture/records.py",
+    "eiosniff/decode/*.py",
+    "eiosniff/model/*.py",
+    "eiosniff/rules/engine.py",
+    "eiosniff/knowledge/observe.py",
+    "eiosniff/knowledge/library.py",
+    "eiosniff/report/as_json.py",
+    "eiosniff/report/redact.py",
+    "eiosniff/report/sanitise.py",
+    "eiosniff/report/figures.py",
+    "eiosniff/report/wording.py",
 )
 # msgspec makes the classes of this module from their annotations as they run.
 NOT_COMPILED = {"eiosniff/decode/json_shapes.py"}
+# Commands that compile nothing: they ask for metadata, or their result is for whoever changes the sources.
+WITHOUT = {"editable_wheel", "develop", "egg_info", "dist_info", "sdist"}
 
 
 def extensions() -> list[Extension]:
-    """The compiled modules; none where they would be in the way of whoever changes the sources."""
-    if os.environ.get("EIOSNIFF_PURE") == "1" or {"editable_wheel", "develop", "egg_info", "sdist"} & set(sys.argv):
+    """The compiled modules; none for the commands in WITHOUT."""
+    if os.environ.get("EIOSNIFF_PURE") == "1" or WITHOUT & set(sys.argv):
         return []
     from mypyc.build import mypycify  # noqa: PLC0415  # only needed here
 

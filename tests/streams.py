@@ -3,7 +3,7 @@
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
 from pathlib import Path
@@ -20,12 +20,12 @@ from eiosniff.decode.stack import Stack
 from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import Int64s, LinkType, PacketBatch
-from eiosniff.model.http import HttpResponse
+from eiosniff.model.http import Fields, HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import CaptureSummary
-from eiosniff.model.tally import Sketch, Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
+from tests.records import VALUES, names
 
 RECORDED = Path(__file__).parents[1] / "captures" / "recorded"
 RECORDINGS = sorted(path for path in RECORDED.glob("*/*.pcap*"))
@@ -156,14 +156,18 @@ class Followed(StreamReader):
 
 
 class Follower(FlowListener):
-    """Listens to a `FlowTable`: follows each connection that `choose` does not drop, from its first bytes on."""
+    """Listens to a `FlowTable`: follows each connection that `choose` does not drop, from its first bytes on.
 
-    def __init__(self, choose: Callable[[bytes], bool] = lambda _: True) -> None:
+    `apart` says that the order of bytes of one side among those of the other is not asked for.
+    """
+
+    def __init__(self, choose: Callable[[bytes], bool] = lambda _: True, apart: bool = True) -> None:
         self.followed: dict[Flow, Followed] = {}
         self.set_aside_packets = 0
         self.set_aside_bytes = 0
         self.table = FlowTable(self)
         self._choose = choose
+        self._apart = apart
 
     def begin(self, flow: Flow, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
         if isinstance(record, StreamChunk) and not self._choose(record.data):
@@ -171,7 +175,7 @@ class Follower(FlowListener):
             return
         if flow.client is None:
             flow.client = way
-        flow.conversation = self.followed[flow] = Followed(flow)
+        flow.conversation = self.followed[flow] = Followed(flow, sides_are_apart=self._apart)
         if isinstance(record, StreamChunk):
             record.side = flow.side(way)
             flow.conversation.chunk(record)
@@ -199,10 +203,14 @@ class Follower(FlowListener):
 
 
 def follow(
-    sent: Sequence[Sent], batch: int = 50_000, choose: Callable[[bytes], bool] = lambda _: True, close: bool = True
+    sent: Sequence[Sent],
+    batch: int = 50_000,
+    choose: Callable[[bytes], bool] = lambda _: True,
+    close: bool = True,
+    apart: bool = True,
 ) -> Follower:
     """Feed crafted segments in batches of so many."""
-    follower = Follower(choose)
+    follower = Follower(choose, apart)
     for at in range(0, len(sent), batch):
         follower.table.feed(segments(sent[at : at + batch], at + 1))
         follower.table.resolve_watches()
@@ -268,28 +276,20 @@ def plain(value: Any, seen: dict[int, int] | None = None) -> Any:
         return [(plain(key, seen), plain(entry, seen)) for key, entry in value.items()]
     if isinstance(value, list | tuple | deque | frozenset):
         return [plain(entry, seen) for entry in value]
-    if isinstance(value, PacketRef):
-        return [value.number, value.ts_ns]
+    if isinstance(value, VALUES):  # whether two are one object says nothing
+        return [getattr(value, name) for name in names(type(value))]
+    if isinstance(value, Fields):  # as above: messages share them
+        return type(value).__name__, [(name, getattr(value, name)) for name in names(Fields)]
     if id(value) in seen:
         return f"#{seen[id(value)]}"
     seen[id(value)] = len(seen)
-    return type(value).__name__, [(name, plain(_entry(value, name), seen)) for name in _names(value)]
+    return type(value).__name__, [(name, plain(_entry(value, name), seen)) for name in names(type(value))]
 
 
 def _entry(value: Any, name: str) -> Any:
     if isinstance(value, HttpResponse) and name == "request":  # which may be answered before it has come as a whole
         return value.request and [value.request.method, value.request.target, value.request.start]
     return getattr(value, name)
-
-
-def _names(value: Any) -> Iterator[str]:
-    if is_dataclass(value):
-        yield from (each.name for each in fields(value))
-        return
-    names = [name for each in type(value).__mro__ for name in getattr(each, "__slots__", ())]
-    if not names:
-        raise TypeError(f"a ledger holds {type(value)}")
-    yield from names
 
 
 def batches(cuts: Iterable[int], count: int) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.bench import traffic
-from tests.bench.template import Int64s, Template, Truth, recorded
+from tests.bench.template import Bytes, Int64s, Template, Truth, recorded
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "captures" / "recorded"
@@ -74,7 +74,7 @@ def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built
         if known["parameters"] == parameters and known["size"] == path.stat().st_size:
             return Built(path, Truth(**known["truth"]))
     rng = np.random.default_rng(SEED)
-    parts = _busy(wanted, rng) if name == "busy" else _haystack(wanted, rng)
+    parts = busy_parts(wanted, rng) if name == "busy" else _haystack(wanted, rng)
     folder.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
     truth = write(path, parts, rng)
@@ -83,7 +83,8 @@ def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built
     return Built(path, truth)
 
 
-def _busy(packets: int, rng: np.random.Generator) -> list[Part]:
+def busy_parts(packets: int, rng: np.random.Generator) -> list[Part]:
+    """The conversations of the busy capture, of about so many packets."""
     parts = []
     for name, share in BUSY.items():
         template = recorded(RECORDED / name)
@@ -105,33 +106,53 @@ def _haystack(packets: int, rng: np.random.Generator) -> list[Part]:
     return [*parts, Part(needle, bulk.times_ns[-1:] // 2)]
 
 
+class Mixture:
+    """Copies of several templates in one piece of memory, each template by itself.
+
+    `starts` and `lengths` say where the record of each captured packet is.
+    """
+
+    def __init__(self, parts: list[Part]) -> None:
+        self.truth = Truth()
+        self.copies = sum(len(part.starts_ns) for part in parts)
+        self._parts = parts
+        self._rows: list[Bytes] = []
+        sizes = [len(part.starts_ns) * len(part.template.data) for part in parts]
+        self.records = np.empty(sum(sizes), np.uint8)
+        starts, lengths, begin = [], [], 0
+        for part, size in zip(parts, sizes, strict=True):
+            template, copies = part.template, len(part.starts_ns)
+            self._rows.append(self.records[begin : begin + size].reshape(copies, -1))
+            firsts = begin + np.arange(copies) * len(template.data)
+            starts.append((firsts[:, None] + template.starts).ravel())
+            lengths.append(np.tile(template.lengths, copies))
+            self.truth.add(template.truth, copies)
+            begin += size
+        self.starts, self.lengths = np.concatenate(starts), np.concatenate(lengths)
+
+    def fill(self, start_ns: int, first_client: int, rng: np.random.Generator) -> Int64s:
+        """Write all copies, and give the instants of the packets; clients have addresses from `first_client` on."""
+        times = []
+        for index, (part, rows) in enumerate(zip(self._parts, self._rows, strict=True)):
+            template, starts_ns = part.template, start_ns + part.starts_ns
+            times.append(template.fill(rows, starts_ns, first_client, SERVERS + index, rng).ravel())
+            first_client += len(rows)
+        return np.concatenate(times)
+
+
 def write(path: Path, parts: list[Part], rng: np.random.Generator) -> Truth:
     """Write all copies into one capture, in order of time."""
-    truth = Truth()
-    sizes = [len(part.starts_ns) * len(part.template.data) for part in parts]
-    records = np.empty(sum(sizes), np.uint8)
-    begin, clients = 0, CLIENTS
-    times, starts, lengths = [], [], []
-    for index, (part, size) in enumerate(zip(parts, sizes, strict=True)):
-        template, copies = part.template, len(part.starts_ns)
-        rows = records[begin : begin + size].reshape(copies, -1)
-        times.append(template.fill(rows, START_NS + part.starts_ns, clients, SERVERS + index, rng).ravel())
-        firsts = begin + np.arange(copies) * len(template.data)
-        starts.append((firsts[:, None] + template.starts).ravel())
-        lengths.append(np.tile(template.lengths, copies))
-        truth.add(template.truth, copies)
-        begin += size
-        clients += copies
-    order = np.argsort(np.concatenate(times), kind="stable")
-    first = np.concatenate(starts)[order]
-    last = first + np.concatenate(lengths)[order]
-    view = records.data
+    mixture = Mixture(parts)
+    order = np.argsort(mixture.fill(START_NS, CLIENTS, rng), kind="stable")
+    first = mixture.starts[order]
+    last = first + mixture.lengths[order]
+    view = mixture.records.data
     with path.open("wb") as file:
         file.write(PCAP_HEADER)
         for at in range(0, len(order), WRITTEN_AT_ONCE):
             piece = slice(at, at + WRITTEN_AT_ONCE)
             file.write(b"".join([view[a:b] for a, b in zip(first[piece].tolist(), last[piece].tolist(), strict=True)]))
-    return truth
+    return mixture.truth
 
 
 def main() -> None:

@@ -74,15 +74,7 @@ class Template:
         """Raises `ValueError` for packets that cannot be copied."""
         self.truth = truth
         self.times_ns = np.array(times_ns, np.int64) - times_ns[0]
-        lengths = np.array([len(packet) for packet in packets], np.int64) + RECORD_HEADER
-        self.lengths = lengths
-        self.starts = np.cumsum(lengths) - lengths
-        size = (lengths - RECORD_HEADER).astype("<u4")
-        header = np.zeros((len(packets), 4), "<u4")
-        header[:, 2] = header[:, 3] = size
-        self.data = np.frombuffer(
-            b"".join(part for pair in zip(map(bytes, header), packets, strict=True) for part in pair), np.uint8
-        )
+        self.data, self.starts, self.lengths = records(packets)
         self._segments = [_Segment(packet, int(start)) for packet, start in zip(packets, self.starts, strict=True)]
         clients = {segment.ends[0][:4] for segment in self._segments if segment.flags & (SYN | ACK) == SYN}
         if len(clients) != 1:
@@ -116,18 +108,28 @@ class Template:
             raise ValueError("a recording with gaps cannot be copied")
         return text.tobytes()
 
-    def fill(self, rows: Bytes, starts_ns: Int64s, first_client: int, server: int, rng: np.random.Generator) -> Int64s:
+    def fill(
+        self,
+        rows: Bytes,
+        starts_ns: Int64s,
+        first_client: int,
+        server: int,
+        rng: np.random.Generator,
+        *,
+        one_client: bool = False,
+        before: int = 0,
+    ) -> Int64s:
         """Write a copy into each row, and give the instants of all packets, row by row.
 
-        The copies begin at `starts_ns`; their clients have addresses from `first_client` on.
+        The copies begin at `starts_ns`; their clients have addresses from `first_client` on, or all have that one.
+        Ports go on from those of the copies that were made `before`.
         """
         copies = len(rows)
         rows[:] = self.data
         times = starts_ns[:, None] + self.times_ns
-        seconds, rest = np.divmod(times, 1_000_000_000)
-        stamp = np.stack([seconds, rest // 1000], axis=2).astype("<u4").view(np.uint8)
-        rows[:, (self.starts[:, None] + np.arange(8)).ravel()] = stamp.reshape(copies, -1)
-        clients = (first_client + np.arange(copies)).astype(">u4")[:, None].view(np.uint8)
+        rows[:, (self.starts[:, None] + np.arange(8)).ravel()] = stamps(times).reshape(copies, -1)
+        addresses = first_client + np.arange(copies) * (not one_client)
+        clients = addresses.astype(">u4")[:, None].view(np.uint8)
         server_address = np.array([server], ">u4").view(np.uint8)
         for segment in self._segments:
             way = 0 if segment.ends[0][:4] == self._client else 1
@@ -136,7 +138,7 @@ class Template:
             other = segment.addresses_at + 4 * (1 - way)
             rows[:, other : other + 4] = server_address
             known = int.from_bytes(segment.ends[way][4:])
-            ports = (1024 + (known - 1024 + 61 * np.arange(copies)) % 64512).astype(">u2")
+            ports = (1024 + (known - 1024 + 61 * np.arange(before, before + copies)) % 64512).astype(">u2")
             rows[:, port : port + 2] = ports[:, None].view(np.uint8)
         if self.ids.at:
             self._fill_ids(rows, rng)
@@ -171,6 +173,21 @@ class _Segment:
         )
         start += RECORD_HEADER
         self.addresses_at, self.ports_at, self.payload_at = start + ADDRESSES, start + tcp, start + payload
+
+
+def records(packets: list[bytes]) -> tuple[Bytes, Int64s, Int64s]:
+    """Packets as they are in a pcap file, with headers that lack the instants; where each record is, and its length."""
+    lengths = np.array([len(packet) for packet in packets], np.int64) + RECORD_HEADER
+    header = np.zeros((len(packets), 4), "<u4")
+    header[:, 2] = header[:, 3] = lengths - RECORD_HEADER
+    data = b"".join(part for pair in zip(map(bytes, header), packets, strict=True) for part in pair)
+    return np.frombuffer(data, np.uint8), np.cumsum(lengths) - lengths, lengths
+
+
+def stamps(times_ns: Int64s) -> Bytes:
+    """Instants as the first eight bytes of a record's header."""
+    seconds, rest = np.divmod(times_ns, 1_000_000_000)
+    return np.stack([seconds, rest // 1000], axis=-1).astype("<u4").view(np.uint8)
 
 
 def _bytes_of(segments: list[_Segment]) -> tuple[Int64s, Int64s]:

@@ -18,12 +18,12 @@ ROUND_TRIP_NS = 400_000
 class FlowWriter:
     """Writes the captured packets of one TCP connection, as both sides send data."""
 
-    def __init__(self, client_port: int, server_port: int) -> None:
+    def __init__(self, client_port: int, server_port: int, now_ns: int = 0) -> None:
         self.packets: list[bytes] = []
         self.times_ns: list[int] = []
-        self.now_ns = 0
+        self.now_ns = now_ns
         self._ports = (client_port, server_port)
-        self._next = [1_000_000, 2_000_000]
+        self.sequences = [1_000_000, 2_000_000]  # the next number of each side
         self._packet(CLIENT, SYN)
         self.now_ns += ROUND_TRIP_NS
         self._packet(SERVER, SYN_ACK)
@@ -31,16 +31,16 @@ class FlowWriter:
 
     def _packet(self, side: int, flags: int, data: bytes = b"") -> None:
         address = (b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x02")
-        acknowledged = self._next[1 - side] if flags & ACK else 0
+        acknowledged = self.sequences[1 - side] if flags & ACK else 0
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 52 + len(data), len(self.packets) & 0xFFFF, 0x4000, 64, 6, 0)
         ip += address[side] + address[1 - side]
         ports = self._ports[side], self._ports[1 - side]
-        tcp = struct.pack(">HHIIBBHHH", *ports, self._next[side], acknowledged, 0x80, flags, 501, 0, 0)
+        tcp = struct.pack(">HHIIBBHHH", *ports, self.sequences[side], acknowledged, 0x80, flags, 501, 0, 0)
         milliseconds = self.now_ns // 1_000_000
         tcp += struct.pack(">HBBII", 0x0101, 8, 10, 1_000 + milliseconds, 1_000 + milliseconds)
         self.packets.append(MAC + ip + tcp + data)
         self.times_ns.append(self.now_ns)
-        self._next[side] = self._next[side] + len(data) + bool(flags & (SYN | FIN_ACK & ~ACK))
+        self.sequences[side] += len(data) + bool(flags & (SYN | FIN_ACK & ~ACK))
         self.now_ns += 20_000
 
     def say(self, side: int, data: bytes) -> None:
@@ -51,11 +51,15 @@ class FlowWriter:
             if count % 2 == 0:
                 self._packet(1 - side, ACK)
 
-    def finish(self) -> Template:
-        """Close the connection."""
+    def close(self) -> None:
+        """Close the connection, the client first."""
         self._packet(CLIENT, FIN_ACK)
         self._packet(SERVER, FIN_ACK)
         self._packet(CLIENT, ACK)
+
+    def finish(self) -> Template:
+        """Close the connection, and take it for one to be copied."""
+        self.close()
         return Template(self.packets, self.times_ns, Truth(len(self.packets), 1), [])
 
 

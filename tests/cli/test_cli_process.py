@@ -40,14 +40,6 @@ def python(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("argument", ["--version", "--help", "-h"])
-def test_version_and_help_import_nothing_heavy(argument: str) -> None:
-    result = python("-X", "importtime", "-m", "eiosniff", argument)
-    assert result.returncode == 0
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in result.stderr.splitlines()}
-    assert not imported & {"numpy", "rich", "scapy", "pyshark", "msgspec"}
-
-
 def test_version() -> None:
     assert python("-m", "eiosniff", "--version").stdout == f"eiosniff, version {eiosniff.__version__}\n"
 

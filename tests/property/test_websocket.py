@@ -1,7 +1,6 @@
 """What holds for any bytes in a WebSocket direction, however they are cut into batches, and whatever is missing."""
 
 import zlib
-from dataclasses import fields
 from itertools import pairwise
 
 from hypothesis import given
@@ -13,6 +12,7 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Desync, Gap, GapReason
 from eiosniff.model.websocket import WsControl, WsMessage
+from tests.records import names
 
 LIMITS = WsLimits(message=300, fragments=3)
 OPCODES = [0, 1, 2, 8, 9, 10]
@@ -99,7 +99,7 @@ def run(reader: WebSocketReader, side: Side, items: list[bytes | int], batches: 
 
 
 def comparable(events: list[WsEvent]) -> list[tuple[object, ...]]:
-    return [(type(e).__name__, *(getattr(e, field.name) for field in fields(e))) for e in events]
+    return [(type(e).__name__, *(getattr(e, name) for name in names(type(e)))) for e in events]
 
 
 def make(side: Side, compressed: bool, midstream: bool, kind: type[WebSocketReader] = WebSocketReader):

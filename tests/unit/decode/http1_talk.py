@@ -1,13 +1,14 @@
 """Conversations as a list of captured packets, read by `HttpConnection` in every way in which a capture may be cut."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 
 from eiosniff.decode.http1 import HttpConnection, HttpEvent, HttpLimits, Upgrade
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Desync, Gap, GapReason
+from tests.records import flat
 
 MS = 1_000_000
 
@@ -82,13 +83,6 @@ class Reading:
 
     def comparable(self) -> object:
         return [flat(event) for event in self.events], self.rest
-
-
-def flat(value: object) -> object:
-    """A record as a value that compares by content."""
-    if is_dataclass(value):
-        return type(value).__name__, *(flat(getattr(value, field.name)) for field in fields(value))
-    return value
 
 
 def told(items: Sequence[Item]) -> list[Told]:

@@ -20,6 +20,7 @@ otherwise.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from eiosniff.decode.conversation import Conversation, Event
 from eiosniff.decode.flow import Flow
@@ -91,7 +92,8 @@ class Talk:
         """Begin a connection; scripts begin those that they mention by themselves. `midstream`: after its handshake."""
         place = PacketRef(self.number + 1, self.now)
         stream = len(self.wires)
-        flow = Flow(ends=(0, 1), first=place, last=place, stream=stream)
+        flow = Flow(ends=(0, 1), first=place, last=place)
+        flow.stream = stream
         ledger = Connection(stream, Endpoint(client, 50000 + stream), server, place, place, midstream=midstream)
         make = Conversation.over_websocket if midstream else Conversation.over_http
         headers += f"User-Agent: {agent}\r\n" if agent else ""
@@ -238,13 +240,13 @@ class Talk:
     def _hand_on(self) -> None:
         if self.late and not self._closed:
             return
-        self._events.sort(key=lambda event: event.order)
-        for event in self._events:
-            if isinstance(event.record, StreamEnd):
-                event.conversation.ended[event.record.side] = True
-            elif event.conversation.forgotten:
+        self._events.sort(key=itemgetter(0))
+        for _, conversation, record in self._events:
+            if isinstance(record, StreamEnd):
+                conversation.ended[record.side] = True
+            elif conversation.forgotten:
                 continue
-            self.sessions.handle(event.conversation, event.record)
+            self.sessions.handle(conversation, record)
         self._events.clear()
 
     def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:

@@ -57,7 +57,7 @@ class Talk:
 
     @property
     def records(self) -> list[Record]:
-        return [event.record for event in self.conversation.events]
+        return [record for _, _, record in self.conversation.events]
 
     @property
     def kinds(self) -> list[str]:
@@ -65,7 +65,7 @@ class Talk:
 
     @property
     def orders(self) -> list[int]:
-        return [event.order for event in self.conversation.events]
+        return [order for order, _, _ in self.conversation.events]
 
     def only(self, kind: type) -> list[Any]:
         return [record for record in self.records if isinstance(record, kind)]

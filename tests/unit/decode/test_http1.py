@@ -512,10 +512,10 @@ def test_a_tunnel():
     connection = HttpConnection(lambda _: True)
     connection.feed(StreamChunk(Side.CLIENT, 0, CONNECT.data + UPGRADE.data, [0], [1], [0]))
     connection.feed(StreamChunk(Side.SERVER, 0, b"HTTP/1.1 200 X\r\n\r\n" + SWITCHING.data, [0], [2], [0]))
-    events = inside.adopt(connection.take(Side.CLIENT)) + inside.adopt(connection.take(Side.SERVER))
+    events = [*inside.adopt(connection.take(Side.CLIENT)), *inside.adopt(connection.take(Side.SERVER))]
     assert isinstance(events[-1], Upgrade)
     assert events[0].start == len(CONNECT.data)
-    assert inside.adopt(inside.take(Side.CLIENT)) == []
+    assert list(inside.adopt(inside.take(Side.CLIENT))) == []
     refused = read(C(CONNECT.data + GET.data), server("HTTP/1.1 407 No\nContent-Length: 0\n\n"), OK, *ENDS)
     assert [response.request for response in refused.responses] == refused.requests
 
@@ -565,9 +565,9 @@ def test_after_an_upgrade_nothing_is_read():
     connection = HttpConnection(lambda _: True)
     connection.feed(StreamChunk(Side.CLIENT, 0, UPGRADE.data, [0], [1], [0]))
     connection.feed(StreamChunk(Side.SERVER, 0, SWITCHING.data, [0], [2], [0]))
-    assert connection.feed(StreamChunk(Side.CLIENT, len(UPGRADE.data), GET.data, [0], [3], [0])) == []
-    assert connection.end(StreamEnd(Side.CLIENT, EndKind.FIN, PacketRef(4, 0))) == []
-    assert connection.gap(Gap(Side.SERVER, 500, 5, GapReason.NOT_CAPTURED, PacketRef(5, 0))) == []
+    assert list(connection.feed(StreamChunk(Side.CLIENT, len(UPGRADE.data), GET.data, [0], [3], [0]))) == []
+    assert list(connection.end(StreamEnd(Side.CLIENT, EndKind.FIN, PacketRef(4, 0)))) == []
+    assert list(connection.gap(Gap(Side.SERVER, 500, 5, GapReason.NOT_CAPTURED, PacketRef(5, 0)))) == []
 
 
 # Cost

@@ -1,6 +1,7 @@
 """Connections of crafted segments: what the bytes are, where they came from, how each connection begins and ends.
 
-Every case is fed at once and segment by segment; both must say the same.
+Every case is fed at once and segment by segment, each with and without regard to how the sides took turns; all must say
+the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from eiosniff.decode.watches import MAX_WAITING, Watch
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import GapReason
+from tests.records import flat
 from tests.streams import CLIENT, Followed, Follower, Sent, follow, segments
 
 C, S = Side.CLIENT, Side.SERVER
@@ -24,11 +26,12 @@ GOODBYE = [Sent(C, "FA", ASKED, ack=ANSWERED), Sent(S, "FA", ANSWERED, ack=ASKED
 
 
 def followed(sent: Sequence[Sent], choose: Callable[[bytes], bool] = lambda _: True) -> Follower:
-    """What becomes of segments, which does not depend on batches."""
+    """What becomes of segments, which does not depend on batches, nor on whether the sides are read apart."""
     whole = follow(sent, choose=choose)
-    for size in (1, 2, 3):
-        parts = follow(sent, size, choose=choose)
-        assert _said(parts) == _said(whole)
+    for size in (1, 2, 3, 50_000):
+        for apart in (True, False):
+            parts = follow(sent, size, choose=choose, apart=apart)
+            assert _said(parts) == _said(whole)
     return whole
 
 
@@ -40,7 +43,7 @@ def _all(each: Followed) -> object:
     sides = [(each.packets(side), each.data(side), each.gaps[side], each.ends[side]) for side in Side]
     flow = each.flow
     ledger = flow.stream, flow.first, flow.last, flow.midstream, flow.syn_repeats, flow.reset, flow.client
-    return sides, each.closed, each.retransmissions, each.resets, ledger
+    return flat((sides, each.closed, each.retransmissions, each.resets, ledger))
 
 
 def one(sent: Sequence[Sent]) -> Followed:
@@ -70,6 +73,22 @@ def test_run_of_segments_is_one_chunk_that_knows_its_packets() -> None:
     (chunk,) = follower.connections[0].chunks[C]
     assert (chunk.data, chunk.starts, chunk.numbers) == (b"abcdef", [0, 2, 5], [4, 5, 6])
     assert chunk.times == [4_000_000, 5_000_000, 6_000_000]
+
+
+@pytest.mark.parametrize(("apart", "chunks"), [(True, [b"acd"]), (False, [b"a", b"cd"])])
+def test_runs_of_a_side_are_joined_over_those_of_the_other_where_nobody_asks_for_turns(
+    apart: bool, chunks: list[bytes]
+) -> None:
+    turns = [Sent(C, "A", 1000, b"a"), Sent(S, "A", 5000, b"b"), Sent(C, "A", 1001, b"c"), Sent(C, "A", 1002, b"d")]
+    # Those of the batch with which a connection begins are told in turns: what reads them is not known before.
+    opening = [*HELLO, *TALK]
+    for each in turns:
+        each.seq += len(REQUEST if each.side is C else ANSWER)
+    follower = Follower(apart=apart)
+    follower.table.feed(segments(opening))
+    follower.table.feed(segments(turns, len(opening) + 1))
+    assert [chunk.data for chunk in follower.connections[0].chunks[C][1:]] == chunks
+    assert follower.connections[0].packets(C)[1:] == [(6, 18, 1, 6), (8, 19, 1, 8), (9, 20, 1, 9)]
 
 
 def test_bytes_with_fin() -> None:

@@ -2,7 +2,6 @@
 
 import random
 import zlib
-from dataclasses import fields
 from itertools import pairwise
 
 import pytest
@@ -15,6 +14,7 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap, GapReason
 from eiosniff.model.websocket import Opcode, WsControl, WsMessage
+from tests.records import names
 
 KEY = bytes.fromhex("37fa213d")  # the mask of the examples in RFC 6455, section 5.7
 HELLO_DEFLATED = bytes.fromhex("f248cdc9c90700")  # RFC 7692, section 7.2.3.1
@@ -92,7 +92,7 @@ def stream(side=Side.SERVER, deflate=None, limits=None, midstream=False) -> Stre
 
 
 def comparable(event) -> tuple:
-    return (type(event).__name__, *(getattr(event, field.name) for field in fields(event)))
+    return (type(event).__name__, *(getattr(event, name) for name in names(type(event))))
 
 
 def read(*packets: bytes, side=Side.SERVER, make_inflater=lambda: None, limits=None) -> Stream:
@@ -128,7 +128,7 @@ def test_a_single_unmasked_text_message():
     (message,) = read(bytes.fromhex("810548656c6c6f")).events
     assert comparable(message) == (
         "WsMessage", Side.SERVER, Opcode.TEXT, b"Hello", False, b"", 0, 1, 5, False, 0, True,
-        0, 7, (1,), (1, 1000), (1, 1000), 1,
+        0, 7, (1,), PacketRef(1, 1000), PacketRef(1, 1000), 1,
     )  # fmt: skip
 
 
@@ -188,7 +188,8 @@ def test_places_of_messages_in_and_across_packets():
     for message in result.events:
         brought = numbers[message.start : message.end]
         assert message.packets == tuple(dict.fromkeys(brought))
-        assert (message.first, message.last) == ((brought[0], brought[0] * 1000), (brought[-1], brought[-1] * 1000))
+        ends = [PacketRef(number, number * 1000) for number in (brought[0], brought[-1])]
+        assert [message.first, message.last] == ends
         assert message.order == brought[-1]
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from eiosniff.model.engineio import Transport
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Report, Severity
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import CaptureProblem, CloseHow, Closing, Identity
 from eiosniff.report import terminal
 from eiosniff.report.redact import Redactor
@@ -41,7 +41,7 @@ def many() -> Report:
     """Long evidence, doubt, two captures, several diagnoses, many sessions of different kinds."""
     polling = [session(index, transports=[Transport.POLLING, Transport.WEBSOCKET]) for index in range(5, 12)]
     for each in polling:
-        each.client_endpoint = each.client_endpoint._replace(address="2001:db8::7")
+        each.client_endpoint = Endpoint("2001:db8::7", each.client_endpoint.port)
         each.client.identity = None
         each.server.identity = Identity("python", "python-engineio")
         each.closing = Closing(Side.CLIENT, CloseHow.RST, PacketRef(99, START + 10**13))

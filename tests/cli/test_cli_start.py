@@ -1,0 +1,52 @@
+"""What a command imports before it does its work: nothing that it does not need, as people wait for it each time."""
+
+import pytest
+
+from tests.cases import RECORDED
+from tests.cli.test_cli_process import python
+
+CAPTURE = RECORDED / "arduino" / "s3-arduino-old-eio4-to-v484.pcap"
+# scapy is a tool of the tests alone; the others of these are no dependencies at all.
+FOREIGN = {"scapy", "pyshark", "jinja2", "dpkt"}
+
+
+def _imported(*arguments: object) -> set[str]:
+    """The packages at the top level that a run of eiosniff imports."""
+    result = python("-X", "importtime", "-m", "eiosniff", *map(str, arguments))
+    assert result.returncode == 0
+    lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--version", "--help", "-h", "analyze --help", "decode --help", "demo --help", "rules --help"],
+)
+def test_version_and_help_import_nothing_heavy(arguments: str) -> None:
+    imported = _imported(*arguments.split())
+    assert {"eiosniff", "click"} <= imported
+    assert not imported & (FOREIGN | {"numpy", "rich", "msgspec"})
+
+
+@pytest.mark.parametrize(
+    ("command", "unneeded"),
+    [
+        # To come (issue 3): JSON needs no rich; the list of rules neither numpy nor msgspec, nor rich when piped.
+        ("analyze --format json", set()),
+        ("analyze", set()),
+        ("decode --format jsonl", {"rich"}),
+        ("decode", set()),
+        ("rules list", set()),
+        ("rules show EIO038", set()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_commands_import_what_they_need(command: str, unneeded: set[str]) -> None:
+    arguments: list[object] = [*command.split()]
+    if arguments[0] == "analyze":
+        arguments += ["--fail-on", "never"]
+    if arguments[0] in ("analyze", "decode"):
+        arguments.append(CAPTURE)
+    imported = _imported(*arguments)
+    assert "eiosniff" in imported
+    assert not imported & (FOREIGN | unneeded)
