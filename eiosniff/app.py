@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 
 from eiosniff import __version__, knowledge
 from eiosniff.capture.source import open_source
@@ -9,26 +10,32 @@ from eiosniff.decode.links import link_name
 from eiosniff.decode.stack import Stack
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
-from eiosniff.model.finding import Finding, Report, RuleInfo, Severity
-from eiosniff.model.session import CaptureProblem, CaptureSummary, Session
+from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
+from eiosniff.model.session import MAX_SESSIONS, CaptureProblem, CaptureSummary, Retired, Session
 from eiosniff.rules import registry
 from eiosniff.rules.api import Rule
 from eiosniff.rules.diagnosis import diagnose
-from eiosniff.rules.engine import Ledgers, internal_error, judge
+from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 # Called now and then with the bytes read so far, and the size of all input if it is known.
 Progress = Callable[[int, int | None], None]
+_Rank = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user chose. `select` and `ignore` hold codes or names of rules; `None` selects all."""
+    """What the user chose. `select` and `ignore` hold codes or names of rules; `None` selects all.
+
+    `max_sessions` are listed in the report. `kept_sessions`, and those listed, are in memory at a time; what was found
+    in older ones is folded into the findings. These are two numbers so that a short list does not change what is found.
+    """
 
     select: frozenset[str] | None = None
     ignore: frozenset[str] = frozenset()
     ports: frozenset[int] = frozenset()
     path: str | None = None
-    max_sessions: int = 10_000
+    max_sessions: int = MAX_SESSIONS
+    kept_sessions: int = MAX_SESSIONS
     batch_size: int = 50_000
 
 
@@ -40,35 +47,45 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
     """
     chosen = _chosen_rules(options)
     summaries: list[CaptureSummary] = []
-    sessions: list[Session] = []
+    ranked: list[tuple[_Rank, Session]] = []
     findings: list[Finding] = []
+    total, totals = 0, Totals()
     interrupted = False
+    most = max(options.max_sessions, options.kept_sessions)
     for path in captures:
-        stack = Stack(CaptureSummary(_name(path)), ports=options.ports, path=options.path)
+        stack = Stack(CaptureSummary(_name(path)), ports=options.ports, path=options.path, most=most)
+        judge = Judge(chosen, knowledge.advice, stack.summary.file, most)
         try:
-            for _ in _read(stack, path, options, progress):
-                pass
+            for retired in _read(stack, path, options, progress):
+                _fold(judge, totals, retired)
         except KeyboardInterrupt:
             interrupted = True
             stack.close()
-        found = _judge(stack, chosen)
-        summaries.append(stack.summary)
-        sessions.extend(stack.sessions.sessions)
+            _fold(judge, totals, stack.retired())
+        found = _findings(stack, judge)
         findings.extend(found)
+        summaries.append(stack.summary)
+        for session in stack.sessions.sessions:
+            totals.add(session)
+        kept = sorted([*judge.faulty, *stack.sessions.sessions], key=attrgetter("index"))
+        for session in kept:
+            session.index += total  # they are numbered over all captures
+        ranked.extend(_rank(kept, found))
+        ranked.sort(key=itemgetter(0))
+        del ranked[options.max_sessions :]
+        total += stack.sessions.total
         if interrupted:
             break
-    for index, session in enumerate(sessions, start=1):
-        session.index = index
     diagnoses = diagnose(findings, chosen)
-    shown = _most_interesting(sessions, findings)[: options.max_sessions]
     return Report(
         version=__version__,
         captures=summaries,
-        sessions=shown,
+        sessions=[session for _, session in ranked],
         diagnoses=diagnoses,
-        sessions_total=len(sessions),
-        sessions_folded=len(sessions) - len(shown),
+        sessions_total=total,
+        sessions_folded=total - len(ranked),
         connections=sum(summary.connections for summary in summaries),
+        totals=totals,
         crashed=any(finding.rule.startswith("INT") for finding in findings),
         interrupted=interrupted,
     )
@@ -78,8 +95,8 @@ def _name(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-def _read(stack: Stack, path: str, options: Options, progress: Progress | None) -> Iterator[None]:
-    """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
+def _read(stack: Stack, path: str, options: Options, progress: Progress | None) -> Iterator[list[Retired]]:
+    """Feed a capture to its decoders; yields after each batch, and once more when all is settled, what was let go.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
@@ -90,7 +107,7 @@ def _read(stack: Stack, path: str, options: Options, progress: Progress | None) 
             stack.feed(batch)
             if progress is not None:
                 progress(source.position, source.size)
-            yield
+            yield stack.retired()
         if stack.unknown_links:
             names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
             raise CaptureError(
@@ -106,10 +123,19 @@ def _read(stack: Stack, path: str, options: Options, progress: Progress | None) 
             CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems
         ]
     stack.close()
-    yield
+    yield stack.retired()
 
 
-def _judge(stack: Stack, rules: list[Rule]) -> list[Finding]:
+def _fold(judge: Judge, totals: Totals, retired: list[Retired]) -> None:
+    """Keep what is to be known of ledgers that were let go."""
+    for each in retired:
+        if isinstance(each.ledger, Session):
+            totals.add(each.ledger)
+        knowledge.fold(each)
+        judge.take(each)
+
+
+def _findings(stack: Stack, judge: Judge) -> list[Finding]:
     ledgers = Ledgers(
         stack.summary,
         stack.sessions.sessions,
@@ -117,7 +143,7 @@ def _judge(stack: Stack, rules: list[Rule]) -> list[Finding]:
         list(stack.sessions.servers.values()),
     )
     knowledge.identify(ledgers.clients, ledgers.servers, ledgers.sessions)
-    findings = judge(rules, ledgers, knowledge.advice)
+    findings = judge.findings(ledgers)
     for crash in stack.crashes:
         findings.append(internal_error("INT002", "decoder-crashed", crash, stack.summary.file))
     return findings
@@ -138,13 +164,14 @@ def _chosen_rules(options: Options) -> list[Rule]:
     ]
 
 
-def _most_interesting(sessions: list[Session], findings: list[Finding]) -> list[Session]:
+def _rank(sessions: list[Session], findings: list[Finding]) -> Iterator[tuple[_Rank, Session]]:
     """Faulty sessions first (worst first), then the last seen."""
     worst: dict[Session, Severity] = {}
     for finding in findings:
         for session in finding.sessions:
             worst[session] = max(worst.get(session, Severity.INFO), finding.severity)
-    return sorted(sessions, key=lambda session: (-worst.get(session, 0), -session.last.ts_ns))
+    for session in sessions:
+        yield (-worst.get(session, 0), -session.last.ts_ns), session
 
 
 def decode(

@@ -265,6 +265,11 @@ def ledgers(stack: Stack) -> Any:
     return plain([stack.summary, sessions.sessions, list(sessions.clients.values()), list(sessions.servers.values())])
 
 
+def as_let_go(ledger: Any) -> Any:
+    """A ledger that was let go, as plain values, without the peers that it refers to: they go on."""
+    return [(name, plain(getattr(ledger, name))) for name in names(type(ledger)) if name not in ("client", "server")]
+
+
 def plain(value: Any, seen: dict[int, int] | None = None) -> Any:
     """A record or ledger with all that it holds, as values that can be compared; what comes again is a number."""
     seen = {} if seen is None else seen

@@ -16,17 +16,19 @@ GOING_AWAY: Final = 1001  # RFC 6455, section 7.4.1: a browser left the page
 class LifeTracker:
     """Follows one client: each new attempt ends the life before it, if that is over by then."""
 
-    __slots__ = ("_client", "_current", "_last", "_loop")
+    __slots__ = ("_client", "_current", "_ended", "_last", "_loop", "_past")
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._current: Attempt | None = None
+        self._past: Life | None = None  # that of the current attempt, if its session was let go
+        self._ended = False  # whether that life had an end, and was not only silent
         self._last: Life | None = None
-        self._loop = Loop()
+        self._loop: Loop | None = None
 
     def begin(self, attempt: Attempt, busy: bool) -> None:
         """A new attempt. `busy`: the session of the attempt before it still has something under way."""
-        life = self._life(self._current, busy)
+        life = self._past or self._life(self._current, busy)
         if life is None or (self._last and life.start.ts_ns - self._last.end.ts_ns > LONGEST_PAUSE_NS):
             self._break()
         if life is not None:
@@ -34,10 +36,17 @@ class LifeTracker:
             if attempt.request.place.ts_ns - life.end.ts_ns > LONGEST_PAUSE_NS:
                 self._break()
         self._current = attempt
+        self._past = None
+
+    def retire(self, attempt: Attempt) -> None:
+        """The session of an attempt is over, and is let go: keep what its life was, if it is the last one."""
+        if attempt is self._current and attempt.session is not None:
+            self._past = self._life(attempt, busy=False)
+            self._ended = attempt.session.closing is not None
 
     def close(self) -> None:
-        """The capture is over; the last life counts if it ended."""
-        life = self._life(self._current, busy=True)
+        """Nothing more will come; the last life counts if it ended."""
+        life = self._life(self._current, busy=True) if self._past is None else self._past if self._ended else None
         if life is not None:
             self._extend(life)
         self._break()
@@ -62,7 +71,7 @@ class LifeTracker:
         if life.orderly or life.end.ts_ns - life.start.ts_ns > LONGEST_LIFE_NS:
             self._break()
             return
-        loop = self._loop
+        loop = self._loop = self._loop or Loop()
         if self._last is not None:
             loop.pauses.add(_pause(self._last.end, life.start))
         loop.lives.add(life, life.start.ts_ns)
@@ -71,11 +80,11 @@ class LifeTracker:
 
     def _break(self) -> None:
         loops = self._client.loops
-        if self._loop.lives.count > 1:
+        if self._loop is not None and self._loop.lives.count > 1:
             loops.append(self._loop)
             loops.sort(key=lambda loop: -loop.lives.count)
             del loops[LOOPS_KEPT:]
-        self._loop = Loop()
+        self._loop = None
         self._last = None
 
 

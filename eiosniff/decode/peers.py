@@ -1,33 +1,75 @@
 """The clients and servers of a capture, and the handshakes of each client, into their ledgers."""
 
-from eiosniff.decode.lives import LifeTracker
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eiosniff.decode.lives import LONGEST_PAUSE_NS, LifeTracker
+from eiosniff.decode.roster import Roster, Standing
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import MAX_ATTEMPT_KINDS, Attempt, Client, Connection, Outcome, RequestFacts, Server
+from eiosniff.model.session import (
+    MAX_ATTEMPT_KINDS,
+    Attempt,
+    Client,
+    Connection,
+    Outcome,
+    RequestFacts,
+    Retired,
+    Server,
+    Session,
+)
 from eiosniff.model.tally import Tally
+
+# Told of each ledger that is let go.
+Retire = Callable[[Retired], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Presence:
+    """What is known of a client beyond its ledger, while that is in memory."""
+
+    lives: LifeTracker
+    last: Attempt | None = None
+    under_way: int = 0  # handshakes
+    sessions: int = 0  # in memory
+    seen_ns: int = 0
 
 
 class Peers:
-    """All clients and servers of one capture."""
+    """The clients and servers of one capture: `most` of each, and those that are active. Others are let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int, retire: Retire) -> None:
         self.clients: dict[tuple[str, str, Endpoint], Client] = {}
         self.servers: dict[Endpoint, Server] = {}
-        self._lives: dict[Client, LifeTracker] = {}
-        self._last_attempt: dict[Client, Attempt] = {}
+        self._retire = retire
+        self._presence: dict[Client, _Presence] = {}
+        self._clients_of: Counter[Endpoint] = Counter()  # in memory
+        self._client_roster = Roster(most, self._client_standing)
+        self._server_roster = Roster(most, self._server_standing)
+        self._now_ns = 0
 
     def client(self, ledger: Connection, user_agent: str) -> Client:
         """The client of a connection, by the User-Agent of its request."""
         key = (ledger.client.address, user_agent, ledger.server)
         client = self.clients.get(key)
         if client is None:
-            client = self.clients[key] = Client(ledger.client.address, user_agent, ledger.server)
+            client = Client(ledger.client.address, user_agent, ledger.server)
+            for old in self._client_roster.admit(client, self._now_ns):
+                self._retire_client(old)
+            self.clients[key] = client
+            self._presence[client] = _Presence(LifeTracker(client), seen_ns=self._now_ns)
+            self._clients_of[client.server] += 1
         return client
 
     def server(self, endpoint: Endpoint) -> Server:
         """The server at an endpoint."""
         server = self.servers.get(endpoint)
         if server is None:
-            server = self.servers[endpoint] = Server(endpoint)
+            server = Server(endpoint)
+            for old in self._server_roster.admit(server, self._now_ns):
+                del self.servers[old.endpoint]
+                self._retire(Retired(old, old))
+            self.servers[endpoint] = server
         return server
 
     @staticmethod
@@ -38,28 +80,78 @@ class Peers:
         else:
             client.polling_request = client.polling_request or facts
 
+    # ------------------------------------------------------------------ handshakes
+
     def last_attempt(self, client: Client) -> Attempt | None:
         """The handshake that a client began last."""
-        return self._last_attempt.get(client)
+        return self._presence[client].last
 
     def begin(self, client: Client, attempt: Attempt, busy: bool) -> None:
         """A client begins a handshake. `busy`: the session of the one before still has something under way."""
         self.note_request(client, attempt.request)
-        self._last_attempt[client] = attempt
-        tracker = self._lives.get(client)
-        if tracker is None:
-            tracker = self._lives[client] = LifeTracker(client)
-        tracker.begin(attempt, busy)
+        presence = self._presence[client]
+        presence.last = attempt
+        presence.under_way += 1
+        self._see(presence, attempt.request.place.ts_ns)
+        presence.lives.begin(attempt, busy)
 
     def settle(self, ledger: Connection, attempt: Attempt, outcome: Outcome) -> None:
         """The handshake has come to its end; from now on it counts as one of its kind."""
+        client = self.client(ledger, attempt.request.user_agent)
+        presence = self._presence[client]
+        if attempt.outcome is Outcome.PENDING:
+            presence.under_way -= 1
+            self._see(presence, self._now_ns)
         attempt.outcome = outcome
-        groups = self.client(ledger, attempt.request.user_agent).attempts
+        groups = client.attempts
         signature = attempt.signature()
         if signature in groups or len(groups) < MAX_ATTEMPT_KINDS:
             groups.setdefault(signature, Tally()).add(attempt, attempt.request.place.ts_ns)
 
+    # ------------------------------------------------------------------ sessions
+
+    def opened(self, session: Session) -> None:
+        """A session of a client began."""
+        session.client.sessions += 1
+        session.server.sessions += 1
+        presence = self._presence[session.client]
+        presence.sessions += 1
+        self._see(presence, session.opened.ts_ns)
+
+    def retired(self, session: Session) -> None:
+        """A session is let go: nothing of its client may hold it any longer."""
+        presence = self._presence[session.client]
+        presence.sessions -= 1
+        presence.seen_ns = max(presence.seen_ns, session.observed_until_ns)
+        if session.attempt is not None:
+            presence.lives.retire(session.attempt)
+            session.attempt.session = None
+
+    # ------------------------------------------------------------------ who is let go
+
     def close(self) -> None:
         """The capture is over."""
-        for tracker in self._lives.values():
-            tracker.close()
+        for presence in self._presence.values():
+            presence.lives.close()
+
+    def _see(self, presence: _Presence, now_ns: int) -> None:
+        self._now_ns = max(self._now_ns, now_ns)  # the clock may have been set back
+        presence.seen_ns = self._now_ns
+
+    def _client_standing(self, client: Client, now_ns: int) -> Standing:
+        presence = self._presence[client]
+        if presence.sessions or presence.under_way:
+            return Standing.UNDER_WAY
+        # One that comes back sooner may be in a loop.
+        return Standing.OVER if now_ns - presence.seen_ns > LONGEST_PAUSE_NS else Standing.SILENT
+
+    def _server_standing(self, server: Server, now_ns: int) -> Standing:
+        return Standing.UNDER_WAY if self._clients_of[server.endpoint] else Standing.OVER
+
+    def _retire_client(self, client: Client) -> None:
+        self._presence.pop(client).lives.close()
+        del self.clients[client.address, client.user_agent, client.server]
+        self._clients_of[client.server] -= 1
+        if not self._clients_of[client.server]:
+            del self._clients_of[client.server]
+        self._retire(Retired(client, self.servers.get(client.server)))

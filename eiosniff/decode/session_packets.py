@@ -12,11 +12,13 @@ from eiosniff.model.engineio import CLOSE, MESSAGE, PING, PONG, UPGRADE, WEBSOCK
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
+    MAX_CONNECTIONS,
     MAX_NAME,
     MAX_NAMESPACES,
     Beat,
     CloseHow,
     Closing,
+    ConnectionUse,
     Namespace,
     NamespaceState,
     Said,
@@ -301,3 +303,16 @@ def note_transport(session: Session, transport: Transport) -> None:
     """A transport that carried packets of the session (an upgrade counts when it is confirmed)."""
     if transport not in session.transports:
         session.transports.append(transport)
+
+
+def note_use(session: Session, stream: int, transport: Transport, place: PacketRef) -> None:
+    """A connection carries the session."""
+    uses = session.connections
+    for use in reversed(uses):
+        if use.stream == stream and use.transport is transport:
+            use.last = place
+            return
+    session.connection_count += 1
+    if len(uses) == MAX_CONNECTIONS:  # the last one is more telling than the last but one
+        uses.pop()
+    uses.append(ConnectionUse(stream, transport, place, place))

@@ -17,19 +17,19 @@ from eiosniff.decode.facts import (
     request_facts,
 )
 from eiosniff.decode.http1 import Upgrade
-from eiosniff.decode.peers import Peers
-from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport
+from eiosniff.decode.peers import Peers, Retire
+from eiosniff.decode.register import Register
+from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport, note_use
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioType, OpenPacket, ServerError, Transport
 from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse, Query
-from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import (
-    MAX_CONNECTIONS,
     MAX_GAPS,
+    MAX_SESSIONS,
     Attempt,
     Client,
     CloseHow,
     Closing,
-    ConnectionUse,
     Outcome,
     RefusedRequest,
     Session,
@@ -50,10 +50,10 @@ _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
 class Sessions:
-    """All sessions, clients and servers of one capture.
+    """The sessions, clients and servers of one capture: all that are active, and up to `most` of each.
 
     `watch` asks TCP for the acknowledgement of a ping. `listener` hears every packet (for `eiosniff decode`). `path`:
-    only requests under it.
+    only requests under it. `retire` is told of each ledger that is let go.
     """
 
     def __init__(
@@ -61,16 +61,28 @@ class Sessions:
         watch: Watcher,
         listener: Listener | None = None,
         path: str | None = None,
+        most: int = MAX_SESSIONS,
+        retire: Retire = lambda _: None,
     ) -> None:
-        self.sessions: list[Session] = []
-        self._peers = Peers()
+        self._peers = Peers(most, retire)
         self.clients = self._peers.clients
         self.servers = self._peers.servers
         self._watch = watch
         self._listener = listener
         self._path = path
-        self._states: dict[Session, SessionState] = {}
-        self._by_sid: dict[tuple[Endpoint, str], Session] = {}
+        self._register = Register(most, self._peers, retire)
+        self._states = self._register.states
+        self._by_sid = self._register.by_sid
+
+    @property
+    def sessions(self) -> list[Session]:
+        """Those in memory, in the order of their opening."""
+        return list(self._states)
+
+    @property
+    def total(self) -> int:
+        """How many sessions there were."""
+        return self._register.total
 
     def handle(self, conversation: Conversation, record: Record) -> None:
         """Take one record."""
@@ -110,6 +122,8 @@ class Sessions:
             return
         session = self._by_sid.get((conversation.ledger.server, sid))
         if session is None:
+            if self._register.is_retired(conversation.ledger.server, sid):
+                return  # too late to change anything
             # Not captured from its beginning; the answer will tell whether the server knows it.
             conversation.ask_unknown(request)
             if len(conversation.unknown) > _REQUESTS_UNDER_WAY:
@@ -134,7 +148,7 @@ class Sessions:
             if len(polls) > _POLLS_UNDER_WAY:
                 del polls[next(iter(polls))]
             conversation.polled = session
-        self._use(session, conversation, WEBSOCKET if upgrade else POLLING, request.last)
+        note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
         if request.body and not upgrade:
             self._payload(conversation, session, request.body, request, CLIENT)
 
@@ -220,7 +234,7 @@ class Sessions:
             self._session_refused(session, request, response)
             return
         session.requests_answered += 1
-        self._use(session, conversation, POLLING, response.last)
+        note_use(session, conversation.ledger.stream, POLLING, response.last)
         server = session.server
         if request.method == b"POST":  # what answers a POST is no payload
             server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
@@ -276,7 +290,8 @@ class Sessions:
         query = query_of(request)
         sid = query.first("sid")
         session = self._by_sid.get((conversation.ledger.server, sid or ""))
-        if session is None and sid and self._is_engineio(query, upgrade=True):
+        retired = session is None and self._register.is_retired(conversation.ledger.server, sid)
+        if session is None and sid and not retired and self._is_engineio(query, upgrade=True):
             session = self._midstream_session(conversation, query, request)
         conversation.unknown.pop(request, None)
         if session is not None:
@@ -292,8 +307,10 @@ class Sessions:
         if not message.readable:
             self._note_gap(session, message.last)
             return
+        state = self._states.get(session)
+        if state is None:
+            return  # it was let go: this is what its peer had in flight
         side, payload, binary = message.side, message.payload, message.opcode == BINARY
-        state = self._states[session]
         revision = state.revision(side) if binary or payload.startswith(b"b") else 4  # else it makes no difference
         packet = decode_message(payload, binary, revision, side, WEBSOCKET, message.last, message.packets)
         uses = session.connections
@@ -358,9 +375,9 @@ class Sessions:
         session, attempt = conversation.session, conversation.attempt
         reason = frame.close_reason.decode("utf-8", "backslashreplace")
         if session is not None:
-            if self._states[session].carrier == conversation.ledger.stream:
-                closing = Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason)
-                self._states[session].close(closing)
+            state = self._states.get(session)
+            if state is not None and state.carrier == conversation.ledger.stream:
+                state.close(Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason))
         elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
             attempt.ended, attempt.ended_by = frame.last, frame.side
             if reason:
@@ -380,18 +397,19 @@ class Sessions:
             conversation.attempts.clear()
             conversation.unknown.clear()
         session = conversation.session
-        if session is None:
+        state = self._states.get(session) if session is not None else None
+        if state is None:
             return
-        state = self._states[session]
-        if conversation.websocket != [None, None] and conversation.over:
+        if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
         how = _CLOSES.get(end.kind)
         if how is not None and state.carrier == conversation.ledger.stream:
             state.close(Closing(end.side, how, end.place))
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
-        if conversation.session is not None:
-            self._states[conversation.session].anomaly(anomaly)
+        state = self._states.get(conversation.session) if conversation.session is not None else None
+        if state is not None:
+            state.anomaly(anomaly)
 
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
         conversation.lossy = True
@@ -399,9 +417,8 @@ class Sessions:
         if session is not None:
             self._note_gap(session, gap.place)
 
-    @staticmethod
-    def _note_gap(session: Session, place: PacketRef) -> None:
-        if len(session.gaps) < MAX_GAPS:
+    def _note_gap(self, session: Session, place: PacketRef) -> None:
+        if len(session.gaps) < MAX_GAPS and session in self._states:
             session.gaps.append(place.number)
 
     # ------------------------------------------------------------------ sessions
@@ -426,7 +443,7 @@ class Sessions:
         server.handshake = server.handshake or opening
         note_transport(session, transport)
         self._peers.settle(conversation.ledger, attempt, Outcome.OPENED)
-        self._use(session, conversation, transport, attempt.request.place)
+        note_use(session, conversation.ledger.stream, transport, attempt.request.place)
         if transport is WEBSOCKET:
             self._carry(conversation, session)
         else:
@@ -452,7 +469,7 @@ class Sessions:
         session = self._new(conversation, client, None, None, conversation.ledger.first)
         session.midstream = True
         note_transport(session, WEBSOCKET)
-        self._use(session, conversation, WEBSOCKET, conversation.ledger.first)
+        note_use(session, conversation.ledger.stream, WEBSOCKET, conversation.ledger.first)
         conversation.is_engineio = True
         self._carry(conversation, session)
         return session
@@ -469,25 +486,7 @@ class Sessions:
     ) -> Session:
         ledger = conversation.ledger
         server = self._peers.server(ledger.server)
-        session = Session(len(self.sessions) + 1, sid, path, client, server, ledger.client, place)
+        session = Session(self._register.total + 1, sid, path, client, server, ledger.client, place)
         session.last = place
-        client.sessions += 1
-        server.sessions += 1
-        self.sessions.append(session)
-        self._states[session] = SessionState(session, self._watch, self._listener)
-        if sid:
-            self._by_sid[ledger.server, sid] = session
+        self._register.add(session, SessionState(session, self._watch, self._listener))
         return session
-
-    @staticmethod
-    def _use(session: Session, conversation: Conversation, transport: Transport, place: PacketRef) -> None:
-        """Note that a connection carries the session."""
-        uses, stream = session.connections, conversation.ledger.stream
-        for use in reversed(uses):
-            if use.stream == stream and use.transport is transport:
-                use.last = place
-                return
-        session.connection_count += 1
-        if len(uses) == MAX_CONNECTIONS:  # the last one is more telling than the last but one
-            uses.pop()
-        uses.append(ConnectionUse(stream, transport, place, place))

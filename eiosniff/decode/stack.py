@@ -8,7 +8,7 @@ the messages of all connections in the order in which their last packets were ca
 only the second step may look beyond one, and its result does not depend on where batches were cut.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -25,17 +25,21 @@ from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import (
+    MAX_SESSIONS,
     Beat,
     CaptureSummary,
     ConnectFailure,
     Connection,
     FailedConnect,
     FailedConnects,
+    Retired,
+    Session,
 )
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
 MAX_FAILED_CONNECTS: Final = 1024
+MAX_REACHED: Final = 10_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
 UDP: Final = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
@@ -48,7 +52,9 @@ _Failure = tuple[str, Endpoint, ConnectFailure]
 class Stack(FlowListener):
     """Decodes one capture: only connections with one of `ports` (if any are given), only Engine.IO under `path`.
 
-    Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`."""
+    Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
+    `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
+    """
 
     def __init__(
         self,
@@ -57,25 +63,31 @@ class Stack(FlowListener):
         *,
         ports: frozenset[int] = frozenset(),
         path: str | None = None,
+        most: int = MAX_SESSIONS,
     ) -> None:
         self.summary = summary
-        self.sessions = Sessions(self._watch, listener, path)
+        self.sessions = Sessions(self._watch, listener, path, most, self._retire)
         self.crashes: list[str] = []
         self._ports = ports
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
         self._events = Events()
         self._pings: list[tuple[Flow, int, int, Beat]] = []  # in the batch at hand
-        self._begun: list[Conversation] = []  # in the batch at hand
+        self._retired: list[tuple[int, Retired]] = []  # with the captured packet that made them so
+        # In the batch at hand, with the packet that decided what it is.
+        self._begun: list[tuple[int, Conversation]] = []
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
         self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
-        self._crashes: dict[str, list[Conversation]] = {}
+        self._crashed_now: list[tuple[str, Conversation]] = []  # in the batch at hand
+        self._crashes: dict[str, tuple[int, int]] = {}  # the first of its connections, and how many there were
         self._failed: dict[_Failure, FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
-        self._reached: dict[tuple[str, Endpoint], PacketRef] = {}  # the last connection that came about
+        # The last connection that came about, of so many pairs; and up to when others had one that is forgotten.
+        self._reached: OrderedDict[tuple[str, Endpoint], PacketRef] = OrderedDict()
+        self._forgotten = NO_PACKET
 
     @property
     def unknown_links(self) -> list[int]:
@@ -96,15 +108,25 @@ class Stack(FlowListener):
         self._hand_on()
         self.sessions.close()
         self._summarise()
-        for what, conversations in sorted(self._crashes.items()):
-            stream = min(conversation.flow.stream for conversation in conversations)
-            others = f" and {len(conversations) - 1} more" if len(conversations) > 1 else ""
+        for what, (stream, count) in sorted(self._crashes.items()):
+            others = f" and {count - 1} more" if count > 1 else ""
             self.crashes.append(f"{what}, TCP stream {stream}{others}")
+
+    def retired(self) -> list[Retired]:
+        """The ledgers that were let go since this was asked last, in order."""
+        retired = [entry for _, entry in self._retired]
+        for number, entry in self._retired:
+            if isinstance(entry.ledger, Session):
+                _forget_later_acks(entry.ledger, number)
+        self._retired.clear()
+        return retired
 
     def _hand_on(self) -> None:
         """Second step: what the connections yielded, in capture order."""
-        for conversation in self._begun:  # connections are numbered when all of a batch are known
+        self._begun.sort(key=itemgetter(0))
+        for _, conversation in self._begun:  # connections are numbered when all of a batch are known
             conversation.ledger.stream = conversation.flow.stream
+            self._note_reached(conversation.ledger)
         self._begun.clear()
         events = self._events
         orders, conversations, records = events.orders, events.conversations, events.records
@@ -120,6 +142,11 @@ class Stack(FlowListener):
         for _, key, failed in self._failures:
             self._note_failure(key, failed)
         self._failures.clear()
+        for what, conversation in self._crashed_now:
+            stream = conversation.flow.stream
+            first, count = self._crashes.get(what, (stream, 0))
+            self._crashes[what] = min(first, stream), count + 1
+        self._crashed_now.clear()
 
     def _handle(self, order: int, conversation: Conversation, record: Record) -> None:
         if isinstance(record, StreamEnd):
@@ -162,15 +189,13 @@ class Stack(FlowListener):
     def _converse(self, flow: Flow, sniffer: Sniffer, websocket: bool) -> None:
         """Follow a connection, from its beginning on."""
         ledger = self._ledger(flow)
-        ends = ledger.client.address, ledger.server
-        self._reached[ends] = max(self._reached.get(ends, NO_PACKET), ledger.first)
         if websocket:
             conversation = Conversation.over_websocket(flow, ledger, self._events, self._crashed)
         else:
             conversation = Conversation.over_http(flow, ledger, self._events, self._crashed)
         flow.conversation = conversation
         conversation.begin_at(sniffer.decided)
-        self._begun.append(conversation)
+        self._begun.append((sniffer.decided, conversation))
         self._protocols["WebSocket" if websocket else "HTTP"] += 1
         for way, record in sniffer.records:
             side = flow.side(way)  # it was a guess until now
@@ -225,6 +250,16 @@ class Stack(FlowListener):
 
     def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:
         self._pings.append((conversation.flow, end, max(self._order, beat.ping.number), beat))
+
+    def _retire(self, retired: Retired) -> None:
+        self._retired.append((self._order, retired))
+
+    def _note_reached(self, ledger: Connection) -> None:
+        ends = ledger.client.address, ledger.server
+        self._reached[ends] = max(self._reached.get(ends, NO_PACKET), ledger.first)
+        self._reached.move_to_end(ends)
+        if len(self._reached) > MAX_REACHED:
+            self._forgotten = max(self._forgotten, self._reached.popitem(last=False)[1])
 
     def _resolve_pings(self) -> None:
         """Look for the acknowledgements of pings that have no answer by now: of others nobody will ask."""
@@ -291,8 +326,8 @@ class Stack(FlowListener):
         for group in self._failed.values():
             group.speaks_engineio = group.server in self.sessions.servers
             last = group.tally.last
-            reached = self._reached.get((group.client, group.server))
-            group.recovered = bool(reached and last and reached.ts_ns > last.syn.ts_ns)
+            reached = self._reached.get((group.client, group.server), self._forgotten)  # in doubt it recovered
+            group.recovered = last is not None and reached.ts_ns > last.syn.ts_ns
         summary.failed_connects = list(self._failed.values())
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
         other_packets = {
@@ -311,7 +346,15 @@ class Stack(FlowListener):
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         where = f"{place.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{place.tb_lineno}" if place else "?"
-        self._crashes.setdefault(f"{type(bug).__name__} in {where}", []).append(conversation)
+        self._crashed_now.append((f"{type(bug).__name__} in {where}", conversation))
+
+
+def _forget_later_acks(session: Session, number: int) -> None:
+    """Of what TCP acknowledged after a captured packet: whether that is known depends on where batches are cut."""
+    beats = session.heartbeats
+    for beat in (beats.pending, beats.last, beats.slowest, *beats.unanswered, *beats.reversed):
+        if beat is not None and beat.ping_acked is not None and beat.ping_acked.number > number:
+            beat.ping_acked = None
 
 
 def _acknowledge(beat: Beat, place: PacketRef) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from eiosniff.knowledge import observe
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import Client, Identity, Server, Session
+from eiosniff.model.session import Client, Identity, Retired, Server, Session
 
 # Stands for the library of a peer that is not recognised, in the data on what to do.
 UNKNOWN = "unknown"
@@ -122,6 +122,19 @@ def identify(clients: Sequence[Client], servers: Sequence[Server], sessions: Ite
         client.identity = identify_client(client, of_client[client])
     for server in servers:
         server.identity = identify_server(server, of_server[server], talking_with[server.endpoint])
+
+
+def fold(retired: Retired) -> None:
+    """Keep in the ledgers that stay what one that is let go tells of its peers; give it its own identity."""
+    ledger, server = retired
+    if isinstance(ledger, Session):
+        observe.fold_session(ledger)
+    elif isinstance(ledger, Client):
+        ledger.identity = identify_client(ledger, ())
+        if server is not None:
+            observe.fold_client(ledger, server)
+    else:
+        ledger.identity = identify_server(ledger, (), ())
 
 
 def identify_client(client: Client, sessions: Iterable[Session]) -> Identity | None:

@@ -1,10 +1,14 @@
-"""What a ledger shows of a peer, as texts under fixed names: what fingerprints are conditions on."""
+"""What a ledger shows of a peer, as texts under fixed names: what fingerprints are conditions on.
+
+What sessions show is gathered from those in memory; of one that is let go it is folded into the ledgers of its client
+and server, and that of a client into the ledger of its server. So a peer is named alike with and without folding.
+"""
 
 from collections.abc import Iterable
 
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Client, Outcome, RequestFacts, Server, Session
+from eiosniff.model.session import MAX_REVISIONS, Client, Outcome, RequestFacts, Server, Session
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 YES = "yes"
@@ -32,14 +36,52 @@ def of_client(client: Client, sessions: Iterable[Session]) -> dict[str, str]:
     if any(attempt.client_said and attempt.answer for group in client.attempts.values() for attempt in group):
         seen["breaks-protocol"] = YES  # it spoke before the server had opened a session
     for session in sessions:
-        if _pings_in_eio4(session):
-            seen["client-pings-in-eio4"] = YES
-        if _breaks_protocol(session):
-            seen["breaks-protocol"] = YES
-        if _recovers(session):
-            seen["recovers"] = YES
+        seen.update(_of_its_client(session))
     seen.update(client.marks)
     return seen
+
+
+def fold_session(session: Session) -> None:
+    """Keep what a session that is let go shows of its peers."""
+    session.client.marks.update(_of_its_client(session))
+    server = session.server
+    server.marks.update(_of_its_server(session))
+    if len(server.revisions) < MAX_REVISIONS:
+        server.revisions[_revisions(session)] = None
+
+
+def fold_client(client: Client, server: Server) -> None:
+    """Keep what a client that is let go shows of its server."""
+    refusals = _Refusals(server)
+    refusals.add(client)
+    server.marks.update(refusals.seen)
+    for revision in refusals.revisions:
+        if len(server.refused) < MAX_REVISIONS:
+            server.refused[revision] = None
+
+
+def _of_its_client(session: Session) -> dict[str, str]:
+    seen = {
+        "client-pings-in-eio4": _pings_in_eio4(session),
+        "breaks-protocol": _breaks_protocol(session),
+        "recovers": _recovers(session),
+    }
+    return {name: YES for name, is_so in seen.items() if is_so}
+
+
+def _of_its_server(session: Session) -> dict[str, str]:
+    namespaces = session.namespaces.values()
+    seen = {
+        "unasked-connect": any(namespace.unasked for namespace in namespaces),
+        "sid-is-socket-id": bool(session.sid) and any(namespace.socket_id == session.sid for namespace in namespaces),
+        "recovers": _recovers(session),
+    }
+    return {name: YES for name, is_so in seen.items() if is_so}
+
+
+def _revisions(session: Session) -> str:
+    asked = session.claimed_eio or ("?" if session.midstream else "-")
+    return f"{asked}:{session.revisions[Side.SERVER] or '?'}"
 
 
 def _request(request: RequestFacts) -> dict[str, str]:
@@ -118,42 +160,40 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
     seen: dict[str, str] = dict(server.marks)
     if server.handshake is not None:
         seen.update(_open(server.handshake))
-    revisions = set()
+    revisions = set(server.revisions)
     for session in sessions:
-        asked = session.claimed_eio or ("?" if session.midstream else "-")
-        revisions.add(f"{asked}:{session.revisions[Side.SERVER] or '?'}")
-        namespaces = session.namespaces.values()
-        if any(namespace.unasked for namespace in namespaces):
-            seen["unasked-connect"] = YES
-        if session.sid and any(namespace.socket_id == session.sid for namespace in namespaces):
-            seen["sid-is-socket-id"] = YES
-        if _recovers(session):
-            seen["recovers"] = YES
+        revisions.add(_revisions(session))
+        seen.update(_of_its_server(session))
     if revisions:
         seen["revisions"] = ",".join(sorted(revisions))
-    return seen | _refusals(clients)
-
-
-def _refusals(clients: Iterable[Client]) -> dict[str, str]:
-    seen: dict[str, str] = {}
-    codes, refused = [], set()
+    refusals = _Refusals(server)
     for client in clients:
+        refusals.add(client)
+    seen.update(refusals.seen)
+    if refusals.revisions:
+        seen["refused-revisions"] = ",".join(sorted(refusals.revisions))
+    return seen
+
+
+class _Refusals:
+    """How a server refuses handshakes: what is known of clients that were let go, and what others add to it."""
+
+    def __init__(self, server: Server) -> None:
+        self.seen = {name: server.marks[name] for name in ("error-code",) if name in server.marks}
+        self.revisions = dict(server.refused)
+
+    def add(self, client: Client) -> None:
         for group in client.attempts.values():
             for attempt in group:
                 error = attempt.error
                 if error is not None and attempt.outcome in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101):
-                    seen["error-text"] = error.message
+                    self.seen["error-text"] = error.message
                     if error.code is not None:
-                        codes.append(error.code)
+                        self.seen["error-code"] = str(max(error.code, int(self.seen.get("error-code", error.code))))
                     if error.code == 5 or "nsupported" in error.message:
-                        refused.add(attempt.request.eio or "-")
+                        self.revisions[attempt.request.eio or "-"] = None
                 if attempt.outcome is Outcome.REFUSED_AFTER_101:
-                    seen["refuses-after-101"] = YES
-    if codes:
-        seen["error-code"] = str(max(codes))
-    if refused:
-        seen["refused-revisions"] = ",".join(sorted(refused))
-    return seen
+                    self.seen["refuses-after-101"] = YES
 
 
 def _open(handshake: OpenPacket) -> dict[str, str]:

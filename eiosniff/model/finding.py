@@ -63,8 +63,9 @@ class RuleInfo:
 class Finding:
     """One fault, all its occurrences in one capture merged.
 
-    `summary` says what happened here (the rule's message, filled in); `subjects` are keys of the sessions, clients and
-    servers that it concerns: a finding can only explain another that shares one.
+    `summary` says what happened here (the rule's message, filled in). `sessions` are those of its sessions that were
+    kept. `subjects` are keys of the clients and servers that it concerns: a finding can only explain another that
+    shares one.
     """
 
     rule: str  # code
@@ -96,6 +97,23 @@ class Diagnosis:
     consequences: list[Finding] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Totals:
+    """What was in all sessions, listed or not."""
+
+    engineio: int = 0  # packets
+    socketio: int = 0
+    heartbeats: int = 0  # pings that were answered
+    slowest_ns: int = 0
+
+    def add(self, session: Session) -> None:
+        """Count a session in."""
+        self.engineio += sum(sum(counts.values()) for counts in session.engineio_counts)
+        self.socketio += sum(sum(counts.values()) for counts in session.socketio_counts)
+        self.heartbeats += session.heartbeats.delays.count
+        self.slowest_ns = max(self.slowest_ns, session.heartbeats.delays.maximum)
+
+
 @dataclass(slots=True, eq=False)
 class Report:
     """Everything that a renderer needs. `sessions` are ordered: faulty ones first, then the last seen."""
@@ -107,6 +125,7 @@ class Report:
     sessions_total: int = 0
     sessions_folded: int = 0
     connections: int = 0
+    totals: Totals = field(default_factory=Totals)
     crashed: bool = False  # a rule or decoder raised: exit code 3
     interrupted: bool = False  # the user stopped the reading: exit code 130
 

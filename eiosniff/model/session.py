@@ -6,7 +6,7 @@ and the last of what may repeat. They state facts and judge nothing.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from mypy_extensions import mypyc_attr
 
@@ -21,6 +21,10 @@ MAX_NAMESPACES: Final = 256
 MAX_CONNECTIONS: Final = 64
 MAX_GAPS: Final = 64
 MAX_ATTEMPT_KINDS: Final = 64
+MAX_REVISIONS: Final = 64
+MAX_SESSIONS: Final = (
+    10_000  # ledgers in memory, and as many of clients and of servers: older ones are folded into these
+)
 MAX_NAME: Final = 300  # characters kept of a name from the wire
 
 
@@ -425,7 +429,17 @@ class Server:
     handshake: OpenPacket | None = None
     sessions: int = 0
     marks: dict[str, str] = field(default_factory=dict)
+    revisions: dict[str, None] = field(default_factory=dict)  # asked and spoken, in sessions that were let go
+    refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
     identity: Identity | None = None
+
+
+class Retired(NamedTuple):
+    """A ledger that was let go to make room for others: nothing more is added to it. `server`: of its session or
+    client, if that ever answered."""
+
+    ledger: Session | Client | Server
+    server: Server | None
 
 
 class ConnectFailure(Enum):

@@ -46,10 +46,29 @@ class Sketch:
         else:
             insort(self._values, value)
             if len(self._values) > self.EXACT:
-                self._buckets = {}
-                for known in self._values:
-                    self._count_in_bucket(self._buckets, known)
-                self._values = None
+                self._in_buckets()
+
+    def merge(self, other: "Sketch") -> None:
+        """Count all values of another sketch, with the same result as one by one."""
+        if other._buckets is None:
+            for value in other._values or ():
+                self.add(value)
+            return
+        buckets = self._buckets if self._buckets is not None else self._in_buckets()
+        for bucket, count in other._buckets.items():
+            buckets[bucket] = buckets.get(bucket, 0) + count
+        self.minimum = other.minimum if self.count == 0 else min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+        self.count += other.count
+        self.total += other.total
+
+    def _in_buckets(self) -> dict[int, int]:
+        """From now on values are only counted."""
+        buckets = self._buckets = {}
+        for known in self._values or ():
+            self._count_in_bucket(buckets, known)
+        self._values = None
+        return buckets
 
     def _count_in_bucket(self, buckets: dict[int, int], value: int) -> None:
         bucket = ceil(log(value) / self._GROWTH) if value else -1

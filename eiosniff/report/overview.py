@@ -6,7 +6,6 @@ from eiosniff.model.finding import Report
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Page
 from eiosniff.report.redact import Redactor
-from eiosniff.report.wording import packets
 
 # Rules about the capture and about encryption speak when there is no Engine.IO to be seen, too.
 _NOT_ABOUT_ENGINEIO = ("CAP", "TLS", "INT")
@@ -37,16 +36,13 @@ def write_healthy(report: Report, page: Page, selected_rules: bool) -> None:
     if verdict and any(capture.problems for capture in report.captures):
         verdict += " as far as the capture shows"
     page.paragraph(Text(f"{found}: {sessions(report)}{verdict}.", style="bold"))
-    listed = report.sessions
-    engineio = sum(packets(session.engineio_counts) for session in listed)
-    socketio = sum(packets(session.socketio_counts) for session in listed)
-    beats = sum(session.heartbeats.delays.count for session in listed)
-    slowest = max((session.heartbeats.delays.maximum for session in listed), default=0)
+    totals = report.totals
+    slowest = f" (the slowest answered after {duration(totals.slowest_ns)})" if totals.heartbeats else ""
     seen = [
         counted(report.connections, "connection"),
-        counted(engineio, "Engine.IO packet"),
-        counted(socketio, "Socket.IO packet"),
-        counted(beats, "heartbeat") + (f" (the slowest answered after {duration(slowest)})" if beats else ""),
+        counted(totals.engineio, "Engine.IO packet"),
+        counted(totals.socketio, "Socket.IO packet"),
+        counted(totals.heartbeats, "heartbeat") + slowest,
     ]
     page.paragraph(f"Looked at {', '.join(seen[:-1])} and {seen[-1]}.")
 

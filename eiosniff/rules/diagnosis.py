@@ -10,8 +10,8 @@ from eiosniff.rules.api import Rule
 def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnosis]:
     """Rank findings, and put what another one explains under it.
 
-    A finding explains another by name (`Rule.explains`), if both concern one session, one client at one server, or, for
-    a rule about the server, one server. What is explained by a consequence belongs to the root cause of that.
+    A finding explains another by name (`Rule.explains`), if both concern one client at one server or, for a rule about
+    the server, one server. What is explained by a consequence belongs to the root cause of that.
     """
     known = {rule.name: rule for rule in rules}
     ranked = sorted(findings, key=_rank)

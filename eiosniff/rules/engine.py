@@ -3,18 +3,29 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import heappush, heappushpop
+from operator import attrgetter, itemgetter
 
 from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import CaptureSummary, Client, Server, Session
+from eiosniff.model.session import MAX_SESSIONS, CaptureSummary, Client, Retired, Server, Session
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
 
 # Evidence of a fault that repeats: the first occurrences and the last one show it; the count says the rest.
 OCCURRENCES_SHOWN = 5
+# Of one capture; hits beyond are merged by rule, whoever they are about.
+MAX_FINDINGS = 10_000
+# Pairs of a client and a server that a finding names; others are only counted.
+MAX_PLACES = 10_000
 
 # (rule name, client, server, values of the hit) -> what to do, the most likely first.
 FixSource = Callable[[str, Client | None, Server | None, dict[str, object]], list[str]]
+
+_Peers = tuple[Client | None, Server | None]
+_Key = tuple[str, ...]
+_Place = tuple[str, str]
+_Last = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -31,104 +42,229 @@ class Ledgers:
         """The servers by their endpoints: each hit about a client asks for one."""
         return {server.endpoint: server for server in self.servers}
 
-    def of(self, subject: type) -> Iterable[object]:
-        """The ledgers of one type."""
-        if subject is CaptureSummary:
-            return (self.summary,)
-        ledgers: dict[type, Iterable[object]] = {
-            Session: self.sessions,
-            Client: self.clients,
-            Server: self.servers,
-        }
-        return ledgers[subject]
 
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Merged:
-    """Hits of one rule that have the same identity."""
+    """Hits of one rule that have the same identity.
+
+    They may come in any order; `order` is the place of a hit among all, and `hit` is the first in that order. `proof`
+    is the evidence of the first few and of the last. `places` are the clients and servers, with the order and the
+    instant of the last hit at each.
+    """
 
     rule: Rule
     hit: Hit
-    client: Client | None
-    server: Server | None
+    order: int
+    peers: _Peers
     occurrences: int = 0
     certainty: Certainty = Certainty.POSSIBLE
+    certainty_order: int | None = None
     doubt: str = ""
     severity: Severity = Severity.INFO
     period: Sketch = field(default_factory=Sketch)
-    last_ns: dict[object, int] = field(default_factory=dict)
-    proof: list[tuple[Evidence, ...]] = field(default_factory=list)
-    last_proof: tuple[Evidence, ...] = ()
-    sessions: dict[Session, None] = field(default_factory=dict)
-    clients: dict[str, None] = field(default_factory=dict)
-    servers: dict[str, None] = field(default_factory=dict)
-    subjects: set[object] = field(default_factory=set)
+    proof: list[tuple[int, tuple[Evidence, ...]]] = field(default_factory=list)
+    places: dict[_Place, _Last | None] = field(default_factory=dict)
+    has_more_places: bool = False
+    sessions: list[Session] = field(default_factory=list)
+
+    def add(self, hit: Hit, order: int, peers: _Peers, ledger: object) -> None:
+        """One more hit."""
+        certainty, doubt = _certainty(self.rule, hit, ledger)
+        self._lead(hit, order, peers)
+        self._judge(certainty, order, doubt, max(self.severity, hit.severity or self.rule.severity))
+        self.occurrences += hit.occurrences
+        if hit.period_ns is not None:
+            self.period.add(hit.period_ns)
+        place = _place(hit, peers)
+        last = self.places.get(place)
+        if hit.evidence:
+            self._prove([(order, hit.evidence)])
+            begun_ns = hit.evidence[0].ts_ns
+            if last is not None and order >= last[0]:
+                self.period.add(begun_ns - last[1])
+            last = _later(last, (order, begun_ns))
+        self._locate(place, last)
+
+    def merge(self, other: "_Merged") -> None:
+        """All hits of another one."""
+        self._lead(other.hit, other.order, other.peers)
+        self._judge(other.certainty, other.certainty_order or 0, other.doubt, other.severity)
+        self.occurrences += other.occurrences
+        self.period.merge(other.period)
+        self._prove(other.proof)
+        for place, last in other.places.items():
+            self._locate(place, _later(self.places.get(place), last))
+
+    def _lead(self, hit: Hit, order: int, peers: _Peers) -> None:
+        if order < self.order:
+            self.hit, self.order, self.peers = hit, order, peers
+
+    def _judge(self, certainty: Certainty, order: int, doubt: str, severity: Severity) -> None:
+        known = self.certainty_order
+        if known is None or (certainty.rank, order) < (self.certainty.rank, known):
+            self.certainty, self.certainty_order, self.doubt = certainty, order, doubt
+        self.severity = max(self.severity, severity)
+
+    def _prove(self, proof: list[tuple[int, tuple[Evidence, ...]]]) -> None:
+        self.proof.extend(proof)
+        self.proof.sort(key=itemgetter(0))
+        del self.proof[OCCURRENCES_SHOWN:-1]
+
+    def _locate(self, place: _Place, last: _Last | None) -> None:
+        if place in self.places or len(self.places) < MAX_PLACES:
+            self.places[place] = last
+        else:
+            self.has_more_places = True
+
+
+# How bad, when last seen, the index (no two have the same), the session, and the rules and kinds of its hits.
+_Faulty = tuple[int, int, int, Session, tuple[tuple[Rule, str], ...]]
+
+
+class Judge:
+    """Runs rules over the ledgers of one capture.
+
+    Ledgers that are let go while the capture is read are given to `take`, the others to `findings` at the end. What is
+    found is the same as if all had been kept; only the sessions that a finding lists are those in memory. Of those let
+    go the faulty ones are kept, the worst and then the last seen, up to `keep`.
+
+    A rule that raises becomes a finding of its own (INT001); the rest goes on.
+    """
+
+    def __init__(self, rules: Iterable[Rule], fixes: FixSource, capture: str, keep: int = MAX_SESSIONS) -> None:
+        self._rules = list(rules)
+        self._fixes = fixes
+        self._capture = capture
+        self._keep = keep
+        self._faulty: list[_Faulty] = []  # a heap
+        self._merged: dict[_Key, _Merged] = {}
+        # Hits in sessions whose client is still followed: which library it is, and so whose hits they join, is open.
+        self._unsettled: dict[Client, dict[_Key, _Merged]] = {}
+        self._crashes: dict[Rule, Finding] = {}
+        self._taken = 0
+
+    @property
+    def faulty(self) -> list[Session]:
+        """The faulty sessions that were let go, as far as they are kept, in the order of their opening."""
+        return sorted((session for _, _, _, session, _ in self._faulty), key=attrgetter("index"))
+
+    def take(self, retired: Retired) -> None:
+        """Judge a ledger that was let go. A client comes after its sessions, and its identity is known."""
+        ledger, server = retired
+        if isinstance(ledger, Session):
+            merged = self._unsettled.setdefault(ledger.client, {})
+            self._keep_if_faulty(ledger, self._run(ledger, ledger.index, merged, (ledger.client, server)))
+            if not merged:
+                del self._unsettled[ledger.client]
+        elif isinstance(ledger, Client):
+            self._settle(ledger)
+            self._run(ledger, self._next(), self._merged, (ledger, server))
+        else:
+            self._run(ledger, self._next(), self._merged, (None, server))
+
+    def findings(self, rest: Ledgers) -> list[Finding]:
+        """Judge the ledgers that are left; returns what was found in all of them."""
+        for client in list(self._unsettled):
+            self._settle(client)
+        for _, _, _, session, hits in sorted(self._faulty, key=itemgetter(2)):
+            for rule, kind in hits:
+                key = _key(self._merged, rule, kind, _place(None, (session.client, None)), session.client)
+                self._merged[key].sessions.append(session)
+        for session in rest.sessions:
+            for entry in self._run(session, session.index, self._merged, (session.client, session.server)):
+                entry.sessions.append(session)
+        for client in rest.clients:
+            self._run(client, self._next(), self._merged, (client, rest.server_at.get(client.server)))
+        for server in rest.servers:
+            self._run(server, self._next(), self._merged, (None, server))
+        self._run(rest.summary, self._next(), self._merged, rest)
+        return self._all_findings()
+
+    def _run(self, ledger: object, order: int, merged: dict[_Key, _Merged], peers: _Peers | Ledgers) -> list[_Merged]:
+        """Run the rules for a ledger; returns the entries that their hits were merged into, each once."""
+        entries: dict[_Merged, None] = {}
+        for rule in self._rules:
+            if rule.subject is not type(ledger):
+                continue
+            try:
+                for hit in rule.check(ledger):
+                    about = _named_peers(hit, peers) if isinstance(peers, Ledgers) else peers
+                    key = _key(merged, rule, hit.kind, _place(hit, about), about[0])
+                    entry = merged.get(key)
+                    if entry is None:
+                        entry = merged[key] = _Merged(rule, hit, order, about)
+                    entry.add(hit, order, about, ledger)
+                    entries[entry] = None
+            except Exception as bug:  # a broken rule must not cost the user the others: reported as INT001, exit code 3
+                self._crashed(rule, bug)
+        return list(entries)
+
+    def _next(self) -> int:
+        self._taken += 1
+        return self._taken
+
+    def _keep_if_faulty(self, session: Session, entries: list[_Merged]) -> None:
+        severity = max((entry.severity for entry in entries), default=Severity.INFO)
+        if severity is Severity.INFO:
+            return
+        hits = tuple((entry.rule, entry.hit.kind) for entry in entries)
+        faulty = severity, session.last.ts_ns, session.index, session, hits
+        if len(self._faulty) < self._keep:
+            heappush(self._faulty, faulty)
+        else:
+            heappushpop(self._faulty, faulty)
+
+    def _settle(self, client: Client) -> None:
+        """The library of a client is known now, if it ever will be."""
+        for entry in self._unsettled.pop(client, {}).values():
+            key = _key(self._merged, entry.rule, entry.hit.kind, next(iter(entry.places)), client)
+            if key in self._merged:
+                self._merged[key].merge(entry)
+            else:
+                self._merged[key] = entry
+
+    def _all_findings(self) -> list[Finding]:
+        rank = {rule: place for place, rule in enumerate(self._rules)}
+        findings = []
+        for entry in sorted(self._merged.values(), key=lambda entry: rank[entry.rule]):
+            try:
+                findings.append(_finding(entry, self._capture, self._fixes))
+            except Exception as bug:  # a message that cannot be filled in: as above
+                self._crashed(entry.rule, bug)
+        crashes = sorted(self._crashes.items(), key=lambda crash: rank[crash[0]])
+        return [*(finding for _, finding in crashes), *findings]
+
+    def _crashed(self, rule: Rule, bug: Exception) -> None:
+        self._crashes.setdefault(rule, _crash(rule, bug, self._capture))
 
 
 def judge(rules: Iterable[Rule], ledgers: Ledgers, fixes: FixSource) -> list[Finding]:
-    """Run rules over all ledgers. A rule that raises becomes a finding of its own (INT001); the rest goes on."""
-    merged: dict[object, _Merged] = {}
-    crashes: dict[str, Finding] = {}
-    for rule in rules:
-        for ledger in ledgers.of(rule.subject):
-            try:
-                for hit in rule.check(ledger):
-                    _merge(merged, rule, hit, ledger, ledgers)
-            except Exception as bug:  # a broken rule must not cost the user the others: reported as INT001, exit code 3
-                crashes.setdefault(rule.code, _crash(rule, bug, ledgers.summary.file))
-    findings = []
-    for entry in merged.values():
-        try:
-            findings.append(_finding(entry, ledgers.summary.file, fixes))
-        except Exception as bug:  # a message that cannot be filled in: as above
-            crashes.setdefault(entry.rule.code, _crash(entry.rule, bug, ledgers.summary.file))
-    return [*crashes.values(), *findings]
+    """Run rules over the ledgers of a capture of which none was let go."""
+    return Judge(rules, fixes, ledgers.summary.file).findings(ledgers)
 
 
-def _merge(merged: dict[object, _Merged], rule: Rule, hit: Hit, ledger: object, ledgers: Ledgers) -> None:
-    client, server = _peers(hit, ledger, ledgers)
-    library = client.identity.library if client and client.identity else None
-    address = hit.client or (client.address if client else "")
-    endpoint = str(hit.server or (server.endpoint if server else client.server if client else ""))
-    key = (rule.code, hit.kind, endpoint, library or address)
-    entry = merged.get(key)
-    if entry is None:
-        entry = merged[key] = _Merged(rule, hit, client, server)
-    certainty, doubt = _certainty(rule, hit, ledger)
-    if certainty.rank < entry.certainty.rank or not entry.occurrences:
-        entry.certainty, entry.doubt = certainty, doubt
-    entry.severity = max(entry.severity, hit.severity or rule.severity)
-    entry.occurrences += hit.occurrences
-    if hit.period_ns is not None:
-        entry.period.add(hit.period_ns)
-    if hit.evidence:
-        first_ns = hit.evidence[0].ts_ns
-        if address in entry.last_ns:
-            entry.period.add(first_ns - entry.last_ns[address])
-        entry.last_ns[address] = first_ns
-        if len(entry.proof) < OCCURRENCES_SHOWN:
-            entry.proof.append(hit.evidence)
-        else:
-            entry.last_proof = hit.evidence
-    if isinstance(ledger, Session):
-        entry.sessions[ledger] = None
-        entry.subjects.add(("session", ledger.index))
-    if address:
-        entry.clients[address] = None
-        entry.subjects.add(("client", address, endpoint))
-    if endpoint:
-        entry.servers[endpoint] = None
-        entry.subjects.add(("server", endpoint))
+def _key(merged: dict[_Key, _Merged], rule: Rule, kind: str, place: _Place, client: Client | None) -> _Key:
+    """What makes two hits one finding."""
+    address, endpoint = place
+    library = client.identity.library if client and client.identity else ""
+    key = (rule.code, kind, endpoint, library or address)
+    return key if key in merged or len(merged) < MAX_FINDINGS else (rule.code,)
 
 
-def _peers(hit: Hit, ledger: object, ledgers: Ledgers) -> tuple[Client | None, Server | None]:
-    """The client and the server that a hit is about."""
-    if isinstance(ledger, Session):
-        return ledger.client, ledger.server
-    if isinstance(ledger, Client):
-        return ledger, ledgers.server_at.get(ledger.server)
-    if isinstance(ledger, Server):
-        return None, ledger
+def _place(hit: Hit | None, peers: _Peers) -> _Place:
+    """The client and the server that a hit is about, as texts; empty where it is about none."""
+    client, server = peers
+    named_client, named_server = (hit.client, hit.server) if hit is not None else (None, None)
+    address = named_client or (client.address if client else "")
+    return address, str(named_server or (server.endpoint if server else client.server if client else ""))
+
+
+def _later(one: _Last | None, other: _Last | None) -> _Last | None:
+    return other if one is None or (other is not None and other[0] >= one[0]) else one
+
+
+def _named_peers(hit: Hit, ledgers: Ledgers) -> _Peers:
+    """The client and the server that a hit on the capture names."""
     client = next(
         (known for known in ledgers.clients if known.address == hit.client and known.server == hit.server), None
     )
@@ -151,12 +287,15 @@ def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
 
 def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:
     rule, hit = entry.rule, entry.hit
+    client, server = entry.peers
+    addresses = list(dict.fromkeys(address for address, _ in entry.places if address))
+    endpoints = list(dict.fromkeys(endpoint for _, endpoint in entry.places if endpoint))
     values = {
         **hit.values,
-        "client": _client_phrase(entry),
-        "server": _server_phrase(entry),
+        "client": _client_phrase(addresses, entry.has_more_places, client),
+        "server": _server_phrase(endpoints, server),
     }
-    proof = [item for occurrence in (*entry.proof, entry.last_proof) for item in occurrence]
+    proof = [item for _, occurrence in entry.proof for item in occurrence]
     return Finding(
         rule=rule.code,
         name=rule.name,
@@ -165,14 +304,14 @@ def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:
         title=rule.title.format(**values),
         summary=rule.message.format(**values),
         why=rule.why.format(**values),
-        fix=[*fixes(rule.name, entry.client, entry.server, hit.values)] or [text.format(**values) for text in rule.fix],
+        fix=[*fixes(rule.name, client, server, hit.values)] or [text.format(**values) for text in rule.fix],
         occurrences=entry.occurrences,
         period_ns=entry.period.median if entry.period.count else None,
         evidence=list(_distinct(proof)),
-        sessions=list(entry.sessions),
-        clients=list(entry.clients),
-        servers=list(entry.servers),
-        subjects=frozenset(entry.subjects),
+        sessions=sorted(entry.sessions, key=attrgetter("index")),
+        clients=addresses,
+        servers=endpoints,
+        subjects=frozenset(_subjects(entry.places)),
         capture=capture,
         first_packet=min((item.packet for item in proof), default=0),
         doubt=entry.doubt,
@@ -180,24 +319,32 @@ def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:
     )
 
 
+def _subjects(places: Iterable[_Place]) -> Iterator[object]:
+    """Not the sessions: findings that concern the same one concern the same client."""
+    for address, endpoint in places:
+        if address:
+            yield "client", address, endpoint
+        if endpoint:
+            yield "server", endpoint
+
+
 def _distinct(proof: Iterable[Evidence]) -> Iterator[Evidence]:
     """Evidence in order of packets, each packet and text once."""
     yield from sorted(dict.fromkeys(proof), key=lambda item: item.packet)
 
 
-def _client_phrase(entry: _Merged) -> str:
-    addresses = list(entry.clients)
-    identity = entry.client.identity if entry.client else None
+def _client_phrase(addresses: list[str], and_more: bool, client: Client | None) -> str:
+    identity = client.identity if client else None
     library = f" ({identity})" if identity else ""
     if len(addresses) > 1:
-        return f"{len(addresses)} clients{library}"
+        return f"{'more than ' if and_more else ''}{len(addresses)} clients{library}"
     return f"{addresses[0]}{library}" if addresses else "the client"
 
 
-def _server_phrase(entry: _Merged) -> str:
-    identity = entry.server.identity if entry.server else None
+def _server_phrase(endpoints: list[str], server: Server | None) -> str:
+    identity = server.identity if server else None
     library = f" ({identity})" if identity else ""
-    return f"{next(iter(entry.servers), 'the server')}{library}"
+    return f"{next(iter(endpoints), 'the server')}{library}"
 
 
 def _crash(rule: Rule, bug: Exception, capture: str) -> Finding:

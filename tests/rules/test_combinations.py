@@ -26,7 +26,11 @@ def once(*parts: str) -> list[str]:
 
 
 def times(count: int, *parts: str) -> list[str]:
-    return played(repeated("\n".join(parts), range(count))).names()
+    """What is found, whether sessions are kept to the end or let go as soon as they are over."""
+    script = repeated("\n".join(parts), range(count))
+    names = played(script).names()
+    assert played(script, most=1).names() == names
+    return names
 
 
 LOOPS = [

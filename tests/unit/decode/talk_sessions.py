@@ -27,11 +27,11 @@ from eiosniff.decode.sessions import Sessions
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import Beat, CaptureSummary, Connection, Session
+from eiosniff.model.session import MAX_SESSIONS, Beat, CaptureSummary, Connection, Retired, Session
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
 from eiosniff.rules.diagnosis import diagnose
-from eiosniff.rules.engine import Ledgers, judge
+from eiosniff.rules.engine import Judge, Ledgers
 from eiosniff.rules.registry import all_rules
 
 CLIENT = "10.0.0.7"
@@ -59,21 +59,24 @@ class Wire:
 class Talk:
     """Plays scripts; afterwards the ledgers are in `sessions`, and what the rules make of them in `diagnoses()`.
 
-    With `late`, all is decoded before the session layer sees anything, as in one large batch.
+    With `late`, all is decoded before the session layer sees anything, as in one large batch. Ledgers beyond `most` are
+    let go when they are over: into `retired`.
     """
 
     late: bool = False
     path: str | None = None
+    most: int = MAX_SESSIONS
     number: int = 0
     now: int = 1_700_000_000 * SECOND
     wires: dict[str, Wire] = field(default_factory=dict)
     heard: list[DecodedPacket] = field(default_factory=list)
     watched: list[Beat] = field(default_factory=list)
+    retired: list[Retired] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._events = Events()
         self._closed = False
-        self.sessions = Sessions(self._watch, self.heard.append, self.path)
+        self.sessions = Sessions(self._watch, self.heard.append, self.path, self.most, self.retired.append)
 
     # ------------------------------------------------------------------ what a test says
 
@@ -144,7 +147,10 @@ class Talk:
             self.close()
         summary = CaptureSummary("talk.pcap", engineio_connections=len(self.wires))
         clients, servers = list(self.sessions.clients.values()), list(self.sessions.servers.values())
-        return judge(all_rules(), Ledgers(summary, self.sessions.sessions, clients, servers), no_advice)
+        judge = Judge(all_rules(), no_advice, summary.file)
+        for retired in self.retired:
+            judge.take(retired)
+        return judge.findings(Ledgers(summary, self.sessions.sessions, clients, servers))
 
     def diagnoses(self) -> list[Diagnosis]:
         """The report."""
@@ -263,9 +269,9 @@ def no_advice(*_: object) -> list[str]:
     return []
 
 
-def played(*scripts: str, late: bool = False) -> Talk:
+def played(*scripts: str, late: bool = False, most: int = MAX_SESSIONS) -> Talk:
     """The capture of a script."""
-    talk = Talk(late=late)
+    talk = Talk(late=late, most=most)
     for script in scripts:
         talk.play(script)
     return talk.close()

@@ -13,7 +13,7 @@ from eiosniff.decode.stack import Stack
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import CaptureSummary, ConnectFailure, NamespaceState, Outcome
+from eiosniff.model.session import CaptureSummary, ConnectFailure, NamespaceState, Outcome, Session
 from eiosniff.model.tcp import EndKind
 from tests.streams import CLIENT, SERVER, Sent, ledgers, packets, raw_packets, record_events
 
@@ -118,6 +118,32 @@ def test_heartbeat_behind_a_hole_of_the_capture() -> None:
     assert stack.summary.gap_bytes == 50
     assert [place.number for place in stack.summary.gaps] == [13]
     assert stack.summary.gaps.first[0].ts_ns == 201_000_000
+
+
+@pytest.mark.parametrize(("late", "acked"), [(False, 10), (True, None)])
+def test_an_acknowledgement_after_a_session_was_let_go_does_not_count(late: bool, acked: int | None) -> None:
+    """It may be in the same batch or in a later one."""
+    silent, other = Link().websocket(), Link(client=CLIENT + 1).websocket()
+    silent.send(S, frame(S, b"2"))
+    silent.send(S, flags="FA")
+    silent.send(C)
+    for each in other.sent:
+        each.at_ms = 100_000
+    silent.sent[-1].at_ms = 200_000 if late else 50_000
+    sent = [*silent.sent, *other.sent] if not late else [*silent.sent[:-1], *other.sent, silent.sent[-1]]
+    for at, each in enumerate(sent):
+        each.at_ms = each.at_ms or at
+    for size in (1, 3, len(sent)):
+        stack = Stack(CaptureSummary("made"), most=1)
+        acknowledged: list[int | None] = []
+        for at in range(0, len(sent), size):
+            stack.feed(packets(sent[at : at + size], at + 1))
+            for retired in stack.retired():
+                assert isinstance(retired.ledger, Session)
+                ping = retired.ledger.heartbeats.pending
+                assert ping is not None
+                acknowledged.append(ping.ping_acked and ping.ping_acked.number)
+        assert acknowledged == [acked]
 
 
 def test_listener_hears_every_packet_in_order() -> None:

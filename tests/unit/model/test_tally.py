@@ -63,3 +63,14 @@ def test_a_tally_keeps_the_first_few_and_the_last(count: int, kept: list[int]) -
     assert tally.last == (kept[-1] if kept else None)
     assert tally.pauses.count == max(0, count - 1)
     assert tally.pauses.median == (1000 if count > 1 else 0)
+
+
+@given(*[st.lists(st.integers(0, 10**6), max_size=size) for size in (300, 600)])
+def test_merged_sketches_are_as_one(some: list[int], more: list[int]) -> None:
+    merged, at_once = _sketch(some), _sketch(some + more)
+    merged.merge(_sketch(more))
+    figures = [
+        (each.count, each.total, each.minimum, each.maximum, *(each.quantile(share) for share in SHARES))
+        for each in (merged, at_once)
+    ]
+    assert figures[0] == figures[1]

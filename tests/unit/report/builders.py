@@ -121,6 +121,8 @@ def report(**changes: object) -> Report:
     )
     for name, value in changes.items():
         setattr(made, name, value)
+    for each in made.sessions:
+        made.totals.add(each)
     return made
 
 

@@ -107,7 +107,7 @@ def test_the_period_is_that_of_each_client() -> None:
     given = ledgers("10.0.0.7", "10.0.0.8", library="node", sessions=4)
     # The sessions of the two alternate, five seconds apart: each comes back after ten.
     for index, session in enumerate(sorted(given.sessions, key=lambda session: session.index % 4)):
-        session.opened = PacketRef(index + 1, 5 * index * SECOND)
+        session.index, session.opened = index + 1, PacketRef(index + 1, 5 * index * SECOND)
     given.sessions.sort(key=lambda session: session.opened)
     assert one(made(at_opening), given).period_ns == 10 * SECOND
 

@@ -1,0 +1,81 @@
+"""The sessions in memory: those that are alive, and the newest of the others."""
+
+from collections import OrderedDict
+
+from eiosniff.decode.peers import Peers, Retire
+from eiosniff.decode.roster import Roster, Standing
+from eiosniff.decode.session_packets import SessionState
+from eiosniff.model.provenance import Endpoint
+from eiosniff.model.session import Retired, Session
+from eiosniff.model.tally import NS_PER_MS, NS_PER_S
+
+# How long a session may be silent before it is over, although nothing ended it: its server's pingInterval and
+# pingTimeout, after which it takes the client for dead (rules then say the same of it as at the end of the capture);
+# the defaults of socket.io 4 where the capture lacks them.
+_DEFAULT_SILENCE_NS = 45 * NS_PER_S
+_LEAST_SILENCE_NS = 10 * NS_PER_S
+_MOST_SILENCE_NS = 120 * NS_PER_S
+# Session ids that are remembered for a while, so that late requests do not look like sessions of their own.
+MAX_RETIRED_SIDS = 10_000
+
+
+class Register:
+    """The sessions of one capture, in the order of their opening: `most` of them, and those that are alive."""
+
+    def __init__(self, most: int, peers: Peers, retire: Retire) -> None:
+        self.states: dict[Session, SessionState] = {}
+        self.by_sid: dict[tuple[Endpoint, str], Session] = {}
+        self.total = 0  # of all that were ever opened
+        self._peers = peers
+        self._retire = retire
+        self._roster = Roster(most, self._standing)
+        self._retired_sids: OrderedDict[tuple[Endpoint, str], None] = OrderedDict()
+
+    def add(self, session: Session, state: SessionState) -> None:
+        """A session begins; old ones may have to make room for it."""
+        self.total += 1
+        self._peers.opened(session)
+        now_ns = session.opened.ts_ns
+        for old in self._roster.admit(session, now_ns):
+            self._let_go(old, now_ns)
+        self.states[session] = state
+        if session.sid:
+            self.by_sid[session.server.endpoint, session.sid] = session
+
+    def is_retired(self, server: Endpoint, sid: str | None) -> bool:
+        """Whether a session id that is not known is one of a session that was let go."""
+        return (server, sid or "") in self._retired_sids
+
+    def _standing(self, session: Session, now_ns: int) -> Standing:
+        state = self.states[session]
+        busy = state.open_websockets > 0 or any(not poll.over for poll in state.polls)
+        if session.closing is not None and not busy:
+            return Standing.OVER
+        if busy and session.closing is None:
+            return Standing.UNDER_WAY
+        # A connection whose other side never ends, or a client that may come back to poll.
+        if now_ns - session.last.ts_ns > _patience_ns(session):
+            return Standing.OVER
+        return Standing.UNDER_WAY if busy else Standing.SILENT
+
+    def _let_go(self, session: Session, now_ns: int) -> None:
+        """From now on nothing is added to the ledger."""
+        del self.states[session]
+        key = session.server.endpoint, session.sid or ""
+        if self.by_sid.get(key) is session:
+            del self.by_sid[key]
+            self._retired_sids[key] = None
+            if len(self._retired_sids) > MAX_RETIRED_SIDS:
+                self._retired_sids.popitem(last=False)
+        closing = session.closing
+        session.observed_until_ns = closing.place.ts_ns if closing else max(session.last.ts_ns, now_ns)
+        self._peers.retired(session)
+        self._retire(Retired(session, session.server))
+
+
+def _patience_ns(session: Session) -> int:
+    handshake = session.handshake
+    if handshake is None or handshake.ping_interval_ms is None or handshake.ping_timeout_ms is None:
+        return _DEFAULT_SILENCE_NS
+    announced = (handshake.ping_interval_ms + handshake.ping_timeout_ms) * NS_PER_MS
+    return min(max(announced, _LEAST_SILENCE_NS), _MOST_SILENCE_NS)
