@@ -27,7 +27,8 @@ from eiosniff.decode.sessions import Sessions
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import MAX_SESSIONS, Beat, CaptureSummary, Connection, Retired, Session
+from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Retired, Session
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
 from eiosniff.rules.diagnosis import diagnose
