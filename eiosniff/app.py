@@ -11,7 +11,8 @@ from eiosniff.decode.stack import Stack
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
-from eiosniff.model.session import MAX_SESSIONS, CaptureProblem, CaptureSummary, Retired, Session
+from eiosniff.model.session import MAX_SESSIONS, Retired, Session
+from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
 from eiosniff.rules.api import Rule
 from eiosniff.rules.diagnosis import diagnose

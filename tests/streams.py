@@ -22,7 +22,7 @@ from eiosniff.errors import CaptureError
 from eiosniff.model.batch import Int64s, LinkType, PacketBatch
 from eiosniff.model.http import Fields, HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import CaptureSummary
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 from tests.records import VALUES, names

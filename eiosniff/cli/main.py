@@ -80,7 +80,7 @@ def main() -> None:
     """Run `eiosniff` with the arguments of the process."""
     # Ledgers live to the end and what decoders drop is freed by reference count; the collector's defaults would walk
     # all ledgers again for each few hundred packets (half of the time on a busy capture).
-    gc.set_threshold(1_000_000, 20, 100)
+    gc.set_threshold(10_000_000, 20, 100)
     # No linear algebra here: numpy's threads for it would only cost memory and the time to start them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

@@ -1,7 +1,6 @@
 """Numbers for IP addresses, so that columns can hold them."""
 
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import Final
 
 import numpy as np
@@ -10,11 +9,6 @@ import numpy.typing as npt
 from eiosniff.model.batch import Int64s
 
 _IPV6_IDS: Final = 1 << 32  # smaller ids are IPv4 addresses
-
-
-@lru_cache(4096)  # asked for twice for each connection, of few hosts
-def _ipv4(value: int) -> str:
-    return str(IPv4Address(value))
 
 
 class AddressTable:
@@ -26,7 +20,9 @@ class AddressTable:
 
     def text(self, id: int) -> str:
         """The address with this id as people write it (RFC 5952 for IPv6)."""
-        return _ipv4(id) if id < _IPV6_IDS else str(IPv6Address(self._ipv6[id - _IPV6_IDS]))
+        if id < _IPV6_IDS:
+            return f"{id >> 24}.{id >> 16 & 255}.{id >> 8 & 255}.{id & 255}"
+        return str(IPv6Address(self._ipv6[id - _IPV6_IDS]))
 
     def intern(self, addresses: npt.NDArray[np.bytes_]) -> Int64s:
         """The ids of IPv6 addresses; new ones are numbered in order of appearance."""

@@ -5,7 +5,9 @@ then handed to the session layer in the order of the captured packet that comple
 """
 
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Final, final
+
+import numpy as np
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
@@ -13,19 +15,57 @@ from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader
-from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Attempt, Connection, Session
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
 
-Record = HttpRequest | HttpResponse | Upgrade | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
+Record = HttpMessage | Upgrade | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
 Reader = WebSocketReader | HttpConnection
 
 
-# A record, and its place in the order of the whole capture: the number of the captured packet that completed it.
-Event = tuple[int, "Conversation", Record]
+@final
+class Events:
+    """The records of a batch, as its connections yielded them one after the other: three lists of one length.
+
+    `orders` holds the place of each in the order of the whole capture: the number of the packet that completed it.
+    """
+
+    __slots__ = ("conversations", "orders", "records")
+
+    def __init__(self) -> None:
+        self.orders: list[int] = []
+        self.conversations: list[Conversation] = []
+        self.records: list[Record] = []
+
+    def __len__(self) -> int:
+        return len(self.orders)
+
+    def add(self, order: int, conversation: "Conversation", record: Record) -> None:
+        """Take the next record."""
+        self.orders.append(order)
+        self.conversations.append(conversation)
+        self.records.append(record)
+
+    def in_order(self) -> list[int]:
+        """Indices of all records, in the order of the capture; those of one packet as they were added."""
+        places: list[int] = np.argsort(np.array(self.orders, np.int64), kind="stable").tolist()
+        return places
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self.orders.clear()
+        self.conversations.clear()
+        self.records.clear()
+
+
+# What most connections have none of: never changed, only replaced.
+_NO_ATTEMPTS: Final[dict[HttpRequest, Attempt]] = {}
+_NO_REQUESTS: Final[dict[HttpRequest, None]] = {}
+_NO_MESSAGES: Final[list[WsMessage]] = []
+_NO_PLACES: Final[list[PacketRef]] = []
 
 
 @final
@@ -52,7 +92,7 @@ class Conversation(StreamReader):
         self,
         flow: Flow,
         ledger: Connection,
-        events: list[Event],
+        events: Events,
         crashed: Callable[["Conversation", Exception], None],
         http: HttpConnection | None = None,
     ) -> None:
@@ -65,17 +105,17 @@ class Conversation(StreamReader):
         self.websocket: list[Reader | None] = [None, None]
         self.upgrade: Upgrade | None = None
         self.deflate: DeflateParameters | None = None
-        self.attempts: dict[HttpRequest, Attempt] = {}
+        self.attempts = _NO_ATTEMPTS
         self.attempt: Attempt | None = None
-        self.unknown: dict[HttpRequest, None] = {}
+        self.unknown = _NO_REQUESTS
         self.session: Session | None = None
         self.polled: Session | None = None
         self.lossy = False
-        self.early: list[WsMessage] = []
+        self.early = _NO_MESSAGES
         self.is_engineio = False
         self.uninteresting = False
         self.forgotten = False
-        self.gaps: list[PacketRef] = []
+        self.gaps = _NO_PLACES
         self.ended = [False, False]  # the sides whose end was handled
         self._first_bytes = [0, 0]  # the captured packet of each side, 0 for none
         # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
@@ -84,14 +124,14 @@ class Conversation(StreamReader):
 
     @classmethod
     def over_http(
-        cls, flow: Flow, ledger: Connection, events: list[Event], crashed: Callable[["Conversation", Exception], None]
+        cls, flow: Flow, ledger: Connection, events: Events, crashed: Callable[["Conversation", Exception], None]
     ) -> "Conversation":
         """A connection that begins with HTTP."""
         return cls(flow, ledger, events, crashed, HttpConnection(may_be_engineio))
 
     @classmethod
     def over_websocket(
-        cls, flow: Flow, ledger: Connection, events: list[Event], crashed: Callable[["Conversation", Exception], None]
+        cls, flow: Flow, ledger: Connection, events: Events, crashed: Callable[["Conversation", Exception], None]
     ) -> "Conversation":
         """A WebSocket connection whose handshake was not captured."""
         self = cls(flow, ledger, events, crashed)
@@ -129,7 +169,7 @@ class Conversation(StreamReader):
         ledger.gap_bytes += gap.length
         if len(ledger.gaps) < MAX_GAPS:
             ledger.gaps.append(order)
-            self.gaps.append(gap.place)
+            self.gaps = [*self.gaps, gap.place]
         self._append(side, order, gap)
         if self.uninteresting:
             return
@@ -167,10 +207,13 @@ class Conversation(StreamReader):
         """Append records that bytes of one side completed; `order` is the packet at hand where it did not bring the
         records' last bytes itself."""
         for record in records:
-            if isinstance(record, (WsMessage, HttpRequest, HttpResponse, WsControl)):
+            # One class at a time: compiled, what two classes have in common is looked up by its name.
+            if isinstance(record, WsMessage):
                 order = max(order, record.order)
             elif isinstance(record, (Anomaly, Desync)):
                 order = max(order, record.place.number)
+            elif isinstance(record, HttpMessage):
+                order = max(order, record.order)
             elif isinstance(record, Upgrade):
                 if self.http is None:
                     self._switch_again(order)
@@ -178,15 +221,17 @@ class Conversation(StreamReader):
                 self._append(side, order, record)
                 self._switch(record, self.http, order)
                 continue
+            elif isinstance(record, WsControl):
+                order = max(order, record.order)
             self._append(side, order, record)
 
     def _append(self, side: Side, order: int, record: Record) -> None:
-        orders = self._order
-        order = max(order, orders[side])
-        orders[side] = order
+        orders, way = self._order, 1 if side is SERVER else 0
+        order = max(order, orders[way])
+        orders[way] = order
         if not self.sides_are_apart:
-            orders[1 - side] = order
-        self.events.append((order, self, record))
+            orders[1 - way] = order
+        self.events.add(order, self, record)
 
     def _switch(self, upgrade: Upgrade, http: HttpConnection, order: int) -> None:
         """From HTTP to WebSocket: each direction goes on with the bytes that it has left."""
@@ -244,6 +289,18 @@ class Conversation(StreamReader):
         return reader
 
     # ------------------------------------------------------------------ what the session layer may ask and tell
+
+    def ask(self, request: HttpRequest, attempt: Attempt) -> None:
+        """A handshake request is under way."""
+        if not self.attempts:
+            self.attempts = {}
+        self.attempts[request] = attempt
+
+    def ask_unknown(self, request: HttpRequest) -> None:
+        """A request with a sid that is not known is under way."""
+        if not self.unknown:
+            self.unknown = {}
+        self.unknown[request] = None
 
     @property
     def over(self) -> bool:

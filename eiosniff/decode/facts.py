@@ -1,12 +1,11 @@
 """Facts of HTTP requests and responses that the session ledgers keep: what was asked for, and who seems to speak."""
 
-from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus
 
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.engineio import EioPacket, EioType, Transport
-from eiosniff.model.http import HttpRequest, HttpResponse, Query
+from eiosniff.model.http import HttpRequest, HttpResponse, Query, text_of
 from eiosniff.model.session import RequestFacts, Server
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
@@ -91,7 +90,7 @@ def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int
         host=_text(request.header(b"host")),
         subprotocol=_optional(request.header(b"sec-websocket-protocol")),
         extensions=_optional(request.header(b"sec-websocket-extensions")),
-        header_names=_names(tuple(name for name, _ in request.headers()[:40])),
+        header_names=request.fields.names(),
     )
 
 
@@ -119,13 +118,8 @@ _SERVER_HEADERS: Final = (
 )
 
 
-@lru_cache(256)  # a library sends the same fields each time
-def _names(names: tuple[bytes, ...]) -> tuple[str, ...]:
-    return tuple(_text(name) for name in names)
-
-
 def _text(value: bytes | None) -> str:
-    return value[:_TEXT_LIMIT].decode("utf-8", "backslashreplace") if value else ""
+    return text_of(value) if value else ""
 
 
 def _optional(value: bytes | None) -> str | None:

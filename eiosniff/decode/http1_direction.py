@@ -12,12 +12,10 @@ from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted, undo_codings
 from eiosniff.decode.http1_events import Events
 from eiosniff.decode.http1_head import Head, NoHead, departures, head_at
-from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.http import HttpMessage
 from eiosniff.model.provenance import NO_PACKET, PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
-
-Message = HttpRequest | HttpResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Direction:
         self._limits = limits
         self._events = events
         # Of the message that is being read: the record, and the packets that carried it, up to an offset.
-        self._message: Message | None = None
+        self._message: HttpMessage | None = None
         self._packets: dict[int, None] | None = None
         self._noted = 0
         self._last = NO_PACKET, 0  # the packet of the last of these bytes, and the one that delivered it
@@ -101,7 +99,7 @@ class Direction:
             return [offset, *self.buffer.boundaries(offset)]
         return [*self.buffer.boundaries(offset - 1)]  # lost: a message begins here only if a packet does
 
-    def begin(self, message: Message, head: Head, body: Body | None) -> None:
+    def begin(self, message: HttpMessage, head: Head, body: Body | None) -> None:
         """Read a message whose head was found, up to its end if it has no body."""
         if not head.regular:
             for kind, expected, found in departures(self.buffer.data, head, self.side):
@@ -163,7 +161,7 @@ class Direction:
         self._message = self.body = None
         self._events.append(message)
 
-    def _fill_body(self, message: Message, body: Body) -> None:
+    def _fill_body(self, message: HttpMessage, body: Body) -> None:
         """Give the message its content, with the codings undone as far as that goes."""
         message.body = body.content()
         if not body.codings:

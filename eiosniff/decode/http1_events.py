@@ -4,7 +4,7 @@ from typing import TypeAlias, final
 
 from mypy_extensions import mypyc_attr
 
-from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
 from eiosniff.model.trouble import Anomaly, Desync
 
 
@@ -24,6 +24,6 @@ class Upgrade:
         self.response = response
 
 
-HttpEvent: TypeAlias = HttpRequest | HttpResponse | Anomaly | Desync | Upgrade
+HttpEvent: TypeAlias = HttpMessage | Anomaly | Desync | Upgrade
 # In order; each part of the reader appends what it finds.
 Events: TypeAlias = list[HttpEvent]

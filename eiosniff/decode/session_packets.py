@@ -1,6 +1,5 @@
 """The packets of one session, in order over all its connections, into its ledger."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -55,7 +54,8 @@ class SessionState:
     joiners: tuple[AttachmentJoiner, AttachmentJoiner] = field(
         default_factory=lambda: (AttachmentJoiner(CLIENT), AttachmentJoiner(SERVER))
     )
-    waiting_acks: OrderedDict[tuple[Side, str, int], tuple[int, str]] = field(default_factory=OrderedDict)
+    # Since when, and the event; by whether the server asks, namespace and id; in the order in which they were asked.
+    waiting_acks: dict[tuple[bool, str, int], tuple[int, str]] = field(default_factory=dict)
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
     goodbye: list[PacketRef | None] = field(default_factory=lambda: [None, None])
     open_websockets: int = 0
@@ -75,16 +75,17 @@ class SessionState:
         session = self.session
         stream = conversation.ledger.stream
         side = packet.side
+        way = 1 if side is SERVER else 0
         session.last = packet.place
-        session.last_from[side] = packet.place
+        session.last_from[way] = packet.place
         kind = packet.type
         if kind < 0:
             self._not_engineio(packet)
             if self.listener:
                 self._tell(self.listener, packet, stream, None, "not an Engine.IO packet")
             return
-        self.spoke_engineio[side] = True
-        counts = session.engineio_counts[side]
+        self.spoke_engineio[way] = True
+        counts = session.engineio_counts[way]
         label = _TYPE_LABELS[kind]
         counts[label] = counts.get(label, 0) + 1
         if kind == MESSAGE:
@@ -153,7 +154,7 @@ class SessionState:
 
     def _message(self, packet: EioPacket, stream: int) -> None:
         side, listener = packet.side, self.listener
-        joiner = self.joiners[side]
+        joiner = self.joiners[1 if side is SERVER else 0]
         if packet.binary:
             self._joined(packet, stream, joiner.feed(packet))
             return
@@ -190,9 +191,8 @@ class SessionState:
                 self._tell(listener, header or packet, stream, complete, "")
 
     def _socketio(self, packet: SioPacket) -> None:
-        session, side = self.session, packet.side
         label = _SIO_LABELS[packet.type]
-        counts = session.socketio_counts[side]
+        counts = self.session.socketio_counts[1 if packet.side is SERVER else 0]
         counts[label] = counts.get(label, 0) + 1
         kind = packet.type
         if kind in (_EVENT, _BINARY_EVENT):
@@ -219,14 +219,14 @@ class SessionState:
         if packet.id is not None:
             waiting = self.waiting_acks
             event = (packet.event or "")[:MAX_NAME]
-            waiting[packet.side, packet.namespace[:MAX_NAME], packet.id] = (packet.place.ts_ns, event)
+            waiting[packet.side is SERVER, packet.namespace[:MAX_NAME], packet.id] = (packet.place.ts_ns, event)
             if len(waiting) > MAX_PENDING_ACKS:
-                waiting.popitem(last=False)
+                del waiting[next(iter(waiting))]
 
     def _ack(self, packet: SioPacket) -> None:
         if packet.id is None:
             return
-        asked = self.waiting_acks.pop((packet.side.other, packet.namespace[:MAX_NAME], packet.id), None)
+        asked = self.waiting_acks.pop((packet.side is not SERVER, packet.namespace[:MAX_NAME], packet.id), None)
         if asked is None:
             return
         since, event = asked

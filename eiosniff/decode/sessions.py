@@ -21,7 +21,7 @@ from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.register import Register
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport, note_use
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioType, OpenPacket, ServerError, Transport
-from eiosniff.model.http import HttpRequest, HttpResponse, Query
+from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse, Query
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import (
     MAX_GAPS,
@@ -125,7 +125,7 @@ class Sessions:
             if self._register.is_retired(conversation.ledger.server, sid):
                 return  # too late to change anything
             # Not captured from its beginning; the answer will tell whether the server knows it.
-            conversation.unknown[request] = None
+            conversation.ask_unknown(request)
             if len(conversation.unknown) > _REQUESTS_UNDER_WAY:
                 del conversation.unknown[next(iter(conversation.unknown))]
             return
@@ -155,8 +155,8 @@ class Sessions:
     def _begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
         attempt = Attempt(facts)
+        conversation.ask(request, attempt)
         under_way = conversation.attempts
-        under_way[request] = attempt
         if len(under_way) > _REQUESTS_UNDER_WAY:
             self._peers.settle(conversation.ledger, under_way.pop(next(iter(under_way))), Outcome.UNANSWERED)
         client = self._peers.client(conversation.ledger, facts.user_agent)
@@ -258,7 +258,7 @@ class Sessions:
             session.server.marks.setdefault("error-style", error.style)
 
     def _payload(
-        self, conversation: Conversation, session: Session, body: bytes, message: HttpRequest | HttpResponse, side: Side
+        self, conversation: Conversation, session: Session, body: bytes, message: HttpMessage, side: Side
     ) -> None:
         hint = self._states[session].revision(side)
         payload = decode_payload(body, message.header(b"content-type"), hint, side, message.last, message.packets)
@@ -307,14 +307,12 @@ class Sessions:
         if not message.readable:
             self._note_gap(session, message.last)
             return
-        side = message.side
         state = self._states.get(session)
         if state is None:
             return  # it was let go: this is what its peer had in flight
-        packet = decode_message(
-            message.payload, message.opcode == BINARY, state.revision(side), side,
-            WEBSOCKET, message.last, message.packets,
-        )  # fmt: skip
+        side, payload, binary = message.side, message.payload, message.opcode == BINARY
+        revision = state.revision(side) if binary or payload.startswith(b"b") else 4  # else it makes no difference
+        packet = decode_message(payload, binary, revision, side, WEBSOCKET, message.last, message.packets)
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
             uses[-1].last = message.last
@@ -341,7 +339,7 @@ class Sessions:
         if message.side is CLIENT:
             attempt.client_said = attempt.client_said or message.payload[:_BODY_KEPT] or b"?"
             if len(conversation.early) < _EARLY_MESSAGES:
-                conversation.early.append(message)
+                conversation.early = [*conversation.early, message]
         elif conversation.lossy or not message.readable:  # the open packet may be among what is missing
             return self._open_websocket(conversation, attempt, None, message)
         elif attempt.outcome is Outcome.PENDING:
@@ -356,7 +354,7 @@ class Sessions:
         session = self._open(conversation, attempt, opening, WEBSOCKET, message.last)
         for early in conversation.early:
             self._ws_message(conversation, early)
-        conversation.early.clear()
+        conversation.early = []
         return session
 
     def _unannounced_attempt(self, conversation: Conversation) -> Attempt:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -62,17 +62,18 @@ _JSON: Final = (
     "an array that begins with a string or a number",
     "an array",
 )
-_CHECKS: Final[tuple[Callable[[bytes], object] | None, ...]] = tuple(
+_CHECKS: Final[tuple[Callable[[bytes], Any] | None, ...]] = tuple(
     shape and msgspec.json.Decoder(shape).decode
     for shape in (ObjectShape, None, EventShape, ArrayShape, str | ObjectShape, EventShape, ArrayShape)
 )
 _EVENTS: Final = frozenset({SioType.EVENT, SioType.BINARY_EVENT})
 # The documents want a payload for these; socket.io-parser lets it be absent, and its users then fail.
 _NEEDS_JSON: Final = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
-_BINARY_EVENT: Final = int(SioType.BINARY_EVENT)  # members of an enumeration are slow to compare
+_EVENT: Final = 2  # members of an enumeration are slow to compare
+_BINARY_EVENT: Final = 5
 # A blank is a digit to JavaScript, where Number(" ") == " " holds: `42/chat, ["a"]` has the ack id 0.
-_ID: Final = re.compile(rb"[0-9 \t\r\n]+")
-_ID_CHARACTERS: Final = frozenset(b"0123456789 \t\r\n")
+_ID_CHARACTERS: Final = b"0123456789 \t\r\n"
+_SLASH: Final = ord("/")
 _PLAUSIBLE: Final = re.compile(rb'[0-6](?:\d+-)?(?:/[^,]*(?:,|\Z))?[\d\s]*(?:[\[{"]|\Z)')
 _PLACEHOLDER: Final = re.compile(rb'"_placeholder"\s*:\s*true')
 
@@ -95,18 +96,20 @@ def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
             return _syntax(data, 1, "the number of attachments and '-'")
         attachments = int(data[1:dash])
         at = dash + 1
-    if data.startswith(b"/", at):
+    if at < len(data) and data[at] == _SLASH:
         comma = data.find(b",", at)
         end = comma if comma >= 0 else len(data)
         namespace, _, query = data[at:end].decode(errors="replace").partition("?")
         at = end + 1
-    id_characters = _ID.match(data, at) if at < len(data) and data[at] in _ID_CHARACTERS else None
-    if id_characters:
-        digits = id_characters[0].strip() or b"0"
+    after = at
+    while after < len(data) and data[after] in _ID_CHARACTERS:
+        after += 1
+    if after > at:
+        digits = data[at:after].strip() or b"0"
         if not digits.isdigit() or len(digits) > MAX_ID_DIGITS:
             return _syntax(data, at, "an ack id")
         ack_id = int(digits)
-        at = id_characters.end()
+        at = after
     text = data[at:]
     if text:
         check = _CHECKS[kind]
@@ -120,8 +123,9 @@ def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
                 return name
             event = name
         else:
-            if isinstance(value, EventShape) and isinstance(value.name, str):
-                event = value.name
+            if kind in (_EVENT, _BINARY_EVENT):
+                name = value.name
+                event = name if isinstance(name, str) else None
     elif kind in _NEEDS_JSON:
         # Past the end: no comma closed the namespace, so that `/chat["a"]` is all of it.
         expected = _JSON[kind] if at <= len(data) else f"',' after the namespace and {_JSON[kind]}"
@@ -200,7 +204,7 @@ def placeholders(data: bytes) -> int:
     return len(_PLACEHOLDER.findall(data))
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class ConnectDetails:
     """What the JSON of a CONNECT holds: a client's auth object, or a server's answer to it.
 

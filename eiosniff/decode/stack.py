@@ -14,7 +14,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Final
 
-from eiosniff.decode.conversation import Conversation, Event, Record
+from eiosniff.decode.conversation import Conversation, Events, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
@@ -24,17 +24,8 @@ from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
-from eiosniff.model.session import (
-    MAX_SESSIONS,
-    Beat,
-    CaptureSummary,
-    ConnectFailure,
-    Connection,
-    FailedConnect,
-    FailedConnects,
-    Retired,
-    Session,
-)
+from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Retired, Session
+from eiosniff.model.summary import CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
@@ -71,7 +62,7 @@ class Stack(FlowListener):
         self._ports = ports
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
-        self._events: list[Event] = []
+        self._events = Events()
         self._pings: list[tuple[Flow, int, int, Beat]] = []  # in the batch at hand
         self._retired: list[tuple[int, Retired]] = []  # with the captured packet that made them so
         # In the batch at hand, with the packet that decided what it is.
@@ -129,9 +120,9 @@ class Stack(FlowListener):
             self._note_reached(conversation.ledger)
         self._begun.clear()
         events = self._events
-        events.sort(key=itemgetter(0))
-        for order, conversation, record in events:
-            self._handle(order, conversation, record)
+        orders, conversations, records = events.orders, events.conversations, events.records
+        for at in events.in_order():
+            self._handle(orders[at], conversations[at], records[at])
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))

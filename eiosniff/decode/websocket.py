@@ -19,12 +19,12 @@ from eiosniff.decode.websocket_message import DEFAULT_LIMITS, Assembler, WsEvent
 from eiosniff.model.provenance import CLIENT, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
-from eiosniff.model.websocket import Opcode, WsMessage
+from eiosniff.model.websocket import WsMessage
 
 __all__ = ["WebSocketReader", "WsEvent", "WsLimits"]
 
-TEXT_WITH_FIN: Final = 0x80 | Opcode.TEXT
-BINARY_WITH_FIN: Final = 0x80 | Opcode.BINARY
+TEXT_WITH_FIN: Final = 0x81
+BINARY_WITH_FIN: Final = 0x82
 
 # Frames in a row that must look right before decoding resumes among bytes that were not understood. One header of
 # random bytes in fifty looks right, so three in a row are wrong once in some hundred thousand packets.
@@ -157,7 +157,7 @@ class WebSocketReader:
         packets: tuple[int, ...] = (place.number,)
         while pos <= last:
             head = data[pos]
-            if head not in {TEXT_WITH_FIN, BINARY_WITH_FIN}:
+            if head not in (TEXT_WITH_FIN, BINARY_WITH_FIN):  # compiled, a set is made each time
                 break
             length = data[pos + 1] ^ mask_bit  # 128 or more if the bit is wrong
             payload_at = pos + 2

@@ -10,7 +10,8 @@ From the wire upwards:
 - `HttpRequest`, `HttpResponse` (`http`), `WsMessage`, `WsControl` (`websocket`): messages, and their packets;
 - `EioPacket`, `SioPacket`: what they carry; `DecodedPacket` (`decoded`) is what `eiosniff decode` prints;
 - `Gap`, `Desync`, `Anomaly` (`trouble`): bad input as data, in the same stream as good input;
-- `Session`, `Client`, `Server`, `Connection`, `CaptureSummary` (`session`): the ledgers, bounded, filled by decoders;
+- `Session`, `Client`, `Server`, `Connection` (`session`), `CaptureSummary` (`summary`): the ledgers, bounded, filled by
+  decoders;
   `Sketch` and `Tally` (`tally`) are what keeps them bounded;
 - `Finding`, `Diagnosis`, `Report` (`finding`): judgements, made of ledgers by rules.
 

@@ -77,7 +77,7 @@ class EioPacket:
         self.packets = packets
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class OpenPacket:
     """The handshake that the server answers with (`0{...}`).
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from eiosniff.model.session import CaptureSummary, Session
+from eiosniff.model.session import Session
+from eiosniff.model.summary import CaptureSummary
 
 
 class Severity(IntEnum):

@@ -1,10 +1,18 @@
 """HTTP/1.x messages as they were on the wire (RFC 9110, RFC 9112)."""
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
 from eiosniff.model.provenance import PacketRef, Side
+
+_NAMES_KEPT: Final = 40
+_TEXT_LIMIT: Final = 300
+
+
+def text_of(value: bytes) -> str:
+    """The beginning of a text from the wire, as ledgers keep it (300 bytes)."""
+    return value[:_TEXT_LIMIT].decode("utf-8", "backslashreplace")
 
 
 @final
@@ -16,7 +24,7 @@ class Fields:
     known the next time.
     """
 
-    __slots__ = ("_first", "_folded", "_members", "lines", "regular")
+    __slots__ = ("_first", "_folded", "_members", "_names", "lines", "regular")
 
     def __init__(self, lines: bytes, regular: bool) -> None:
         """`regular` says that all lines keep to the grammar (RFC 9112, section 5)."""
@@ -25,6 +33,7 @@ class Fields:
         self._folded = b"\n" + lines.lower()
         self._first: dict[bytes, bytes | None] = {}
         self._members: dict[bytes, list[bytes]] = {}
+        self._names: tuple[str, ...] | None = None
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first field called `name` (lower case), without white space around it, or None."""
@@ -35,6 +44,25 @@ class Fields:
             # One less: there is a line feed before the folded lines.
             self._first[name] = None if at < 0 or end < 0 else self.lines[start - 1 : end - 1].strip()
         return self._first[name]
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        """All fields as sent, in order; lines without a colon are left out, obsolete line folding is undone."""
+        fields: list[tuple[bytes, bytes]] = []
+        for line in self.lines.split(b"\n"):
+            if line[:1] in (b" ", b"\t") and fields:
+                name, value = fields[-1]
+                fields[-1] = (name, value + b" " + line.strip())
+                continue
+            name, colon, value = line.partition(b":")
+            if colon:
+                fields.append((name, value.strip()))
+        return fields
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all fields (the first 40 of them), as sent, in order."""
+        if self._names is None:
+            self._names = tuple([text_of(name) for name, _ in self.items()[:_NAMES_KEPT]])
+        return self._names
 
     def members(self, name: bytes) -> list[bytes]:
         """The members of all fields called `name` (lower case) as if they were one list (RFC 9110, section 5.3), in
@@ -110,16 +138,7 @@ class HttpMessage:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """All fields as sent, in order; lines without a colon are left out, obsolete line folding is undone."""
-        fields: list[tuple[bytes, bytes]] = []
-        for line in self.head.split(b"\n")[1:]:
-            if line[:1] in (b" ", b"\t") and fields:
-                name, value = fields[-1]
-                fields[-1] = (name, value + b" " + line.strip())
-                continue
-            name, colon, value = line.partition(b":")
-            if colon:
-                fields.append((name, value.strip()))
-        return fields
+        return self.fields.items()
 
 
 @final

@@ -66,17 +66,18 @@ NO_PACKET: Final = PacketRef(0, 0)
 class Endpoint:
     """An IP address, as text, and a TCP port."""
 
-    __slots__ = ("address", "port")
+    __slots__ = ("_hash", "address", "port")
 
     def __init__(self, address: str, port: int) -> None:
         self.address = address
         self.port = port
+        self._hash = hash(address) ^ port
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Endpoint) and self.port == other.port and self.address == other.address
 
     def __hash__(self) -> int:
-        return hash(self.address) ^ self.port
+        return self._hash
 
     def __repr__(self) -> str:
         return f"Endpoint({self.address!r}, {self.port})"

@@ -128,7 +128,7 @@ class Beat:
         return self.pong.ts_ns - self.ping.ts_ns if self.pong else None
 
 
-@dataclass(slots=True, eq=False)
+@final
 class Heartbeats:
     """The heartbeat ledger, in the direction that the revision demands.
 
@@ -137,15 +137,20 @@ class Heartbeats:
     `pauses` are those from one ping to the next (from the opening to the first one).
     """
 
-    pings: int = 0
-    pongs: int = 0
-    delays: Sketch = field(default_factory=Sketch)
-    pauses: Sketch = field(default_factory=Sketch)
-    pending: Beat | None = None
-    last: Beat | None = None
-    slowest: Beat | None = None
-    unanswered: Tally[Beat] = field(default_factory=Tally)
-    reversed: Tally[Beat] = field(default_factory=Tally)
+    __slots__ = (
+        "delays", "last", "pauses", "pending", "pings", "pongs", "reversed", "slowest", "unanswered",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.pings = 0
+        self.pongs = 0
+        self.delays = Sketch()
+        self.pauses = Sketch()
+        self.pending: Beat | None = None
+        self.last: Beat | None = None
+        self.slowest: Beat | None = None
+        self.unanswered: Tally[Beat] = Tally()
+        self.reversed: Tally[Beat] = Tally()
 
 
 class NamespaceState(Enum):
@@ -279,46 +284,66 @@ class Connection:
         self.ends: list[EndKind | None] = [None, None]
 
 
-@dataclass(slots=True, eq=False)
+@final
 class Session:
     """One Engine.IO session: a sid over all its connections.
 
-    `revisions` has an entry a side: the Engine.IO revision that the side speaks, by what it says on the wire, None
-    until something tells. `engineio` and `socketio` hold packet counts: one dictionary a side, keys as in the report.
+    `sid` is None where the capture does not show it. `revisions` has an entry a side: the Engine.IO revision that the
+    side speaks, by what it says on the wire, None until something tells. `engineio_counts` and `socketio_counts` are
+    packet counts: one dictionary a side, keys as in the report. `foreign` are messages that are not Engine.IO, `odd`
+    packets of an unknown type, one tally a side. `gaps` are packets that showed one in its connections, capped.
+    `observed_until_ns` is the end of the session, or of the capture.
     """
 
-    index: int
-    sid: str | None  # None: the capture does not show it
-    path: str | None
-    client: "Client"
-    server: "Server"
-    client_endpoint: Endpoint
-    opened: PacketRef
-    attempt: Attempt | None = None
-    handshake: OpenPacket | None = None
-    claimed_eio: str | None = None
-    revisions: list[int | None] = field(default_factory=lambda: [None, None])
-    transports: list[Transport] = field(default_factory=list)
-    upgraded: PacketRef | None = None
-    last: PacketRef = NO_PACKET
-    last_from: list[PacketRef | None] = field(default_factory=lambda: [None, None])
-    closing: Closing | None = None
-    engineio_counts: list[dict[str, int]] = field(default_factory=lambda: [{}, {}])
-    socketio_counts: list[dict[str, int]] = field(default_factory=lambda: [{}, {}])
-    namespaces: dict[str, Namespace] = field(default_factory=dict)
-    heartbeats: Heartbeats = field(default_factory=Heartbeats)
-    foreign: list[Tally[Said]] = field(default_factory=lambda: [Tally(), Tally()])  # messages that are not Engine.IO
-    odd: list[Tally[Said]] = field(default_factory=lambda: [Tally(), Tally()])  # packets of an unknown type
-    refusals: Tally[RefusedRequest] = field(default_factory=Tally)
-    requests_answered: int = 0
-    anomalies: list[Anomaly] = field(default_factory=list)
-    anomaly_count: int = 0
-    connections: list[ConnectionUse] = field(default_factory=list)
-    connection_count: int = 0
-    ack_delays: dict[str, Sketch] = field(default_factory=dict)
-    gaps: list[int] = field(default_factory=list)  # packets that showed one in its connections, capped
-    midstream: bool = False
-    observed_until_ns: int = 0  # the end of the session, or of the capture
+    __slots__ = (
+        "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
+        "connection_count", "connections", "engineio_counts", "foreign", "gaps", "handshake", "heartbeats", "index",
+        "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "opened", "path", "refusals",
+        "requests_answered", "revisions", "server", "sid", "socketio_counts", "transports", "upgraded",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        index: int,
+        sid: str | None,
+        path: str | None,
+        client: "Client",
+        server: "Server",
+        client_endpoint: Endpoint,
+        opened: PacketRef,
+    ) -> None:
+        self.index = index
+        self.sid = sid
+        self.path = path
+        self.client = client
+        self.server = server
+        self.client_endpoint = client_endpoint
+        self.opened = opened
+        self.attempt: Attempt | None = None
+        self.handshake: OpenPacket | None = None
+        self.claimed_eio: str | None = None
+        self.revisions: list[int | None] = [None, None]
+        self.transports: list[Transport] = []
+        self.upgraded: PacketRef | None = None
+        self.last = NO_PACKET
+        self.last_from: list[PacketRef | None] = [None, None]
+        self.closing: Closing | None = None
+        self.engineio_counts: list[dict[str, int]] = [{}, {}]
+        self.socketio_counts: list[dict[str, int]] = [{}, {}]
+        self.namespaces: dict[str, Namespace] = {}
+        self.heartbeats = Heartbeats()
+        self.foreign: list[Tally[Said]] = [Tally(), Tally()]
+        self.odd: list[Tally[Said]] = [Tally(), Tally()]
+        self.refusals: Tally[RefusedRequest] = Tally()
+        self.requests_answered = 0
+        self.anomalies: list[Anomaly] = []
+        self.anomaly_count = 0
+        self.connections: list[ConnectionUse] = []
+        self.connection_count = 0
+        self.ack_delays: dict[str, Sketch] = {}
+        self.gaps: list[int] = []
+        self.midstream = False
+        self.observed_until_ns = 0
 
     @property
     def engineio(self) -> int | None:
@@ -415,70 +440,3 @@ class Retired(NamedTuple):
 
     ledger: Session | Client | Server
     server: Server | None
-
-
-class ConnectFailure(Enum):
-    """Why a TCP connection did not come about."""
-
-    REFUSED = "refused"  # SYN answered by RST
-    UNANSWERED = "unanswered"  # SYN never answered
-
-
-@dataclass(slots=True, frozen=True)
-class FailedConnect:
-    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN."""
-
-    syn: PacketRef
-    last: PacketRef
-    repeats: int
-
-
-@dataclass(slots=True, eq=False)
-class FailedConnects:
-    """Connections of one client address to one server that did not come about for the same reason."""
-
-    client: str
-    server: Endpoint
-    failure: ConnectFailure
-    tally: Tally[FailedConnect] = field(default_factory=Tally)
-    speaks_engineio: bool = False  # that server speaks Engine.IO elsewhere in this capture
-    recovered: bool = False  # a later connection of this client to this server came about
-
-
-@dataclass(slots=True, frozen=True)
-class CaptureProblem:
-    """Something wrong with the capture file itself, at or after a packet number."""
-
-    code: str
-    text: str
-    packet: int
-
-
-@dataclass(slots=True, eq=False)
-class CaptureSummary:
-    """A capture as a whole: what is in it, what is wrong with it, what was set aside.
-
-    `set_aside_packets` are the captured packets of TCP connections that are not followed (neither HTTP nor WebSocket,
-    or not of the chosen ports), from the first to the last, with or without payload; and those with payload that came
-    after the end of a connection that is followed. `set_aside_bytes` is the TCP payload that was captured with them.
-    What is not TCP is not among them, but in `other`.
-    """
-
-    file: str
-    format: str = ""
-    link_types: list[str] = field(default_factory=list)
-    packets: int = 0
-    bytes: int = 0
-    first_ns: int | None = None
-    last_ns: int | None = None
-    problems: list[CaptureProblem] = field(default_factory=list)
-    connections: int = 0
-    engineio_connections: int = 0
-    set_aside_packets: int = 0
-    set_aside_bytes: int = 0
-    gaps: Tally[PacketRef] = field(default_factory=Tally)
-    gap_bytes: int = 0
-    midstream: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections without their beginning
-    one_direction: Tally[PacketRef] = field(default_factory=Tally)
-    other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
-    failed_connects: list[FailedConnects] = field(default_factory=list)

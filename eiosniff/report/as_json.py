@@ -10,7 +10,8 @@ import msgspec
 
 from eiosniff.model.finding import Diagnosis, Evidence, Finding, Report, Severity
 from eiosniff.model.provenance import Endpoint, Side
-from eiosniff.model.session import CaptureSummary, Identity, Session
+from eiosniff.model.session import Identity, Session
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.report.figures import display_filter, iso_time, milliseconds
 from eiosniff.report.redact import Redactor
 from eiosniff.report.sanitise import clip, json_safe

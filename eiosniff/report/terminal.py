@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Report, Severity
-from eiosniff.model.session import CaptureSummary
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import overview
 from eiosniff.report.figures import counted, display_filter, duration, relative, size
 from eiosniff.report.layout import GAP, Column, Page

@@ -8,7 +8,8 @@ from operator import attrgetter, itemgetter
 
 from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import MAX_SESSIONS, CaptureSummary, Client, Retired, Server, Session
+from eiosniff.model.session import MAX_SESSIONS, Client, Retired, Server, Session
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
 

@@ -11,7 +11,8 @@ import pytest
 from eiosniff import app
 from eiosniff.capture.source import open_source
 from eiosniff.decode.stack import Stack
-from eiosniff.model.session import CaptureSummary, Session
+from eiosniff.model.session import Session
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import as_json
 from eiosniff.report.redact import Redactor
 from tests.streams import BATCH_SIZES, RECORDED, as_let_go

@@ -15,7 +15,8 @@ from eiosniff.capture.source import open_source
 from eiosniff.decode.stack import Stack
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import MAX_SESSIONS, CaptureSummary
+from eiosniff.model.session import MAX_SESSIONS
+from eiosniff.model.summary import CaptureSummary
 from tests.records import flat
 from tests.streams import RECORDED, Follower, Sent, as_let_go, batches, ledgers, plain, record_events, segments
 

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import PacketRef
-from eiosniff.model.session import CaptureSummary
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 

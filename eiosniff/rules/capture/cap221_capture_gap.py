@@ -25,7 +25,7 @@ For losses on the network that were sent again: TCP mends them, and so does eios
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
-from eiosniff.model.session import CaptureSummary
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import Hit, evidence, rule
 
 

@@ -23,7 +23,7 @@ For connections that are not Engine.IO.
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
-from eiosniff.model.session import CaptureSummary
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import Hit, evidence, rule
 
 

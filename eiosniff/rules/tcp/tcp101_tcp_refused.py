@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import CaptureSummary, ConnectFailure
+from eiosniff.model.summary import CaptureSummary, ConnectFailure
 from eiosniff.rules.api import Hit, evidence, rule
 
 

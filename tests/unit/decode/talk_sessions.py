@@ -20,15 +20,15 @@ otherwise.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import itemgetter
 
-from eiosniff.decode.conversation import Conversation, Event
+from eiosniff.decode.conversation import Conversation, Events
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.sessions import Sessions
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import MAX_SESSIONS, Beat, CaptureSummary, Connection, Retired, Session
+from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Retired, Session
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
 from eiosniff.rules.diagnosis import diagnose
@@ -75,7 +75,7 @@ class Talk:
     retired: list[Retired] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._events: list[Event] = []
+        self._events = Events()
         self._closed = False
         self.sessions = Sessions(self._watch, self.heard.append, self.path, self.most, self.retired.append)
 
@@ -246,14 +246,15 @@ class Talk:
     def _hand_on(self) -> None:
         if self.late and not self._closed:
             return
-        self._events.sort(key=itemgetter(0))
-        for _, conversation, record in self._events:
+        events = self._events
+        for at in events.in_order():
+            conversation, record = events.conversations[at], events.records[at]
             if isinstance(record, StreamEnd):
                 conversation.ended[record.side] = True
             elif conversation.forgotten:
                 continue
             self.sessions.handle(conversation, record)
-        self._events.clear()
+        events.clear()
 
     def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:
         assert end <= next(wire.sent[beat.side] for wire in self.wires.values() if wire.conversation is conversation)

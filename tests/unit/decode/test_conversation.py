@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eiosniff.decode.conversation import Conversation, Record
+from eiosniff.decode.conversation import Conversation, Events, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader
@@ -33,7 +33,7 @@ class Talk:
         self.crashes: list[Exception] = []
         ledger = Connection(0, Endpoint("10.0.0.1", 40_000), Endpoint("10.0.0.2", 3000), place, place)
         flow = Flow((1, 2), place, place)
-        self.conversation = make(flow, ledger, [], lambda _, bug: self.crashes.append(bug))
+        self.conversation = make(flow, ledger, Events(), lambda _, bug: self.crashes.append(bug))
         self.offsets = [0, 0]
         self.number = 0
 
@@ -57,7 +57,7 @@ class Talk:
 
     @property
     def records(self) -> list[Record]:
-        return [record for _, _, record in self.conversation.events]
+        return self.conversation.events.records
 
     @property
     def kinds(self) -> list[str]:
@@ -65,7 +65,7 @@ class Talk:
 
     @property
     def orders(self) -> list[int]:
-        return [order for order, _, _ in self.conversation.events]
+        return self.conversation.events.orders
 
     def only(self, kind: type) -> list[Any]:
         return [record for record in self.records if isinstance(record, kind)]

@@ -16,7 +16,8 @@ import pytest
 from eiosniff.capture.source import open_source
 from eiosniff.decode import addresses, flow, register, roster, stack, tcp
 from eiosniff.decode.stack import Stack
-from eiosniff.model.session import MAX_SESSIONS, CaptureSummary
+from eiosniff.model.session import MAX_SESSIONS
+from eiosniff.model.summary import CaptureSummary
 from tests.bench import traffic
 from tests.bench.stream_source import SID, Copies, Messages, Source, handshake
 from tests.bench.template import Bytes, Template, Truth, records, stamps

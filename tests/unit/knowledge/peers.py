@@ -9,7 +9,8 @@ from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.stack import Stack
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.provenance import Endpoint, PacketRef
-from eiosniff.model.session import CaptureSummary, Client, Identity, RequestFacts, Server, Session
+from eiosniff.model.session import Client, Identity, RequestFacts, Server, Session
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import NS_PER_S
 
 HERE = Endpoint("192.0.2.1", 40000)

@@ -4,7 +4,6 @@ from eiosniff.model.engineio import OpenPacket, Transport
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Report, Severity
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import (
-    CaptureSummary,
     Client,
     CloseHow,
     Closing,
@@ -15,6 +14,7 @@ from eiosniff.model.session import (
     Server,
     Session,
 )
+from eiosniff.model.summary import CaptureSummary
 
 START = 1_611_425_296_123_456_789  # 2021-01-23T18:08:16.123456789Z
 MS = 1_000_000

@@ -8,7 +8,8 @@ import pytest
 
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Report
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import CaptureProblem, CloseHow, Closing
+from eiosniff.model.session import CloseHow, Closing
+from eiosniff.model.summary import CaptureProblem
 from eiosniff.report.as_json import render
 from eiosniff.report.redact import Redactor
 from tests.unit.report.builders import START, capture, finding, healthy, loop, nothing, report, session

@@ -13,7 +13,8 @@ from rich.console import Console
 from eiosniff.model.engineio import Transport
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Report, Severity
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import CaptureProblem, CloseHow, Closing, Identity
+from eiosniff.model.session import CloseHow, Closing, Identity
+from eiosniff.model.summary import CaptureProblem
 from eiosniff.report import terminal
 from eiosniff.report.redact import Redactor
 from tests.unit.report.builders import START, capture, evidence, finding, healthy, loop, nothing, report, session
