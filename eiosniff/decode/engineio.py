@@ -378,9 +378,13 @@ def _parse_json(data: bytes) -> object:
 
 def _whole_number(value: object) -> int | None:
     """A number as JavaScript knows it: 25000.0 is 25000."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_NUMBER:
+    if isinstance(value, bool):
         return None
-    return int(value) if value == int(value) else None
+    if isinstance(value, int):
+        return value if abs(value) <= MAX_NUMBER else None
+    if isinstance(value, float) and abs(value) <= MAX_NUMBER and value.is_integer():
+        return int(value)
+    return None
 
 
 # Node's engine.io (lib/server.ts), and how the texts of googollee/go-socket.io begin.
