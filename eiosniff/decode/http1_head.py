@@ -131,8 +131,9 @@ def _irregular_head(data: bytes, start: int, stop: int, side: Side) -> Head | No
     end = min(ends)
     after = end + (2 if data.startswith(b"\n", end + 1) else 3)
     end -= data.startswith(b"\r", end - 1)
+    lines = data[line_end + 1 : end] if end > line_end else b""  # compiled code cannot slice backwards
     first, second, third = (part.strip() for part in match.groups(b""))
-    return Head((first, second, third), start, end, after, False, Fields(data[line_end + 1 : end] + b"\r\n", False))
+    return Head((first, second, third), start, end, after, False, Fields(lines + b"\r\n", False))
 
 
 def departures(data: bytes, head: Head, side: Side) -> Iterator[tuple[AnomalyKind, str, bytes]]:
