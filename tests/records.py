@@ -10,7 +10,7 @@ from eiosniff.model.http import Fields, HttpRequest
 from eiosniff.model.provenance import Endpoint, PacketRef
 
 # What is only remembered, once somebody asked for it: whether that was so says nothing of the record.
-MEMOS = {Fields: {"_first", "_folded", "_members"}, HttpRequest: {"query"}}
+MEMOS = {Fields: {"_first", "_folded", "_members", "_names"}, HttpRequest: {"query"}}
 VALUES = Endpoint, PacketRef
 
 
@@ -20,6 +20,7 @@ def names(kind: type) -> tuple[str, ...]:
     if is_dataclass(kind):
         return tuple(field.name for field in fields(kind))
     compiled: tuple[str, ...] = getattr(kind, "__mypyc_attrs__", ())  # mypyc leaves no slots
+    compiled = tuple(name for name in compiled if name != "__dict__" and not name.isupper())  # constants of the class
     slots = sorted(compiled or (name for each in kind.__mro__ for name in getattr(each, "__slots__", ())))
     if not slots:
         raise TypeError(f"{kind} is not a record")

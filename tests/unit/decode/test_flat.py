@@ -6,7 +6,6 @@ Live objects are counted, not the memory of the process: that has its own ups an
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode import addresses, flow, register, roster, stack, tcp
+from eiosniff.decode import flow, register, roster, stack, tcp
 from eiosniff.decode.stack import Stack
 from eiosniff.model.session import MAX_SESSIONS
 from eiosniff.model.summary import CaptureSummary
@@ -108,7 +107,6 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "REMEMBERED_PACKETS", 100)
     monkeypatch.setattr(stack, "MAX_ENDPOINTS", 20)
     monkeypatch.setattr(stack, "MAX_REACHED", 20)
-    monkeypatch.setattr(addresses, "_ipv4", lru_cache(20)(addresses._ipv4.__wrapped__))
     monkeypatch.setattr(register, "MAX_RETIRED_SIDS", 20)
     monkeypatch.setattr(roster, "_MOST_SILENT", 20)
 
