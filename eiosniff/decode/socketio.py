@@ -124,8 +124,8 @@ def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
             event = name
         else:
             if kind in (_EVENT, _BINARY_EVENT):
-                name = value.name
-                event = name if isinstance(name, str) else None
+                first: object = value.name
+                event = first if isinstance(first, str) else None
     elif kind in _NEEDS_JSON:
         # Past the end: no comma closed the namespace, so that `/chat["a"]` is all of it.
         expected = _JSON[kind] if at <= len(data) else f"',' after the namespace and {_JSON[kind]}"
