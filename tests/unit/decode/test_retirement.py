@@ -99,8 +99,10 @@ def test_twenty_thousand_sessions_take_bounded_memory(closed: bool) -> None:
         connection = Connection(number, Endpoint(f"10.1.{number >> 8}.{number & 255}", 5), SERVER, place, place)
         session = Session(
             register.total + 1, f"S{number}", "/", peers.client(connection, ""), peers.server(SERVER),
-            connection.client, place, last=place, closing=Closing(Side.SERVER, CloseHow.FIN, place) if closed else None,
+            connection.client, place,
         )  # fmt: skip
+        session.last = place
+        session.closing = Closing(Side.SERVER, CloseHow.FIN, place) if closed else None
         register.add(session, SessionState(session, lambda *_: None, None))
     assert len(register.states) == len(register.by_sid) <= (100 if closed else 100 + _MOST_SILENT)
     assert len(peers.clients) < len(register.states) + 2 * _MOST_SILENT

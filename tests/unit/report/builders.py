@@ -41,14 +41,16 @@ def session(index: int = 1, **changes: object) -> Session:
     ended = PacketRef(10 * index + 9, opened.ts_ns + 20_001 * MS)
     ledger = Session(
         index, handshake.sid, "/socket.io/", Client("127.0.0.1", "arduino", endpoint, identity=ARDUINO),
-        Server(endpoint, identity=SOCKETIO), Endpoint("127.0.0.1", 40_000 + index), opened, handshake=handshake,
-        claimed_eio="4", revisions=[4, 4], transports=[Transport.WEBSOCKET], last=ended,
-        closing=Closing(Side.SERVER, CloseHow.WS_CLOSE, ended),
-        engineio_counts=[{"message": 2, "ping": 1}, {"message": 1, "open": 1}],
-        socketio_counts=[{"EVENT": 1, "CONNECT": 1}, {"CONNECT": 1}],
-        namespaces={"/": Namespace("/", NamespaceState.CONNECTED, "Zq0")},
-        connections=[ConnectionUse(index - 1, Transport.WEBSOCKET, opened, ended)], connection_count=1,
+        Server(endpoint, identity=SOCKETIO), Endpoint("127.0.0.1", 40_000 + index), opened,
     )  # fmt: skip
+    ledger.handshake, ledger.claimed_eio, ledger.revisions = handshake, "4", [4, 4]
+    ledger.transports = [Transport.WEBSOCKET]
+    ledger.last, ledger.closing = ended, Closing(Side.SERVER, CloseHow.WS_CLOSE, ended)
+    ledger.engineio_counts = [{"message": 2, "ping": 1}, {"message": 1, "open": 1}]
+    ledger.socketio_counts = [{"EVENT": 1, "CONNECT": 1}, {"CONNECT": 1}]
+    ledger.namespaces = {"/": Namespace("/", NamespaceState.CONNECTED, "Zq0")}
+    ledger.connections = [ConnectionUse(index - 1, Transport.WEBSOCKET, opened, ended)]
+    ledger.connection_count = 1
     for delay in (8 * MS, 12 * MS):
         ledger.heartbeats.delays.add(delay)
     for name, value in changes.items():
