@@ -25,7 +25,7 @@ def record_places(
         at = pos - first
         if at + header > len(piece):
             first, at = pos, 0
-            piece = bytes(buffer[pos : pos + _PIECE])
+            piece = buffer[pos : pos + _PIECE]
         at += length_at
         if big_endian:
             length = piece[at] << 24 | piece[at + 1] << 16 | piece[at + 2] << 8 | piece[at + 3]

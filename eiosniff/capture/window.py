@@ -8,7 +8,6 @@ import mmap
 import zlib
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -79,11 +78,11 @@ class MappedWindow(Window):
 
     def __init__(self, file: BinaryIO) -> None:
         """`file` may be closed afterwards. Raises `OSError` or `ValueError` where it cannot be mapped."""
-        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._map: mmap.mmap | None = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if hasattr(mmap, "MADV_SEQUENTIAL"):
             self._map.madvise(mmap.MADV_SEQUENTIAL)
         self._released = 0
-        self.buffer = memoryview(self._map)
+        self.buffer = self._map
 
     def more(self, need: int) -> bool:
         """See `Window`; the buffer is the whole file from the start."""
@@ -94,7 +93,7 @@ class MappedWindow(Window):
     def _release(self) -> None:
         """Take the pages before `pos` out of this process. Who still looks at them gets them again from the file."""
         end = self.pos - self.pos % mmap.PAGESIZE
-        if hasattr(mmap, "MADV_DONTNEED"):
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED, self._released, end - self._released)
         self._released = end
 
@@ -104,10 +103,9 @@ class MappedWindow(Window):
         return self.pos
 
     def close(self) -> None:
-        """See `Window`."""
+        """See `Window`: the mapping goes with the last batch that looks at it."""
         self.buffer = b""
-        with suppress(BufferError):  # a batch still looks at it: the mapping goes when the last of them does
-            self._map.close()
+        self._map = None
 
 
 class ByteStream(Protocol):

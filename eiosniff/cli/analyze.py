@@ -77,13 +77,16 @@ def show(
     report: "Report", place: Output, output_format: str, *, no_redact: bool, quiet: bool, selected_rules: bool
 ) -> None:
     """Write a report in one of the formats."""
-    from eiosniff.report import as_json, terminal
     from eiosniff.report.redact import Redactor
 
     redactor = Redactor(enabled=not no_redact)
     if output_format == "json":
+        from eiosniff.report import as_json
+
         place.write(as_json.render(report, redactor))
         return
+    from eiosniff.report import terminal
+
     console = place.console()
     if quiet:
         terminal.write_headlines(report, console, redactor)

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from eiosniff.model.batch import Int64s, LinkType
+from eiosniff.model.batch import Buffer, Int64s, LinkType
 
 # Headers as the RFCs draw them. Fields that share an octet with another are named after both.
 IPV4: Final = np.dtype(  # RFC 791, section 3.1
@@ -87,7 +87,7 @@ class Layer:
         return replace(self, start=start, protocol=protocol.astype(np.int64, copy=False))
 
 
-def gather(buffer: bytes | memoryview, header: np.dtype[Any], start: Int64s) -> npt.NDArray[Any]:
+def gather(buffer: Buffer, header: np.dtype[Any], start: Int64s) -> npt.NDArray[Any]:
     """The headers that begin at `start`, as an array of type `header`; all of them must lie in the buffer.
 
     Every place of the buffer is seen as one of many overlapping strings of the header's size, and the wanted ones are

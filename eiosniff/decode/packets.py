@@ -21,7 +21,7 @@ from eiosniff.decode import headers
 from eiosniff.decode.addresses import AddressTable
 from eiosniff.decode.fragments import Fragment, Reassembler, ipv4_fragment, ipv6_fragment
 from eiosniff.decode.headers import Layer, gather
-from eiosniff.model.batch import Int64s, LinkType, PacketBatch
+from eiosniff.model.batch import Buffer, Int64s, LinkType, PacketBatch
 
 # Nobody stacks as many; a packet made of nothing else must not cost a pass over the columns for each of its headers.
 _MAX_TAGS: Final = 8
@@ -78,7 +78,7 @@ class TcpSegments:
     payload_offset: Int64s
     payload_captured: Int64s
     payload_wire: Int64s
-    buffer: bytes | memoryview
+    buffer: Buffer
     extra: bytes = b""
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class TcpSegments:
         offset, length = int(self.payload_offset[index]), int(self.payload_captured[index])
         if offset < 0:
             return self.extra[~offset : ~offset + length]
-        return bytes(self.buffer[offset : offset + length])
+        return self.buffer[offset : offset + length]
 
 
 class PacketDecoder:
@@ -279,7 +279,7 @@ class _Decoding:
         self._counters.short += int(np.count_nonzero(~whole))
         pieces = pieces.where(whole)
         for row, ip, start, end in np.stack((pieces.row, pieces.ip, pieces.start, pieces.wire_end), axis=1).tolist():
-            packet = bytes(self._buffer[ip:end])
+            packet = self._buffer[ip:end]
             fragment = ipv4_fragment(packet, start - ip) if packet[0] >> 4 == 4 else ipv6_fragment(packet, start - ip)
             if fragment is None:
                 self._counters.malformed += 1

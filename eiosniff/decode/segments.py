@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eiosniff.decode.reassembly import SEQUENCE_MASK
+from eiosniff.model.batch import Buffer
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 
@@ -32,7 +33,7 @@ class Segments(Protocol):
     payload_offset: Columns
     payload_captured: Columns
     payload_wire: Columns
-    buffer: bytes | memoryview
+    buffer: Buffer
 
     @property
     def plain(self) -> bool:
@@ -127,7 +128,7 @@ class SortedSegments:
         self.sub_length: list[int] = captured[sub].tolist()
         self._taken = taken
         self._sub_offset: list[int] = segments.payload_offset[taken].tolist()
-        self._buffer = memoryview(segments.buffer) if segments.plain else None
+        self._buffer = segments.buffer if segments.plain else None
 
     def _disordered(
         self, bounds: Columns, group: Columns, sub: Columns, length: Columns, wire: Columns, captured: Columns
@@ -228,11 +229,7 @@ class SortedSegments:
             if not length:
                 return None
             start = self._sub_offset[begin]
-            data = (
-                self._segments.payload(int(self._taken[begin]))
-                if buffer is None
-                else bytes(buffer[start : start + length])
-            )
+            data = self._segments.payload(int(self._taken[begin])) if buffer is None else buffer[start : start + length]
             return StreamChunk(side, offset, data, [0], [self.sub_number[begin]], [self.sub_ts[begin]])
         return self._chunk_of(range(begin, stop), side, offset)
 
@@ -261,7 +258,7 @@ class SortedSegments:
         numbers, times = self.sub_number, self.sub_ts
         lengths, offsets, buffer = self.sub_length, self._sub_offset, self._buffer
         starts: list[int] = []
-        pieces: list[bytes | memoryview] = []
+        pieces: list[bytes] = []
         at = 0
         for row in rows:
             length = lengths[row]

@@ -8,7 +8,7 @@ the messages of all connections in the order in which their last packets were ca
 only the second step may look beyond one, and its result does not depend on where batches were cut.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -77,7 +77,7 @@ class Stack(FlowListener):
         self._failed: dict[_Failure, FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
         # The last connection that came about, of so many pairs; and up to when others had one that is forgotten.
-        self._reached: OrderedDict[tuple[str, Endpoint], PacketRef] = OrderedDict()
+        self._reached: dict[tuple[str, Endpoint], PacketRef] = {}
         self._forgotten = NO_PACKET
 
     @property
@@ -220,19 +220,23 @@ class Stack(FlowListener):
 
     # ------------------------------------------------------------------ ledgers
 
+    def _new_endpoint(self, packed: int) -> Endpoint:
+        return Endpoint(self._packets.address(packed >> 16), packed & 0xFFFF)
+
     def _endpoint(self, packed: int) -> Endpoint:
+        """The same, of a server: it is asked for again and again."""
         known = self._endpoints.get(packed)
         if known is None:
             if len(self._endpoints) >= MAX_ENDPOINTS:
                 self._endpoints.clear()
-            known = self._endpoints[packed] = Endpoint(self._packets.address(packed >> 16), packed & 0xFFFF)
+            known = self._endpoints[packed] = self._new_endpoint(packed)
         return known
 
     def _ledger(self, flow: Flow) -> Connection:
         client = flow.client or 0
         return Connection(
             flow.stream,
-            self._endpoint(flow.ends[client]),
+            self._new_endpoint(flow.ends[client]),
             self._endpoint(flow.ends[1 - client]),
             flow.first,
             flow.last,
@@ -247,10 +251,10 @@ class Stack(FlowListener):
 
     def _note_reached(self, ledger: Connection) -> None:
         ends = ledger.client.address, ledger.server
-        self._reached[ends] = max(self._reached.get(ends, NO_PACKET), ledger.first)
-        self._reached.move_to_end(ends)
+        known = self._reached.pop(ends, NO_PACKET)
+        self._reached[ends] = ledger.first if known < ledger.first else known
         if len(self._reached) > MAX_REACHED:
-            self._forgotten = max(self._forgotten, self._reached.popitem(last=False)[1])
+            self._forgotten = max(self._forgotten, self._reached.pop(next(iter(self._reached))))
 
     def _resolve_pings(self) -> None:
         """Look for the acknowledgements of pings that have no answer by now: of others nobody will ask."""

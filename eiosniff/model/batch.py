@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from mmap import mmap
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
-Buffer: TypeAlias = bytes | memoryview
+# What captured packets lie in: a slice of either is a copy, as bytes.
+Buffer: TypeAlias = bytes | mmap
 
 
 class LinkType(IntEnum):
@@ -32,7 +34,7 @@ class PacketBatch:
 
     Columns of one length `n`, all `int64`: `number` (1 is the first packet of the file), `ts_ns` (nanoseconds since
     1970 UTC), `offset` (of the captured bytes in `buffer`), `captured` and `wire` (lengths in bytes), `link_type`.
-    `buffer` is any readable buffer (bytes, mmap); it must stay alive and unchanged as long as the batch is used.
+    `buffer` must stay alive and unchanged as long as the batch is used.
     """
 
     number: Int64s
@@ -41,7 +43,7 @@ class PacketBatch:
     captured: Int64s
     wire: Int64s
     link_type: Int64s
-    buffer: bytes | memoryview
+    buffer: Buffer
 
     def __len__(self) -> int:
         return len(self.number)

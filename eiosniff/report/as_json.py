@@ -4,6 +4,7 @@ The order of the keys is part of the contract, and the same report gives the sam
 """
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -34,6 +35,8 @@ def render(report: Report, redactor: Redactor) -> str:
 
 def _encoded(value: object) -> msgspec.Raw:
     """A value as JSON; a lone surrogate becomes the escape that JSON has for it."""
+    with suppress(UnicodeEncodeError):  # msgspec takes no surrogates
+        return msgspec.Raw(msgspec.json.encode(value))
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return msgspec.Raw(text.encode("utf-8", "backslashreplace"))
 

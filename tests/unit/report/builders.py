@@ -43,12 +43,9 @@ def session(index: int = 1, **changes: object) -> Session:
         index, handshake.sid, "/socket.io/", Client("127.0.0.1", "arduino", endpoint, identity=ARDUINO),
         Server(endpoint, identity=SOCKETIO), Endpoint("127.0.0.1", 40_000 + index), opened,
     )  # fmt: skip
-    ledger.handshake = handshake
-    ledger.claimed_eio = "4"
-    ledger.revisions = [4, 4]
+    ledger.handshake, ledger.claimed_eio, ledger.revisions = handshake, "4", [4, 4]
     ledger.transports = [Transport.WEBSOCKET]
-    ledger.last = ended
-    ledger.closing = Closing(Side.SERVER, CloseHow.WS_CLOSE, ended)
+    ledger.last, ledger.closing = ended, Closing(Side.SERVER, CloseHow.WS_CLOSE, ended)
     ledger.engineio_counts = [{"message": 2, "ping": 1}, {"message": 1, "open": 1}]
     ledger.socketio_counts = [{"EVENT": 1, "CONNECT": 1}, {"CONNECT": 1}]
     ledger.namespaces = {"/": Namespace("/", NamespaceState.CONNECTED, "Zq0")}
