@@ -161,6 +161,7 @@ def test_an_output_file_appears_complete(run: Run, tmp_path: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.interpreted
 def test_an_old_output_file_stays_when_the_work_fails(run: Run, application: Application, tmp_path: Path) -> None:
     target = tmp_path / "report.txt"
     target.write_text("old")

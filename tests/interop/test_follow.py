@@ -18,6 +18,7 @@ from tests.streams import BATCH_SIZES, RECORDED, RECORDINGS, Follower
 
 pytestmark = [
     pytest.mark.interop,
+    pytest.mark.interpreted,
     pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: nothing was compared with it"),
 ]
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.streams import BATCH_SIZES, RECORDED, RECORDINGS, Decoded, decode
 
+pytestmark = pytest.mark.interpreted
+
 
 @cache
 def _whole(path: Path) -> Decoded:

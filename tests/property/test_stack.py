@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from eiosniff.model.session import MAX_SESSIONS
 from eiosniff.model.summary import CaptureSummary
 from tests.records import flat
 from tests.streams import RECORDED, Follower, Sent, as_let_go, batches, ledgers, plain, record_events, segments
+
+pytestmark = pytest.mark.interpreted
 
 MODULUS = 1 << 32
 

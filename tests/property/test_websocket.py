@@ -3,6 +3,7 @@
 import zlib
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,6 +129,7 @@ batchings = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
 
 @given(directions(), st.booleans(), st.booleans(), batchings)
+@pytest.mark.interpreted
 def test_any_bytes_tile_and_batches_do_not_matter(direction, compressed, midstream, batches):
     side, items = direction
     events, end = run(make(side, compressed, midstream), side, items, batches)

@@ -285,6 +285,7 @@ def _raises(*_: object) -> list[Record]:
 
 @pytest.mark.parametrize("method", ["feed", "gap", "end"])
 @pytest.mark.parametrize("reader", [HttpConnection, WebSocketReader])
+@pytest.mark.interpreted
 def test_decoder_that_raises(monkeypatch: pytest.MonkeyPatch, reader: type, method: str) -> None:
     """The connection is given up; what it said before stays, and its ledger goes on."""
     talk = Talk()

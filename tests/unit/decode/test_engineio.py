@@ -124,6 +124,7 @@ class TestSeparatedPayload:
     def test_a_separator_too_many(self) -> None:
         assert contents(payload(b"2\x1e")) == [(2, b"", False), (-1, b"", False)]
 
+    @pytest.mark.interpreted
     def test_the_number_of_packets_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engineio, "MAX_PACKETS_IN_PAYLOAD", 3)
         decoded = payload(b"2\x1e2\x1e2\x1e2\x1e2")
@@ -240,6 +241,7 @@ class TestLengthPrefixedPayload:
         if shape == 4:
             assert contents(decoded)[0] == (4, body[1:].partition(b"\x1e")[0], False)
 
+    @pytest.mark.interpreted
     def test_the_number_of_packets_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engineio, "MAX_PACKETS_IN_PAYLOAD", 3)
         decoded = payload(b"1:2" * 5)

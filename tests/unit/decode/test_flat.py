@@ -22,6 +22,8 @@ from tests.bench.stream_source import SID, Copies, Messages, Source, handshake
 from tests.bench.template import Bytes, Template, Truth, records, stamps
 from tests.bench.traffic import CLIENT, SERVER, FlowWriter
 
+pytestmark = pytest.mark.interpreted
+
 Growth = Callable[..., tuple[int, int]]
 
 BLOCKS = 10  # until the first measurement; then three times as many until the second

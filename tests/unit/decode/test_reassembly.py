@@ -159,6 +159,7 @@ def test_skip_and_flush() -> None:
 
 
 @pytest.mark.parametrize("limit", ["MAX_HELD_BYTES", "MAX_HELD_SEGMENTS"])
+@pytest.mark.interpreted
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     monkeypatch.setattr(reassembly, limit, 3)
     peer = Peer()

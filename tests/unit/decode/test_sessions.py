@@ -454,6 +454,7 @@ def test_the_listener_hears_each_packet_once_in_order() -> None:
 # ---------------------------------------------------------------------- bounds
 
 
+@pytest.mark.interpreted
 def test_memory_of_one_session_is_bounded() -> None:
     talk = Talk().play(WEBSOCKET).play(JOINED)
     talk.play(repeated('w> 42/n#,#["e#"]\nw< 42/n#,#["s#"]\nw> 43/n#,#[]', range(MAX_PENDING_ACKS + 100)))

@@ -385,6 +385,7 @@ class TestJoiner:
         assert not joiner.waiting
 
     @pytest.mark.parametrize("count", [2, 3])
+    @pytest.mark.interpreted
     def test_too_many_bytes(self, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
         monkeypatch.setattr(socketio, "MAX_ATTACHED_BYTES", 10)
         joiner = AttachmentJoiner(Side.CLIENT)

@@ -18,6 +18,8 @@ from eiosniff.model.summary import CaptureSummary, ConnectFailure
 from eiosniff.model.tcp import EndKind
 from tests.streams import CLIENT, SERVER, Sent, ledgers, packets, raw_packets, record_events
 
+pytestmark = pytest.mark.interpreted
+
 C, S = Side.CLIENT, Side.SERVER
 ASK = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"

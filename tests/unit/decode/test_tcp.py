@@ -17,6 +17,8 @@ from eiosniff.model.trouble import GapReason
 from tests.records import flat
 from tests.streams import CLIENT, Followed, Follower, Sent, follow, segments
 
+pytestmark = pytest.mark.interpreted
+
 C, S = Side.CLIENT, Side.SERVER
 HELLO = [Sent(C, "S", 999), Sent(S, "SA", 4999, ack=1000), Sent(C, "A", 1000, ack=5000)]
 REQUEST, ANSWER = b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"
