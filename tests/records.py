@@ -3,7 +3,6 @@
 import inspect
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache
 from typing import Any
 
 from eiosniff.model.http import Fields, HttpRequest
@@ -14,9 +13,17 @@ MEMOS = {Fields: {"_first", "_folded", "_members", "_names"}, HttpRequest: {"que
 VALUES = Endpoint, PacketRef
 
 
-@cache
+_known: dict[type, tuple[str, ...]] = {}
+
+
 def names(kind: type) -> tuple[str, ...]:
     """The names of what a record of this type holds: in the order of its constructor, then the others."""
+    if kind not in _known:
+        _known[kind] = _names(kind)
+    return _known[kind]
+
+
+def _names(kind: type) -> tuple[str, ...]:
     if is_dataclass(kind):
         return tuple(field.name for field in fields(kind))
     compiled: tuple[str, ...] = getattr(kind, "__mypyc_attrs__", ())  # mypyc leaves no slots
