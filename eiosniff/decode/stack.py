@@ -120,9 +120,9 @@ class Stack(FlowListener):
             self._note_reached(conversation.ledger)
         self._begun.clear()
         events = self._events
-        orders, conversations, records = events.orders, events.conversations, events.records
+        orders, conversations = events.orders, events.conversations
         for at in events.in_order():
-            self._handle(orders[at], conversations[at], records[at])
+            self._handle(orders[at], conversations[at], events.take(at))
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
