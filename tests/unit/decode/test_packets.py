@@ -288,7 +288,6 @@ def test_a_mapped_file_is_a_buffer(tmp_path):
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         batch.buffer = mapped
         assert len(table(decoder, batch)) == len(ONE_SEGMENT)
-        batch.buffer.release()
     assert decoder.counters.tcp == len(ONE_SEGMENT)
 
 
