@@ -3,9 +3,11 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.py eiosniff tests captures
+COMPILED := build/compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types docs docs-check golden bench bench-scale captures cov fmt clean
+.PHONY: help setup demo test test-compiled check lint types docs docs-check golden compiled bench bench-scale captures \
+        cov fmt clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +25,20 @@ demo: setup ## print the report of a bundled recording
 
 test: setup ## run the tests (what needs tshark skips where it is missing, and says so)
 	$(BIN)/python -m pytest -n auto -rs
+
+compiled: $(COMPILED)/.built ## a copy with the decoders compiled, as wheels have them (needs a C compiler)
+
+# In a copy: what is compiled here would hide the sources from whoever changes them.
+$(COMPILED)/.built: $(VENV)/.installed $(shell find eiosniff tests captures docs -name '*.py' -o -name '*.toml') setup.py setup.cfg
+	rm -rf $(COMPILED)
+	mkdir -p $(COMPILED)
+	cp -r eiosniff tests captures docs setup.py setup.cfg pyproject.toml README.md LICENSE Makefile $(COMPILED)
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -c "import eiosniff.decode.stack as s; assert not s.__file__.endswith('.py')"
+	@touch $@
+
+test-compiled: compiled ## the tests on that copy, but for those that take the decoders apart
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n auto -rs -m "not interpreted"
 
 check: setup lint types docs-check ## all that must hold before a commit
 	$(BIN)/python -m pytest -n auto -rs
@@ -49,15 +65,15 @@ docs-check: setup ## fail if a generated file is stale
 golden: setup ## write anew what eiosniff is to make of each recording (tests/golden); git shows what changed
 	$(BIN)/python -m tests.golden
 
-bench: setup ## time and memory of eiosniff and tshark on captures of a million packets, and the time to start
-	$(BIN)/python -m tests.bench
-	$(BIN)/python -m tests.bench start
+bench: compiled ## time and memory of eiosniff and tshark on captures of a million packets, and the time to start
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench start
 
-bench-scale: setup ## whether time and memory stay in bounds: three times the packets, 10 GB, ten million messages
-	$(BIN)/python -m tests.bench scale --full
-	$(BIN)/python -m tests.bench stream --gigabytes 10
-	$(BIN)/python -m tests.bench handshakes --count 100000
-	$(BIN)/python -m tests.bench messages --count 10000000
+bench-scale: compiled ## whether time and memory stay in bounds: three times the packets, 10 GB, ten million messages
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench scale --full
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench stream --gigabytes 10
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench handshakes --count 100000
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench messages --count 10000000
 
 captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
 	$(BIN)/python captures/recorded/record_healthy.py all

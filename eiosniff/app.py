@@ -37,7 +37,7 @@ class Options:
     path: str | None = None
     max_sessions: int = MAX_SESSIONS
     kept_sessions: int = MAX_SESSIONS
-    batch_size: int = 20_000
+    batch_size: int = 35_000
 
 
 def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:

@@ -18,6 +18,7 @@ ACK: Final = 0x10
 SPECIAL: Final = SYN | FIN | RST
 
 Columns = npt.NDArray[Any]
+ONE_START: Final = [0]  # of chunks of one packet, shared: nobody changes it
 
 
 class Segments(Protocol):
@@ -230,7 +231,7 @@ class SortedSegments:
                 return None
             start = self._sub_offset[begin]
             data = self._segments.payload(int(self._taken[begin])) if buffer is None else buffer[start : start + length]
-            return StreamChunk(side, offset, data, [0], [self.sub_number[begin]], [self.sub_ts[begin]])
+            return StreamChunk(side, offset, data, ONE_START, [self.sub_number[begin]], [self.sub_ts[begin]])
         return self._chunk_of(range(begin, stop), side, offset)
 
     def first_special(self, run: int, stop: int) -> int:

@@ -22,6 +22,7 @@ SCHEMA = "eiosniff.report/1"
 
 # A peer may call a namespace by a megabyte. Nobody needs more than this to know it again.
 _MAX_TEXT = 2_000
+_TEXTS_KEPT = 256
 
 _Object = dict[str, Any]
 
@@ -46,9 +47,15 @@ class _Writer:
         self.report = report
         self.redactor = redactor
         self.several_captures = len(report.captures) > 1
+        self._texts: dict[str, str] = {}  # as they are shown: thousands of sessions have the same path and libraries
 
     def text(self, raw: str) -> str:
-        return clip(self.redactor.text(raw), _MAX_TEXT)
+        known = self._texts.get(raw)
+        if known is None:
+            known = clip(self.redactor.text(raw), _MAX_TEXT)
+            if len(self._texts) < _TEXTS_KEPT:
+                self._texts[raw] = known
+        return known
 
     def shown(self, raw: str | None) -> str | None:
         """The text, null where the capture does not show it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
 
 from eiosniff.model.finding import Evidence
 
@@ -14,12 +15,18 @@ def iso_time(ts_ns: int) -> str:
     """ISO 8601 in UTC with nanoseconds. A damaged capture may name any year, so `datetime` will not do."""
     seconds, nanoseconds = divmod(ts_ns, _NS_PER_S)
     days, second = divmod(seconds, 86_400)
+    clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}.{nanoseconds:09d}"
+    return f"{_iso_date(days)}T{clock}Z"
+
+
+@lru_cache(64)  # a report names thousands of instants of the same day
+def _iso_date(days: int) -> str:
+    """The date so many days after 1970-01-01."""
     cycles, day = divmod(_DAYS_TO_1970 + days - 1, _DAYS_IN_400_YEARS)
     in_cycle = date.fromordinal(day + 1)
     year = in_cycle.year + 400 * cycles
     years = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+05d}"
-    clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}.{nanoseconds:09d}"
-    return f"{years}-{in_cycle.month:02d}-{in_cycle.day:02d}T{clock}Z"
+    return f"{years}-{in_cycle.month:02d}-{in_cycle.day:02d}"
 
 
 def milliseconds(ns: int) -> int | float:
