@@ -1,6 +1,7 @@
 """The segments of a batch, sorted by connection with numpy, so that Python loops over runs and not over segments."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -61,9 +62,11 @@ class Row(NamedTuple):
 class SortedSegments:
     """The segments of a batch, sorted by connection; within one in capture order.
 
-    A *row* is a segment in this order; a *sub* row one that takes sequence space or resets (no bare acknowledgement);
-    a *run* is a range of sub rows of one direction that follow each other without a hole; SYN, FIN and RST are runs
-    of their own. A *group* is a connection: all rows of the same endpoints. What Python loops over are lists.
+    A *row* is a segment in this order; a *sub* row one that takes sequence space or resets (no bare acknowledgement).
+    A *run* is a range of sub rows of one direction that follow each other without a hole; SYN, FIN and RST are runs
+    of their own. Runs are in capture order; sub rows by direction within a connection, so that several runs of one
+    direction are a range of them too. A *group* is a connection: all rows of the same endpoints. What Python loops over
+    are lists.
 
     A group is `disordered` if its segments must be looked at one by one: not all follow each other, or some were cut
     by the snap length, there is a SYN elsewhere than at the beginning of its direction, or anything after a RST.
@@ -117,12 +120,18 @@ class SortedSegments:
             same = (sub_group[1:] == sub_group[:-1]) & (sub_way[1:] == sub_way[:-1])
             begins[1:] = ~same | special[1:] | special[:-1]
         run = np.flatnonzero(begins)
-        self.run_start: list[int] = [*run.tolist(), len(sub)]
+        by_way = np.argsort(2 * sub_group + sub_way, kind="stable")
+        place = np.empty(len(sub), np.int64)
+        place[by_way] = np.arange(len(sub))
+        run_start = place[run]
+        self.run_start: list[int] = run_start.tolist()
+        self.run_stop: list[int] = (run_start + np.diff(run, append=len(sub))).tolist()
         self.run_way: list[int] = sub_way[run].astype(np.int64).tolist()
         self.run_flags: list[int] = sub_flags[run].tolist()
         self.run_seq: list[int] = sub_seq[run].tolist()
         self.runs: list[int] = np.searchsorted(sub_group[run], np.arange(len(starts) + 1)).tolist()
 
+        sub = sub[by_way]
         taken = order[sub]
         self.sub_number: list[int] = numbers[sub].tolist()
         self.sub_ts: list[int] = times[sub].tolist()
@@ -223,7 +232,7 @@ class SortedSegments:
 
     def chunk(self, run: int, side: Side, offset: int) -> StreamChunk | None:
         """The payload of a run, which begins at a stream offset; None if it has none."""
-        begin, stop = self.run_start[run], self.run_start[run + 1]
+        begin, stop = self.run_start[run], self.run_stop[run]
         buffer = self._buffer
         if stop - begin == 1:  # as most are
             length = self.sub_length[begin]
@@ -232,7 +241,7 @@ class SortedSegments:
             start = self._sub_offset[begin]
             data = self._segments.payload(int(self._taken[begin])) if buffer is None else buffer[start : start + length]
             return StreamChunk(side, offset, data, ONE_START, [self.sub_number[begin]], [self.sub_ts[begin]])
-        return self._chunk_of(range(begin, stop), side, offset)
+        return self._chunk_of(begin, stop, side, offset)
 
     def first_special(self, run: int, stop: int) -> int:
         """The first run from `run` on, before `stop`, that is a SYN, FIN or RST; `stop` if there is none."""
@@ -250,25 +259,26 @@ class SortedSegments:
     def joined(self, first: int, stop: int, way: int, side: Side, offset: int) -> StreamChunk | None:
         """The payload of all runs of one direction among `[first, stop)`, none of them special; None if there is no
         such run."""
-        ways, starts = self.run_way, self.run_start
-        rows = [row for run in range(first, stop) if ways[run] == way for row in range(starts[run], starts[run + 1])]
-        return self._chunk_of(rows, side, offset) if rows else None
+        begin = stop_row = -1
+        for run in range(first, stop):
+            if self.run_way[run] == way:
+                begin = self.run_start[run] if begin < 0 else begin
+                stop_row = self.run_stop[run]
+        return self._chunk_of(begin, stop_row, side, offset) if begin >= 0 else None
 
-    def _chunk_of(self, rows: Sequence[int], side: Side, offset: int) -> StreamChunk:
-        """The payload of sub rows that follow each other."""
-        numbers, times = self.sub_number, self.sub_ts
-        lengths, offsets, buffer = self.sub_length, self._sub_offset, self._buffer
-        starts: list[int] = []
-        pieces: list[bytes] = []
-        at = 0
-        for row in rows:
-            length = lengths[row]
-            starts.append(at)
-            at += length
-            if buffer is None:
-                pieces.append(self._segments.payload(int(self._taken[row])))
-            else:
-                pieces.append(buffer[offsets[row] : offsets[row] + length])
-        return StreamChunk(
-            side, offset, b"".join(pieces), starts, [numbers[row] for row in rows], [times[row] for row in rows]
-        )
+    def _chunk_of(self, begin: int, stop: int, side: Side, offset: int) -> StreamChunk:
+        """The payload of a range of sub rows of one direction, none of them without any."""
+        lengths, buffer = self.sub_length[begin:stop], self._buffer
+        if buffer is None:
+            data = b"".join([self._segments.payload(row) for row in self._taken[begin:stop].tolist()])
+        else:
+            pieces = zip(self._sub_offset[begin:stop], lengths, strict=True)
+            data = b"".join([buffer[start : start + length] for start, length in pieces])
+        starts = [0, *accumulate(lengths)]
+        starts.pop()
+        return StreamChunk(side, offset, data, starts, self.sub_number[begin:stop], self.sub_ts[begin:stop])
+
+    def payload_of(self, run: int) -> tuple[int, int]:
+        """How many packets of a run have payload, and how many bytes that was captured."""
+        lengths = self.sub_length[self.run_start[run] : self.run_stop[run]]
+        return sum(length > 0 for length in lengths), sum(lengths)

@@ -211,10 +211,10 @@ class FlowTable:
 
     def _late_runs(self, batch: SortedSegments, run: int, stop: int) -> None:
         """Payload that comes after the end."""
-        lengths = batch.sub_length[batch.run_start[run] : batch.run_start[stop]]
-        packets = sum(length > 0 for length in lengths)
-        if packets:
-            self._listener.set_aside(packets, sum(lengths))
+        for late in range(run, stop):
+            packets, captured = batch.payload_of(late)
+            if packets:
+                self._listener.set_aside(packets, captured)
 
     # ------------------------------------------------------------------ segment by segment
 

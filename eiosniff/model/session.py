@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, final
 
 from mypy_extensions import mypyc_attr
 
-from eiosniff.model.engineio import OpenPacket, ServerError, Transport
+from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError, Transport
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.tally import Sketch, Tally
 from eiosniff.model.tcp import EndKind
@@ -26,6 +26,9 @@ MAX_SESSIONS: Final = (
     10_000  # ledgers in memory, and as many of clients and of servers: older ones are folded into these
 )
 MAX_NAME: Final = 300  # characters kept of a name from the wire
+
+
+_TRANSPORTS: Final = {transport.value: transport for transport in Transport}
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +58,7 @@ class RequestFacts:
     @property
     def transport(self) -> Transport | None:
         """The transport that the request asks for, if it is one that Engine.IO knows."""
-        known = {transport.value: transport for transport in Transport}
-        return known.get(self.transports[-1]) if self.transports else None
+        return _TRANSPORTS.get(self.transports[-1]) if self.transports else None
 
 
 class Outcome(Enum):
@@ -369,7 +371,7 @@ class Session:
     @property
     def on_websocket(self) -> bool:
         """Whether the session lives (lived, at its end) on a WebSocket."""
-        return self.upgraded is not None or self.transports[:1] == [Transport.WEBSOCKET]
+        return self.upgraded is not None or (len(self.transports) > 0 and self.transports[0] is WEBSOCKET)
 
 
 @dataclass(slots=True, frozen=True)

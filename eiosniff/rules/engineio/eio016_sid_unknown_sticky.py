@@ -74,7 +74,7 @@ def says_unknown(refusal: RefusedRequest) -> bool:
 )
 def sid_unknown_sticky(session: Session) -> Iterator[Hit]:
     """See the module."""
-    if session.midstream or session.handshake is None:
+    if not session.refusals or session.midstream or session.handshake is None:
         return
     times = (session.handshake.ping_interval_ms, session.handshake.ping_timeout_ms)
     lifetime_ns = sum(time for time in times if time is not None) * NS_PER_MS

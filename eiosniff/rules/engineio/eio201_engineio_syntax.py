@@ -26,7 +26,7 @@ the capture are not judged.
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import SIDES
 from eiosniff.model.session import Session
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
@@ -54,7 +54,7 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""
     if session.gaps:
         return
-    for side in Side:
+    for side in SIDES:
         odd = [(said.place, said.text) for said in session.odd[side]]
         count = session.odd[side].count
         for anomaly in session.anomalies:

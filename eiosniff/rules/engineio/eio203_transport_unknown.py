@@ -52,7 +52,7 @@ def transport_unknown(client: Client) -> Iterator[Hit]:
     for group in client.attempts.values():
         sample = group.first[0]
         request = sample.request
-        if request.transport is not None or sample.outcome not in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101):
+        if sample.outcome not in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101) or request.transport is not None:
             continue
         if not _is_about_the_transport(sample):
             continue
