@@ -1,7 +1,8 @@
 """`python -m tests.bench`: time and memory of eiosniff.
 
 compare           next to tshark, on the same captures, in turn (this is what it does unless told otherwise)
-profile busy      in which layer of eiosniff the time goes
+profile busy      in which function of eiosniff the time goes (with the decoders not compiled)
+limits            what each step of an analysis costs
 start             before anything is done, next to Python alone
 scale             three times the packets
 stream            any amount of traffic through standard input
@@ -18,6 +19,7 @@ from typing import Any
 
 from tests.bench import flat
 from tests.bench.compare import CAPTURES, build, compare_all, machine
+from tests.bench.limits import limits, parts
 from tests.bench.start import start
 
 
@@ -32,6 +34,9 @@ def measure(chosen: argparse.Namespace, names: list[str]) -> Any:
     match chosen.what:
         case "start":
             return start(chosen.runs)
+        case "limits":
+            built = build(names[0], chosen.packets)
+            return {"steps": limits(Path(built["path"]), built["truth"]), "parts": parts()}
         case "scale":
             return flat.scale(full=chosen.full, runs=chosen.runs)
         case "stream" | "handshakes" | "messages" as kind:
@@ -45,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    kinds = ["compare", "profile", "start", "scale", "stream", "handshakes", "messages"]
+    kinds = ["compare", "profile", "limits", "start", "scale", "stream", "handshakes", "messages"]
     parser.add_argument("what", nargs="?", choices=kinds, default="compare")
     parser.add_argument("capture", nargs="?", choices=CAPTURES, help="only this one")
     parser.add_argument("--only", choices=CAPTURES, help="only this capture")
