@@ -244,14 +244,16 @@ class Sessions:
     def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
         error = parse_error_body(response.body, response.header(b"content-type"))
         closing = session.closing
+        # Of a request that went on when it was refused, the end may have come in the same batch, or be still to come.
+        asked = request.last if request.complete and request.order <= response.order else request.first
         refusal = RefusedRequest(
-            request=request.last,
+            request=asked,
             answer=response.last,
             status=response.status,
             error=error,
             transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
-            idle_ns=request.last.ts_ns - session.last.ts_ns,
+            idle_ns=asked.ts_ns - session.last.ts_ns,
         )
         session.refusals.add(refusal, refusal.answer.ts_ns)
         if error is not None:

@@ -182,6 +182,20 @@ def test_events_of_all_connections_are_in_capture_order() -> None:
         assert stack.sessions.sessions[0].connection_count == 2
 
 
+def test_request_that_goes_on_after_it_was_refused() -> None:
+    """At a refusal, nothing is known yet of the end of its request."""
+    link = Link()
+    opening = b"0" + OPEN[1:]
+    link.send(C, POLL)
+    link.send(S, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(opening) + opening)
+    asked = len(link.sent) + 1
+    link.send(C, b"POST /socket.io/?EIO=4&transport=polling&sid=abc HTTP/1.1\r\nContent-Length: 4\r\n\r\n42")
+    link.send(S, b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+    link.send(C, b"[]")
+    (session,) = run(link.sent).sessions.sessions
+    assert [refusal.request.number for refusal in session.refusals] == [asked]
+
+
 def test_second_end_tells_that_a_connection_is_over() -> None:
     """Not the first one, even if both were captured before either is looked at."""
     link = Link()
