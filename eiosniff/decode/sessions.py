@@ -40,9 +40,8 @@ from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
 
 _BODY_KEPT: Final = 300
 _EARLY_MESSAGES: Final = 8
-_REQUESTS_UNDER_WAY: Final = (
-    1024  # of one connection: those before were never answered, or the capture lacks the answers
-)
+# Of one connection: those before were never answered, or the capture lacks the answers.
+_REQUESTS_UNDER_WAY: Final = 1024
 _POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
 _WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
