@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 
 from eiosniff import __version__, knowledge
-from eiosniff.capture.source import open_source
+from eiosniff.capture.source import CaptureSource, open_source
 from eiosniff.decode.links import link_name
 from eiosniff.decode.stack import Stack
 from eiosniff.errors import CaptureError, EiosniffError
@@ -105,6 +105,7 @@ def _read(stack: Stack, path: str, options: Options, progress: Progress | None) 
     with open_source(path, batch_size=options.batch_size) as source:
         for batch in source.batches():
             summary.first_ns = source.first_ns
+            _measure(summary, source)
             stack.feed(batch)
             if progress is not None:
                 progress(source.position, source.size)
@@ -115,16 +116,21 @@ def _read(stack: Stack, path: str, options: Options, progress: Progress | None) 
                 f"{summary.file}: eiosniff cannot decode packets of link type {names}",
                 "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
             )
-        summary.format = source.format
-        summary.link_types = [link_name(link_type) for link_type in source.link_types]
-        summary.packets = source.packets
-        summary.bytes = source.wire_bytes
+        _measure(summary, source)
         summary.first_ns, summary.last_ns = source.first_ns, source.last_ns
         summary.problems = [
             CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems
         ]
     stack.close()
     yield stack.retired()
+
+
+def _measure(summary: CaptureSummary, source: CaptureSource) -> None:
+    """Note what was read up to now: the user may stop the reading after each batch."""
+    summary.format = source.format
+    summary.link_types = [link_name(link_type) for link_type in source.link_types]
+    summary.packets = source.packets
+    summary.bytes = source.wire_bytes
 
 
 def _fold(judge: Judge, totals: Totals, retired: list[Retired]) -> None:

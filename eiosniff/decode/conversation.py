@@ -166,10 +166,12 @@ class Conversation(StreamReader):
         if self.uninteresting:
             return
         try:
-            if self.http is not None:
+            if self.http is None:
+                self._read(chunk)
+            elif side is SERVER and not self.http.asks:
                 self._take(side, self.http.feed(chunk), 0)
             else:
-                self._read(chunk)
+                self._read_by_packet(chunk)
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._give_up(bug)
 
@@ -276,6 +278,14 @@ class Conversation(StreamReader):
 
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
+
+    def _read_by_packet(self, chunk: StreamChunk) -> None:
+        """Read packet by packet: one may tell what others before it are, by coming late or as an answer."""
+        for piece in chunk.by_packet():
+            if self.http is not None:
+                self._take(piece.side, self.http.feed(piece), piece.delivered or piece.numbers[0])
+            elif not self.uninteresting:
+                self._read(piece)
 
     def _read(self, chunk: StreamChunk) -> None:
         """Read what comes after the upgrade, by the first byte of the direction: a server that refuses only after the

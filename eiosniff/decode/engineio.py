@@ -220,7 +220,7 @@ def _code_points(text: bytes) -> int:
 def _utf16_units(text: bytes) -> int:
     if len(text) < NUMPY_PAYS:
         return _code_points(text) + len(text) - len(text.translate(None, _FOUR_BYTES))
-    return _code_points(text) + int(np.count_nonzero(np.frombuffer(text, np.uint8) >= _FOUR_BYTES[0]))
+    return _code_points(text) + int(np.count_nonzero(np.frombuffer(text, np.uint8) >> 3 == _FOUR_BYTES[0] >> 3))
 
 
 # The protocol counts UTF-16 code units, JavaScript's `.length`; python-engineio 3 bytes, socketioxide code points.

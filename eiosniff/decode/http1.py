@@ -58,6 +58,11 @@ class HttpConnection:
             connection._unanswered.append((request, True))
         return connection
 
+    @property
+    def asks(self) -> bool:
+        """Whether a request for another protocol waits for its response."""
+        return self._asking is not None
+
     def take(self, side: Side) -> StreamBuffer:
         """After `Upgrade`: the bytes of one direction that belong to the next protocol."""
         return self._direction(side).buffer

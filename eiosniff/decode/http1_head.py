@@ -1,8 +1,9 @@
 """The head of an HTTP/1.x message: where one begins and ends, and whether it keeps to the grammar (RFC 9112).
 
-Strategy: one regular expression recognises, validates and takes apart a head that keeps to the grammar; nearly all do.
-Only a head that departs from it is looked at line by line, by more liberal expressions that still keep out text that
-merely looks alike. Header lines are not split: that is for whoever wants to see them (`HttpMessage.headers`).
+Strategy: one regular expression recognises, validates and takes apart the start line of a head that keeps to the
+grammar, as nearly all do, and one validates its header block, if that was not seen before. Only a head that departs is
+looked at line by line, by more liberal expressions that still keep out text that merely looks alike. Header lines are
+not split: that is for whoever wants to see them (`HttpMessage.headers`).
 """
 
 import re

@@ -40,9 +40,8 @@ from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
 
 _BODY_KEPT: Final = 300
 _EARLY_MESSAGES: Final = 8
-_REQUESTS_UNDER_WAY: Final = (
-    1024  # of one connection: those before were never answered, or the capture lacks the answers
-)
+# Of one connection: those before were never answered, or the capture lacks the answers.
+_REQUESTS_UNDER_WAY: Final = 1024
 _POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
 _WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
@@ -244,14 +243,16 @@ class Sessions:
     def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
         error = parse_error_body(response.body, response.header(b"content-type"))
         closing = session.closing
+        # Of a request that went on when it was refused, the end may have come in the same batch, or be still to come.
+        asked = request.last if request.complete and request.order <= response.order else request.first
         refusal = RefusedRequest(
-            request=request.last,
+            request=asked,
             answer=response.last,
             status=response.status,
             error=error,
             transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
-            idle_ns=request.last.ts_ns - session.last.ts_ns,
+            idle_ns=asked.ts_ns - session.last.ts_ns,
         )
         session.refusals.add(refusal, refusal.answer.ts_ns)
         if error is not None:

@@ -2,6 +2,7 @@
 
 The segments are sorted by connection with numpy. Within a connection, segments that follow each other in one direction
 without a hole form a *run*, which is joined in one go; nearly all segments of nearly all captures are in such runs.
+Once each side is read without regard to the other (`StreamReader.sides_are_apart`), all runs of a direction are joined.
 A connection in which anything is out of order takes the way segment by segment (`reassembly.Direction.receive`) until
 it is in order again; both ways have the same result. A connection that is not HTTP is dropped by its first bytes: of
 its later segments only the columns are touched.

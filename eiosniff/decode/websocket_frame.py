@@ -8,9 +8,8 @@ import numpy as np
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.websocket import Opcode
 
-RSV1: Final = (
-    0b100  # among the three reserved bits; set on the first frame of a compressed message (RFC 7692, section 6)
-)
+# Among the three reserved bits; set on the first frame of a compressed message (RFC 7692, section 6).
+RSV1: Final = 0b100
 KNOWN_OPCODES: Final = frozenset(Opcode)
 DATA_OPCODES: Final = frozenset({Opcode.TEXT, Opcode.BINARY})
 CONTROL_PAYLOAD_LIMIT: Final = 125  # RFC 6455, section 5.5

@@ -87,12 +87,12 @@ class HttpMessage:
     """What a request and a response have in common.
 
     `head` is the start line and header block as sent, without the empty line that ends it; `fields` is that block alone
-    (made of `head` if it is not given). `body` is the content after transfer and content codings
-    were undone (empty when nobody asked to keep it: see `body_kept`); `body_length` counts the body's bytes on the
-    wire, `missing` those of head and body that are in a gap. `start` and `end` are stream offsets; `packets` the
-    numbers of all packets that carried the message, in order of the bytes; `first` and `last` the packets with its
-    first and last byte. `order` is the number of the packet that completed its delivery (equal to `last.number` for
-    bytes that came in order).
+    (made of `head` if it is not given). `body` is the content after transfer and content codings were undone (empty
+    when nobody asked to keep it: see `body_kept`); `body_length` counts the body's bytes on the wire, `missing` those
+    of head and body that are in a gap. `start` and `end` are stream offsets; `packets` the numbers of all packets that
+    carried the message, in order of the bytes; `first` and `last` the packets with its first and last byte. `order` is
+    the number of the packet that completed its delivery (equal to `last.number` for bytes that came in order). What is
+    said here of the end of a message is not so before it has come.
     """
 
     __slots__ = (

@@ -40,6 +40,17 @@ class StreamChunk:
         self.times = times
         self.delivered = delivered
 
+    def by_packet(self) -> "list[StreamChunk]":
+        """The same, cut where another captured packet delivered the bytes."""
+        if len(self.numbers) == 1 or self.delivered:
+            return [self]
+        chunks: list[StreamChunk] = []
+        for index, start in enumerate(self.starts):
+            end = self.starts[index + 1] if index + 1 < len(self.starts) else len(self.data)
+            number, time = self.numbers[index], self.times[index]
+            chunks.append(StreamChunk(self.side, self.offset + start, self.data[start:end], [0], [number], [time]))
+        return chunks
+
 
 class EndKind(Enum):
     """How one direction of a connection ended."""

@@ -10,6 +10,7 @@ import pytest
 
 from eiosniff.decode import engineio
 from eiosniff.decode.engineio import (
+    NUMPY_PAYS,
     Payload,
     decode_message,
     decode_payload,
@@ -186,6 +187,12 @@ class TestLengthPrefixedPayload:
         decoded = payload('7:42["😀"]1:2'.encode())
         assert contents(decoded) == [(4, EMOJI.encode(), False), (2, b"", False)]
         assert decoded.trouble == "lengths count code points, not UTF-16 code units"
+
+    @pytest.mark.parametrize("size", [10, NUMPY_PAYS, 3 * NUMPY_PAYS])
+    def test_bytes_that_begin_no_character_count_as_one(self, size: int) -> None:
+        text = b"x\xf8\xff" * size
+        decoded = payload(b"%d:4" % (len(text) + 1) + text + b"1:2")
+        assert (contents(decoded), decoded.trouble) == ([(4, text, False), (2, b"", False)], None)
 
     def test_no_counting_fits(self) -> None:
         body = '1:210:42["한국"]'.encode()

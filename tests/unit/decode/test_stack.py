@@ -182,6 +182,45 @@ def test_events_of_all_connections_are_in_capture_order() -> None:
         assert stack.sessions.sessions[0].connection_count == 2
 
 
+def test_request_that_goes_on_after_it_was_refused() -> None:
+    """At a refusal, nothing is known yet of the end of its request."""
+    link = Link()
+    opening = b"0" + OPEN[1:]
+    link.send(C, POLL)
+    link.send(S, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(opening) + opening)
+    asked = len(link.sent) + 1
+    link.send(C, b"POST /socket.io/?EIO=4&transport=polling&sid=abc HTTP/1.1\r\nContent-Length: 4\r\n\r\n42")
+    link.send(S, b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+    link.send(C, b"[]")
+    (session,) = run(link.sent).sessions.sessions
+    assert [refusal.request.number for refusal in session.refusals] == [asked]
+
+
+def test_frames_without_an_answer_come_when_they_tell_that_they_are_frames() -> None:
+    """A second connection, captured meanwhile, comes before them."""
+    link, other = Link(), Link(CLIENT + 1)
+    sent = [*link.sent[:1], *other.sent]
+    sent += [link.send(C, ASK, at_ms=20), link.send(C, frame(C, b"40"), at_ms=30)]
+    sent += [other.send(C, POLL, at_ms=40), other.send(S, PAGE, at_ms=50)]
+    sent += [link.send(C, frame(C, b"41"), at_ms=9000), link.send(C, frame(C, b"40"), at_ms=9001)]
+    stack = Stack(CaptureSummary("made"))
+    events = record_events(stack)
+    stack.feed(packets(sent))
+    run(sent)
+    assert [stream for stream, _ in events[:5]] == [0, 1, 1, 0, 0]
+
+
+def test_requests_behind_a_refused_upgrade_come_with_the_refusal() -> None:
+    link, other = Link(), Link(CLIENT + 1)
+    sent = [*link.sent, *other.sent, link.send(C, ASK), link.send(C, POLL), other.send(C, POLL), other.send(S, PAGE)]
+    sent += [link.send(S, b"HTTP/1.1 200 OK\r\n"), link.send(S, b"Content-Length: 1\r\n\r\n"), link.send(S, b"x")]
+    stack = Stack(CaptureSummary("made"))
+    events = record_events(stack)
+    stack.feed(packets(sent))
+    run(sent)
+    assert [stream for stream, _ in events] == [0, 1, 1, 0, 0]
+
+
 def test_second_end_tells_that_a_connection_is_over() -> None:
     """Not the first one, even if both were captured before either is looked at."""
     link = Link()
