@@ -1,7 +1,7 @@
 """Compiles the decoders (`docs/decisions/0005-compiled.md`); all else about the package is in setup.cfg.
 
-The same modules run uncompiled, three times slower: where there is no C compiler, in an editable installation, and
-with EIOSNIFF_PURE=1.
+The same modules run uncompiled, at half the speed: where there is no C compiler, in an editable installation, and with
+EIOSNIFF_PURE=1.
 """
 
 import os

@@ -126,8 +126,9 @@ class Judge:
     """Runs rules over the ledgers of one capture.
 
     Ledgers that are let go while the capture is read are given to `take`, the others to `findings` at the end. What is
-    found is the same as if all had been kept; only the sessions that a finding lists are those in memory. Of those let
-    go the faulty ones are kept, the worst and then the last seen, up to `keep`.
+    found is the same as if all had been kept, but that a finding lists only sessions in memory, and that its period may
+    miss the time between two hits that are merged late. Of the sessions let go the faulty ones are kept, the worst and
+    then the last seen, up to `keep`.
 
     A rule that raises becomes a finding of its own (INT001); the rest goes on.
     """
