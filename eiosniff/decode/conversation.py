@@ -159,10 +159,11 @@ class Conversation(StreamReader):
     def chunk(self, chunk: StreamChunk) -> None:
         """Bytes in order."""
         side, ledger = chunk.side, self.ledger
-        ledger.bytes[side] += len(chunk.data)
-        if not ledger.seen[side]:
-            ledger.seen[side] = True
-            self._first_bytes[side] = chunk.delivered or chunk.numbers[0]
+        way = 1 if side is SERVER else 0
+        ledger.bytes[way] += len(chunk.data)
+        if not ledger.seen[way]:
+            ledger.seen[way] = True
+            self._first_bytes[way] = chunk.delivered or chunk.numbers[0]
         if self.uninteresting:
             return
         try:

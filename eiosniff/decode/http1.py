@@ -78,12 +78,13 @@ class HttpConnection:
 
     def feed(self, chunk: StreamChunk) -> Sequence[HttpEvent]:
         """Take the next bytes of one direction."""
-        if chunk.side:
+        if chunk.side is SERVER:
             direction = self._server
             self._heard = True
         else:
             direction = self._client
-            self._newest_ns = max(self._newest_ns, *chunk.times)
+            for ts_ns in chunk.times:
+                self._newest_ns = max(self._newest_ns, ts_ns)
         direction.buffer.append(chunk)
         self._read(direction)
         return self._told()

@@ -14,7 +14,7 @@ from typing import Final, final
 from mypy_extensions import mypyc_attr
 
 from eiosniff.model.http import Fields
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import SERVER, Side
 from eiosniff.model.trouble import AnomalyKind
 
 # token = 1*tchar (RFC 9110, section 5.6.2). The longest registered method has 17 characters.
@@ -30,14 +30,18 @@ _FIELDS: Final = re.compile(rb"(?:" + _FIELD + rb")*+")
 # request-line = method SP request-target SP HTTP-version (RFC 9112, section 3)
 # status-line = HTTP-version SP status-code SP [ reason-phrase ] (section 4)
 _REGULAR_START_LINE: Final = (
-    re.compile(rb"(" + _METHOD + rb") ([^\x00-\x20\x7f]++) HTTP/(1\.[0-9])\r\n"),
-    re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9]{2}) ([^\r\n\x00]*+)\r\n"),
+    re.compile(rb"(" + _METHOD + rb") ([^\x00-\x20\x7f]++) HTTP/(1\.[0-9])"),
+    re.compile(rb"HTTP/(1\.[0-9]) ([1-5][0-9]{2}) ([^\r\n\x00]*+)"),
 )
 
 # Header blocks that are remembered: of each client there are a few; a larger one is hardly sent twice.
 _BLOCKS_KEPT: Final = 512
 _BLOCK_LIMIT: Final = 4096
-_blocks: dict[bytes, Fields] = {}
+_blocks: Final[dict[bytes, Fields]] = {}
+# And status lines: a server has a few.
+_STATUS_LINES_KEPT: Final = 256
+_STATUS_LINE_LIMIT: Final = 64
+_status_lines: Final[dict[bytes, tuple[bytes, bytes, bytes]]] = {}
 
 # By side: a start line that departs. White space in a target comes from requests written by hand; many servers leave
 # the SP before an empty reason out. RFC 9112, section 2.2, lets a recipient take a lone LF for the end of a line.
@@ -94,16 +98,31 @@ def head_at(data: bytes, pos: int, side: Side, limit: int) -> Head | NoHead:
         start += 1
     if start >= size or start >= stop:
         return NoHead.HERE if start >= stop else NoHead.YET
-    match = _REGULAR_START_LINE[side].match(data, start, stop)
-    if match is None and not _MAY_START[side].match(data, start):
+    line_end = data.find(b"\r\n", start, stop)
+    parts = _start_line(data[start:line_end], side) if line_end >= 0 else None
+    if parts is None and not _MAY_START[side].match(data, start):
         return NoHead.HERE
-    if match is not None:
-        end = data.find(b"\r\n\r\n", match.end() - 2, stop)
+    if parts is not None:
+        end = data.find(b"\r\n\r\n", line_end, stop)
         if end >= 0:
-            fields = _fields(data[match.end() : end + 2])
+            fields = _fields(data[line_end + 2 : end + 2])
             if fields.regular:
-                return Head(match.groups(), start, end, end + 4, True, fields)  # type: ignore[arg-type]  # three groups
+                return Head(parts, start, end, end + 4, True, fields)
     return _irregular_head(data, start, stop, side)
+
+
+def _start_line(line: bytes, side: Side) -> tuple[bytes, bytes, bytes] | None:
+    """The three parts of a start line (without its CRLF) that keeps to the grammar; status lines are remembered."""
+    known = _status_lines.get(line) if side is SERVER else None
+    if known is not None:
+        return known
+    match = _REGULAR_START_LINE[side].fullmatch(line)
+    if match is None:
+        return None
+    parts = match[1], match[2], match[3]
+    if side is SERVER and len(_status_lines) < _STATUS_LINES_KEPT and len(line) <= _STATUS_LINE_LIMIT:
+        _status_lines[line] = parts
+    return parts
 
 
 def _fields(lines: bytes) -> Fields:
@@ -140,7 +159,7 @@ def _irregular_head(data: bytes, start: int, stop: int, side: Side) -> Head | No
 def departures(data: bytes, head: Head, side: Side) -> Iterator[tuple[AnomalyKind, str, bytes]]:
     """Where a head departs from the grammar, as kind, expected, found: at most its start line and one field line."""
     start_line, *field_lines = data[head.start : head.after].splitlines(keepends=True)
-    if not _REGULAR_START_LINE[side].fullmatch(start_line):
+    if not start_line.endswith(b"\r\n") or _start_line(start_line[:-2], side) is None:
         expected = "version SP status-code SP reason CRLF" if side else "method SP target SP version CRLF"
         yield AnomalyKind.HTTP_BAD_START_LINE, expected, start_line
     for line in field_lines:
