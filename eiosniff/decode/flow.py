@@ -107,7 +107,7 @@ def _open(direction: Direction) -> bool:
 
 # A connection that is over is forgotten so many captured packets later: what comes after that would be a new one. By
 # packets, not by how many there are, so that it does not depend on how the input is cut into batches.
-REMEMBERED_PACKETS: Final = 1_000_000
+REMEMBERED_PACKETS: Final = 500_000
 
 
 @final
@@ -115,20 +115,22 @@ REMEMBERED_PACKETS: Final = 1_000_000
 class Gone:
     """What is left of a connection that is over or not followed: enough to know its late packets from a new one.
 
-    `syn_seq` are the sequence numbers of its SYNs. A connection that is not followed and still open is never forgotten.
+    `syn_0` and `syn_1` are the sequence numbers of its SYNs, by direction. A connection that is not followed and still
+    open is never forgotten.
     """
 
-    __slots__ = ("ending", "followed", "last", "syn_seq")
+    __slots__ = ("ending", "followed", "last", "syn_0", "syn_1")
 
-    def __init__(self, syn_seq: tuple[int, int], followed: bool, ending: bool, last: int) -> None:
-        self.syn_seq = syn_seq
+    def __init__(self, syn_0: int, syn_1: int, followed: bool, ending: bool, last: int) -> None:
+        self.syn_0 = syn_0
+        self.syn_1 = syn_1
         self.followed = followed
         self.ending = ending
         self.last = last
 
     def is_replaced_by(self, way: int, seq: int, flags: int) -> bool:
         """Whether a SYN begins another connection of the same endpoints."""
-        return self.syn_seq[way] != seq or (self.ending and not flags & ACK)
+        return (self.syn_1 if way else self.syn_0) != seq or (self.ending and not flags & ACK)
 
     def is_forgotten(self, number: int) -> bool:
         """Whether it is over for so long that the captured packet `number` has nothing to do with it."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from eiosniff.decode.lives import LONGEST_PAUSE_NS, LifeTracker
 from eiosniff.decode.roster import Roster, Standing
@@ -20,6 +21,8 @@ from eiosniff.model.session import (
 )
 from eiosniff.model.tally import Tally
 
+# Clients none of whose sessions is in memory, that may come back: those whose sessions are, are many enough.
+MOST_SILENT_CLIENTS: Final = 2_000
 # Told of each ledger that is let go.
 Retire = Callable[[Retired], None]
 
@@ -44,7 +47,7 @@ class Peers:
         self._retire = retire
         self._presence: dict[Client, _Presence] = {}
         self._clients_of: Counter[Endpoint] = Counter()  # in memory
-        self._client_roster = Roster(most, self._client_standing)
+        self._client_roster = Roster(most, self._client_standing, min(most, MOST_SILENT_CLIENTS))
         self._server_roster = Roster(most, self._server_standing)
         self._now_ns = 0
 

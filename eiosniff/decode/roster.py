@@ -28,9 +28,10 @@ class Roster(Generic[T]):
     `standing` tells of each whether it may go, at an instant.
     """
 
-    def __init__(self, most: int, standing: Callable[[T, int], Standing]) -> None:
+    def __init__(self, most: int, standing: Callable[[T, int], Standing], most_silent: int | None = None) -> None:
+        """`most_silent`, above which the oldest that is silent goes: as many as `most`, unless told."""
         self._most = most
-        self._most_silent = max(most, _MOST_SILENT)
+        self._most_silent = max(most if most_silent is None else most_silent, _MOST_SILENT)
         self._standing = standing
         self._active: deque[T] = deque()  # those under way go to the end when they are looked at
         self._silent: deque[T] = deque()  # in the order in which they were found to be so

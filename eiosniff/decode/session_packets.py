@@ -51,9 +51,7 @@ class SessionState:
     session: Session
     watch: Watcher
     listener: Listener | None
-    joiners: tuple[AttachmentJoiner, AttachmentJoiner] = field(
-        default_factory=lambda: (AttachmentJoiner(CLIENT), AttachmentJoiner(SERVER))
-    )
+    joiners: list[AttachmentJoiner | None] = field(default_factory=lambda: [None, None])  # most sessions need none
     # Since when, and the event; by whether the server asks, namespace and id; in the order in which they were asked.
     waiting_acks: dict[tuple[bool, str, int], tuple[int, str]] = field(default_factory=dict)
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
@@ -154,16 +152,16 @@ class SessionState:
 
     def _message(self, packet: EioPacket, stream: int) -> None:
         side, listener = packet.side, self.listener
-        joiner = self.joiners[1 if side is SERVER else 0]
         if packet.binary:
-            self._joined(packet, stream, joiner.feed(packet))
+            self._joined(packet, stream, self._joiner(side).feed(packet))
             return
+        joiner = self.joiners[1 if side is SERVER else 0]
         decoded = decode_packet(packet)
         if isinstance(decoded, SioPacket):
             if decoded.attachments_expected:
                 self.headers[side] = packet
-            if decoded.attachments_expected or joiner.waiting:
-                self._joined(packet, stream, joiner.feed(decoded))
+            if decoded.attachments_expected or (joiner is not None and joiner.waiting):
+                self._joined(packet, stream, self._joiner(side).feed(decoded))
                 return
             self._socketio(decoded)
             if listener:
@@ -174,6 +172,12 @@ class SessionState:
         if listener:
             wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else "not Socket.IO"
             self._tell(listener, packet, stream, None, wanted)
+
+    def _joiner(self, side: Side) -> AttachmentJoiner:
+        joiner = self.joiners[side]
+        if joiner is None:
+            joiner = self.joiners[side] = AttachmentJoiner(side)
+        return joiner
 
     def _joined(self, packet: EioPacket, stream: int, joined: Joined | None) -> None:
         """What the joiner made of a packet: anomalies, and packets that are whole now."""

@@ -350,7 +350,7 @@ class FlowTable:
             self._listener.set_aside(flow.packets, flow.payload)
         flow.conversation = None
         ending = ending or flow.over or zero.ended or one.ended or zero.fin is not None or one.fin is not None
-        gone = self._gone[flow.ends] = Gone((zero.syn_seq, one.syn_seq), followed, ending, last)
+        gone = self._gone[flow.ends] = Gone(zero.syn_seq, one.syn_seq, followed, ending, last)
         return gone
 
     def _pass_by(self, gone: Gone, batch: SortedSegments, group: int) -> None:

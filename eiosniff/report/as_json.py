@@ -29,9 +29,12 @@ _Object = dict[str, Any]
 
 def render(report: Report, redactor: Redactor) -> str:
     """The report as one JSON document with a newline at its end."""
-    document = _Writer(report, redactor).document()
-    indented = msgspec.json.format(msgspec.json.encode(document), indent=2)
-    return json_safe(indented.decode()) + "\n"
+    return json_safe((_indented(report, redactor) + b"\n").decode())
+
+
+def _indented(report: Report, redactor: Redactor) -> bytes:
+    """What it is made of is gone when this returns: each step takes as much memory as the text itself."""
+    return msgspec.json.format(msgspec.json.encode(_Writer(report, redactor).document()), indent=2)
 
 
 def _encoded(value: object) -> msgspec.Raw:
