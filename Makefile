@@ -71,9 +71,9 @@ bench: compiled ## time and memory of eiosniff and tshark on captures of a milli
 
 bench-scale: compiled ## whether time and memory stay in bounds: three times the packets, 10 GB, ten million messages
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench scale --full
-	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench stream --gigabytes 10
-	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench handshakes --count 100000
-	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench messages --count 10000000
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench stream
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench handshakes
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench messages
 
 captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
 	$(BIN)/python captures/recorded/record_healthy.py all

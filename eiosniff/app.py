@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING
 
 from eiosniff import __version__, knowledge
-from eiosniff.capture.source import CaptureSource, open_source
-from eiosniff.decode.links import link_name
-from eiosniff.decode.stack import Stack
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
@@ -18,6 +16,11 @@ from eiosniff.rules.api import Rule
 from eiosniff.rules.diagnosis import diagnose
 from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
+if TYPE_CHECKING:
+    from eiosniff.capture.source import CaptureSource
+    from eiosniff.decode.stack import Stack
+
+# What needs numpy is imported where a capture is read: `eiosniff rules` starts without it.
 # Called now and then with the bytes read so far, and the size of all input if it is known.
 Progress = Callable[[int, int | None], None]
 _Rank = tuple[int, int]
@@ -46,6 +49,8 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
     Each capture is analysed by itself; the report is of all of them. Ctrl-C ends the reading: the report is then of
     what was read, and says that it was interrupted.
     """
+    from eiosniff.decode.stack import Stack
+
     chosen = _chosen_rules(options)
     summaries: list[CaptureSummary] = []
     ranked: list[tuple[_Rank, Session]] = []
@@ -96,11 +101,14 @@ def _name(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-def _read(stack: Stack, path: str, options: Options, progress: Progress | None) -> Iterator[list[Retired]]:
+def _read(stack: "Stack", path: str, options: Options, progress: Progress | None) -> Iterator[list[Retired]]:
     """Feed a capture to its decoders; yields after each batch, and once more when all is settled, what was let go.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
+    from eiosniff.capture.source import open_source
+    from eiosniff.decode.links import link_name
+
     summary = stack.summary
     with open_source(path, batch_size=options.batch_size) as source:
         for batch in source.batches():
@@ -125,8 +133,10 @@ def _read(stack: Stack, path: str, options: Options, progress: Progress | None) 
     yield stack.retired()
 
 
-def _measure(summary: CaptureSummary, source: CaptureSource) -> None:
+def _measure(summary: CaptureSummary, source: "CaptureSource") -> None:
     """Note what was read up to now: the user may stop the reading after each batch."""
+    from eiosniff.decode.links import link_name
+
     summary.format = source.format
     summary.link_types = [link_name(link_type) for link_type in source.link_types]
     summary.packets = source.packets
@@ -142,7 +152,7 @@ def _fold(judge: Judge, totals: Totals, retired: list[Retired]) -> None:
         judge.take(each)
 
 
-def _findings(stack: Stack, judge: Judge) -> list[Finding]:
+def _findings(stack: "Stack", judge: Judge) -> list[Finding]:
     ledgers = Ledgers(
         stack.summary,
         stack.sessions.sessions,
@@ -191,6 +201,8 @@ def decode(
 
     `warn` is told what is wrong with a capture that could be read in part.
     """
+    from eiosniff.decode.stack import Stack
+
     for path in captures:
         decoded: list[DecodedPacket] = []
         stack = Stack(CaptureSummary(_name(path)), decoded.append, ports=options.ports, path=options.path)

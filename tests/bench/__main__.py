@@ -58,9 +58,11 @@ def main() -> int:
     parser.add_argument("--runs", type=int, help="of each program; the median counts (default: 3; start: 11)")
     parser.add_argument("--full", action="store_true", help="scale: 935,000 and 2,805,000 packets")
     parser.add_argument("--gigabytes", type=float, help="stream: how much (default: 10)")
-    parser.add_argument("--count", type=int, help="handshakes (default: 100000), messages (default: 10000000)")
+    parser.add_argument("--count", type=int, help="handshakes (default: 300000), messages (default: 10000000)")
     parser.add_argument(
-        "--small", type=float, help="stream, handshakes, messages: what it is compared with (default: 0.1 GB, 10000)"
+        "--small",
+        type=float,
+        help="stream, handshakes, messages: what it is compared with (default: 1 GB, 100000, 200000)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
     chosen = parser.parse_args()

@@ -19,8 +19,9 @@ MOST_MEMORY = 1.25  # times that of the small input
 MOST_TIME = 3.3  # for three times the packets
 SCALE, FULL_SCALE = (311_000, 935_000), (935_000, 2_805_000)
 GIGABYTE = 1_000_000_000
-SMALL = {"stream": 0.1, "handshakes": 10_000, "messages": 10_000}
-LARGE = {"stream": 10, "handshakes": 100_000, "messages": 10_000_000}
+# Large enough to fill a batch, and the ledgers that are kept: what comes after must cost nothing.
+SMALL = {"stream": 1, "handshakes": 100_000, "messages": 200_000}
+LARGE = {"stream": 10, "handshakes": 300_000, "messages": 10_000_000}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,13 +31,12 @@ def test_version_and_help_import_nothing_heavy(arguments: str) -> None:
 @pytest.mark.parametrize(
     ("command", "unneeded"),
     [
-        # To come (issue 3): JSON needs no rich; the list of rules neither numpy nor msgspec, nor rich when piped.
-        ("analyze --format json", set()),
+        ("analyze --format json", {"rich"}),
         ("analyze", set()),
         ("decode --format jsonl", {"rich"}),
         ("decode", set()),
-        ("rules list", set()),
-        ("rules show EIO038", set()),
+        ("rules list", {"numpy"}),
+        ("rules show EIO038", {"numpy"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
