@@ -16,7 +16,7 @@ _DEFAULT_SILENCE_NS = 45 * NS_PER_S
 _LEAST_SILENCE_NS = 10 * NS_PER_S
 _MOST_SILENCE_NS = 120 * NS_PER_S
 # Session ids that are remembered for a while, so that late requests do not look like sessions of their own.
-MAX_RETIRED_SIDS = 10_000
+MAX_RETIRED_SIDS = 4_000
 
 
 class Register:

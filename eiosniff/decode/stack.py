@@ -30,7 +30,7 @@ from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
 MAX_FAILED_CONNECTS: Final = 1024
-MAX_REACHED: Final = 10_000  # pairs of a client and a server
+MAX_REACHED: Final = 4_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
 UDP: Final = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
