@@ -22,7 +22,7 @@ from eiosniff.model.session import (
 from eiosniff.model.tally import Tally
 
 # Clients none of whose sessions is in memory, that may come back: those whose sessions are, are many enough.
-MOST_SILENT_CLIENTS: Final = 2_000
+MOST_SILENT_CLIENTS: Final = 1_000
 # Told of each ledger that is let go.
 Retire = Callable[[Retired], None]
 
