@@ -5,12 +5,11 @@ from urllib.parse import unquote_plus
 
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.engineio import EioPacket, EioType, Transport
-from eiosniff.model.http import HttpRequest, HttpResponse, Query, text_of
+from eiosniff.model.http import TEXT_LIMIT, HttpRequest, HttpResponse, Query, text_of
 from eiosniff.model.session import RequestFacts, Server
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
 
-_TEXT_LIMIT: Final = 300
 _QUERY_LIMIT: Final = 64
 _ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
 # What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
@@ -38,8 +37,8 @@ def parse_target(target: bytes) -> Query:
             name, _, value = pair.partition("=")
             if coded:
                 name, value = unquote_plus(name), unquote_plus(value)
-            parameters.append((name[:_TEXT_LIMIT], value[:_TEXT_LIMIT]))
-    return Query(path[:_TEXT_LIMIT], tuple(parameters))
+            parameters.append((name[:TEXT_LIMIT], value[:TEXT_LIMIT]))
+    return Query(path[:TEXT_LIMIT], tuple(parameters))
 
 
 def is_upgrade(request: HttpRequest) -> bool:

@@ -7,12 +7,12 @@ from mypy_extensions import mypyc_attr
 from eiosniff.model.provenance import PacketRef, Side
 
 _NAMES_KEPT: Final = 40
-_TEXT_LIMIT: Final = 300
+TEXT_LIMIT: Final = 300  # bytes or characters that ledgers keep of a text from the wire
 
 
 def text_of(value: bytes) -> str:
-    """The beginning of a text from the wire, as ledgers keep it (300 bytes)."""
-    return value[:_TEXT_LIMIT].decode("utf-8", "backslashreplace")
+    """The beginning of a text from the wire, as ledgers keep it."""
+    return value[:TEXT_LIMIT].decode("utf-8", "backslashreplace")
 
 
 @final
