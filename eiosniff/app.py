@@ -9,7 +9,8 @@ from eiosniff import __version__, knowledge
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
-from eiosniff.model.session import MAX_SESSIONS, Retired, Session
+from eiosniff.model.peers import Retired
+from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
 from eiosniff.rules.api import Rule

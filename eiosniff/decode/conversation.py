@@ -15,9 +15,10 @@ from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader
+from eiosniff.model.attempt import Attempt
 from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
-from eiosniff.model.session import MAX_GAPS, Attempt, Connection, Session
+from eiosniff.model.session import MAX_GAPS, Connection, Session
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage

@@ -4,9 +4,10 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from eiosniff.decode.socketio import decode_packet
+from eiosniff.model.attempt import RequestFacts
 from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.http import TEXT_LIMIT, HttpRequest, HttpResponse, Query, text_of
-from eiosniff.model.session import RequestFacts, Server
+from eiosniff.model.peers import Server
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
 

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from eiosniff.model.attempt import Attempt, Outcome
+from eiosniff.model.peers import Client, Life, Loop
 from eiosniff.model.provenance import CLIENT, PacketRef
-from eiosniff.model.session import Attempt, Client, Life, Loop, Outcome
 
 # What is worth recording as a chain; rules judge by the figures in it. A client that comes back minutes later, or
 # after minutes of service, does not loop.

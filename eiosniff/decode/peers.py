@@ -7,18 +7,10 @@ from typing import Final
 
 from eiosniff.decode.lives import LONGEST_PAUSE_NS, LifeTracker
 from eiosniff.decode.roster import Roster, Standing
+from eiosniff.model.attempt import Attempt, Outcome, RequestFacts
+from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import (
-    MAX_ATTEMPT_KINDS,
-    Attempt,
-    Client,
-    Connection,
-    Outcome,
-    RequestFacts,
-    Retired,
-    Server,
-    Session,
-)
+from eiosniff.model.session import MAX_ATTEMPT_KINDS, Connection, Session
 from eiosniff.model.tally import Tally
 
 # Clients none of whose sessions is in memory, that may come back: those whose sessions are, are many enough.

@@ -5,8 +5,9 @@ from collections import OrderedDict
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.roster import Roster, Standing
 from eiosniff.decode.session_packets import SessionState
+from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import Retired, Session
+from eiosniff.model.session import Session
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 # How long a session may be silent before it is over, although nothing ended it: its server's pingInterval and

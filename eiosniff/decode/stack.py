@@ -23,8 +23,9 @@ from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
-from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Retired, Session
+from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
 from eiosniff.model.summary import CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap

@@ -10,8 +10,9 @@ from importlib import resources
 from typing import Any
 
 from eiosniff.knowledge import observe
+from eiosniff.model.peers import Client, Identity, Retired, Server
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import Client, Identity, Retired, Server, Session
+from eiosniff.model.session import Session
 
 # Stands for the library of a peer that is not recognised, in the data on what to do.
 UNKNOWN = "unknown"

@@ -6,9 +6,11 @@ and server, and that of a client into the ledger of its server. So a peer is nam
 
 from collections.abc import Iterable
 
+from eiosniff.model.attempt import Outcome, RequestFacts
 from eiosniff.model.engineio import OpenPacket
+from eiosniff.model.peers import Client, Server
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import MAX_REVISIONS, Client, Outcome, RequestFacts, Server, Session
+from eiosniff.model.session import MAX_REVISIONS, Session
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 YES = "yes"

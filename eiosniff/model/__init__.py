@@ -10,9 +10,8 @@ From the wire upwards:
 - `HttpRequest`, `HttpResponse` (`http`), `WsMessage`, `WsControl` (`websocket`): messages, and their packets;
 - `EioPacket`, `SioPacket`: what they carry; `DecodedPacket` (`decoded`) is what `eiosniff decode` prints;
 - `Gap`, `Desync`, `Anomaly` (`trouble`): bad input as data, in the same stream as good input;
-- `Session`, `Client`, `Server`, `Connection` (`session`), `CaptureSummary` (`summary`): the ledgers, bounded, filled by
-  decoders;
-  `Sketch` and `Tally` (`tally`) are what keeps them bounded;
+- `Session`, `Connection` (`session`), `Attempt` (`attempt`), `Client`, `Server` (`peers`), `CaptureSummary`
+  (`summary`): the ledgers, bounded, filled by decoders; `Sketch` and `Tally` (`tally`) are what keeps them bounded;
 - `Finding`, `Diagnosis`, `Report` (`finding`): judgements, made of ledgers by rules.
 
 `PacketRef` and `Side` (`provenance`) say where a thing comes from and who sent it. Instants are integer nanoseconds

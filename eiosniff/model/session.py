@@ -1,4 +1,5 @@
-"""The ledgers: what decoders record of a session, its client and server, and of the whole capture.
+"""The ledgers of sessions and connections: what decoders record of them (`peers` has those of clients and servers,
+`summary` that of the whole capture).
 
 Rules look at nothing else. Every ledger is bounded: counters, running figures (`eiosniff.model.tally`), the first few
 and the last of what may repeat. They state facts and judge nothing.
@@ -6,15 +7,19 @@ and the last of what may repeat. They state facts and judge nothing.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple, final
+from typing import TYPE_CHECKING, Final, final
 
 from mypy_extensions import mypyc_attr
 
-from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError, Transport
+from eiosniff.model.attempt import Attempt, RefusedRequest
+from eiosniff.model.engineio import WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.tally import Sketch, Tally
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import Anomaly
+
+if TYPE_CHECKING:
+    from eiosniff.model.peers import Client, Server
 
 MAX_ANOMALIES: Final = 32
 MAX_NAMESPACES: Final = 256
@@ -22,83 +27,9 @@ MAX_CONNECTIONS: Final = 64
 MAX_GAPS: Final = 64
 MAX_ATTEMPT_KINDS: Final = 64
 MAX_REVISIONS: Final = 64
-MAX_SESSIONS: Final = (
-    10_000  # ledgers in memory, and as many of clients and of servers: older ones are folded into these
-)
+# Ledgers in memory, and as many of clients and of servers: older ones are folded into these.
+MAX_SESSIONS: Final = 10_000
 MAX_NAME: Final = 300  # characters kept of a name from the wire
-
-
-_TRANSPORTS: Final = {transport.value: transport for transport in Transport}
-
-
-@dataclass(slots=True, eq=False)
-class RequestFacts:
-    """A handshake request: what it asks for, and what tells which library sent it.
-
-    `eio` is the value of `EIO=`, `transports` all values of `transport=` in order; `header_names` are in order and
-    spelling as sent. Texts from the wire are cut at 300 characters.
-    """
-
-    place: PacketRef
-    stream: int
-    method: str
-    target: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    eio: str | None
-    transports: tuple[str, ...]
-    upgrade: bool
-    user_agent: str
-    origin: str | None
-    host: str
-    subprotocol: str | None
-    extensions: str | None
-    header_names: tuple[str, ...]
-
-    @property
-    def transport(self) -> Transport | None:
-        """The transport that the request asks for, if it is one that Engine.IO knows."""
-        return _TRANSPORTS.get(self.transports[-1]) if self.transports else None
-
-
-class Outcome(Enum):
-    """What became of a handshake request."""
-
-    PENDING = "pending"  # no answer yet, and the connection is open
-    OPENED = "opened"  # an open packet came
-    REFUSED = "refused"  # an HTTP answer other than 2xx or 101
-    UNANSWERED = "unanswered"  # the connection or the capture ended without an answer
-    REFUSED_AFTER_101 = "refused after 101"  # HTTP text inside the upgraded stream
-    SILENT_AFTER_101 = "silent after 101"  # upgraded, and the server sent nothing at all
-    FOREIGN = "foreign"  # an answer that is not Engine.IO
-
-
-@dataclass(slots=True, eq=False)
-class Attempt:
-    """One handshake request (without a sid) and its answer.
-
-    `status` is the HTTP status of the (last) answer; `error` the refusal if the body is one; `body` the beginning of
-    a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended.
-    """
-
-    request: RequestFacts
-    outcome: Outcome = Outcome.PENDING
-    status: int | None = None
-    error: ServerError | None = None
-    body: bytes = b""
-    answer: PacketRef | None = None
-    ended: PacketRef | None = None
-    ended_by: Side | None = None
-    session: "Session | None" = None
-    client_said: bytes = b""  # the first message of the client after a 101
-
-    def signature(self) -> tuple[object, ...]:
-        """Attempts with the same signature are repeats of each other."""
-        request = self.request
-        return (
-            request.path, request.eio, request.transports, request.upgrade, self.outcome, self.status,
-            self.error and (self.error.code, self.error.style), bool(self.client_said),
-        )  # fmt: skip
 
 
 @final
@@ -205,19 +136,6 @@ class Closing:
     code: int | None = None
     reason: str = ""
     after_goodbye: bool = False  # DISCONNECT of the last namespace or a close packet: an orderly end
-
-
-@dataclass(slots=True, frozen=True)
-class RefusedRequest:
-    """A request with the sid of a session, refused."""
-
-    request: PacketRef
-    answer: PacketRef
-    status: int
-    error: ServerError | None
-    transport: Transport | None
-    after_close: bool
-    idle_ns: int  # since the last packet of the session
 
 
 @dataclass(slots=True, frozen=True)
@@ -372,73 +290,3 @@ class Session:
     def on_websocket(self) -> bool:
         """Whether the session lives (lived, at its end) on a WebSocket."""
         return self.upgraded is not None or (len(self.transports) > 0 and self.transports[0] is WEBSOCKET)
-
-
-@dataclass(slots=True, frozen=True)
-class Life:
-    """One life of a client at a server: a session, or an attempt that got none."""
-
-    start: PacketRef
-    end: PacketRef
-    orderly: bool  # the client said goodbye
-
-
-@dataclass(slots=True, eq=False)
-class Loop:
-    """Lives that followed each other: each began soon after the one before had ended, and none was orderly."""
-
-    lives: Tally[Life] = field(default_factory=Tally)
-    lengths: Sketch = field(default_factory=Sketch)  # ns
-    pauses: Sketch = field(default_factory=Sketch)  # ns, from the end of one to the start of the next
-
-
-@dataclass(slots=True, frozen=True)
-class Identity:
-    """Which library a peer is, as far as the wire shows: see `eiosniff.knowledge`.
-
-    `version` is a bound such as `4.5 or later`, empty when nothing tells.
-    """
-
-    library: str
-    name: str
-    version: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}".strip()
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """A client program as the wire shows it: an address and a User-Agent, talking with one server."""
-
-    address: str
-    user_agent: str
-    server: Endpoint
-    polling_request: RequestFacts | None = None
-    websocket_request: RequestFacts | None = None
-    attempts: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
-    sessions: int = 0
-    loops: list[Loop] = field(default_factory=list)  # the longest few
-    marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
-    identity: Identity | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Server:
-    """A server, as the wire shows it: an address and a port."""
-
-    endpoint: Endpoint
-    handshake: OpenPacket | None = None
-    sessions: int = 0
-    marks: dict[str, str] = field(default_factory=dict)
-    revisions: dict[str, None] = field(default_factory=dict)  # asked and spoken, in sessions that were let go
-    refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
-    identity: Identity | None = None
-
-
-class Retired(NamedTuple):
-    """A ledger that was let go to make room for others: nothing more is added to it. `server`: of its session or
-    client, if that ever answered."""
-
-    ledger: Session | Client | Server
-    server: Server | None

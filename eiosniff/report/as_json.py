@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from eiosniff.model.finding import Diagnosis, Evidence, Finding, Report, Severity
+from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
-from eiosniff.model.session import Identity, Session
+from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report.figures import display_filter, iso_time, milliseconds
 from eiosniff.report.redact import Redactor

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from eiosniff.model.engineio import EioType
-from eiosniff.model.session import CloseHow, Closing, Identity
+from eiosniff.model.peers import Identity
+from eiosniff.model.session import CloseHow, Closing
 from eiosniff.model.socketio import SioType
 
 _PROTOCOL_ORDER = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from eiosniff.model.finding import Diagnosis, Finding
-from eiosniff.model.session import Server
+from eiosniff.model.peers import Server
 from eiosniff.rules.api import Rule
 
 

@@ -7,8 +7,9 @@ from heapq import heappush, heappushpop
 from operator import attrgetter, itemgetter
 
 from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
+from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import MAX_SESSIONS, Client, Retired, Server, Session
+from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule

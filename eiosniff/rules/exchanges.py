@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
+from eiosniff.model.attempt import Attempt
 from eiosniff.model.finding import Evidence
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Attempt
 from eiosniff.rules.api import evidence
 
 

@@ -44,6 +44,7 @@ LAYERS = (
     ("decode/websocket", "WebSocket"),
     ("decode/deflate", "WebSocket"),
     ("decode/engineio", "Engine.IO and Socket.IO"),
+    ("decode/payload", "Engine.IO and Socket.IO"),
     ("decode/socketio", "Engine.IO and Socket.IO"),
     ("decode/", "sessions and ledgers"),
     ("knowledge/", "rules and knowledge"),

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.engineio import (
-    decode_message,
-    decode_payload,
-    looks_like_payload,
-    parse_error_body,
-    parse_open,
-)
+from eiosniff.decode.engineio import decode_message, parse_error_body, parse_open
+from eiosniff.decode.payload import decode_payload, looks_like_payload
 from eiosniff.decode.socketio import AttachmentJoiner, connect_details, decode_packet, error_message
 from eiosniff.model.engineio import EioPacket, Transport
 from eiosniff.model.provenance import PacketRef, Side

@@ -29,8 +29,9 @@ Refusals for other reasons (transport, origin, authentication, unknown sid) have
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Severity
-from eiosniff.model.session import Attempt, Client, Outcome
+from eiosniff.model.peers import Client
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.exchanges import exchanges
 

@@ -23,9 +23,10 @@ When the parameter is there, whatever its value.
 
 from collections.abc import Iterator
 
+from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Severity
+from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Attempt, Client, Outcome
 from eiosniff.rules.api import Hit, evidence, rule
 
 

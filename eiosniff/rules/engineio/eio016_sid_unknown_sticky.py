@@ -29,9 +29,10 @@ times before is only a possible case: a server that was restarted forgets its se
 
 from collections.abc import Iterator
 
+from eiosniff.model.attempt import RefusedRequest
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import RefusedRequest, Session
+from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
 

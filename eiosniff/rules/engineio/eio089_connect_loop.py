@@ -25,8 +25,8 @@ to come back.
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
+from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Client
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_S, in_ms
 

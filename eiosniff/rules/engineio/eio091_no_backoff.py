@@ -26,8 +26,8 @@ For fewer than four attempts, and for pauses that grow or vary.
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
+from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Client
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_S, in_ms
 

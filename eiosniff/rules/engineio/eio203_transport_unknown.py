@@ -25,8 +25,9 @@ fault.
 
 from collections.abc import Iterator
 
+from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Severity
-from eiosniff.model.session import Attempt, Client, Outcome
+from eiosniff.model.peers import Client
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.exchanges import exchanges
 from eiosniff.rules.phrases import quoted

@@ -23,9 +23,10 @@ packet is late but comes is fine.
 
 from collections.abc import Iterator
 
+from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Certainty, Severity
+from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Attempt, Client, Outcome
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_S, in_ms, quoted
 

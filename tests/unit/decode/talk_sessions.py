@@ -26,8 +26,9 @@ from eiosniff.decode.flow import Flow
 from eiosniff.decode.sessions import Sessions
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
+from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Retired, Session
+from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason

@@ -3,7 +3,7 @@
 import pytest
 
 from eiosniff.decode.lives import LOOPS_KEPT
-from eiosniff.model.session import Client, Loop
+from eiosniff.model.peers import Client, Loop
 from tests.unit.decode.talk_sessions import SECOND, Talk, played, repeated
 
 TRY = "w#> WS EIO=4&transport=websocket\nw#< 101\nw#< open:S#\n"

@@ -9,8 +9,9 @@ from eiosniff.decode.peers import Peers
 from eiosniff.decode.register import Register
 from eiosniff.decode.roster import _MOST_SILENT
 from eiosniff.decode.session_packets import SessionState
+from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import Client, CloseHow, Closing, Connection, Retired, Server, Session
+from eiosniff.model.session import CloseHow, Closing, Connection, Session
 from tests.unit.decode.talk_sessions import MILLISECOND, SERVER, Talk, played, repeated
 
 LASTING = "w#> WS EIO=4&transport=websocket\nw#< 101\nw#< open:S#\n"

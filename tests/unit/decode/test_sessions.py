@@ -5,17 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from eiosniff.decode.session_packets import MAX_ACK_EVENTS, MAX_PENDING_ACKS
+from eiosniff.model.attempt import Outcome
 from eiosniff.model.engineio import Transport
 from eiosniff.model.provenance import Endpoint, Side
-from eiosniff.model.session import (
-    MAX_ANOMALIES,
-    MAX_CONNECTIONS,
-    MAX_NAMESPACES,
-    CloseHow,
-    NamespaceState,
-    Outcome,
-    Session,
-)
+from eiosniff.model.session import MAX_ANOMALIES, MAX_CONNECTIONS, MAX_NAMESPACES, CloseHow, NamespaceState, Session
 from eiosniff.model.tally import Tally
 from tests.unit.decode.talk_sessions import OPEN, Talk, played, repeated
 
@@ -460,7 +453,7 @@ def test_memory_of_one_session_is_bounded() -> None:
     talk.play(repeated('w> 42/n#,#["e#"]\nw< 42/n#,#["s#"]\nw> 43/n#,#[]', range(MAX_PENDING_ACKS + 100)))
     talk.play(repeated("w> odd#\nw< 49#\nw> 2\nw< 2", range(300)))
     session = talk.session
-    (state,) = talk.sessions._states.values()
+    (state,) = talk.sessions._openings.states.values()
     assert len(session.namespaces) == MAX_NAMESPACES
     assert len(session.anomalies) <= MAX_ANOMALIES
     assert len(session.ack_delays) == MAX_ACK_EVENTS
@@ -498,7 +491,7 @@ def test_requests_without_answers_are_bounded() -> None:
     talk.play(repeated(f"c#> GET {POST}\nc#> FIN\nc#< FIN", range(100)))
     assert len(talk.wires["a"].conversation.attempts) <= 1024
     assert len(talk.wires["b"].conversation.unknown) <= 1024
-    assert all(len(state.polls) <= 16 for state in talk.sessions._states.values())
+    assert all(len(state.polls) <= 16 for state in talk.sessions._openings.states.values())
     talk.play("a> FIN\na< FIN\nb> FIN\nb< FIN")
     assert not talk.wires["a"].conversation.attempts
     assert not talk.wires["b"].conversation.unknown

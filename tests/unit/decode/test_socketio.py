@@ -5,7 +5,8 @@ import json
 import pytest
 
 from eiosniff.decode import socketio
-from eiosniff.decode.engineio import decode_message, decode_payload
+from eiosniff.decode.engineio import decode_message
+from eiosniff.decode.payload import decode_payload
 from eiosniff.decode.socketio import (
     RESERVED_EVENTS,
     AttachmentJoiner,

@@ -10,10 +10,11 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.http1 import HttpConnection
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.stack import Stack
+from eiosniff.model.attempt import Outcome
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import NamespaceState, Outcome, Session
+from eiosniff.model.session import NamespaceState, Session
 from eiosniff.model.summary import CaptureSummary, ConnectFailure
 from eiosniff.model.tcp import EndKind
 from tests.streams import CLIENT, SERVER, Sent, ledgers, packets, raw_packets, record_events

@@ -7,9 +7,11 @@ from eiosniff.capture.source import open_source
 from eiosniff.decode.facts import parse_target
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.stack import Stack
+from eiosniff.model.attempt import RequestFacts
 from eiosniff.model.engineio import OpenPacket
+from eiosniff.model.peers import Client, Identity, Server
 from eiosniff.model.provenance import Endpoint, PacketRef
-from eiosniff.model.session import Client, Identity, RequestFacts, Server, Session
+from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import NS_PER_S
 

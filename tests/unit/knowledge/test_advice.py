@@ -7,7 +7,7 @@ import pytest
 
 from eiosniff.knowledge import advice, load
 from eiosniff.knowledge.library import UNKNOWN, Library
-from eiosniff.model.session import Client, Identity, Server
+from eiosniff.model.peers import Client, Identity, Server
 from eiosniff.rules.registry import all_rules
 from tests.unit.knowledge.peers import HERE, THERE
 

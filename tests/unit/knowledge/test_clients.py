@@ -3,8 +3,9 @@
 import pytest
 
 from eiosniff.knowledge import identify_client
+from eiosniff.model.attempt import RequestFacts
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import Beat, Namespace, RequestFacts, Session
+from eiosniff.model.session import Beat, Namespace, Session
 from eiosniff.model.tally import NS_PER_S
 from tests.unit.knowledge.peers import client, request, server, session
 

@@ -6,7 +6,8 @@ import pytest
 
 from eiosniff import knowledge
 from eiosniff.knowledge import observe
-from eiosniff.model.session import Client, Retired, Server, Session
+from eiosniff.model.peers import Client, Retired, Server
+from eiosniff.model.session import Session
 from tests.streams import RECORDINGS
 from tests.unit.knowledge.peers import identified
 

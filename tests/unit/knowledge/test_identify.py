@@ -1,8 +1,8 @@
 """The peers of a whole capture, at once."""
 
 from eiosniff import knowledge
+from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import Server
 from tests.unit.knowledge.peers import client, open_packet, request, server, session
 
 SID = "R5o4c1JbKfGu73ukAAAA"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eiosniff.model.session import Identity
+from eiosniff.model.peers import Identity
 from tests.cases import RECORDED, recordings
 from tests.unit.knowledge.bounds import contains
 from tests.unit.knowledge.peers import identified

@@ -3,9 +3,11 @@
 import pytest
 
 from eiosniff.knowledge import identify_server
+from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import OpenPacket, ServerError
+from eiosniff.model.peers import Server
 from eiosniff.model.provenance import PacketRef
-from eiosniff.model.session import Attempt, Namespace, Outcome, Server
+from eiosniff.model.session import Namespace
 from eiosniff.model.tally import Tally
 from tests.unit.knowledge.peers import client, open_packet, request, server, session
 

@@ -2,18 +2,9 @@
 
 from eiosniff.model.engineio import OpenPacket, Transport
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Report, Severity
+from eiosniff.model.peers import Client, Identity, Server
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import (
-    Client,
-    CloseHow,
-    Closing,
-    ConnectionUse,
-    Identity,
-    Namespace,
-    NamespaceState,
-    Server,
-    Session,
-)
+from eiosniff.model.session import CloseHow, Closing, ConnectionUse, Namespace, NamespaceState, Session
 from eiosniff.model.summary import CaptureSummary
 
 START = 1_611_425_296_123_456_789  # 2021-01-23T18:08:16.123456789Z

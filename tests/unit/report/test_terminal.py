@@ -12,8 +12,9 @@ from rich.console import Console
 
 from eiosniff.model.engineio import Transport
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Report, Severity
+from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import CloseHow, Closing, Identity
+from eiosniff.model.session import CloseHow, Closing
 from eiosniff.model.summary import CaptureProblem
 from eiosniff.report import terminal
 from eiosniff.report.redact import Redactor

@@ -3,7 +3,8 @@
 import pytest
 
 from eiosniff.model.finding import Certainty, Diagnosis, Finding, Severity
-from eiosniff.model.session import Client, Server, Session
+from eiosniff.model.peers import Client, Server
+from eiosniff.model.session import Session
 from eiosniff.rules.api import Rule
 from eiosniff.rules.diagnosis import diagnose
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
+from eiosniff.model.peers import Client, Identity, Server
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import Client, Identity, Server, Session
+from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import Hit, Rule, evidence, rule
 from eiosniff.rules.engine import OCCURRENCES_SHOWN, FixSource, Ledgers, judge

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
-from eiosniff.model.session import Client, Identity, Retired, Session
+from eiosniff.model.peers import Client, Identity, Retired
+from eiosniff.model.session import Session
 from eiosniff.rules import engine
 from eiosniff.rules.api import Hit, Rule, evidence
 from eiosniff.rules.engine import Judge, Ledgers, judge

@@ -1,0 +1,135 @@
+"""WebSocket messages, into the ledgers: which session a connection carries, and what is said on it."""
+
+from typing import Final
+
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.engineio import decode_message, parse_open
+from eiosniff.decode.exchanges import BODY_KEPT
+from eiosniff.decode.facts import is_engineio_text, query_of
+from eiosniff.decode.http1 import Upgrade
+from eiosniff.decode.openings import Openings
+from eiosniff.model.attempt import Attempt, Outcome
+from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError
+from eiosniff.model.http import HttpRequest
+from eiosniff.model.provenance import CLIENT, SERVER
+from eiosniff.model.session import CloseHow, Closing, Session
+from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
+
+_EARLY_MESSAGES: Final = 8
+
+
+class WebSockets:
+    """What is said over WebSocket, on all connections."""
+
+    def __init__(self, openings: Openings) -> None:
+        self._openings = openings
+
+    def upgrade(self, conversation: Conversation, upgrade: Upgrade) -> None:
+        """A connection changes over to WebSocket."""
+        request = upgrade.request
+        if request is None:
+            return
+        answer = upgrade.response.last if upgrade.response else None
+        attempt = conversation.attempts.get(request)
+        if attempt is not None:
+            attempt.status = 101
+            attempt.answer = answer
+            conversation.attempt = attempt
+            return
+        query = query_of(request)
+        sid = query.first("sid")
+        session = self._openings.by_sid.get((conversation.ledger.server, sid or ""))
+        retired = session is None and self._openings.register.is_retired(conversation.ledger.server, sid)
+        if session is None and sid and not retired and self._openings.is_engineio(query, upgrade=True):
+            session = self._openings.midstream(conversation, query, request)
+        conversation.unknown.pop(request, None)
+        if session is not None:
+            conversation.session = session
+            self._openings.states[session].open_websockets += 1
+
+    def message(self, conversation: Conversation, message: WsMessage) -> None:
+        """Take a message."""
+        session = conversation.session
+        if session is None:
+            session = self._without_session(conversation, message)
+            if session is None:
+                return
+        if not message.readable:
+            self._openings.note_gap(session, message.last)
+            return
+        state = self._openings.states.get(session)
+        if state is None:
+            return  # it was let go: this is what its peer had in flight
+        side, payload, binary = message.side, message.payload, message.opcode == BINARY
+        revision = state.revision(side) if binary or payload.startswith(b"b") else 4  # else it makes no difference
+        packet = decode_message(payload, binary, revision, side, WEBSOCKET, message.last, message.packets)
+        uses = session.connections
+        if uses and uses[-1].stream == conversation.ledger.stream:
+            uses[-1].last = message.last
+        state.engineio(packet, conversation, message.end)
+
+    def _without_session(self, conversation: Conversation, message: WsMessage) -> Session | None:
+        """The first messages after an upgrade without a sid: the server should open a session."""
+        attempt = conversation.attempt
+        text = message.payload if message.readable and message.opcode == TEXT else b""
+        opening = parse_open(text[1:]) if message.side is SERVER and text.startswith(b"0{") else None
+        if opening is not None:
+            if attempt is None:
+                if self._openings.path is not None:
+                    conversation.forget()
+                    return None
+                attempt = self._unannounced_attempt(conversation)
+            return self._open_websocket(conversation, attempt, opening, message)
+        if attempt is None:
+            if conversation.upgrade is None and is_engineio_text(text, message):
+                return self._openings.midstream_websocket(conversation)
+            if text if conversation.upgrade is None else message.side is SERVER:
+                conversation.forget()
+            return None
+        if message.side is CLIENT:
+            attempt.client_said = attempt.client_said or message.payload[:BODY_KEPT] or b"?"
+            if len(conversation.early) < _EARLY_MESSAGES:
+                conversation.early = [*conversation.early, message]
+        elif conversation.lossy or not message.readable:  # the open packet may be among what is missing
+            return self._open_websocket(conversation, attempt, None, message)
+        elif attempt.outcome is Outcome.PENDING:
+            attempt.body = message.payload[:BODY_KEPT]
+            attempt.answer = message.last
+            self._openings.peers.settle(conversation.ledger, attempt, Outcome.FOREIGN)
+        return None
+
+    def _open_websocket(
+        self, conversation: Conversation, attempt: Attempt, opening: OpenPacket | None, message: WsMessage
+    ) -> Session:
+        session = self._openings.open(conversation, attempt, opening, WEBSOCKET, message.last)
+        for early in conversation.early:
+            self.message(conversation, early)
+        conversation.early = []
+        return session
+
+    def _unannounced_attempt(self, conversation: Conversation) -> Attempt:
+        """A WebSocket whose request said nothing of Engine.IO, and that turned out to be it."""
+        request = conversation.upgrade.request if conversation.upgrade else None
+        if request is None:
+            request = HttpRequest(
+                CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
+                conversation.ledger.first, conversation.ledger.first.number,
+            )  # fmt: skip
+        conversation.is_engineio = True
+        self._openings.begin_attempt(conversation, request, query_of(request), upgrade=True)
+        return conversation.attempts[request]
+
+    def control(self, conversation: Conversation, frame: WsControl) -> None:
+        """Take a control frame."""
+        if frame.opcode != Opcode.CLOSE:
+            return
+        session, attempt = conversation.session, conversation.attempt
+        reason = frame.close_reason.decode("utf-8", "backslashreplace")
+        if session is not None:
+            state = self._openings.states.get(session)
+            if state is not None and state.carrier == conversation.ledger.stream:
+                state.close(Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason))
+        elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
+            attempt.ended, attempt.ended_by = frame.last, frame.side
+            if reason:
+                attempt.error = ServerError(None, reason, "close")

@@ -1,0 +1,80 @@
+"""The ledgers of clients and servers: who talks, how it opened its sessions, and how long these lived."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from eiosniff.model.attempt import Attempt, RequestFacts
+from eiosniff.model.engineio import OpenPacket
+from eiosniff.model.provenance import Endpoint, PacketRef
+from eiosniff.model.session import Session
+from eiosniff.model.tally import Sketch, Tally
+
+
+@dataclass(slots=True, frozen=True)
+class Life:
+    """One life of a client at a server: a session, or an attempt that got none."""
+
+    start: PacketRef
+    end: PacketRef
+    orderly: bool  # the client said goodbye
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """Lives that followed each other: each began soon after the one before had ended, and none was orderly."""
+
+    lives: Tally[Life] = field(default_factory=Tally)
+    lengths: Sketch = field(default_factory=Sketch)  # ns
+    pauses: Sketch = field(default_factory=Sketch)  # ns, from the end of one to the start of the next
+
+
+@dataclass(slots=True, frozen=True)
+class Identity:
+    """Which library a peer is, as far as the wire shows: see `eiosniff.knowledge`.
+
+    `version` is a bound such as `4.5 or later`, empty when nothing tells.
+    """
+
+    library: str
+    name: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A client program as the wire shows it: an address and a User-Agent, talking with one server."""
+
+    address: str
+    user_agent: str
+    server: Endpoint
+    polling_request: RequestFacts | None = None
+    websocket_request: RequestFacts | None = None
+    attempts: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
+    sessions: int = 0
+    loops: list[Loop] = field(default_factory=list)  # the longest few
+    marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
+    identity: Identity | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """A server, as the wire shows it: an address and a port."""
+
+    endpoint: Endpoint
+    handshake: OpenPacket | None = None
+    sessions: int = 0
+    marks: dict[str, str] = field(default_factory=dict)
+    revisions: dict[str, None] = field(default_factory=dict)  # asked and spoken, in sessions that were let go
+    refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
+    identity: Identity | None = None
+
+
+class Retired(NamedTuple):
+    """A ledger that was let go to make room for others: nothing more is added to it. `server`: of its session or
+    client, if that ever answered."""
+
+    ledger: Session | Client | Server
+    server: Server | None
