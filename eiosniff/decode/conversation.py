@@ -17,10 +17,10 @@ from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.attempt import Attempt
 from eiosniff.model.http import HttpMessage, HttpRequest
-from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Connection, Session
 from eiosniff.model.tcp import StreamChunk, StreamEnd
-from eiosniff.model.trouble import Anomaly, Desync, Gap
+from eiosniff.model.trouble import Anomaly, Desync, Gap, GapReason
 from eiosniff.model.websocket import WsControl, WsMessage
 
 Record = HttpMessage | Upgrade | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
@@ -74,7 +74,7 @@ class Events:
 
 # What most connections have none of: never changed, only replaced.
 _NO_ATTEMPTS: Final[dict[HttpRequest, Attempt]] = {}
-_NO_REQUESTS: Final[dict[HttpRequest, None]] = {}
+_NO_REQUESTS: Final[dict[HttpRequest, bool]] = {}
 _NO_MESSAGES: Final[list[WsMessage]] = []
 _NO_PLACES: Final[list[PacketRef]] = []
 
@@ -90,13 +90,14 @@ class Conversation(StreamReader):
     layer: the handshake requests under way, those with a sid that it does not know, what the client said before the
     session was opened, what the WebSocket of this connection is part of, the session that was polled here last, and
     whether bytes are missing. The bytes of a connection that is `uninteresting` are not read (any more), and of one
-    that is `forgotten` the events that they were made into are dropped. `gaps` are packets that showed one, capped.
+    that is `forgotten` the events that they were made into are dropped. `gaps` are packets that showed one, capped,
+    and `cut_bytes` what the snap length cut.
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "attempt", "attempts", "crashed", "deflate", "early", "ended", "events", "flow",
-        "forgotten", "gaps", "http", "is_engineio", "ledger", "lossy", "polled", "session", "uninteresting", "unknown",
-        "upgrade", "websocket",
+        "_first_bytes", "_order", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "ended", "events",
+        "flow", "forgotten", "gaps", "http", "is_engineio", "ledger", "lossy", "polled", "session", "uninteresting",
+        "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +128,7 @@ class Conversation(StreamReader):
         self.uninteresting = False
         self.forgotten = False
         self.gaps = _NO_PLACES
+        self.cut_bytes = 0
         self.ended = [False, False]  # the sides whose end was handled
         self._first_bytes = [0, 0]  # the captured packet of each side, 0 for none
         # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
@@ -181,6 +183,8 @@ class Conversation(StreamReader):
         """A hole."""
         side, ledger, order = gap.side, self.ledger, gap.place.number
         ledger.gap_bytes += gap.length
+        if gap.reason is GapReason.SNAP_LENGTH:
+            self.cut_bytes += gap.length
         if len(ledger.gaps) < MAX_GAPS:
             ledger.gaps.append(order)
             self.gaps = [*self.gaps, gap.place]
@@ -318,11 +322,11 @@ class Conversation(StreamReader):
             self.attempts = {}
         self.attempts[request] = attempt
 
-    def ask_unknown(self, request: HttpRequest) -> None:
-        """A request with a sid that is not known is under way."""
+    def ask_unknown(self, request: HttpRequest, forwarded: bool) -> None:
+        """A request with a sid that is not known is under way; perhaps it is one that was forwarded (`hops`)."""
         if not self.unknown:
             self.unknown = {}
-        self.unknown[request] = None
+        self.unknown[request] = forwarded
 
     @property
     def over(self) -> bool:
@@ -332,6 +336,13 @@ class Conversation(StreamReader):
     def heard(self, side: Side, place: PacketRef) -> bool:
         """Whether bytes of a side were captured up to a packet."""
         return 0 < self._first_bytes[side] <= place.number
+
+    def lacks_server(self, place: PacketRef) -> bool:
+        """Whether the capture shows nothing that the server sent up to a packet, although it has how the client began:
+        then it lacks that direction (RFC 9293, section 3.5: no data before the server's SYN)."""
+        syn, answer = self.flow.direction(CLIENT).syn, self.flow.direction(SERVER).syn
+        answered = answer is not None and answer.number <= place.number
+        return syn is not None and not answered and not self.heard(SERVER, place)
 
     def forget(self) -> None:
         """Stop decoding: the connection does not speak Engine.IO. What it said in the meantime is not looked at."""

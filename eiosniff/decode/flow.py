@@ -41,6 +41,9 @@ class StreamReader(ABC):
         """The peer of this side reset the connection; what this side had in flight may still come, and then `end`."""
 
 
+BOTH_WAYS: Final = 3  # `Flow.heard` once something of each direction was captured
+
+
 @final
 class Flow:
     """One TCP connection. `ends` are its packed endpoints, the lower first; direction 0 is sent by the lower one.

@@ -27,10 +27,12 @@ from eiosniff.model.session import (
 from eiosniff.model.socketio import SioPacket, SioType
 from eiosniff.model.tally import Sketch
 from eiosniff.model.trouble import Anomaly, AnomalyKind
+from eiosniff.model.websocket import BINARY, WsMessage
 
 MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
+_MAX_UNHEARD: Final = 256
 _REFUSAL_LENGTH: Final = 300
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
@@ -60,6 +62,9 @@ class SessionState:
     carrier: int | None = None  # the stream of the WebSocket that the session lives on
     polls: dict[Conversation, None] = field(default_factory=dict)  # connections with a request under way
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])
+    # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
+    unheard: list[DecodedPacket] | None = None
+    stands_alone: Callable[[Session], None] = lambda _: None  # to be told if it would be too much
 
     # ------------------------------------------------------------------ Engine.IO
 
@@ -102,6 +107,16 @@ class SessionState:
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
+
+    def unreadable(self, message: WsMessage, stream: int) -> None:
+        """Count a message whose content is not known."""
+        self.session.unreadable[message.side] += 1
+        if self.listener:
+            lacks = "bytes of it are missing" if message.missing else "compressed, and what it refers to is missing"
+            packet = EioPacket(
+                -1, b"", message.opcode == BINARY, message.side, WEBSOCKET, message.last, message.packets
+            )
+            self._tell(self.listener, packet, stream, None, f"{message.wire_length} bytes that cannot be read: {lacks}")
 
     def close(self, closing: Closing) -> None:
         """Record how the session ended, if that is not known yet."""
@@ -298,9 +313,23 @@ class SessionState:
         self, listener: Listener, packet: EioPacket, stream: int, socketio: SioPacket | None, trouble: str
     ) -> None:
         session = self.session
-        listener(
-            DecodedPacket("", stream, session.index, session.sid, self.revision(packet.side), packet, socketio, trouble)
+        decoded = DecodedPacket(
+            "", stream, session.index, session.sid, self.revision(packet.side), packet, socketio, trouble
         )
+        if not session.forwarded:
+            listener(decoded)
+        elif self.unheard is not None:
+            self.unheard.append(decoded)
+            if len(self.unheard) >= _MAX_UNHEARD:
+                self.stands_alone(session)
+
+    def make_heard(self) -> None:
+        """The session was not forwarded after all: tell the listener what it said."""
+        for decoded in self.unheard or []:
+            decoded.session = self.session.index
+            if self.listener:
+                self.listener(decoded)
+        self.unheard = None
 
 
 def note_transport(session: Session, transport: Transport) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.exchanges import Exchanges
+from eiosniff.decode.flow import BOTH_WAYS
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
@@ -15,6 +16,7 @@ from eiosniff.decode.session_packets import Listener, Watcher
 from eiosniff.decode.websockets import WebSockets
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.provenance import SERVER
 from eiosniff.model.session import MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, Gap
@@ -46,8 +48,8 @@ class Sessions:
 
     @property
     def sessions(self) -> list[Session]:
-        """Those in memory, in the order of their opening."""
-        return list(self._openings.states)
+        """Those in memory, in the order of their opening, without those that were captured in front of a proxy too."""
+        return [session for session in self._openings.states if not session.forwarded]
 
     @property
     def total(self) -> int:
@@ -75,6 +77,7 @@ class Sessions:
 
     def close(self) -> None:
         """The capture is over."""
+        self._openings.register.close()
         self._openings.peers.close()
 
     def _end(self, conversation: Conversation, end: StreamEnd) -> None:
@@ -83,13 +86,22 @@ class Sessions:
                 if end.kind is not EndKind.CAPTURE_ENDED and attempt.ended is None:
                     attempt.ended, attempt.ended_by = end.place, end.side
                 if conversation.over:
-                    silent = attempt.status == 101 and not conversation.lossy
-                    self._openings.peers.settle(
-                        conversation.ledger, attempt, Outcome.SILENT_AFTER_101 if silent else Outcome.UNANSWERED
-                    )
+                    outcome = Outcome.UNANSWERED
+                    if conversation.lacks_server(end.place):
+                        outcome = Outcome.UNSEEN
+                    elif attempt.status == 101 and not conversation.lossy:
+                        outcome = Outcome.SILENT_AFTER_101
+                    self._openings.settle(conversation.ledger, attempt, outcome)
         if conversation.over:
+            for request in (*conversation.attempts, *conversation.unknown):
+                self._openings.hops.answered(request)
             conversation.attempts.clear()
+            if conversation.unknown and not conversation.heard(SERVER, end.place):
+                self._exchanges.take_unanswered(conversation)
             conversation.unknown.clear()
+            carried = conversation.session or conversation.polled
+            if carried is not None and conversation.flow.heard != BOTH_WAYS:
+                carried.one_direction = True
         session = conversation.session
         state = self._openings.states.get(session) if session is not None else None
         if state is None:

@@ -14,8 +14,10 @@ from functools import partial
 from operator import itemgetter
 from typing import Final
 
+import numpy as np
+
 from eiosniff.decode.conversation import Conversation, Events, Record
-from eiosniff.decode.flow import Flow
+from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
@@ -90,9 +92,20 @@ class Stack(FlowListener):
 
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
+        self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
         self._hand_on()
         self._resolve_pings()
+
+    def _note_cut(self, batch: PacketBatch) -> None:
+        """Count the packets that the snap length cut."""
+        cut = np.flatnonzero(batch.captured < batch.wire)
+        if not len(cut):
+            return
+        summary, first = self.summary, cut[0]
+        summary.cut = summary.cut or PacketRef(int(batch.number[first]), int(batch.ts_ns[first]))
+        summary.cut_packets += len(cut)
+        summary.cut_length = max(summary.cut_length, int(batch.captured[cut].max()))
 
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
@@ -306,11 +319,12 @@ class Stack(FlowListener):
         ledger, summary = conversation.ledger, self.summary
         summary.engineio_connections += 1
         summary.gap_bytes += ledger.gap_bytes
+        summary.cut_bytes += conversation.cut_bytes
         for place in conversation.gaps:
             summary.gaps.add(place, place.ts_ns)
         if ledger.midstream:
             summary.midstream.add(ledger.first, ledger.first.ts_ns)
-        if not all(ledger.seen) and any(ledger.bytes):
+        if conversation.flow.heard != BOTH_WAYS and any(ledger.bytes):
             summary.one_direction.add(ledger.first, ledger.first.ts_ns)
 
     def _summarise(self) -> None:

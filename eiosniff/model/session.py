@@ -212,14 +212,19 @@ class Session:
     side speaks, by what it says on the wire, None until something tells. `engineio_counts` and `socketio_counts` are
     packet counts: one dictionary a side, keys as in the report. `foreign` are messages that are not Engine.IO, `odd`
     packets of an unknown type, one tally a side. `gaps` are packets that showed one in its connections, capped.
-    `observed_until_ns` is the end of the session, or of the capture.
+    `observed_until_ns` is the end of the session, or of the capture. `hops` is the same session as it was captured
+    again behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
+    `one_direction` says that of a connection only one direction was captured; `unreadable` counts the messages of each
+    side whose content is not known (bytes are missing, or the context of the compression is).
     """
 
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
-        "connection_count", "connections", "engineio_counts", "foreign", "gaps", "handshake", "heartbeats", "index",
-        "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "opened", "path", "refusals",
-        "requests_answered", "revisions", "server", "sid", "socketio_counts", "transports", "upgraded",
+        "connection_count", "connections", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "heartbeats",
+        "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "one_direction",
+        "opened", "path", "refusals",
+        "requests_answered", "revisions", "server", "sid", "socketio_counts", "transports", "unreadable",
+        "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -264,6 +269,10 @@ class Session:
         self.gaps: list[int] = []
         self.midstream = False
         self.observed_until_ns = 0
+        self.forwarded = False
+        self.one_direction = False
+        self.unreadable = [0, 0]
+        self.hops: list[Session] = []
 
     @property
     def engineio(self) -> int | None:

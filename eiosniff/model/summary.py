@@ -69,6 +69,10 @@ class CaptureSummary:
     gaps: Tally[PacketRef] = field(default_factory=Tally)
     gap_bytes: int = 0
     midstream: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections without their beginning
-    one_direction: Tally[PacketRef] = field(default_factory=Tally)
+    one_direction: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections without their other half
+    cut: PacketRef | None = None  # the first packet that the snap length cut
+    cut_packets: int = 0
+    cut_length: int = 0  # what was left of the longest of them
+    cut_bytes: int = 0  # that Engine.IO connections lack for it
     other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
     failed_connects: list[FailedConnects] = field(default_factory=list)

@@ -60,9 +60,10 @@ def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
 def _peers(session: Session, redactor: Redactor) -> str:
     client = library(session.client.identity)
     server = library(session.server.identity)
+    behind = "".join(f" → {hop.server.endpoint}" for hop in session.hops)  # seen again behind a proxy or a NAT
     return (
         f"{session.client_endpoint.address}{f' ({redactor.shown(client, _MAX_TEXT)})' if client else ''} → "
-        f"{session.server.endpoint}{f' ({redactor.shown(server, _MAX_TEXT)})' if server else ''}"
+        f"{session.server.endpoint}{f' ({redactor.shown(server, _MAX_TEXT)})' if server else ''}{behind}"
     )
 
 

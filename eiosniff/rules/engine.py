@@ -189,6 +189,8 @@ class Judge:
         for rule in self._rules:
             if rule.subject is not type(ledger):
                 continue
+            if isinstance(ledger, Session) and ledger.one_direction and not rule.one_side_tells:
+                continue
             try:
                 for hit in rule.check(ledger):
                     about = _named_peers(hit, peers) if isinstance(peers, Ledgers) else peers
