@@ -23,7 +23,6 @@ from eiosniff.decode.stack import Stack
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, Severity
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Outcome
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.trouble import AnomalyKind
 from tests.cases import recordings, report_of
@@ -260,9 +259,9 @@ class Decoded:
     @property
     def refusals(self) -> int:
         """Requests that the server refused, with or without a sid."""
-        refused = (Outcome.REFUSED, Outcome.REFUSED_AFTER_101)
+        refused = ("refused", "refused after 101")
         attempts = (tally for client in self.stack.sessions.clients.values() for tally in client.attempts.values())
-        without = sum(tally.count for tally in attempts if tally.first[0].outcome in refused)
+        without = sum(tally.count for tally in attempts if tally.first[0].outcome.value in refused)
         return without + sum(session.refusals.count for session in self.stack.sessions.sessions)
 
 
