@@ -12,10 +12,9 @@ from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioType
 from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
-from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, Side
+from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.socketio import SioPacket
-from eiosniff.model.trouble import Anomaly, AnomalyKind
 
 BODY_KEPT: Final = 300
 _MAX_ANSWERED_ALONE: Final = 256
@@ -77,7 +76,7 @@ class Exchanges:
             self._openings.peers.note_request(session.client, facts)
         if not upgrade:
             polls = self._openings.states[session].polls
-            polls[conversation] = None
+            polls[conversation] = session.last
             if len(polls) > _POLLS_UNDER_WAY:
                 del polls[next(iter(polls))]
             conversation.polled = session
@@ -181,11 +180,11 @@ class Exchanges:
 
     def _session_answered(self, conversation: Conversation, session: Session, response: HttpResponse) -> None:
         state = self._openings.states[session]
-        state.polls.pop(conversation, None)
+        before = state.polls.pop(conversation, session.last)
         request = response.request
         assert request is not None
         if response.status >= 300 or response.inside_websocket:
-            self._session_refused(session, request, response)
+            self._session_refused(session, request, response, before)
             return
         session.requests_answered += 1
         note_use(session, conversation.ledger.stream, POLLING, response.last)
@@ -195,7 +194,9 @@ class Exchanges:
         elif response.status != 204:
             self._payload(conversation, session, response.body, response, SERVER)
 
-    def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
+    def _session_refused(
+        self, session: Session, request: HttpRequest, response: HttpResponse, before: PacketRef
+    ) -> None:
         error = parse_error_body(response.body, response.header(b"content-type"))
         closing = session.closing
         # Of a request that went on when it was refused, the end may have come in the same batch, or be still to come.
@@ -207,7 +208,7 @@ class Exchanges:
             error=error,
             transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
-            idle_ns=asked.ts_ns - session.last.ts_ns,
+            idle_ns=asked.ts_ns - before.ts_ns,
         )
         session.refusals.add(refusal, refusal.answer.ts_ns)
         if error is not None:
@@ -221,9 +222,7 @@ class Exchanges:
         if payload.revision_shape is not None and len(payload.packets) > 0:
             session.revisions[side] = session.revisions[side] or payload.revision_shape
         if payload.trouble and message.complete and message.body_kept and not message.missing:
-            found = body[:40].decode("latin-1")
-            anomaly = Anomaly(AnomalyKind.EIO_BAD_PAYLOAD, side, message.last, payload.trouble, found)
-            self._openings.states[session].anomaly(anomaly)
+            self._openings.states[session].no_payload(conversation, side, message, payload.trouble)
         packets = payload.packets
         if message.missing or not message.complete:  # what has a hole (read as zeros) or is cut says nothing
             packets = [packet for packet in packets[: None if message.complete else -1] if b"\0" not in packet.data]

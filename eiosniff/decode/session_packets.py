@@ -8,7 +8,19 @@ from eiosniff.decode import heartbeat
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.socketio import AttachmentJoiner, Joined, connect_details, decode_packet, error_message
 from eiosniff.model.decoded import DecodedPacket
-from eiosniff.model.engineio import CLOSE, MESSAGE, PING, PONG, UPGRADE, WEBSOCKET, EioPacket, EioType, Transport
+from eiosniff.model.engineio import (
+    CLOSE,
+    MESSAGE,
+    PING,
+    POLLING,
+    PONG,
+    UPGRADE,
+    WEBSOCKET,
+    EioPacket,
+    EioType,
+    Transport,
+)
+from eiosniff.model.http import HttpMessage
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
@@ -60,7 +72,8 @@ class SessionState:
     goodbye: list[PacketRef | None] = field(default_factory=lambda: [None, None])
     open_websockets: int = 0
     carrier: int | None = None  # the stream of the WebSocket that the session lives on
-    polls: dict[Conversation, None] = field(default_factory=dict)  # connections with a request under way
+    # Connections with a request under way, and the last packet of the session before it.
+    polls: dict[Conversation, PacketRef] = field(default_factory=dict)
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])
     # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
     unheard: list[DecodedPacket] | None = None
@@ -117,6 +130,15 @@ class SessionState:
                 -1, b"", message.opcode == BINARY, message.side, WEBSOCKET, message.last, message.packets
             )
             self._tell(self.listener, packet, stream, None, f"{message.wire_length} bytes that cannot be read: {lacks}")
+
+    def no_payload(self, conversation: Conversation, side: Side, message: HttpMessage, trouble: str) -> None:
+        """The body of a request or an answer is not framed as Engine.IO frames its packets."""
+        body = message.body
+        anomaly = Anomaly(AnomalyKind.EIO_BAD_PAYLOAD, side, message.last, trouble, body[:40].decode("latin-1"))
+        self.anomaly(anomaly)
+        if self.listener:
+            packet = EioPacket(-1, body, False, side, POLLING, message.last, message.packets)
+            self._tell(self.listener, packet, conversation.ledger.stream, None, f"not an Engine.IO payload: {trouble}")
 
     def close(self, closing: Closing) -> None:
         """Record how the session ended, if that is not known yet."""

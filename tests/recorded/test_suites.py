@@ -61,7 +61,7 @@ def _wordings(key: str) -> tuple[str, str]:
 
 ILLEGAL = {wording: reason for key, reason in _ILLEGAL.items() for wording in _wordings(key)}
 
-ILLEGAL_BODY = b"abc"  # that a test posts: no payload, so that no packet is in it
+ILLEGAL_BODY = b"abc"  # that a test posts: no payload, which is told as one thing of no type
 Packet = tuple[int, bytes, bool]  # type (-1: none), data, binary
 
 
@@ -121,6 +121,7 @@ def _text_packet(text: bytes, revision: int) -> Packet:
 def _payload(body: bytes, revision: int) -> Iterator[Packet]:
     """The packets of a polling body. All texts of the suites are ASCII: a length is one of bytes as well."""
     if body == ILLEGAL_BODY:
+        yield -1, body, False
         return
     if revision == 4:
         for text in body.split(b"\x1e"):
