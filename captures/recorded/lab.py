@@ -198,9 +198,7 @@ class Lab:
     def _build(self) -> None:
         sides: list[Side] = ["client", "server"] if self._plan is None else list(get_args(Side))
         for side in sides:
-            _tool("ip", "netns", "add", self.namespace(side))
-            self._cleanup.callback(_tool, "ip", "netns", "delete", self.namespace(side))
-            self.run_ip(side, ["link", "set", "lo", "up"])
+            self._add_host(side)
         if self._plan is None:
             self._join("client", DEVICE, "server", DEVICE)
         else:
@@ -213,6 +211,11 @@ class Lab:
         if self._plan is not None:
             argv = [sys.executable, str(_RELAY), json.dumps(asdict(self._plan))]
             self._relay = Relay(self.start("relay", argv, ready="RELAYING"))
+
+    def _add_host(self, side: Side) -> None:
+        _tool("ip", "netns", "add", self.namespace(side))
+        self._cleanup.callback(_tool, "ip", "netns", "delete", self.namespace(side))
+        self.run_ip(side, ["link", "set", "lo", "up"])
 
     def _join(self, one: Side, one_device: str, other: Side, other_device: str) -> None:
         ends = ((one, one_device), (other, other_device))
