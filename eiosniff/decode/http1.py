@@ -150,13 +150,7 @@ class HttpConnection:
         first = buffer.ref(start)
         text = buffer.data[head.start : head.end]
         method, target, version = head.parts
-        # fmt: off
-        request = HttpRequest(
-            side=CLIENT, head=text, body=b"", body_kept=False, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, fields=head.fields,
-            method=method, target=target, version=version,
-        )
-        # fmt: on
+        request = HttpRequest(text, start, first, head.fields, method, target, version)
         wanted = self._keep_body(request)
         self._queue(request, wanted)
         if (method == b"CONNECT" or head.fields.first(b"upgrade") is not None) and not self._silent():
@@ -186,13 +180,9 @@ class HttpConnection:
         status = int(digits)
         request, wanted = self._answered(status)
         limit = self._limits.unasked_body if request is None else self._limits.body if wanted else 0
-        # fmt: off
-        response = HttpResponse(
-            side=SERVER, head=text, body=b"", body_kept=limit > 0, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, fields=head.fields,
-            status=status, reason=reason, version=version, request=request, inside_websocket=self._inside_websocket,
-        )
-        # fmt: on
+        inside = self._inside_websocket
+        response = HttpResponse(text, start, first, head.fields, status, reason, version, request, inside)
+        response.body_kept = limit > 0
         method = b"" if request is None else request.method
         tunnel = method == b"CONNECT" and 200 <= status < 300
         body = None

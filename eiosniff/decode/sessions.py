@@ -362,10 +362,7 @@ class Sessions:
         """A WebSocket whose request said nothing of Engine.IO, and that turned out to be it."""
         request = conversation.upgrade.request if conversation.upgrade else None
         if request is None:
-            request = HttpRequest(
-                CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
-                conversation.ledger.first, conversation.ledger.first.number,
-            )  # fmt: skip
+            request = HttpRequest(b"", 0, conversation.ledger.first)
         conversation.is_engineio = True
         self._begin_attempt(conversation, request, query_of(request), upgrade=True)
         return conversation.attempts[request]

@@ -13,13 +13,11 @@ PLACE = PacketRef(1, 1)
 
 
 def _request(target: bytes, head: bytes = b"") -> HttpRequest:
-    return HttpRequest(
-        Side.CLIENT, head, b"", False, 0, 0, True, 0, 0, (1,), PLACE, PLACE, 1, method=b"GET", target=target
-    )
+    return HttpRequest(head, 0, PLACE, method=b"GET", target=target)
 
 
 def _response(head: bytes, status: int = 200) -> HttpResponse:
-    return HttpResponse(Side.SERVER, head, b"", True, 0, 0, True, 0, 0, (1,), PLACE, PLACE, 1, status=status)
+    return HttpResponse(head, 0, PLACE, status=status)
 
 
 @pytest.mark.parametrize(
