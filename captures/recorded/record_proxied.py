@@ -156,7 +156,18 @@ class Scenario:
 
 def _certificate(folder: Path) -> dict[str, str]:
     made = {"key": str(folder / "key.pem"), "cert": str(folder / "cert.pem")}
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650"]
+    argv = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "3650",
+    ]
     argv += ["-subj", "/CN=chat.example", "-keyout", made["key"], "-out", made["cert"]]
     done = Process(argv, {}, None).wait(20)
     if done.returncode:

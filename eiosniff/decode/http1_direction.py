@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiosniff.decode.buffer import StreamBuffer
-from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted, undo_codings
+from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted
+from eiosniff.decode.http1_codings import undo_codings
 from eiosniff.decode.http1_events import Events
 from eiosniff.decode.http1_head import Head, NoHead, departures, head_at
 from eiosniff.model.http import HttpMessage

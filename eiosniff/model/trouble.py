@@ -55,6 +55,7 @@ class AnomalyKind(Enum):
     HTTP_BAD_CHUNK = "http-bad-chunk"
     HTTP_BAD_LENGTH = "http-bad-length"
     HTTP_BAD_CODING = "http-bad-coding"
+    HTTP_UNREADABLE_CODING = "http-unreadable-coding"
     HTTP_TOO_LARGE = "http-too-large"
     HTTP_INCOMPLETE = "http-incomplete"
     # WebSocket

@@ -43,8 +43,7 @@ def _nginx(
 ) -> Callable[[Path, str], str]:
     def config(folder: Path, server: str) -> str:
         temp = "\n".join(
-            f"    {kind}_temp_path {folder}/{kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            f"    {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         return f"""\
 daemon off;
