@@ -29,7 +29,7 @@ from typing import Any, get_args
 from lab import DEVICE, Lab, LabError, Process, Side, node_env, npm_install
 from proxied_peers import proxies
 from proxied_peers.proxies import Proxy
-from record_healthy import NODE_2, NODE_2_CLIENT, NODE_4, PING_INTERVAL_MS, PYTHON_4, PYTHON_5, Peer, toml
+from record_healthy import NODE_2_CLIENT, NODE_4, PING_INTERVAL_MS, Peer, toml
 
 from eiosniff import app
 from eiosniff.model.provenance import Side as Sender

@@ -69,6 +69,11 @@ class Direction:
         self.buffer = buffer
         self.start = buffer.offset
 
+    def pass_over(self, offset: int) -> None:
+        """The bytes up to a stream offset are no message, and understood."""
+        self.buffer.pos = offset - self.buffer.base
+        self.start = offset
+
     # Messages
 
     def find_head(self) -> Head | None:

@@ -183,7 +183,7 @@ class Stack(FlowListener):
         if websocket:
             conversation = Conversation.over_websocket(flow, ledger, self._events, self._crashed)
         else:
-            conversation = Conversation.over_http(flow, ledger, self._events, self._crashed)
+            conversation = Conversation.over_http(flow, ledger, self._events, self._crashed, sniffer.proxied)
         flow.conversation = conversation
         conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
@@ -213,6 +213,9 @@ class Stack(FlowListener):
             ledger = conversation.ledger
             ledger.last = flow.last
             ledger.retransmissions = [flow.direction(side).retransmissions for side in SIDES]
+            tunnel = conversation.tunnel
+            if tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
+                self._protocols[self._name_other(flow, tunnel.holds, tunnel.port)] += 1
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = replaced.ts_ns if replaced else self.summary.last_ns or flow.last.ts_ns
@@ -267,9 +270,9 @@ class Stack(FlowListener):
     def _chosen(self, flow: Flow) -> bool:
         return not self._ports or not self._ports.isdisjoint(end & 0xFFFF for end in flow.ends)
 
-    def _name_other(self, flow: Flow, protocol: Protocol) -> str:
-        ports = sorted(end & 0xFFFF for end in flow.ends)
-        return f"{protocol.value} (port {ports[0]})"
+    def _name_other(self, flow: Flow, protocol: Protocol, port: int = 0) -> str:
+        port = port or min(end & 0xFFFF for end in flow.ends)
+        return f"{protocol.value} (port {port})"
 
     def _look_for_failure(self, flow: Flow, order: int, until_ns: int) -> None:
         """Whether a connection did not come about: its SYN was refused, or not answered until then."""

@@ -255,12 +255,13 @@ class Connection:
     """One TCP connection. Offsets are stream offsets; lists have one entry a side.
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
-    says which directions were captured.
+    says which directions were captured. `proxied_for` is for whom the client connects, if it is a proxy that says so
+    (PROXY protocol).
     """
 
     __slots__ = (
-        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "retransmissions", "seen",
-        "server", "stream",
+        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for", "retransmissions",
+        "seen", "server", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -278,6 +279,7 @@ class Connection:
         self.first = first
         self.last = last
         self.midstream = midstream
+        self.proxied_for: Endpoint | None = None
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
         self.gaps: list[int] = []

@@ -49,6 +49,8 @@ class AnomalyKind(Enum):
     # capture
     CAPTURE_TRUNCATED = "capture-truncated"
     CAPTURE_DAMAGED = "capture-damaged"
+    # before HTTP
+    PROXY_BAD_HEADER = "proxy-bad-header"
     # HTTP
     HTTP_BAD_START_LINE = "http-bad-start-line"
     HTTP_BAD_HEADER = "http-bad-header"

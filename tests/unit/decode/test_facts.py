@@ -4,7 +4,7 @@ import pytest
 
 from eiosniff.decode.facts import is_engineio, is_upgrade, may_be_engineio, note_server, parse_target
 from eiosniff.model.http import HttpRequest, HttpResponse, Query
-from eiosniff.model.provenance import Endpoint, PacketRef, Side
+from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Server
 from tests.records import flat
 from tests.unit.decode.talk_sessions import Talk
