@@ -30,7 +30,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 Side = Literal["client", "server", "relay"]
 
@@ -178,7 +178,7 @@ class Lab:
         self._name = f"eiolab{os.getpid()}-{next(_lab_numbers)}"
         self._cleanup = contextlib.ExitStack()
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         try:
             self._build()
         except BaseException:

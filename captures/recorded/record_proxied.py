@@ -26,10 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from lab import DEVICE, Lab, LabError, Process, Side, node_env, npm_install
+from lab import DEVICE, Lab, LabError, Process, Side, node_env, npm_install, pip_install
 from proxied_peers import proxies
 from proxied_peers.proxies import Proxy
-from record_healthy import NODE_2_CLIENT, NODE_4, PING_INTERVAL_MS, Peer, toml
+from record_healthy import NODE_2, NODE_2_CLIENT, NODE_4, PING_INTERVAL_MS, PYTHON_4, PYTHON_5, Peer, toml
 
 from eiosniff import app
 from eiosniff.model.provenance import Side as Sender
@@ -146,9 +146,13 @@ class Scenario:
             for_client["agent"] = {"module": package.partition("@")[0], "name": name, "url": asked}
         elif self.proxy.forward:
             client_env = {**client_env, "http_proxy": asked}
+        if self.packages:
+            talk[0] = str(pip_install(*self.client.packages(), *self.packages))
         if self.client.kind == "node":
             talk[1] = str(PEERS / "client.js")
             for_client["fetch"] = self.fetch
+            if self.fetch:
+                for_client["options"]["extraHeaders"] = {"Accept-Encoding": "gzip, deflate, br"}
             more = [self.agent[0]] if self.agent else []
             client_env |= node_env(npm_install(f"{self.client.library('client')}@{self.client.version}", *more))
         return ([*serve, json.dumps(for_server)], server_env), ([*talk, json.dumps(for_client)], client_env)
@@ -177,42 +181,59 @@ def _certificate(folder: Path) -> dict[str, str]:
 
 EVERYWHERE = ("client", "server", "both")
 NODE_HTTP = ("http-proxy-agent@7.0.2", "HttpProxyAgent")
+ZSTANDARD = "backports.zstd==1.8.0"  # with it urllib3 asks for zstd
+PLAIN = {"httpCompression": False}  # leave it to the proxy
 NODE_TUNNEL = ("https-proxy-agent@7.0.6", "HttpsProxyAgent")
 
 
 def scenarios() -> list[Scenario]:
+    pair = NODE_4, NODE_4
     behind = proxies.behind_proxy_protocol()
+    nginx = "nginx as the documentation of Socket.IO has it (HTTP/1.1 to the server, `Connection: upgrade` always)"
+    revision = "a client of revision 3 is refused with 400 code 5, through nginx"
+    http10 = "nginx as it comes: HTTP/1.0 and `Connection: close` to the server, so that only polling works"
+    gzip = "nginx compresses the answers for a client that takes gzip, as browsers do"
+    brotli = "nginx compresses the answers in br; the client uses `fetch`, told to ask for it (over TLS it does itself)"
+    zstd = "caddy compresses the answers in zstd; the client is Python with the package backports.zstd"
+    send = "haproxy in tcp mode tells the server by PROXY protocol {} for whom it connects; there nginx takes it off"
+    both_ways = "squid as http_proxy of a Python client: absolute URIs for polling, a tunnel for the WebSocket"
+    tunnels = "squid as a forward proxy for Node with https-proxy-agent: a tunnel for each connection"
+    absolute = "tinyproxy as a forward proxy for Node with http-proxy-agent: absolute URIs"
+    tiny = "tinyproxy as a forward proxy for Node with https-proxy-agent: a tunnel for each connection"
+    tls = "squid as a forward proxy for Node with https-proxy-agent: TLS in the tunnels"
+    denied = "squid refuses a tunnel to a port that is not 443, as it does by default: 403"
     return [
+        Scenario("nginx", *pair, "upgrade", proxies.NGINX, nginx, EVERYWHERE),
+        Scenario("haproxy", *pair, "upgrade", proxies.HAPROXY, "haproxy in http mode", EVERYWHERE),
         Scenario(
-            "nginx",
-            NODE_4,
-            NODE_4,
-            "upgrade",
-            proxies.NGINX,
-            "nginx as the documentation of Socket.IO has it: HTTP/1.1 to the server, `Connection: upgrade` always",
-            EVERYWHERE,
-        ),
-        Scenario(
-            "haproxy",
-            NODE_4,
-            NODE_4,
-            "upgrade",
-            proxies.HAPROXY,
-            "haproxy in http mode",
-            EVERYWHERE,
-        ),
-        Scenario(
-            "nginx",
-            NODE_4,
-            NODE_2_CLIENT,
-            "polling",
-            proxies.NGINX,
-            "a client of revision 3 is refused with 400 code 5, through nginx",
-            EVERYWHERE,
-            fails=True,
+            "nginx", NODE_4, NODE_2_CLIENT, "polling", proxies.NGINX, revision, EVERYWHERE, fails=True,
             variant="-refused",
         ),
-    ]
+        Scenario("nginx-http10", *pair, "polling", proxies.NGINX_DEFAULT, http10),
+        Scenario("nginx-gzip", NODE_2, PYTHON_4, "polling", proxies.NGINX_COMPRESSES, gzip, server_options=PLAIN),
+        Scenario(
+            "nginx-brotli", *pair, "polling", proxies.NGINX_BROTLI, brotli, ("client",), fetch=True,
+            server_options=PLAIN,
+        ),
+        Scenario(
+            "caddy-zstd", NODE_4, PYTHON_5, "polling", proxies.CADDY_ZSTD, zstd, ("client",), packages=(ZSTANDARD,),
+            server_options=PLAIN,
+        ),
+        Scenario("nginx-python", PYTHON_5, PYTHON_5, "upgrade", proxies.NGINX, nginx),
+        Scenario("haproxy-send-proxy", *pair, "upgrade", proxies.HAPROXY_V1, send.format(1), ("server",), behind),
+        Scenario("haproxy-send-proxy-v2", *pair, "upgrade", proxies.HAPROXY_V2, send.format(2), ("server",), behind),
+        Scenario("squid-python", NODE_4, PYTHON_5, "upgrade", proxies.SQUID, both_ways),
+        Scenario("squid-connect", *pair, "upgrade", proxies.SQUID, tunnels, agent=NODE_TUNNEL),
+        Scenario("tinyproxy-absolute", *pair, "polling", proxies.TINYPROXY, absolute, agent=NODE_HTTP),
+        Scenario("tinyproxy-connect", *pair, "websocket", proxies.TINYPROXY, tiny, ("client",), agent=NODE_TUNNEL),
+        Scenario(
+            "squid-tls", *pair, "websocket", proxies.SQUID, tls, ("client",), agent=NODE_TUNNEL, tls=True, report=0
+        ),
+        Scenario(
+            "squid", *pair, "polling", proxies.SQUID_REFUSES, denied, ("client",), agent=NODE_TUNNEL, fails=True,
+            variant="-refused",
+        ),
+    ]  # fmt: skip
 
 
 def record(scenario: Scenario) -> list[dict[str, Any]]:

@@ -486,5 +486,6 @@ class Sessions:
         server = self._peers.server(ledger.server)
         session = Session(self._register.total + 1, sid, path, client, server, ledger.client, place)
         session.last = place
+        session.proxied_for = ledger.proxied_for
         self._register.add(session, SessionState(session, self._watch, self._listener))
         return session

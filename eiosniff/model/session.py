@@ -296,14 +296,15 @@ class Session:
     side speaks, by what it says on the wire, None until something tells. `engineio_counts` and `socketio_counts` are
     packet counts: one dictionary a side, keys as in the report. `foreign` are messages that are not Engine.IO, `odd`
     packets of an unknown type, one tally a side. `gaps` are packets that showed one in its connections, capped.
-    `observed_until_ns` is the end of the session, or of the capture.
+    `observed_until_ns` is the end of the session, or of the capture. `proxied_for` is that of the connection on which
+    it was opened.
     """
 
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
         "connection_count", "connections", "engineio_counts", "foreign", "gaps", "handshake", "heartbeats", "index",
-        "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "opened", "path", "refusals",
-        "requests_answered", "revisions", "server", "sid", "socketio_counts", "transports", "upgraded",
+        "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "opened", "path", "proxied_for",
+        "refusals", "requests_answered", "revisions", "server", "sid", "socketio_counts", "transports", "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -322,6 +323,7 @@ class Session:
         self.client = client
         self.server = server
         self.client_endpoint = client_endpoint
+        self.proxied_for: Endpoint | None = None
         self.opened = opened
         self.attempt: Attempt | None = None
         self.handshake: OpenPacket | None = None

@@ -174,4 +174,4 @@ def behind_proxy_protocol() -> Proxy:
     def to_itself(folder: Path, _server: str) -> str:
         return config(folder, "127.0.0.1").replace(f"127.0.0.1:{SERVER_PORT}", f"127.0.0.1:{SERVER_PORT + 1}")
 
-    return Proxy("nginx-proxy-protocol", ("nginx", "-e", "stderr", "-c"), to_itself)
+    return Proxy("nginx-proxy-protocol", ("nginx", "-e", "stderr", "-c"), to_itself, SERVER_PORT)
