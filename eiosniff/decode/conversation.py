@@ -258,6 +258,10 @@ class Conversation(StreamReader):
         if request is not None and request.method == b"CONNECT":
             self._enter(request, http)
             return
+        chosen = response.header(b"upgrade") if response is not None else None
+        if chosen is not None and b"websocket" not in chosen.lower():  # HTTP/2 (h2c), or a protocol of somebody's own
+            self.uninteresting = True
+            return
         self.sides_are_apart = True
         self.upgrade = upgrade
         self.deflate = negotiated(
