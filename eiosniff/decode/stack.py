@@ -25,9 +25,9 @@ from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Retired, Session
-from eiosniff.model.summary import CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
+from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
 from eiosniff.model.tcp import StreamChunk, StreamEnd
-from eiosniff.model.trouble import Gap
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
@@ -76,6 +76,8 @@ class Stack(FlowListener):
         self._crashes: dict[str, tuple[int, int]] = {}  # the first of its connections, and how many there were
         self._failed: dict[_Failure, FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
+        # By coding: the packet with the end of the first body in it that could not be read, and how many there were.
+        self._unreadable: dict[str, tuple[int, int]] = {}
         # The last connection that came about, of so many pairs; and up to when others had one that is forgotten.
         self._reached: dict[tuple[str, Endpoint], PacketRef] = {}
         self._forgotten = NO_PACKET
@@ -144,6 +146,10 @@ class Stack(FlowListener):
             conversation.ended[record.side] = True
         elif conversation.forgotten and not isinstance(record, Gap):
             return  # with smaller batches it would not have been decoded
+        elif isinstance(record, Anomaly) and record.kind is AnomalyKind.HTTP_UNREADABLE_CODING:
+            if conversation.is_engineio:
+                first, count = self._unreadable.get(record.found, (record.place.number, 0))
+                self._unreadable[record.found] = first, count + 1
         self._order = order
         try:
             self.sessions.handle(conversation, record)
@@ -320,6 +326,10 @@ class Stack(FlowListener):
         for session in self.sessions.sessions:
             closing = session.closing
             session.observed_until_ns = closing.place.ts_ns if closing else summary.last_ns or session.last.ts_ns
+        for coding, (number, count) in self._unreadable.items():
+            bodies = "1 HTTP body was" if count == 1 else f"{count} HTTP bodies were"
+            text = f"{bodies} not read, in the coding {coding}"
+            summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
         summary.connections = self._flows.connections
         for group in self._failed.values():
             group.speaks_engineio = group.server in self.sessions.servers

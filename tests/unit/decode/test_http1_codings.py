@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from eiosniff import app
 from eiosniff.decode import http1_codings
 from eiosniff.decode.http1_codings import undo_codings
+from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import AnomalyKind
+from tests.cases import RECORDED
 
 brotli = pytest.importorskip("brotli", reason="the package Brotli is not installed")
 zstandard = pytest.importorskip("zstandard", reason="the package zstandard is not installed")
@@ -100,3 +103,18 @@ def test_codings_that_nobody_can_undo(coding):
 
 def test_names_that_are_no_coding_leave_the_body():
     assert undo_codings([b"utf-8"], TEXT, LIMIT) == (TEXT, None, "")
+
+
+@pytest.mark.parametrize("batch_size", [1, 50_000])
+def test_a_user_is_told_which_library_is_missing(batch_size, unloaded, monkeypatch):
+    """With it the recording has no problem (`tests/recorded/test_truth.py` compares all packets)."""
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    capture = str(RECORDED / "proxied" / "caddy-zstd-client-hop.pcap")
+    report = app.analyze([capture], app.Options(batch_size=batch_size))
+    [problem] = report.captures[0].problems
+    assert problem.code == "http-unreadable-coding"
+    assert problem.text.endswith(
+        "HTTP bodies were not read, in the coding zstd; to read it: pip install --upgrade zstandard"
+    )
+    assert problem.packet > 0
+    assert sum(session.foreign[side].count for session in report.sessions for side in Side) == 0
