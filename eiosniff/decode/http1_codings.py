@@ -64,16 +64,20 @@ def undo_codings(codings: list[bytes], body: bytes, limit: int) -> tuple[bytes |
 def _module(coding: bytes) -> ModuleType | None:
     """The library for an optional coding, loaded when the first such body comes; None where it is not installed."""
     if coding not in _modules:
-        _modules[coding] = None
-        for name in _OPTIONAL[coding][0]:
-            with suppress(ImportError, TypeError):
-                module = import_module(name)
-                if coding == b"br":
-                    # Before 1.2 there was no limit, and 14 bytes made 5 MB at once: a TypeError, as if it were absent.
-                    module.Decompressor().process(b"", output_buffer_limit=_PIECE)
-                _modules[coding] = module
-                break
+        found = (_loaded(name) for name in _OPTIONAL[coding][0])
+        _modules[coding] = next((module for module in found if module is not None), None)
     return _modules[coding]
+
+
+def _loaded(name: str) -> ModuleType | None:
+    try:
+        module = import_module(name)
+        if name != "zstandard":
+            # Before 1.2 there was no limit, and 14 bytes made 5 MB at once: a TypeError, as if it were absent.
+            module.Decompressor().process(b"", output_buffer_limit=_PIECE)
+    except (ImportError, TypeError):
+        return None
+    return module
 
 
 def _inflate(data: bytes, window: int, limit: int, wrong: list[str]) -> bytes:
