@@ -26,11 +26,11 @@ def query_of(request: HttpRequest) -> Query:
 
 
 def parse_target(target: bytes) -> Query:
-    """Split a request target (origin form or absolute form, RFC 9112, section 3.2)."""
+    """Split a request target (origin form or, to a forward proxy, absolute form: RFC 9112, section 3.2)."""
     text = target[:8192].decode("latin-1")
-    if "://" in text[:8]:
-        text = "/" + text.split("://", 1)[1].partition("/")[2]
     path, _, query = text.partition("?")
+    if "://" in path[:8]:
+        path = "/" + path.split("://", 1)[1].partition("/")[2]
     coded = "%" in query or "+" in query
     parameters: list[tuple[str, str]] = []
     for pair in query.split("&", _QUERY_LIMIT)[:_QUERY_LIMIT]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiosniff.decode.buffer import StreamBuffer
-from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted, undo_codings
+from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted
+from eiosniff.decode.http1_codings import undo_codings
 from eiosniff.decode.http1_events import Events
 from eiosniff.decode.http1_head import Head, NoHead, departures, head_at
 from eiosniff.model.http import HttpMessage
@@ -67,6 +68,11 @@ class Direction:
         buffer.flush()
         self.buffer = buffer
         self.start = buffer.offset
+
+    def pass_over(self, offset: int) -> None:
+        """The bytes up to a stream offset are no message, and understood."""
+        self.buffer.pos = offset - self.buffer.base
+        self.start = offset
 
     # Messages
 

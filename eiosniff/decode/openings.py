@@ -176,7 +176,7 @@ class Openings:
         request = conversation.upgrade.request if conversation.upgrade else None
         if request is None:
             place = message.first if isinstance(message, HttpMessage) else conversation.ledger.first
-            request = HttpRequest(CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), place, place, place.number)
+            request = HttpRequest(b"", 0, place)
         conversation.is_engineio = True
         self.begin_attempt(conversation, request, query_of(request), upgrade=isinstance(message, WsMessage))
         return conversation.attempts[request]
@@ -225,6 +225,7 @@ class Openings:
         server = self.peers.server(ledger.server)
         session = Session(0, sid, path, client, server, ledger.client, place)
         session.last = place
+        session.proxied_for = ledger.proxied_for
         session.forwarded = forwarded
         self.register.add(session, SessionState(session, self._watch, self._listener))
         return session

@@ -3,6 +3,7 @@
 from enum import Enum
 from typing import Final
 
+from eiosniff.decode.proxy_protocol import NoProxyHeader, proxy_header
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
@@ -82,15 +83,18 @@ def _websocket(data: bytes) -> Protocol | None:
 class Sniffer:
     """Looks at what one connection begins with until that tells what it is: captured packet by captured packet, since
     the answer must not depend on how many came at once. `records` is all that came, with the direction of each.
+    `proxied` says that it begins with a header of the PROXY protocol, which is passed over.
     """
 
-    __slots__ = ("_midstream", "_said", "_tries", "decided", "records")
+    __slots__ = ("_midstream", "_said", "_tries", "_untouched", "decided", "proxied", "records")
 
     def __init__(self, midstream: bool) -> None:
         self.records: list[tuple[int, StreamChunk | Gap | StreamEnd]] = []
         self.decided = 0  # the captured packet that told
         self._midstream = midstream
+        self.proxied = False
         self._said = [b"", b""]
+        self._untouched = [True, True]  # all that was said since the beginning is known, and has no PROXY header
         self._tries = 0
 
     def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> Protocol:
@@ -98,6 +102,7 @@ class Sniffer:
         self.records.append((way, record))
         if isinstance(record, Gap):  # what follows it may be the middle of anything
             self._said[way] = b""
+            self._untouched[way] = False
             self._midstream = True
         elif isinstance(record, StreamChunk):
             starts = record.starts
@@ -113,6 +118,16 @@ class Sniffer:
         """Look at the bytes of one packet, and at all that its side said."""
         self._said[way] += data
         self._tries += 1
+        if self._untouched[way]:
+            header = proxy_header(self._said[way])
+            if header is NoProxyHeader.YET:
+                return UNKNOWN_YET
+            self._untouched[way] = False
+            if not isinstance(header, NoProxyHeader):
+                self.proxied = True
+                data = self._said[way] = self._said[way][header.end :]
+        if not data:
+            return UNKNOWN_YET
         protocol = sniff(self._said[way], self._midstream)
         if protocol is Protocol.OTHER and self._midstream:
             protocol = sniff(data, midstream=True)

@@ -28,9 +28,9 @@ from eiosniff.model.batch import PacketBatch
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
-from eiosniff.model.summary import CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
+from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
 from eiosniff.model.tcp import StreamChunk, StreamEnd
-from eiosniff.model.trouble import Gap
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
@@ -79,6 +79,8 @@ class Stack(FlowListener):
         self._crashes: dict[str, tuple[int, int]] = {}  # the first of its connections, and how many there were
         self._failed: dict[_Failure, FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
+        # By coding: the packet with the end of the first body in it that could not be read, and how many there were.
+        self._unreadable: dict[str, tuple[int, int]] = {}
         # The last connection that came about, of so many pairs; and up to when others had one that is forgotten.
         self._reached: dict[tuple[str, Endpoint], PacketRef] = {}
         self._forgotten = NO_PACKET
@@ -158,12 +160,20 @@ class Stack(FlowListener):
             conversation.ended[record.side] = True
         elif conversation.forgotten and not isinstance(record, Gap):
             return  # with smaller batches it would not have been decoded
+        elif isinstance(record, Anomaly):
+            self._note_unreadable(conversation, record)
         self._order = order
         try:
             self.sessions.handle(conversation, record)
         except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
             conversation.forget()
             self._crashed(conversation, bug)
+
+    def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
+        """Count the bodies that were not read for want of a library."""
+        if anomaly.kind is AnomalyKind.HTTP_UNREADABLE_CODING and conversation.is_engineio:
+            first, count = self._unreadable.get(anomaly.found, (anomaly.place.number, 0))
+            self._unreadable[anomaly.found] = first, count + 1
 
     # ------------------------------------------------------------------ FlowListener
 
@@ -197,7 +207,7 @@ class Stack(FlowListener):
         if websocket:
             conversation = Conversation.over_websocket(flow, ledger, self._events, self._crashed)
         else:
-            conversation = Conversation.over_http(flow, ledger, self._events, self._crashed)
+            conversation = Conversation.over_http(flow, ledger, self._events, self._crashed, sniffer.proxied)
         flow.conversation = conversation
         conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
@@ -227,6 +237,9 @@ class Stack(FlowListener):
             ledger = conversation.ledger
             ledger.last = flow.last
             ledger.retransmissions = [flow.direction(side).retransmissions for side in SIDES]
+            tunnel = conversation.tunnel
+            if tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
+                self._protocols[self._name_other(flow, tunnel.holds, tunnel.port)] += 1
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = replaced.ts_ns if replaced else self.summary.last_ns or flow.last.ts_ns
@@ -281,9 +294,9 @@ class Stack(FlowListener):
     def _chosen(self, flow: Flow) -> bool:
         return not self._ports or not self._ports.isdisjoint(end & 0xFFFF for end in flow.ends)
 
-    def _name_other(self, flow: Flow, protocol: Protocol) -> str:
-        ports = sorted(end & 0xFFFF for end in flow.ends)
-        return f"{protocol.value} (port {ports[0]})"
+    def _name_other(self, flow: Flow, protocol: Protocol, port: int = 0) -> str:
+        port = port or min(end & 0xFFFF for end in flow.ends)
+        return f"{protocol.value} (port {port})"
 
     def _look_for_failure(self, flow: Flow, order: int, until_ns: int) -> None:
         """Whether a connection did not come about: its SYN was refused, or not answered until then."""
@@ -332,6 +345,10 @@ class Stack(FlowListener):
         for session in self.sessions.sessions:
             closing = session.closing
             session.observed_until_ns = closing.place.ts_ns if closing else summary.last_ns or session.last.ts_ns
+        for coding, (number, count) in self._unreadable.items():
+            bodies = "1 HTTP body was" if count == 1 else f"{count} HTTP bodies were"
+            text = f"{bodies} not read, in the coding {coding}"
+            summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
         summary.connections = self._flows.connections
         for group in self._failed.values():
             group.speaks_engineio = group.server in self.sessions.servers

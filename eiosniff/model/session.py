@@ -173,12 +173,13 @@ class Connection:
     """One TCP connection. Offsets are stream offsets; lists have one entry a side.
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
-    says which directions were captured.
+    says which directions were captured. `proxied_for` is for whom the client connects, if it is a proxy that says so
+    (PROXY protocol).
     """
 
     __slots__ = (
-        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "retransmissions", "seen",
-        "server", "stream",
+        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for", "retransmissions",
+        "seen", "server", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -196,6 +197,7 @@ class Connection:
         self.first = first
         self.last = last
         self.midstream = midstream
+        self.proxied_for: Endpoint | None = None
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
         self.gaps: list[int] = []
@@ -212,19 +214,19 @@ class Session:
     side speaks, by what it says on the wire, None until something tells. `engineio_counts` and `socketio_counts` are
     packet counts: one dictionary a side, keys as in the report. `foreign` are messages that are not Engine.IO, `odd`
     packets of an unknown type, one tally a side. `gaps` are packets that showed one in its connections, capped.
-    `observed_until_ns` is the end of the session, or of the capture. `hops` is the same session as it was captured
-    again behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
-    `one_direction` says that of a connection only one direction was captured; `unreadable` counts the messages of each
-    side whose content is not known (bytes are missing, or the context of the compression is).
+    `observed_until_ns` is the end of the session, or of the capture. `proxied_for` is that of the connection on which
+    it was opened. `hops` is the same session as it was captured again behind a proxy or a NAT; there `forwarded` is
+    true, `index` 0, and it is not reported or judged by itself. `one_direction` says that of a connection only one
+    direction was captured; `unreadable` counts the messages of each side whose content is not known (bytes are
+    missing, or the context of the compression is).
     """
 
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
         "connection_count", "connections", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "heartbeats",
         "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "one_direction",
-        "opened", "path", "refusals",
-        "requests_answered", "revisions", "server", "sid", "socketio_counts", "transports", "unreadable",
-        "upgraded",
+        "opened", "path", "proxied_for", "refusals", "requests_answered", "revisions", "server", "sid",
+        "socketio_counts", "transports", "unreadable", "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -243,6 +245,7 @@ class Session:
         self.client = client
         self.server = server
         self.client_endpoint = client_endpoint
+        self.proxied_for: Endpoint | None = None
         self.opened = opened
         self.attempt: Attempt | None = None
         self.handshake: OpenPacket | None = None

@@ -61,8 +61,10 @@ def _peers(session: Session, redactor: Redactor) -> str:
     client = library(session.client.identity)
     server = library(session.server.identity)
     behind = "".join(f" → {hop.server.endpoint}" for hop in session.hops)  # seen again behind a proxy or a NAT
+    proxied = session.proxied_for  # the client is a proxy, and said for whom it connects
     return (
-        f"{session.client_endpoint.address}{f' ({redactor.shown(client, _MAX_TEXT)})' if client else ''} → "
+        f"{session.client_endpoint.address}{f' for {proxied.address}' if proxied else ''}"
+        f"{f' ({redactor.shown(client, _MAX_TEXT)})' if client else ''} → "
         f"{session.server.endpoint}{f' ({redactor.shown(server, _MAX_TEXT)})' if server else ''}{behind}"
     )
 

@@ -80,8 +80,8 @@ def test_is_short(rule: Rule) -> None:
 
 
 def _healthy() -> list[Path]:
-    indices = [name for name in ("healthy", "lossy") if (RECORDED / f"{name}.toml").exists()]
-    return [entry["path"] for index in indices for entry in recordings(index)]
+    indices = [name for name in ("healthy", "lossy", "proxied") if (RECORDED / f"{name}.toml").exists()]
+    return [entry["path"] for index in indices for entry in recordings(index) if entry.get("healthy", True)]
 
 
 @pytest.mark.parametrize("capture", _healthy(), ids=lambda path: path.stem)

@@ -37,7 +37,10 @@ UNKNOWN_CLIENTS = {
     "capture-snaplen-96": "no request is whole",
     "capture-starts-midstream-after-handshake": "its request came before",
     "capture-starts-midstream-in-session": "its request came before",
+    "nginx-brotli-client-hop": "it is `fetch` of Node, whose headers others send too",
     "no-engineio-websocket-chat": "it sends no request of Engine.IO",
+    "squid-client-hop-refused": "the proxy did not let it ask",
+    "squid-tls-client-hop": "it asks in TLS",
     "tcp-refused-nobody-listens": "it sends no request at all",
     "tcp-refused-syn-unanswered": "it sends no request at all",
 }
@@ -47,6 +50,8 @@ UNKNOWN_SERVERS = {
     "capture-starts-midstream-in-session": "its open packet came before",
     "eio-unsupported-ws-v2-client-v3.1-server-silent": "it says nothing but 101",
     "eio-unsupported-ws-v2-client-v3.1-server-silent-retries": "it says nothing but 101",
+    "squid-client-hop-refused": "it was not asked",
+    "squid-tls-client-hop": "it answers in TLS",
 }
 
 
