@@ -7,8 +7,8 @@
 
 Three hosts in a row: the client, the proxy, the server. Client and server are those of the healthy
 recordings and log what they send: `NAME.truth.jsonl` beside each recording (in one of both hops
-each packet passes twice, and is to count once). Needs what record_healthy.py needs, and nginx (with libnginx-mod-http-brotli-filter), haproxy, squid, tinyproxy,
-caddy and openssl.
+each packet passes twice, and is to count once). Needs what record_healthy.py needs, and nginx (with
+libnginx-mod-http-brotli-filter), haproxy, squid, tinyproxy, caddy and openssl.
 """
 
 from __future__ import annotations
