@@ -53,9 +53,10 @@ def _check_directory(context: click.Context, parameter: click.Parameter, value: 
 
 
 @click.command(
-    epilog="""A line of text holds the number of the captured packet, the seconds since the capture began, the TCP stream, who sent
-it, the session, the transport, the Engine.IO type, then the Socket.IO packet: type, namespace, #id, event, data. What
-follows !! says why a packet could not be decoded.
+    epilog="""A line of text holds the number of the captured packet, the seconds since the capture
+began, the TCP stream, who sent it, the session, the transport, then what it is: a Socket.IO packet by its type in upper
+case with namespace, #id, event and data, or an Engine.IO packet in lower case. !! comes before the reason why a packet
+could not be decoded.
 
 Filters narrow each other down; of an option that is repeated, one value has to fit. If nothing fits, the exit code is 1
 and standard error says what there is.

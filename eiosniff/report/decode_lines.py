@@ -12,7 +12,7 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket, SioType
 from eiosniff.report.figures import iso_time, relative, size
 from eiosniff.report.redact import Redactor
-from eiosniff.report.sanitise import json_safe
+from eiosniff.report.sanitise import json_safe, printable
 
 _SHORT_TRANSPORT = {Transport.POLLING: "poll", Transport.WEBSOCKET: "ws", Transport.WEBTRANSPORT: "wt"}
 _ARROWS = {Side.CLIENT: "C→S", Side.SERVER: "S→C"}
@@ -44,25 +44,27 @@ class TextLines:
         place = _place(packet)
         engineio = packet.engineio
         session = f"s{packet.session}" if packet.session is not None else "-"
-        kind = _engineio_type(packet) or "?"
         since = relative(place.ts_ns, packet.capture_began_ns)
-        line = (
+        return (
             f"{place.number:>6} {since:>9} {packet.stream:>3} {_ARROWS[engineio.side]} "
-            f"{session:4} {_SHORT_TRANSPORT[engineio.transport]:4} {kind:9} {self._content(packet, files)}"
+            f"{session:4} {_SHORT_TRANSPORT[engineio.transport]:4} {' '.join(self._words(packet, files))}"
         )
-        return line.rstrip()
 
-    def _content(self, packet: DecodedPacket, files: Sequence[str]) -> str:
-        socketio = packet.socketio
-        if socketio is not None:
-            content = self._socketio(packet, socketio, files)
-        elif packet.engineio.binary:
-            content = _binary(packet.engineio.data, files, 0)
+    def _words(self, packet: DecodedPacket, files: Sequence[str]) -> list[str]:
+        """The type first: that of Socket.IO, in upper case, if it is one; every such packet is in a `message`."""
+        if packet.socketio is not None:
+            words = self._socketio(packet, packet.socketio, files)
         else:
-            content = self._redactor.shown(packet.engineio.data)
-        return f"{content} !! {self._redactor.shown(packet.trouble)}".lstrip() if packet.trouble else content
+            words = [_engineio_type(packet) or "?"]
+            if packet.engineio.binary:
+                words.append(_binary(packet.engineio.data, files, 0))
+            elif packet.engineio.data:
+                words.append(self._redactor.shown(packet.engineio.data))
+        if packet.trouble:  # before the data, which may be cut
+            words.insert(1, f"!! {self._redactor.shown(packet.trouble)}{':' if words[1:] else ''}")
+        return words
 
-    def _socketio(self, packet: DecodedPacket, socketio: SioPacket, files: Sequence[str]) -> str:
+    def _socketio(self, packet: DecodedPacket, socketio: SioPacket, files: Sequence[str]) -> list[str]:
         words = [_socketio_type(socketio) or str(socketio.type)]
         if socketio.namespace not in ("", "/"):
             words.append(self._redactor.shown(socketio.namespace))
@@ -70,19 +72,19 @@ class TextLines:
             words.append(f"#{socketio.id}")
         data = _data(packet, socketio, self._redactor)
         if socketio.type in _EVENTS and isinstance(data, list) and data:
-            words.append(self._redactor.shown(str(data[0])))
+            words.append(printable(str(data[0])))  # without secrets already, as all that `_data` returns
             data = data[1:] or None
         attachments = [_binary(attachment, files, at) for at, attachment in enumerate(socketio.attachments)]
         if data is not None:
             text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-            text = self._redactor.shown(text)
+            text = printable(text)
             if not isinstance(data, str):
                 text, attachments = _put_in_place(text, attachments)
             words.append(text)
         words.extend(attachments)
         if missing := socketio.attachments_expected - len(socketio.attachments):
             words.append(f"+{missing} binary, too large to be kept")
-        return " ".join(words)
+        return words
 
 
 def _binary(data: bytes, files: Sequence[str], at: int) -> str:

@@ -195,7 +195,9 @@ class _Values(_Criterion, Generic[Key]):
 
     def _like(self, wanted: Iterable[str]) -> dict[Key, None]:
         """What looks like a value that was asked for."""
-        known = {name.lower(): key for key in reversed(self._seen) for name in self._names(key)}
+        known = {
+            name.lower(): key for key in reversed(self._seen) for name in self._names(key) if name not in self.wanted
+        }
         like: dict[Key, None] = {}
         for value in wanted:
             for name in difflib.get_close_matches(value.lower()[:_MAX_NAME], known, n=3, cutoff=0.6):
@@ -237,7 +239,7 @@ class _Sessions(_Values[_Session]):
         socketio = packet.socketio
         if socketio is not None and socketio.type == SioType.CONNECT and socketio.side is Side.SERVER:
             for value in self.wanted:
-                if len(value) >= MIN_SID_BEGINNING and b'"sid":"%b' % value.encode() in socketio.data[:_MAX_NAME]:
+                if len(value) >= MIN_SID_BEGINNING and _starts_socket_id(socketio.data, value):
                     self._socket_ids.setdefault(value, session)
         return False
 
@@ -274,6 +276,11 @@ def _session(value: str) -> Callable[[_Session], bool]:
         session[1] == value
         or (index == session[0] if index is not None else session[1] is not None and _begins(value, session[1]))
     )
+
+
+def _starts_socket_id(data: bytes, value: str) -> bool:
+    """Whether the socket id in a server's CONNECT begins with a value: `{"sid":"..."}`, as all servers write it."""
+    return b'"sid":"%b' % value.encode("utf-8", "surrogateescape") in data[:_MAX_NAME]
 
 
 def _begins(value: str, sid: str) -> bool:
