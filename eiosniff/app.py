@@ -225,6 +225,8 @@ def decode(
         if warn is not None:
             for problem in stack.summary.problems:
                 warn(f"{stack.summary.file}: {problem.text}")
+            for crash in stack.crashes:
+                warn(f"{stack.summary.file}: a part of eiosniff failed, packets are missing; please report it: {crash}")
             if empty:
                 chosen = " of the chosen ports and path" if options.ports or options.path else ""
                 warn(f"{stack.summary.file}: no Engine.IO packet{chosen} was found; `eiosniff analyze` may say why")

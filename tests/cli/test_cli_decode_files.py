@@ -82,6 +82,17 @@ def test_a_capture_without_engineio_is_told() -> None:
     assert decode(UPGRADE, "--port", 9, "--event", "x").exit_code == 1
 
 
+@pytest.mark.interpreted
+def test_a_decoder_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("eiosniff.decode.sessions.Sessions._ws_message", fail)
+    result = decode(UPGRADE)
+    assert "a part of eiosniff failed, packets are missing; please report it: ZeroDivisionError in" in result.stderr
+    assert result.stdout.count("\n") > 0
+
+
 def test_a_full_disk_leaves_no_half_of_an_attachment(tmp_path: Path) -> None:
     """A limit on the size of files is what a test can have of it."""
     result = subprocess.run(
