@@ -27,7 +27,7 @@ from typing import Any
 from lab import LabError
 from record_healthy import toml
 from variant_peers.scenarios import SCENARIOS
-from variant_peers.stage import Scenario
+from variant_peers.stage import Scenario, converse
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "variants"
@@ -50,7 +50,7 @@ def record(scenario: Scenario) -> dict[str, Any]:
     for attempt in range(ATTEMPTS):
         with tempfile.TemporaryDirectory(prefix="eiosniff-variants-") as folder:
             try:
-                made = scenario.play(scenario, Path(folder))
+                made = (scenario.play or converse)(scenario, Path(folder))
             except (LabError, ValueError) as error:
                 print(f"{scenario.name}, attempt {attempt + 1}: {error}", file=sys.stderr)
                 continue

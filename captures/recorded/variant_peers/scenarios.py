@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from variant_peers.browser import browse
 from variant_peers.stage import Peer, Scenario
 
 WAYS = ("polling", "websocket", "upgrade")
@@ -17,6 +18,10 @@ def node(version: str, parser: str = "") -> Peer:
 
 def python(version: str, parser: str = "") -> Peer:
     return Peer("python", version, parser)
+
+
+def chromium(version: str) -> Peer:
+    return Peer("chromium", version)
 
 
 def parsers() -> list[Scenario]:
@@ -127,4 +132,137 @@ def parsers() -> list[Scenario]:
     return made
 
 
-SCENARIOS = parsers()
+def base64s() -> list[Scenario]:
+    """Clients that cannot take binary, or say so: `b64=1` in the query."""
+    force = {"forceBase64": True}
+    old_clients = {"allowEIO3": True}
+    made = []
+    for way in ("polling", "websocket"):
+        for server, client, engineio, options in (
+            (node("1.7.4"), node("1.7.4"), 3, {}),
+            (node("2.5.1"), node("2.5.0"), 3, {}),
+            (node("3.1.2"), node("3.1.3"), 4, {}),
+            (node("4.8.4"), node("4.8.4"), 4, {}),
+            (node("4.8.4"), node("2.5.0"), 3, old_clients),
+            (python("4.6.1"), node("2.5.0"), 3, {}),
+        ):
+            made.append(
+                Scenario(
+                    "base64",
+                    server,
+                    client,
+                    way,
+                    f"forceBase64 in the client, {way}: b64=1, binary as base64 in both directions",
+                    engineio=engineio,
+                    server_options=options,
+                    client_options=force,
+                    more={"one_by_one": True} if server.kind == "python" else {},
+                )
+            )
+    made.append(
+        Scenario(
+            "base64",
+            node("2.5.1"),
+            node("2.5.0"),
+            "upgrade",
+            "forceBase64 in the client, polling and then WebSocket",
+            engineio=3,
+            client_options=force,
+        )
+    )
+    made.append(
+        Scenario(
+            "base64",
+            node("4.8.4", MSGPACK_3),
+            node("4.8.4", MSGPACK_3),
+            "upgrade",
+            "forceBase64 in the client with the msgpack parser: every packet is base64",
+            "msgpack",
+            client_options=force,
+        )
+    )
+    made.append(
+        Scenario(
+            "payload-length",
+            python("4.6.1"),
+            node("2.5.0"),
+            "polling",
+            "several packets with emoji in one payload: the client counts UTF-16 units, "
+            "python-engineio 3 reads code points, loses its place and answers 400",
+            engineio=3,
+            faulty=True,
+            client_options=force,
+        )
+    )
+    return made
+
+
+def browsers() -> list[Scenario]:
+    """Pages in Chromium: JSONP, which needs one, and the other transports of browsers."""
+    jsonp = {"forceJSONP": True}
+    old_clients = {"allowEIO3": True}
+    # Of 3.1 the client still knows JSONP, as the last one, with revision 4.
+    pairs: list[tuple[Peer, str, int, dict[str, bool]]] = [
+        (node("1.7.4"), "1.7.4", 3, {}),
+        (node("2.5.1"), "2.5.0", 3, {}),
+        (node("4.8.4"), "2.5.0", 3, old_clients),
+        (python("4.6.1"), "2.5.0", 3, {}),
+        (node("4.8.4"), "3.1.3", 4, {}),
+    ]
+    made = [
+        Scenario(
+            "jsonp",
+            server,
+            chromium(version),
+            "polling",
+            "forceJSONP: scripts that call ___eio[j], form posts of d=",
+            play=browse,
+            engineio=engineio,
+            server_options=options,
+            client_options=jsonp,
+            more={"one_by_one": True} if server.kind == "python" else {},
+        )
+        for server, version, engineio, options in pairs
+    ]
+    made += [
+        Scenario(
+            "browser",
+            node("4.8.4"),
+            chromium("4.8.4"),
+            "upgrade",
+            "a page with socket.io-client 4.8.4",
+            play=browse,
+            server_options={"cors": {"origin": "*"}},
+        ),
+        Scenario(
+            "browser",
+            node("2.5.1"),
+            chromium("2.5.0"),
+            "upgrade",
+            "a page with socket.io-client 2.5.0",
+            play=browse,
+            engineio=3,
+        ),
+        Scenario(
+            "browser",
+            node("2.5.1"),
+            chromium("2.5.0"),
+            "polling",
+            "a page with socket.io-client 2.5.0: binary payloads of XHR2 in both directions",
+            play=browse,
+            engineio=3,
+        ),
+        Scenario(
+            "browser",
+            node("1.7.4"),
+            chromium("1.7.4"),
+            "polling",
+            "a page with socket.io-client 1.7.4: binary payloads of XHR2 in both directions",
+            play=browse,
+            engineio=3,
+        ),
+    ]
+    return made
+
+
+SCENARIOS = [*parsers(), *base64s(), *browsers()]

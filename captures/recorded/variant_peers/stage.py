@@ -70,7 +70,7 @@ class Scenario:
     way: str
     what: str
     variant: str = ""
-    play: Callable[[Scenario, Path], Made] = lambda scenario, folder: converse(scenario, folder)
+    play: Callable[[Scenario, Path], Made] | None = None  # None: `converse`
     derived: bool = False  # made from other recordings
     faulty: bool = False  # the peers do not get along
     binary: bool = True
@@ -118,6 +118,7 @@ class Scenario:
             "namespace": self.namespace,
             "silence_ms": SILENCE_MS,
             "binary": self.binary,
+            "brief": self.way == "polling",  # whose headers are most of a recording
             "parser": "" if peer.kind == "python" else peer.parser.split("@")[0],
             "options": options,
             **self.more,
