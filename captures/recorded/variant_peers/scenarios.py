@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from variant_peers.browser import browse
+from variant_peers.recovery import recover
 from variant_peers.stage import Peer, Scenario
 
 WAYS = ("polling", "websocket", "upgrade")
@@ -265,4 +268,64 @@ def browsers() -> list[Scenario]:
     return made
 
 
-SCENARIOS = [*parsers(), *base64s(), *browsers()]
+def recoveries() -> list[Scenario]:
+    """Connection state recovery: after the network was cut, and after the server closed."""
+
+    def recovery(
+        variant: str, what: str, way: str = "websocket", keep_ms: int = 60_000, **more: Any
+    ) -> Scenario:
+        return Scenario(
+            "recovery",
+            node("4.8.4"),
+            node("4.8.4"),
+            way,
+            what,
+            variant,
+            play=recover,
+            server_options={
+                "pingInterval": 400,
+                "pingTimeout": 500,
+                "connectionStateRecovery": {"maxDisconnectionDuration": keep_ms},
+            },
+            client_options={"reconnectionDelay": 200, "reconnectionDelayMax": 400, "timeout": 800},
+            more={"news_before": True, "lost_by": "cut", **more},
+        )
+
+    return [
+        recovery(
+            "recovered",
+            "the network was cut; the client sends pid and offset and gets the same sid and pid, "
+            "and before that the events that it missed",
+            recovered=True,
+        ),
+        recovery(
+            "too-late",
+            "the network was cut for longer than the server keeps the state; pid and offset are "
+            "sent, another sid and pid come back",
+            keep_ms=500,
+            wait_s=1.0,
+            recovered=False,
+        ),
+        recovery(
+            "restarted",
+            "the network was cut and the server restarted: it knows neither pid nor offset",
+            lost_by="restart",
+            recovered=False,
+        ),
+        recovery(
+            "no-offset",
+            "the network was cut before the client got an event: it has a pid, but no offset",
+            news_before=False,
+            recovered=False,
+        ),
+        recovery(
+            "closed",
+            "the server closed the transport after the upgrade; recovered over polling",
+            "upgrade",
+            lost_by="close",
+            recovered=True,
+        ),
+    ]
+
+
+SCENARIOS = [*parsers(), *base64s(), *recoveries(), *browsers()]
