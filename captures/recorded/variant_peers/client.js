@@ -12,6 +12,7 @@ const library = load("socket.io-client");
 const main = async () => {
   const manager = new library.Manager(config.url, { path: config.path, reconnection: false, ...options });
   console.log(JSON.stringify(await talk(manager, config, config.binary ? blob : null)));
+  setTimeout(() => process.exit(0), 1500).unref(); // socket.io 1.0 never ends by itself
 };
 
 main().catch((error) => {

@@ -29,7 +29,7 @@
   const connected = (socket) =>
     new Promise((resolve, reject) => {
       for (const name of ["error", "connect_error"]) {
-        socket.on(name, (error) => reject(new Error(`${name}: ${JSON.stringify(error)} ${error}`)));
+        socket.on(name, (error) => reject(new Error(`${name}: ${error && error.message} ${error}`)));
       }
       socket.on("connect", resolve);
     });

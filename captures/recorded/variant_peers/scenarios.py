@@ -27,6 +27,10 @@ def chromium(version: str) -> Peer:
     return Peer("chromium", version)
 
 
+def engine(version: str) -> Peer:
+    return Peer("engine", version)
+
+
 def parsers() -> list[Scenario]:
     """Other parsers than the libraries' own. python-socketio has them since 5.0."""
     made = []
@@ -205,11 +209,11 @@ def browsers() -> list[Scenario]:
     jsonp = {"forceJSONP": True}
     old_clients = {"allowEIO3": True}
     # Of 3.1 the client still knows JSONP, as the last one, with revision 4.
-    pairs: list[tuple[Peer, str, int, dict[str, bool]]] = [
+    pairs: list[tuple[Peer, str, int, dict[str, Any]]] = [
         (node("1.7.4"), "1.7.4", 3, {}),
         (node("2.5.1"), "2.5.0", 3, {}),
         (node("4.8.4"), "2.5.0", 3, old_clients),
-        (python("4.6.1"), "2.5.0", 3, {}),
+        (python("4.6.1"), "2.5.0", 3, {"cors_allowed_origins": "*"}),
         (node("4.8.4"), "3.1.3", 4, {}),
     ]
     made = [
@@ -328,4 +332,96 @@ def recoveries() -> list[Scenario]:
     ]
 
 
-SCENARIOS = [*parsers(), *base64s(), *recoveries(), *browsers()]
+def old_ones() -> list[Scenario]:
+    """Revisions 1 and 2 of Engine.IO, and Socket.IO 1.0 and 1.3."""
+    made = []
+    for way in WAYS:
+        made.append(
+            Scenario(
+                "engine",
+                engine("0.4.3"),
+                engine("0.4.3"),
+                way,
+                f"Engine.IO revision 1 without Socket.IO, {way}: text only",
+                engineio=1,
+                binary=False,
+                client_options={"upgrade": way == "upgrade"},
+                more={"upgrades": way == "upgrade"},
+            )
+        )
+        made.append(
+            Scenario(
+                "old",
+                node("1.0.6"),
+                node("1.0.6"),
+                way,
+                f"socket.io 1.0, {way}",
+                engineio=3,
+            )
+        )
+        made.append(
+            Scenario(
+                "old",
+                node("1.3.7"),
+                node("1.3.7"),
+                way,
+                f"socket.io 1.3, {way}",
+                engineio=3,
+            )
+        )
+    made += [
+        Scenario(
+            "old",
+            node("1.0.6"),
+            chromium("1.0.6"),
+            way,
+            f"a page with socket.io-client 1.0, {way}",
+            play=browse,
+            engineio=2,
+        )
+        for way in ("polling", "upgrade")
+    ]
+    made.append(
+        Scenario(
+            "old",
+            node("1.0.6"),
+            chromium("1.0.6"),
+            "polling",
+            "a page with socket.io-client 1.0 and forceJSONP",
+            "jsonp",
+            play=browse,
+            engineio=2,
+            client_options={"forceJSONP": True},
+        )
+    )
+    return made
+
+
+def engines() -> list[Scenario]:
+    """Plain applications on Engine.IO, text and binary."""
+    made = []
+    for way in WAYS:
+        for version, client, engineio in (("6.6.12", "6.6.8", 4), ("3.6.2", "3.5.6", 3)):
+            made.append(
+                Scenario(
+                    "engine",
+                    engine(version),
+                    engine(client),
+                    way,
+                    f"Engine.IO without Socket.IO, {way}: text and binary messages, empty ones too",
+                    engineio=engineio,
+                    client_options={"upgrade": way == "upgrade"},
+                    more={"upgrades": way == "upgrade"},
+                )
+            )
+    return made
+
+
+SCENARIOS = [
+    *parsers(),
+    *base64s(),
+    *recoveries(),
+    *browsers(),
+    *old_ones(),
+    *engines(),
+]

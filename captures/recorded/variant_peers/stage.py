@@ -17,13 +17,20 @@ PING_INTERVAL_MS = 1000
 PING_TIMEOUT_MS = 4000
 SILENCE_MS = 2300
 PYTHON_PARTS = ("aiohttp==3.14.5", "requests==2.34.2", "websocket-client==1.9.2")
+# What socket.io 1.0 to 1.4 want from addresses at GitHub, from npm.
+INSTEAD = {
+    "xmlhttprequest": "npm:xmlhttprequest-ssl@1.5.1",
+    "global": "2.0.1",
+    "emitter": "npm:component-emitter@1.1.2",
+}
+OLD = ("0.", "1.0.", "1.1.", "1.2.", "1.3.", "1.4.")
 PYTHON_ENGINES = {"4.6.1": "3.14.2", "5.18.1": "4.15.1"}
 
 
 @dataclass(frozen=True)
 class Peer:
-    kind: Literal["node", "python", "chromium"]
-    version: str  # of Socket.IO
+    kind: Literal["node", "python", "chromium", "engine"]
+    version: str  # of Socket.IO; of Engine.IO where kind is engine
     parser: str = ""  # package and version of another parser than the library's own
 
     def __str__(self) -> str:
@@ -32,13 +39,19 @@ class Peer:
     def library(self, side: str) -> str:
         if self.kind == "python":
             return "python-socketio"
+        if self.kind == "engine":
+            return "engine.io" if side == "server" else "engine.io-client"
         return "socket.io" if side == "server" else "socket.io-client"
 
     def program(self, side: str) -> tuple[list[str], dict[str, str]]:
         """How to start it (but for the configuration), and with which environment."""
-        if self.kind == "node":
+        if self.kind in ("node", "engine"):
             packages = [f"{self.library(side)}@{self.version}"] + [self.parser] * bool(self.parser)
-            return ["node", str(PEERS / f"{side}.js")], node_env(npm_install(*packages))
+            folder = npm_install(
+                *packages, instead=INSTEAD if self.version.startswith(OLD) else None
+            )
+            prefix = "eio_" if self.kind == "engine" else ""
+            return ["node", str(PEERS / f"{prefix}{side}.js")], node_env(folder)
         packages = [f"python-socketio=={self.version}"]
         packages += [f"python-engineio=={PYTHON_ENGINES[self.version]}", *PYTHON_PARTS]
         packages += [self.parser] * bool(self.parser)
@@ -146,12 +159,14 @@ def converse(scenario: Scenario, folder: Path) -> Made:
         server.stop()
     if scenario.faulty:
         return Made(capture)
-    if code:
+    if code or not output:
         raise LabError(f"{output}\nserver:\n{server.output}")
     said = json.loads(output.splitlines()[-1])
     if said["heartbeats"] < 2:
         raise LabError(f"only {said['heartbeats']} heartbeats")
-    return Made(capture, {"truth": merge(folder / f"{scenario.name}.truth.jsonl", logs)}, said)
+    kind = "eio_truth" if scenario.server.kind == "engine" else "truth"
+    suffix = kind.replace("_", "-")
+    return Made(capture, {kind: merge(folder / f"{scenario.name}.{suffix}.jsonl", logs)}, said)
 
 
 def merge(target: Path, logs: list[Path]) -> Path:
