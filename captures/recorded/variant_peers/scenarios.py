@@ -15,8 +15,8 @@ JSON_2, JSON_3 = "socket.io-json-parser@2.1.1", "socket.io-json-parser@3.0.0"
 PYTHON_MSGPACK = "msgpack==1.1.2"
 
 
-def node(version: str, parser: str = "") -> Peer:
-    return Peer("node", version, parser)
+def node(version: str, parser: str = "", play: str = "") -> Peer:
+    return Peer("node", version, parser, play)
 
 
 def python(version: str, parser: str = "") -> Peer:
@@ -381,19 +381,19 @@ def old_ones() -> list[Scenario]:
         )
         for way in ("polling", "upgrade")
     ]
-    made.append(
+    made += [
         Scenario(
-            "old",
-            node("1.0.6"),
-            chromium("1.0.6"),
-            "polling",
-            "a page with socket.io-client 1.0 and forceJSONP",
             "jsonp",
+            node(version),
+            chromium(version),
+            "polling",
+            f"a page with socket.io-client {version} and forceJSONP",
             play=browse,
-            engineio=2,
+            engineio=engineio,
             client_options={"forceJSONP": True},
         )
-    )
+        for version, engineio in (("1.3.7", 3),)
+    ]
     return made
 
 
@@ -417,7 +417,38 @@ def engines() -> list[Scenario]:
     return made
 
 
+def namespaces() -> list[Scenario]:
+    """Several namespaces over one connection: queries, auth, implicit connect, refusals."""
+    made = []
+    for server, client, engineio, options in (
+        ("1.7.4", "1.7.4", 3, {}),
+        ("2.5.1", "2.5.0", 3, {}),
+        ("3.0.5", "3.0.5", 4, {}),
+        ("4.8.4", "2.5.0", 3, {"allowEIO3": True}),
+        ("4.8.4", "4.8.4", 4, {}),
+    ):
+        for way in ("polling", "websocket"):
+            if engineio == 4 and way == "websocket":
+                continue
+            made.append(
+                Scenario(
+                    "namespaces",
+                    node(server, play="namespaces_"),
+                    node(client, play="namespaces_"),
+                    way,
+                    "several namespaces over one connection, one with a query (auth from 3.0 on), one "
+                    "whose middleware refuses, one that does not exist",
+                    engineio=engineio,
+                    server_options=options,
+                    # Up to 2.x the server looks for the name as its URL parser escapes it.
+                    more={"long_name": "/긴 이름/with" if engineio == 4 else "/a/long.name_1"},
+                )
+            )
+    return made
+
+
 SCENARIOS = [
+    *namespaces(),
     *parsers(),
     *base64s(),
     *recoveries(),

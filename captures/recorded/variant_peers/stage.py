@@ -32,6 +32,7 @@ class Peer:
     kind: Literal["node", "python", "chromium", "engine"]
     version: str  # of Socket.IO; of Engine.IO where kind is engine
     parser: str = ""  # package and version of another parser than the library's own
+    play: str = ""  # what the name of another script than `client.js`, `server.js` begins with
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.version}"
@@ -50,7 +51,7 @@ class Peer:
             folder = npm_install(
                 *packages, instead=INSTEAD if self.version.startswith(OLD) else None
             )
-            prefix = "eio_" if self.kind == "engine" else ""
+            prefix = "eio_" if self.kind == "engine" else self.play
             return ["node", str(PEERS / f"{prefix}{side}.js")], node_env(folder)
         packages = [f"python-socketio=={self.version}"]
         packages += [f"python-engineio=={PYTHON_ENGINES[self.version]}", *PYTHON_PARTS]
