@@ -10,8 +10,12 @@ const path = require("path");
 const { blob: pooled, config } = require("../peers/healthy_common.js");
 const { describe, watch } = require("./conversation.js");
 
-// Without Node's pool behind it: socket.io 1.0 would send all of the pool.
-const blob = (size) => Buffer.from(Uint8Array.from(pooled(size)).buffer);
+// socket.io 1.0 was made for Buffers that have no `buffer`, and sends zeros in place of newer ones.
+const blob = (size) => {
+  const made = pooled(size);
+  if (config.old_buffers) Object.defineProperty(made, "buffer", { value: undefined });
+  return made;
+};
 
 const digest = (data) => ({
   bytes: data.byteLength,

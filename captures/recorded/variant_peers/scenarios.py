@@ -12,6 +12,7 @@ from variant_peers.stage import Peer, Scenario
 WAYS = ("polling", "websocket", "upgrade")
 MSGPACK_2, MSGPACK_3 = "socket.io-msgpack-parser@2.2.1", "socket.io-msgpack-parser@3.0.2"
 JSON_2, JSON_3 = "socket.io-json-parser@2.1.1", "socket.io-json-parser@3.0.0"
+SOCKETIO_1_0 = {"old_buffers": True, "closes": True}
 PYTHON_MSGPACK = "msgpack==1.1.2"
 
 
@@ -355,8 +356,9 @@ def old_ones() -> list[Scenario]:
                 node("1.0.6"),
                 node("1.0.6"),
                 way,
-                f"socket.io 1.0, {way}",
+                f"socket.io 1.0, {way}: text is UTF-8 encoded twice also over WebSocket",
                 engineio=3,
+                more=SOCKETIO_1_0,
             )
         )
         made.append(
@@ -375,9 +377,10 @@ def old_ones() -> list[Scenario]:
             node("1.0.6"),
             chromium("1.0.6"),
             way,
-            f"a page with socket.io-client 1.0, {way}",
+            f"a page with socket.io-client 1.0, {way}: EIO=2",
             play=browse,
             engineio=2,
+            more=SOCKETIO_1_0,
         )
         for way in ("polling", "upgrade")
     ]
