@@ -345,6 +345,7 @@ def old_ones() -> list[Scenario]:
                 way,
                 f"Engine.IO revision 1 without Socket.IO, {way}: text only",
                 engineio=1,
+                truth="eio_truth",
                 binary=False,
                 client_options={"upgrade": way == "upgrade"},
                 more={"upgrades": way == "upgrade"},
@@ -412,6 +413,7 @@ def engines() -> list[Scenario]:
                     engine(client),
                     way,
                     f"Engine.IO without Socket.IO, {way}: text and binary messages, empty ones too",
+                    truth="eio_truth",
                     engineio=engineio,
                     client_options={"upgrade": way == "upgrade"},
                     more={"upgrades": way == "upgrade"},
@@ -450,7 +452,38 @@ def namespaces() -> list[Scenario]:
     return made
 
 
+def version_0_9() -> list[Scenario]:
+    """Socket.IO 0.9, which had transports and packets of its own."""
+    server, client = node("0.9.19", play="v09_"), node("0.9.17", play="v09_")
+    made = [
+        Scenario(
+            "v0.9",
+            server,
+            client,
+            way,
+            f"socket.io 0.9, {way}: events, acks, text and JSON messages, a namespace, heartbeats",
+            engineio=0,
+            truth="v09_truth",
+        )
+        for way in ("websocket", "xhr-polling")
+    ]
+    made.append(
+        Scenario(
+            "v0.9",
+            node("4.8.4"),
+            client,
+            "websocket",
+            "a client of socket.io 0.9 on 4.8: its handshake is refused with 400 transport unknown",
+            "refused",
+            engineio=0,
+            faulty=True,
+        )
+    )
+    return made
+
+
 SCENARIOS = [
+    *version_0_9(),
     *namespaces(),
     *parsers(),
     *base64s(),

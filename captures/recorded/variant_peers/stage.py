@@ -89,6 +89,7 @@ class Scenario:
     faulty: bool = False  # the peers do not get along
     binary: bool = True
     engineio: int = 4
+    truth: str = "truth"  # the key in the index, and what the name ends in
     namespace: str = "/admin"
     server_options: dict[str, Any] = field(default_factory=dict)
     client_options: dict[str, Any] = field(default_factory=dict)
@@ -115,6 +116,9 @@ class Scenario:
         if side == "client":
             ways = ["polling", "websocket"] if self.way == "upgrade" else [self.way]
             options = {"transports": ways, **self.client_options}
+        elif peer.version.startswith("0.9."):
+            options = {"heartbeat interval": 1, "heartbeat timeout": 4, "close timeout": 4}
+            options |= {"polling duration": 2, **self.server_options}
         elif peer.kind == "python":
             options = {"ping_interval": PING_INTERVAL_MS // 1000}
             options |= {"ping_timeout": PING_TIMEOUT_MS // 1000, **self.server_options}
@@ -165,7 +169,7 @@ def converse(scenario: Scenario, folder: Path) -> Made:
     said = json.loads(output.splitlines()[-1])
     if said["heartbeats"] < 2:
         raise LabError(f"only {said['heartbeats']} heartbeats")
-    kind = "eio_truth" if scenario.server.kind == "engine" else "truth"
+    kind = scenario.truth
     suffix = kind.replace("_", "-")
     return Made(capture, {kind: merge(folder / f"{scenario.name}.{suffix}.jsonl", logs)}, said)
 
