@@ -8,6 +8,7 @@ const { sleep, TEXTS: texts } = require("./conversation.js");
 
 const io = require("socket.io-client");
 watch(io.parser, "client");
+io.transports = config.options.transports; // the options of a connection would be merged into it
 
 // It does not find the data of an ack that holds U+2028, as its regular expression stops there.
 const TEXTS = texts.slice(0, 2);
@@ -29,7 +30,7 @@ const converse = async (socket) => {
 };
 
 const main = async () => {
-  const options = { reconnect: false, "force new connection": true, ...config.options };
+  const options = { reconnect: false, "force new connection": true };
   const root = io.connect(config.url, options);
   root.on("error", (error) => {
     console.error(error);
