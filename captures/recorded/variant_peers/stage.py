@@ -167,7 +167,7 @@ def converse(scenario: Scenario, folder: Path) -> Made:
     if code or not output:
         raise LabError(f"{output}\nserver:\n{server.output}")
     said = json.loads(output.splitlines()[-1])
-    if said["heartbeats"] < 2:
+    if said["heartbeats"] < scenario.more.get("heartbeats", 2):
         raise LabError(f"only {said['heartbeats']} heartbeats")
     kind = scenario.truth
     suffix = kind.replace("_", "-")
