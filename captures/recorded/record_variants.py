@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import sys
 import tempfile
 import tomllib
@@ -26,9 +25,11 @@ from typing import Any
 
 from lab import LabError
 from record_healthy import toml
-from variant_peers.scenarios import SCENARIOS
+from variant_peers.derived import DERIVED
+from variant_peers.scenarios import RECORDED
 from variant_peers.stage import Scenario, converse
 
+SCENARIOS = [*RECORDED, *DERIVED]
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "variants"
 INDEX = HERE / "variants.toml"

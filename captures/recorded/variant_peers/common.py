@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import time
 from collections.abc import Iterator
@@ -46,9 +47,7 @@ def log_packets() -> None:
     """From now on log each packet that the library encodes for its Engine.IO."""
     packet_class = socketio.packet.Packet
     if config["options"].get("serializer") == "msgpack":
-        from socketio.msgpack_packet import (  # type: ignore[import-not-found]
-            MsgPackPacket as packet_class,
-        )
+        packet_class = importlib.import_module("socketio.msgpack_packet").MsgPackPacket
     encode = packet_class.encode
 
     def encode_and_log(packet: Any) -> Any:

@@ -125,10 +125,7 @@ def snapped(length: int) -> Callable[[bytes, random.Random], bytes]:
     def snap(pcap: bytes, _: random.Random) -> bytes:
         header, records = split(pcap)
         header = header[:16] + struct.pack("=I", length) + header[20:]
-        short = [
-            Record(r.time, (*r.head[:2], min(length, r.head[2]), r.head[3]), r.data[:length])
-            for r in records
-        ]
+        short = [Record(r.time, (*r.head[:2], min(length, r.head[2]), r.head[3]), r.data[:length]) for r in records]
         return join(header, short)
 
     return snap
@@ -191,15 +188,13 @@ def at_frames(records: list[Record]) -> bool:
     return True
 
 
-def first_after(
-    records: list[Record], place: str, whole: Callable[[list[Record]], bool]
-) -> int:
+def first_after(records: list[Record], place: str, whole: Callable[[list[Record]], bool]) -> int:
     """The number of the first record that is kept.
 
-    `whole` says whether a head ends between Socket.IO packets. `quiet`: behind the longest silence. `half`: in the middle, between frames of WebSocket. `poll`:
-    behind the longest silence, when the poll that waited was answered and before the next connection.
-    `frame`: behind the last full segment of the server, in the middle of a frame. `late`: between
-    frames, before the last quarter of the data.
+    `quiet`: behind the longest silence. `half`, `late`: between frames of WebSocket, with a half or a
+    quarter of the data to come. `poll`: behind the longest silence, when the poll that waited was
+    answered and before the next connection. `frame`: behind the last full segment of the server, in
+    the middle of a frame. `whole` says whether a head ends between Socket.IO packets.
     """
     gaps = [(b.time - a.time, i + 1) for i, (a, b) in enumerate(itertools.pairwise(records))]
     behind = max(gaps)[1]

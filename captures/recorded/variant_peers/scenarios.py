@@ -1,36 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All recordings of the variants."""
+"""The recordings of the variants that are made of peers; see derived.py for the others."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from variant_peers.browser import browse
-from variant_peers.damage import DAMAGES, begin_late, damage
+from variant_peers.cast import (
+    JSON_2,
+    JSON_3,
+    MSGPACK_2,
+    MSGPACK_3,
+    PYTHON_MSGPACK,
+    SOCKETIO_1_0,
+    WAYS,
+    chromium,
+    engine,
+    node,
+    python,
+)
 from variant_peers.recovery import recover
 from variant_peers.stage import Peer, Scenario
-
-WAYS = ("polling", "websocket", "upgrade")
-MSGPACK_2, MSGPACK_3 = "socket.io-msgpack-parser@2.2.1", "socket.io-msgpack-parser@3.0.2"
-JSON_2, JSON_3 = "socket.io-json-parser@2.1.1", "socket.io-json-parser@3.0.0"
-SOCKETIO_1_0 = {"old_buffers": True, "closes": True}
-PYTHON_MSGPACK = "msgpack==1.1.2"
-
-
-def node(version: str, parser: str = "", play: str = "") -> Peer:
-    return Peer("node", version, parser, play)
-
-
-def python(version: str, parser: str = "") -> Peer:
-    return Peer("python", version, parser)
-
-
-def chromium(version: str) -> Peer:
-    return Peer("chromium", version)
-
-
-def engine(version: str) -> Peer:
-    return Peer("engine", version)
 
 
 def parsers() -> list[Scenario]:
@@ -215,7 +205,6 @@ def browsers() -> list[Scenario]:
         (node("1.7.4"), "1.7.4", 3, {}),
         (node("2.5.1"), "2.5.0", 3, {}),
         (node("4.8.4"), "2.5.0", 3, old_clients),
-        (python("4.6.1"), "2.5.0", 3, {"cors_allowed_origins": "*"}),
         (node("4.8.4"), "3.1.3", 4, {}),
     ]
     made = [
@@ -229,11 +218,23 @@ def browsers() -> list[Scenario]:
             engineio=engineio,
             server_options=options,
             client_options=jsonp,
-            more={"one_by_one": True} if server.kind == "python" else {},
         )
         for server, version, engineio, options in pairs
     ]
     made += [
+        Scenario(
+            "jsonp",
+            python("4.6.1"),
+            chromium("2.5.0"),
+            "polling",
+            "forceJSONP: python-socketio 4 takes what forms post and never answers the events in it",
+            play=browse,
+            faulty=True,
+            engineio=3,
+            server_options={"cors_allowed_origins": "*"},
+            client_options=jsonp,
+            more={"one_by_one": True},
+        ),
         Scenario(
             "browser",
             node("4.8.4"),
@@ -277,9 +278,7 @@ def browsers() -> list[Scenario]:
 def recoveries() -> list[Scenario]:
     """Connection state recovery: after the network was cut, and after the server closed."""
 
-    def recovery(
-        variant: str, what: str, way: str = "websocket", keep_ms: int = 60_000, **more: Any
-    ) -> Scenario:
+    def recovery(variant: str, what: str, way: str = "websocket", keep_ms: int = 60_000, **more: Any) -> Scenario:
         return Scenario(
             "recovery",
             node("4.8.4"),
@@ -484,136 +483,13 @@ def version_0_9() -> list[Scenario]:
     return made
 
 
-def damaged() -> list[Scenario]:
-    """Real recordings, with a part of them missing or in disorder."""
-    sources = (
-        ("msgpack", node("4.8.4", MSGPACK_3), node("4.8.4", MSGPACK_3), "upgrade", 4),
-        ("namespaces", node("4.8.4"), node("4.8.4"), "polling", 4),
-        ("browser", node("2.5.1"), chromium("2.5.0"), "upgrade", 3),
-    )
-    what = {
-        "lost": "6 % of the segments with data are missing",
-        "reordered": "segments sent within 5 ms are in another order",
-        "duplicated": "a third of the packets is there twice",
-        "snaplen-96": "only the first 96 bytes of each packet",
-        "snaplen-300": "only the first 300 bytes of each packet",
-        "client-only": "only what the client sent",
-        "server-only": "only what the server sent",
-        "stopped": "the file ends in the middle of a packet, after two thirds",
-    }
-    return [
-        Scenario(
-            f"damaged-{group}",
-            server,
-            client,
-            way,
-            f"{what[kind]}; made from {group}--{server}--{client}--{way}",
-            kind,
-            play=damage,
-            derived=True,
-            engineio=engineio,
-            more={"source": f"variants/{group}--{server}--{client}--{way}.pcap"},
-        )
-        for group, server, client, way, engineio in sources
-        for kind in DAMAGES
-        # No two segments of that one follow each other without an answer in between.
-        if (group, kind) != ("namespaces", "reordered")
-    ]
-
-
-def late_starts() -> list[Scenario]:
-    """Recordings that begin in the middle of a session."""
-
-    def late(
-        source: str,
-        server: Peer,
-        client: Peer,
-        way: str,
-        place: str,
-        what: str,
-        engineio: int = 4,
-        truth: str = "truth",
-        **more: Any,
-    ) -> Scenario:
-        folder, name = source.split("/")
-        variant = place + {True: "-server-only", False: "-client-only", None: ""}[
-            more.get("from_server")
-        ]
-        group = name.split("--")[0] if folder == "variants" else "healthy"
-        return Scenario(
-            f"late-{group}" + ("-deflate" if "deflate" in name else ""),
-            server,
-            client,
-            way,
-            f"begins {what}; made from {name}",
-            variant,
-            play=begin_late,
-            derived=True,
-            engineio=engineio,
-            truth=truth,
-            more={"source": f"{source}.pcap", "place": place, **more},
-        )
-
-    old = ("variants/old--node-1.3.7--node-1.3.7--websocket", node("1.3.7"), node("1.3.7"), "websocket")
-    new = ("healthy/node-4.8.4--node-4.8.4--websocket", node("4.8.4"), node("4.8.4"), "websocket")
-    python_ = ("healthy/python-5.18.1--python-5.18.1--websocket", python("5.18.1"), python("5.18.1"))
-    packed = ("variants/msgpack--node-4.8.4--node-4.8.4--websocket", new[1], new[2], "websocket")
-    between = "between frames of a WebSocket whose handshake is missing"
-    made = [
-        late(*old, "half", between, 3),
-        late(*old, "half", f"{between}, only what the client sent", 3, from_server=False),
-        late(*old, "half", f"{between}, only what the server sent", 3, from_server=True),
-        late(*new, "quiet", between),
-        late(*new, "frame", "in the middle of a frame of the server, behind its header"),
-        late(*python_, "websocket", "quiet", between),
-        late(*packed, "half", f"{between}, with msgpack packets", truth="atmost_truth"),
-        late(
-            "variants/namespaces--node-4.8.4--node-4.8.4--polling",
-            node("4.8.4"),
-            node("4.8.4"),
-            "polling",
-            "poll",
-            "between polls: only sid tells whose they are",
-        ),
-        late(
-            "healthy/node-2.5.1--node-2.5.0--polling",
-            node("2.5.1"),
-            node("2.5.0"),
-            "polling",
-            "poll",
-            "in the middle of polling: only sid tells whose they are",
-            3,
-            truth="atmost_truth",
-        ),
-    ]
-    for name, server, client, engineio in (
-        ("node-2.5.1--node-2.5.0--websocket-deflate", node("2.5.1"), node("2.5.0"), 3),
-        ("node-4.8.4--node-4.8.4--websocket-deflate-no-takeover", new[1], new[2], 4),
-    ):
-        made.append(
-            late(
-                f"healthy/{name}",
-                server,
-                client,
-                "websocket",
-                "late",
-                f"{between}, permessage-deflate without what went before",
-                engineio,
-                truth="atmost_truth",
-            )
-        )
-    return made
-
-
-SCENARIOS = [
-    *damaged(),
-    *late_starts(),
-    *version_0_9(),
-    *namespaces(),
+RECORDED = [
     *parsers(),
     *base64s(),
     *recoveries(),
     *browsers(),
     *old_ones(),
     *engines(),
+    *namespaces(),
+    *version_0_9(),
 ]

@@ -48,9 +48,7 @@ class Peer:
         """How to start it (but for the configuration), and with which environment."""
         if self.kind in ("node", "engine"):
             packages = [f"{self.library(side)}@{self.version}"] + [self.parser] * bool(self.parser)
-            folder = npm_install(
-                *packages, instead=INSTEAD if self.version.startswith(OLD) else None
-            )
+            folder = npm_install(*packages, instead=INSTEAD if self.version.startswith(OLD) else None)
             prefix = "eio_" if self.kind == "engine" else self.play
             return ["node", str(PEERS / f"{prefix}{side}.js")], node_env(folder)
         packages = [f"python-socketio=={self.version}"]
