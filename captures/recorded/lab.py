@@ -321,11 +321,20 @@ def _cache_folder(kind: str, specs: Sequence[str]) -> Iterator[tuple[Path, bool]
         done.touch()
 
 
-def npm_install(*specs: str) -> Path:
-    """Install `name@version` packages once; returns the folder that holds node_modules."""
+def npm_install(*specs: str, instead: Mapping[str, str] | None = None) -> Path:
+    """Install `name@version` packages once; returns the folder that holds node_modules.
+
+    `instead` names what takes the place of packages that they depend on, where npm has those no
+    more; then nothing is compiled either, as old native parts have a substitute in JavaScript.
+    """
     with _cache_folder("npm", specs) as (folder, missing):
         if missing:
-            _tool("npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", *specs)
+            flags = ["--no-audit", "--no-fund"]
+            if instead:
+                package = json.dumps({"private": True, "overrides": dict(instead)})
+                (folder / "package.json").write_text(package)
+                flags.append("--ignore-scripts")
+            _tool("npm", "install", "--prefix", str(folder), *flags, *specs)
     return folder
 
 
