@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from eiosniff.decode import heartbeat
+from eiosniff.decode import heartbeat, namespaces
+from eiosniff.decode.attachments import AttachmentJoiner, Joined
 from eiosniff.decode.conversation import Conversation
-from eiosniff.decode.socketio import AttachmentJoiner, Joined, connect_details, decode_packet, error_message
+from eiosniff.decode.other_parsers import decode_json, decode_msgpack
+from eiosniff.decode.socketio import ACK_OF_REVISION_3, decode_packet
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import CLOSE, MESSAGE, PING, PONG, UPGRADE, WEBSOCKET, EioPacket, EioType, Transport
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
@@ -24,20 +26,22 @@ from eiosniff.model.session import (
     Said,
     Session,
 )
-from eiosniff.model.socketio import SioPacket, SioType
+from eiosniff.model.socketio import Parser, SioPacket, SioType
 from eiosniff.model.tally import Sketch
 from eiosniff.model.trouble import Anomaly, AnomalyKind
+from eiosniff.model.websocket import BINARY, WsMessage
 
 MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
-_REFUSAL_LENGTH: Final = 300
+_CLAIMS: Final = ("1", "2", "3", "4")
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
 _EVENT: Final = int(SioType.EVENT)
 _ACK: Final = int(SioType.ACK)
 _BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
 _BINARY_ACK: Final = int(SioType.BINARY_ACK)
+_CONTROL: Final = frozenset({int(SioType.CONNECT), int(SioType.DISCONNECT), int(SioType.CONNECT_ERROR)})
 
 # Asks TCP for the acknowledgement of a ping: (connection, stream offset after it, the ping).
 Watcher = Callable[[Conversation, int, Beat], None]
@@ -59,14 +63,19 @@ class SessionState:
     open_websockets: int = 0
     carrier: int | None = None  # the stream of the WebSocket that the session lives on
     polls: dict[Conversation, None] = field(default_factory=dict)  # connections with a request under way
-    headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])
+    headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])  # of what is, or was, being joined
+    asked_pids: dict[str, str] = field(default_factory=dict)  # until the server answers; by namespace
 
     # ------------------------------------------------------------------ Engine.IO
 
     def revision(self, side: Side) -> int:
-        """The revision in which to read what a side says: what it showed, else what the client claims, else 4."""
-        revision = self.session.revisions[side]
-        return self.session.engineio or 4 if revision is None else revision
+        """The revision in which to read what a side says: what it showed, else what it claims, else the other side's,
+        else 4."""
+        session = self.session
+        revision = session.revisions[side]
+        if revision is None and side is CLIENT and session.claimed_eio in _CLAIMS:
+            return int(session.claimed_eio)
+        return session.engineio or 4 if revision is None else revision
 
     def engineio(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         """Take one Engine.IO packet; `end` is the stream offset after the bytes that carried it."""
@@ -130,7 +139,7 @@ class SessionState:
     def _ping(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         side = packet.side
         if side is SERVER:
-            self._speaks(4)  # up to revision 3 a server never pings
+            self._speaks(1 if self.session.before_intervals else 4)  # in revisions 2 and 3 a server never pings
         self.watch(conversation, end, heartbeat.ping(self.session, side, packet.place))
 
     def _pong(self, packet: EioPacket) -> None:
@@ -153,25 +162,85 @@ class SessionState:
     def _message(self, packet: EioPacket, stream: int) -> None:
         side, listener = packet.side, self.listener
         if packet.binary:
-            self._joined(packet, stream, self._joiner(side).feed(packet))
+            self._binary(packet, stream)
             return
         joiner = self.joiners[1 if side is SERVER else 0]
         decoded = decode_packet(packet)
         if isinstance(decoded, SioPacket):
+            if joiner is not None and joiner.attentive:
+                self._give_up(joiner, stream, packet.place)
             if decoded.attachments_expected:
                 self.headers[side] = packet
-            if decoded.attachments_expected or (joiner is not None and joiner.waiting):
                 self._joined(packet, stream, self._joiner(side).feed(decoded))
                 return
-            self._socketio(decoded)
+            self._socketio(decoded, packet)
             if listener:
                 self._tell(listener, packet, stream, decoded, "")
             return
+        if joiner is not None and joiner.attentive:
+            self._give_up(joiner, stream, packet.place)
+        if packet.data.startswith(b"{"):
+            other = decode_json(packet)
+            if other is not None:
+                self._note_json(side, other)
+                self._joined(packet, stream, other)
+                return
         if decoded.looks_like_socketio:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
         if listener:
             wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else "not Socket.IO"
             self._tell(listener, packet, stream, None, wanted)
+
+    def _binary(self, packet: EioPacket, stream: int) -> None:
+        """An attachment of the packet before it, or a packet by itself, of a parser that is not the default one."""
+        side = packet.side
+        joiner = self.joiners[side]
+        if joiner is None or not joiner.waiting:
+            other = decode_msgpack(packet)
+            if other is not None:
+                self.session.parsers[side] = Parser.MSGPACK
+                self._joined(packet, stream, other)
+                return
+            joiner = self._joiner(side)
+            if self.session.midstream and not self.session.socketio_counts[side]:
+                joiner.lose()  # its header came before the capture
+        self._joined(packet, stream, joiner.feed(packet))
+
+    def lose(self, side: Side) -> None:
+        """Messages of a side may be missing from the capture."""
+        self._joiner(side).lose()
+
+    def lose_message(self, message: WsMessage, stream: int) -> None:
+        """A message came over WebSocket, and the capture lacks (some of) its content."""
+        side = message.side
+        self.session.unreadable[side] += 1
+        joiner = self._joiner(side)
+        if message.opcode == BINARY:
+            missing = EioPacket(MESSAGE, b"", True, side, WEBSOCKET, message.last, message.packets)
+            self._joined(missing, stream, joiner.lose_message(message.last, message.packets))
+        else:
+            joiner.lose()
+
+    def end(self, side: Side, stream: int, place: PacketRef, *, lossy: bool) -> None:
+        """Nothing more comes from a side; if `lossy`, it may be that this was only not captured."""
+        joiner = self.joiners[side]
+        if joiner is not None and joiner.waiting:
+            self._give_up(joiner, stream, place, lossy=lossy)
+
+    def _give_up(self, joiner: AttachmentJoiner, stream: int, place: PacketRef, *, lossy: bool = False) -> None:
+        header = self.headers[joiner.side]
+        joined = joiner.give_up(place, lossy=lossy)
+        if header is not None:
+            self._joined(header, stream, joined)
+
+    def _note_json(self, side: Side, joined: Joined) -> None:
+        """A packet came as a JSON object: the JSON parser sends all so, an old msgpack parser those without events."""
+        parsers = self.session.parsers
+        if parsers[side] is Parser.MSGPACK:
+            return
+        told = any(packet.type not in _CONTROL for packet in joined.packets)
+        if told or parsers[side] is not Parser.JSON:
+            parsers[side] = Parser.JSON if told or self.revision(side) >= 4 else Parser.JSON_OR_MSGPACK
 
     def _joiner(self, side: Side) -> AttachmentJoiner:
         joiner = self.joiners[side]
@@ -180,24 +249,37 @@ class SessionState:
         return joiner
 
     def _joined(self, packet: EioPacket, stream: int, joined: Joined | None) -> None:
-        """What the joiner made of a packet: anomalies, and packets that are whole now."""
+        """What became of a packet: anomalies, and Socket.IO packets that are whole now."""
         if joined is None:
             return
-        listener = self.listener
+        side, listener = packet.side, self.listener
         for anomaly in joined.anomalies:
             self.anomaly(anomaly)
             if listener and not joined.packets:
-                self._tell(listener, packet, stream, None, anomaly.kind.value)
+                what = anomaly.kind
+                trouble = f"expected {anomaly.expected}" if what is AnomalyKind.SIO_BAD_SYNTAX else what.value
+                self._tell(listener, packet, stream, None, trouble)
         for complete in joined.packets:
-            self._socketio(complete)
+            header = self.headers[side] if complete.attachments_expected else None
+            self.headers[side] = None
+            self._socketio(complete, header or packet)
             if listener:
-                header = self.headers[packet.side] if complete.attachments_expected else packet
-                self._tell(listener, header or packet, stream, complete, "")
+                lacks = len(complete.attachments) < complete.attachments_expected and not joined.anomalies
+                trouble = "attachments are missing from the capture" if lacks else ""
+                self._tell(listener, header or packet, stream, complete, trouble)
+        if joined.unreadable:
+            self.session.unreadable[side] += joined.unreadable
+            if listener:
+                self._tell(listener, packet, stream, None, "its header is missing from the capture")
 
-    def _socketio(self, packet: SioPacket) -> None:
+    def _socketio(self, packet: SioPacket, carrier: EioPacket) -> None:
         label = _SIO_LABELS[packet.type]
         counts = self.session.socketio_counts[1 if packet.side is SERVER else 0]
-        counts[label] = counts.get(label, 0) + 1
+        known = counts.get(label)
+        if known is None:
+            self._first_of_its_kind(packet, carrier)
+            known = 0
+        counts[label] = known + 1
         kind = packet.type
         if kind in (_EVENT, _BINARY_EVENT):
             self._event(packet)
@@ -205,6 +287,13 @@ class SessionState:
             self._ack(packet)
         else:
             self._namespace_packet(packet)
+
+    def _first_of_its_kind(self, packet: SioPacket, carrier: EioPacket) -> None:
+        session, side = self.session, packet.side
+        if session.parsers[side] is None:
+            session.parsers[side] = Parser.DEFAULT
+        if packet.type == _ACK and ACK_OF_REVISION_3.match(carrier.data) and not carrier.binary:
+            session.socketio_shown = 3
 
     def _namespace(self, name: str) -> Namespace | None:
         known = self.session.namespaces
@@ -247,30 +336,21 @@ class SessionState:
             return
         session, side, place = self.session, packet.side, packet.place
         if packet.type == SioType.CONNECT and side is CLIENT:
-            namespace.connects += 1
-            namespace.connect = namespace.connect or place
-            keys = connect_details(packet.data).keys
-            namespace.auth_keys = namespace.auth_keys or tuple(key[:MAX_NAME] for key in keys)
             self.goodbye = [None, None]
-            if namespace.state is not NamespaceState.CONNECTED:
-                namespace.state = NamespaceState.CONNECTING
+            pid = namespaces.ask(namespace, packet)
+            if pid is not None:
+                self.asked_pids[namespace.name] = pid
         elif packet.type == SioType.CONNECT:
             if namespace.connect is None and not session.midstream:
                 namespace.unasked = True
                 # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
                 if session.revisions[side] is None:
                     self._speaks(3)
-            namespace.connected = namespace.connected or place
-            namespace.state = NamespaceState.CONNECTED
-            socket_id = connect_details(packet.data).sid
-            namespace.socket_id = socket_id[:MAX_NAME] if socket_id else namespace.socket_id
+            has_id = namespaces.join(namespace, packet, self.asked_pids.pop(namespace.name, None))
+            if session.socketio_shown is None:
+                session.socketio_shown = 5 if has_id else 4
         elif packet.type == SioType.CONNECT_ERROR:
-            if namespace.state is NamespaceState.CONNECTED:
-                return  # an ERROR of revision 4, or python-socketio on a second CONNECT: the client is in all the same
-            namespace.state = NamespaceState.REFUSED
-            namespace.refused = namespace.refused or place
-            beginning = packet.data[:_SAID_BYTES].decode("utf-8", "replace")
-            namespace.refusal = namespace.refusal or error_message(packet.data)[:_REFUSAL_LENGTH] or beginning
+            namespaces.refuse(namespace, packet)
         elif packet.type == SioType.DISCONNECT:
             namespace.state = NamespaceState.DISCONNECTED
             namespace.disconnected = place
@@ -297,10 +377,13 @@ class SessionState:
     def _tell(
         self, listener: Listener, packet: EioPacket, stream: int, socketio: SioPacket | None, trouble: str
     ) -> None:
-        session = self.session
-        listener(
-            DecodedPacket("", stream, session.index, session.sid, self.revision(packet.side), packet, socketio, trouble)
-        )
+        session, side = self.session, packet.side
+        decoded = DecodedPacket("", stream, session.index, session.sid, self.revision(side), packet, socketio, trouble)
+        if socketio is not None and socketio.type == SioType.CONNECT and side is SERVER:
+            namespace = session.namespaces.get(socketio.namespace[:MAX_NAME])
+            if namespace is not None and namespace.recovery_answer is socketio.place:
+                decoded.recovered = namespace.recovered
+        listener(decoded)
 
 
 def note_transport(session: Session, transport: Transport) -> None:

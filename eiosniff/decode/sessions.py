@@ -17,7 +17,7 @@ from eiosniff.model.attempt import Outcome
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.session import MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
-from eiosniff.model.trouble import Anomaly, Gap
+from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
 
 _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
@@ -72,6 +72,8 @@ class Sessions:
             self._anomaly(conversation, record)
         elif isinstance(record, Gap):
             self._gap(conversation, record)
+        elif isinstance(record, Desync):
+            self._desync(conversation, record)
 
     def close(self) -> None:
         """The capture is over."""
@@ -94,10 +96,12 @@ class Sessions:
         state = self._openings.states.get(session) if session is not None else None
         if state is None:
             return
+        stream = conversation.ledger.stream
+        state.end(end.side, stream, end.place, lossy=conversation.lossy or end.kind is not EndKind.FIN)
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
         how = _CLOSES.get(end.kind)
-        if how is not None and state.carrier == conversation.ledger.stream:
+        if how is not None and state.carrier == stream:
             state.close(Closing(end.side, how, end.place))
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
@@ -110,3 +114,9 @@ class Sessions:
         session = conversation.session or conversation.polled
         if session is not None:
             self._openings.note_gap(session, gap.place)
+
+    def _desync(self, conversation: Conversation, desync: Desync) -> None:
+        session = conversation.session or conversation.polled
+        state = self._openings.states.get(session) if session is not None else None
+        if state is not None:
+            state.lose(desync.side)

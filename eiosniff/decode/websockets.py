@@ -54,12 +54,13 @@ class WebSockets:
             session = self._without_session(conversation, message)
             if session is None:
                 return
-        if not message.readable:
-            self._openings.note_gap(session, message.last)
-            return
         state = self._openings.states.get(session)
         if state is None:
             return  # it was let go: this is what its peer had in flight
+        if message.missing or not message.readable:
+            self._openings.note_gap(session, message.last)
+            state.lose_message(message, conversation.ledger.stream)
+            return
         side, payload, binary = message.side, message.payload, message.opcode == BINARY
         revision = state.revision(side) if binary or payload.startswith(b"b") else 4  # else it makes no difference
         packet = decode_message(payload, binary, revision, side, WEBSOCKET, message.last, message.packets)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eiosniff.decode.attachments import AttachmentJoiner
 from eiosniff.decode.engineio import decode_message, parse_error_body, parse_open
 from eiosniff.decode.payload import decode_payload, looks_like_payload
-from eiosniff.decode.socketio import AttachmentJoiner, connect_details, decode_packet, error_message
+from eiosniff.decode.socketio import connect_details, decode_packet, error_message
 from eiosniff.model.engineio import EioPacket, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket
@@ -115,7 +116,7 @@ def test_no_socketio_raises(wires: list[tuple[bytes, bool]]) -> None:
             (decoded.event or "").encode()
         if isinstance(decoded, SioPacket | EioPacket):
             joiner.feed(decoded)
-    joiner.give_up()
+    joiner.give_up(PLACE)
 
 
 @given(SENT)
