@@ -61,7 +61,7 @@ class Register:
 
     def _let_go(self, session: Session, now_ns: int) -> None:
         """From now on nothing is added to the ledger."""
-        del self.states[session]
+        self.states.pop(session).finish()
         key = session.server.endpoint, session.sid or ""
         if self.by_sid.get(key) is session:
             del self.by_sid[key]

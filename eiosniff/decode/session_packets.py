@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from eiosniff.decode import heartbeat, namespaces
+from eiosniff.decode import heartbeat, namespaces, revisions
 from eiosniff.decode.attachments import AttachmentJoiner, Joined
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.other_parsers import decode_json, decode_msgpack
 from eiosniff.decode.socketio import ACK_OF_REVISION_3, decode_packet
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import CLOSE, MESSAGE, PING, PONG, UPGRADE, WEBSOCKET, EioPacket, EioType, Transport
-from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
     MAX_CONNECTIONS,
@@ -34,7 +34,6 @@ from eiosniff.model.websocket import BINARY, WsMessage
 MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
-_CLAIMS: Final = ("1", "2", "3", "4")
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
 _EVENT: Final = int(SioType.EVENT)
@@ -69,13 +68,8 @@ class SessionState:
     # ------------------------------------------------------------------ Engine.IO
 
     def revision(self, side: Side) -> int:
-        """The revision in which to read what a side says: what it showed, else what it claims, else the other side's,
-        else 4."""
-        session = self.session
-        revision = session.revisions[side]
-        if revision is None and side is CLIENT and session.claimed_eio in _CLAIMS:
-            return int(session.claimed_eio)
-        return session.engineio or 4 if revision is None else revision
+        """The revision in which to read what a side says."""
+        return revisions.revision_of(self.session, side)
 
     def engineio(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         """Take one Engine.IO packet; `end` is the stream offset after the bytes that carried it."""
@@ -107,6 +101,7 @@ class SessionState:
             self.carrier = stream if self.carrier is None else self.carrier
             note_transport(session, packet.transport)
         elif kind == CLOSE:
+            self.end(side, packet.place, lossy=False)
             self._goodbye(side, packet.place)
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
         if self.listener:
@@ -139,23 +134,17 @@ class SessionState:
     def _ping(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         side = packet.side
         if side is SERVER:
-            self._speaks(1 if self.session.before_intervals else 4)  # in revisions 2 and 3 a server never pings
+            revisions.show(
+                self.session, side, 1 if self.session.before_intervals else 4
+            )  # in revisions 2 and 3 a server never pings
         self.watch(conversation, end, heartbeat.ping(self.session, side, packet.place))
 
     def _pong(self, packet: EioPacket) -> None:
         session, side = self.session, packet.side
         if side is SERVER and (session.pinger is CLIENT or not session.heartbeats.pings):
             # netty-socketio frames its answers as in revision 4 for clients of revision 3 too, and answers their pings.
-            self._speaks(3)
+            revisions.show(self.session, side, 3)
         heartbeat.pong(session, side, packet.place)
-
-    def _speaks(self, revision: int) -> None:
-        """The heartbeat shows which revision the server speaks, whatever its framing or the client's claim said."""
-        session = self.session
-        pinger = session.pinger
-        session.revisions[SERVER] = revision
-        if session.pinger is not pinger:
-            heartbeat.turn(session)
 
     # ------------------------------------------------------------------ Socket.IO
 
@@ -221,11 +210,18 @@ class SessionState:
         else:
             joiner.lose()
 
-    def end(self, side: Side, stream: int, place: PacketRef, *, lossy: bool) -> None:
+    def end(self, side: Side, place: PacketRef, *, lossy: bool) -> None:
         """Nothing more comes from a side; if `lossy`, it may be that this was only not captured."""
         joiner = self.joiners[side]
         if joiner is not None and joiner.waiting:
+            uses = self.session.connections
+            stream = uses[-1].stream if uses else self.carrier or 0
             self._give_up(joiner, stream, place, lossy=lossy)
+
+    def finish(self) -> None:
+        """Nothing more is known of the session."""
+        for side in SIDES:
+            self.end(side, self.session.last, lossy=True)
 
     def _give_up(self, joiner: AttachmentJoiner, stream: int, place: PacketRef, *, lossy: bool = False) -> None:
         header = self.headers[joiner.side]
@@ -345,7 +341,7 @@ class SessionState:
                 namespace.unasked = True
                 # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
                 if session.revisions[side] is None:
-                    self._speaks(3)
+                    revisions.show(self.session, side, 3)
             has_id = namespaces.join(namespace, packet, self.asked_pids.pop(namespace.name, None))
             if session.socketio_shown is None:
                 session.socketio_shown = 5 if has_id else 4

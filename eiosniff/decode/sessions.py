@@ -15,6 +15,7 @@ from eiosniff.decode.session_packets import Listener, Watcher
 from eiosniff.decode.websockets import WebSockets
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.http import HttpRequest, HttpResponse
+from eiosniff.model.provenance import Side
 from eiosniff.model.session import MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
@@ -73,10 +74,12 @@ class Sessions:
         elif isinstance(record, Gap):
             self._gap(conversation, record)
         elif isinstance(record, Desync):
-            self._desync(conversation, record)
+            self._lose(conversation.session or conversation.polled, record.side)
 
     def close(self) -> None:
         """The capture is over."""
+        for state in self._openings.states.values():
+            state.finish()
         self._openings.peers.close()
 
     def _end(self, conversation: Conversation, end: StreamEnd) -> None:
@@ -96,13 +99,13 @@ class Sessions:
         state = self._openings.states.get(session) if session is not None else None
         if state is None:
             return
-        stream = conversation.ledger.stream
-        state.end(end.side, stream, end.place, lossy=conversation.lossy or end.kind is not EndKind.FIN)
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
-        how = _CLOSES.get(end.kind)
-        if how is not None and state.carrier == stream:
-            state.close(Closing(end.side, how, end.place))
+        if state.carrier == conversation.ledger.stream:
+            state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
+            how = _CLOSES.get(end.kind)
+            if how is not None:
+                state.close(Closing(end.side, how, end.place))
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
         state = self._openings.states.get(conversation.session) if conversation.session is not None else None
@@ -114,9 +117,9 @@ class Sessions:
         session = conversation.session or conversation.polled
         if session is not None:
             self._openings.note_gap(session, gap.place)
+            self._lose(session, gap.side)
 
-    def _desync(self, conversation: Conversation, desync: Desync) -> None:
-        session = conversation.session or conversation.polled
+    def _lose(self, session: Session | None, side: Side) -> None:
         state = self._openings.states.get(session) if session is not None else None
         if state is not None:
-            state.lose(desync.side)
+            state.lose(side)

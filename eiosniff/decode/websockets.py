@@ -8,6 +8,7 @@ from eiosniff.decode.exchanges import BODY_KEPT
 from eiosniff.decode.facts import is_engineio_text, query_of
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
+from eiosniff.decode.revisions import of_binary
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError
 from eiosniff.model.http import HttpRequest
@@ -62,7 +63,10 @@ class WebSockets:
             state.lose_message(message, conversation.ledger.stream)
             return
         side, payload, binary = message.side, message.payload, message.opcode == BINARY
-        revision = state.revision(side) if binary or payload.startswith(b"b") else 4  # else it makes no difference
+        if binary:
+            revision = of_binary(session, side, payload)
+        else:
+            revision = state.revision(side) if payload.startswith(b"b") else 4  # else it makes no difference
         packet = decode_message(payload, binary, revision, side, WEBSOCKET, message.last, message.packets)
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
