@@ -212,7 +212,7 @@ def _split_lengths(body: bytes) -> tuple[_Framing, bool]:
     """
     if body.isascii():
         return _split_framed(body, _LENGTH, "characters", len), False
-    undone = _undo_double_encoding(body)
+    undone = undo_double_encoding(body)
     if undone is not None:
         framing = _split_framed(undone, _LENGTH, "bytes", len)
         if framing.sound:
@@ -268,7 +268,8 @@ def _end_of_text(body: bytes, start: int, length: int, count: Callable[[bytes], 
     return end if length == 0 else None
 
 
-def _undo_double_encoding(body: bytes) -> bytes | None:
+def undo_double_encoding(body: bytes) -> bytes | None:
+    """Text whose UTF-8 was encoded twice, with the second encoding undone; None for text that this cannot be."""
     if np.frombuffer(body, np.uint8).max() > _LAST_OF_LATIN_1:
         return None  # the characters that are taken for bytes are below U+0100
     try:

@@ -21,9 +21,10 @@ def revision_of(session: Session, side: Side) -> int:
     if revision is not None:
         return revision
     claimed = session.claimed_eio
-    if side is CLIENT and claimed is not None and claimed in _CLAIMS:
-        return int(claimed)
-    return session.engineio or 4
+    claim = int(claimed) if claimed is not None and claimed in _CLAIMS else None
+    if side is CLIENT and claim is not None:
+        return claim
+    return session.revisions[side.other] or claim or 4
 
 
 def show(session: Session, side: Side, revision: int) -> None:

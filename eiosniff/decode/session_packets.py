@@ -34,6 +34,7 @@ from eiosniff.model.websocket import BINARY, WsMessage
 MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
+_NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
 _EVENT: Final = int(SioType.EVENT)
@@ -177,7 +178,7 @@ class SessionState:
         if decoded.looks_like_socketio:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
         if listener:
-            wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else "not Socket.IO"
+            wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else _NOT_SOCKETIO
             self._tell(listener, packet, stream, None, wanted)
 
     def _binary(self, packet: EioPacket, stream: int) -> None:
@@ -190,8 +191,13 @@ class SessionState:
                 self.session.parsers[side] = Parser.MSGPACK
                 self._joined(packet, stream, other)
                 return
+            counts = self.session.socketio_counts
+            if not counts[0] and not counts[1] and not self.session.midstream:  # a plain application of Engine.IO
+                if self.listener:
+                    self._tell(self.listener, packet, stream, None, _NOT_SOCKETIO)
+                return
             joiner = self._joiner(side)
-            if self.session.midstream and not self.session.socketio_counts[side]:
+            if self.session.midstream and not counts[side]:
                 joiner.lose()  # its header came before the capture
         self._joined(packet, stream, joiner.feed(packet))
 

@@ -296,13 +296,16 @@ class Session:
     def engineio(self) -> int | None:
         """The revision that the server speaks, else the client's, else the one that the client claims.
 
-        Where the wire shows no more than that it is one of 1 to 3, the one that the client claims, else 3.
+        Where the wire shows no more than that it is one of 1 to 3, it is the one that the client claims. Clients that
+        claim none: engine.io-client up to 0.4 (1), of which Socket.IO never was a part, and some of other makers (3).
         """
         known = self.revisions[Side.SERVER] or self.revisions[Side.CLIENT]
         claimed = _CLAIMS.get(self.claimed_eio or "")
-        if known == 3 and claimed is not None:
+        if known != 3:
+            return known or claimed
+        if claimed is not None:
             return min(claimed, known)
-        return known or claimed
+        return known if self.socketio_counts[0] or self.socketio_counts[1] else None
 
     @property
     def socketio(self) -> int | None:
@@ -315,7 +318,8 @@ class Session:
     @property
     def pinger(self) -> Side:
         """The side that sends pings in this revision."""
-        return Side.SERVER if (self.engineio or 4) >= 4 or self.before_intervals else Side.CLIENT
+        known = self.revisions[Side.SERVER] or self.revisions[Side.CLIENT] or _CLAIMS.get(self.claimed_eio or "") or 4
+        return Side.SERVER if known >= 4 or self.before_intervals else Side.CLIENT
 
     @property
     def before_intervals(self) -> bool:

@@ -9,11 +9,13 @@ import pytest
 
 from eiosniff import app
 from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.engineio import MESSAGE
 from eiosniff.model.provenance import Side
 from eiosniff.model.socketio import SioType
 from tests.cases import RECORDED, report_of
 
 TRUTHS = sorted(RECORDED.glob("*/*.truth.jsonl"))
+ENGINEIO_TRUTHS = sorted(RECORDED.glob("*/*.eio-truth.jsonl"))  # of applications without Socket.IO
 
 
 def _truth(path: Path) -> list[dict[str, object]]:
@@ -59,6 +61,22 @@ def test_packets_and_attachments_in_order(truth: Path) -> None:
             if packet.socketio is not None and packet.socketio.side is side
         ]
         assert found == expected
+
+
+@pytest.mark.parametrize("truth", ENGINEIO_TRUTHS, ids=lambda path: path.name.removesuffix(".eio-truth.jsonl"))
+def test_engineio_messages_in_order(truth: Path) -> None:
+    capture = truth.with_name(truth.name.replace(".eio-truth.jsonl", ".pcap"))
+    messages = [
+        packet.engineio for packet in app.decode([str(capture)], app.Options()) if packet.engineio.type == MESSAGE
+    ]
+    for side in Side:
+        expected = [(line["binary"], line["sha256"]) for line in _truth(truth) if line["side"] == side.label]
+        found = [
+            (message.binary, hashlib.sha256(message.data).hexdigest()) for message in messages if message.side is side
+        ]
+        assert found == expected
+    for session in report_of(capture).sessions:
+        assert not session.anomalies
 
 
 def _own_messages(packet: DecodedPacket) -> list[str]:

@@ -9,7 +9,7 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Namespace, Session
 from eiosniff.model.socketio import Parser
 from eiosniff.model.trouble import AnomalyKind
-from tests.unit.decode.talk_sessions import Talk, played
+from tests.unit.decode.talk_sessions import OPEN, Talk, played
 
 WEBSOCKET = "w> WS EIO=4&transport=websocket\nw< 101\nw< open:S"
 WEBSOCKET_3 = "w> WS EIO=3&transport=websocket\nw< 101\nw< open:S\nw< 40"
@@ -101,6 +101,13 @@ def test_messages_of_a_plain_engineio_application_are_no_packets() -> None:
     talk = played(WEBSOCKET, 'w> 4{"type":"chat","text":"hi"}\nw> 4hello\nw> 4[1]')
     assert talk.session.parsers == [None, None]
     assert [packet.trouble for packet in talk.heard[1:]] == ["not Socket.IO"] * 3
+
+
+def test_binary_messages_of_a_plain_engineio_application_are_no_orphans() -> None:
+    talk = played(WEBSOCKET, "w> hex:00\nw< hex:ff")
+    assert not talk.session.anomalies
+    assert talk.session.unreadable == [0, 0]
+    assert [packet.trouble for packet in talk.heard[1:]] == ["not Socket.IO"] * 2
 
 
 # ---------------------------------------------------------------------- connection state recovery
@@ -314,10 +321,24 @@ def test_a_revision_up_to_3_is_the_one_that_is_claimed(query: str, engineio: int
     assert (session.engineio, session.socketio) == (engineio, socketio)
 
 
+def test_an_application_of_engineio_that_claims_nothing_may_speak_1_to_3() -> None:
+    opening = OPEN % "S"
+    session = played(f"a> GET transport=polling\na< 200 {len(opening)}:{opening}7:4hello!").session
+    assert session.revisions[Side.SERVER] == 3
+    assert session.engineio is None
+    assert session.pinger is Side.CLIENT
+
+
 def test_revision_2_leaves_open_which_socketio_it_is() -> None:
     talk = Talk()
     talk.play('a> GET EIO=2&transport=polling&sid=S\na< 200 8:42["a",1]').close()
     assert (talk.session.engineio, talk.session.socketio) == (2, None)
+
+
+def test_text_that_socketio_1_0_encodes_twice() -> None:
+    twice = "한국 👋".encode().decode("latin-1")
+    talk = played("w> WS EIO=3&transport=websocket\nw< 101\nw< open:S\nw< 40", f'w> 42["{twice}"]\nw> 42["é"]')
+    assert [packet.socketio.event for packet in talk.heard[-2:] if packet.socketio] == ["한국 👋", "é"]
 
 
 def test_acks_of_socketio_3() -> None:
