@@ -7,10 +7,10 @@ from eiosniff.decode.engineio import parse_error_body, parse_open
 from eiosniff.decode.facts import is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
 from eiosniff.decode.payload import decode_payload, looks_like_payload
-from eiosniff.decode.session_packets import note_use
+from eiosniff.decode.session_packets import SessionState, note_use
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest
-from eiosniff.model.engineio import POLLING, WEBSOCKET, EioType
+from eiosniff.model.engineio import POLLING, WEBSOCKET, EioPacket, EioType
 from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
 from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
 from eiosniff.model.session import Session
@@ -223,11 +223,27 @@ class Exchanges:
             session.revisions[side] = session.revisions[side] or payload.revision_shape
         if payload.trouble and message.complete and message.body_kept and not message.missing:
             self._openings.states[session].no_payload(conversation, side, message, payload.trouble)
-        packets = payload.packets
-        if message.missing or not message.complete:  # what has a hole (read as zeros) or is cut says nothing
-            packets = [packet for packet in packets[: None if message.complete else -1] if b"\0" not in packet.data]
-        for packet in packets:
-            self._openings.states[session].engineio(packet, conversation, message.end)
+        state = self._openings.states[session]
+        if message.missing or not message.complete:
+            self._damaged(state, payload.packets, conversation, message)
+            return
+        if not message.body_kept:
+            state.lose(side)
+        for packet in payload.packets:
+            state.engineio(packet, conversation, message.end)
+
+    @staticmethod
+    def _damaged(
+        state: SessionState, packets: list[EioPacket], conversation: Conversation, message: HttpMessage
+    ) -> None:
+        """What has a hole (read as zeros) or is cut says nothing."""
+        for packet in packets if message.complete else packets[: max(0, len(packets) - 1)]:
+            if b"\0" in packet.data:
+                state.session.unreadable[packet.side] += 1
+                state.lose(packet.side)
+            else:
+                state.engineio(packet, conversation, message.end)
+        state.lose(message.side)
 
 
 def _peers_of(conversation: Conversation) -> tuple[str, Endpoint]:

@@ -18,3 +18,12 @@ class ArrayShape(msgspec.Struct, array_like=True):
 
 class ObjectShape(msgspec.Struct):
     """Any object."""
+
+
+class PacketShape(msgspec.Struct):
+    """A Socket.IO packet as a JSON object; `data` as sent, empty where there is none."""
+
+    type: int
+    nsp: str
+    data: msgspec.Raw = msgspec.Raw(b"")
+    id: int | None = None

@@ -5,7 +5,9 @@
                 or, with XHR2, 00|01 <length digits as bytes> ff <packet>
     4           <packet> 1e <packet>, binary as b<base64>
 
-All of them may be wrapped for JSONP. The shape of a body tells what its sender speaks.
+All of them may be wrapped for JSONP. The shape of a body tells what its sender speaks. netty-socketio (to 2.0.x) mixes
+them: binary data of revision 4 stands behind its packet, framed as with XHR2, and 1e also joins entries of XHR2
+(PacketEncoder.java).
 """
 
 import json
@@ -107,7 +109,7 @@ def _decode_framed(
         return Payload([], None, "neither a length nor a packet type at its start" if body else "no packet")
     # An entry marked as binary has its type byte, as on a WebSocket of revision 3.
     decoded = [
-        decode_message(entry, binary, shape, side, Transport.POLLING, place, packets)
+        decode_message(entry, binary, 3 if binary else shape, side, Transport.POLLING, place, packets)
         for entry, binary in framing.entries
     ]
     return Payload(decoded, shape, framing.trouble, framing.consumed, double_encoded)
@@ -128,11 +130,42 @@ def _is_message_of_revision_4(body: bytes, revision_hint: int | None) -> bool:
 
 def _split_separators(body: bytes) -> _Framing:
     """Revision 4, "HTTP long-polling": packets joined by the record separator."""
+    if _FRAME_END in body:  # never in UTF-8
+        return _split_mixed(body)
     entries = body.split(_SEPARATOR, MAX_PACKETS_IN_PAYLOAD)
     trouble, consumed = None, len(body)
     if len(entries) > MAX_PACKETS_IN_PAYLOAD:
         trouble, consumed = _TOO_MANY, consumed - len(entries.pop())
     return _Framing([(entry, False) for entry in entries], consumed, trouble)
+
+
+def _split_mixed(body: bytes) -> _Framing:
+    """netty-socketio, revision 4: `<packet>[01 <length digits as bytes> ff 04 <data>]...` joined by 1e."""
+    entries: list[tuple[bytes, bool]] = []
+    at = 0
+    while at <= len(body):
+        if len(entries) >= MAX_PACKETS_IN_PAYLOAD:
+            return _Framing(entries, at, _TOO_MANY)
+        end = body.find(_SEPARATOR, at)
+        end = len(body) if end < 0 else end
+        binary = _BINARY_FRAME.search(body, at, end)
+        if binary is None:
+            entries.append((body[at:end], False))
+            at = end + 1
+            continue
+        if binary.start() > at:
+            entries.append((body[at : binary.start()], False))
+        start, length = binary.end(), int(binary[1].translate(_DIGITS))
+        if start + length > len(body):
+            found = f"{len(body) - start} bytes follow"
+            return _Framing(entries, binary.start(), f"length {length} at byte {binary.start()} does not fit: {found}")
+        entries.append((body[start : start + length], True))
+        at = start + length
+        if body.startswith(_SEPARATOR, at):
+            at += 1
+        elif at == len(body):
+            break
+    return _Framing(entries, min(at, len(body)), None)
 
 
 _TOO_MANY: Final = f"more than {MAX_PACKETS_IN_PAYLOAD} packets"
@@ -141,7 +174,9 @@ _LENGTH: Final = re.compile(rb"()(\d{1,10}):")
 # With XHR2, revisions 2 and 3: `00` (text) or `01` (binary), the digits as byte values, `ff`. The length counts bytes,
 # and text is plain UTF-8: utf8.js makes it a string of bytes, which are written as they are (engine.io-parser 1.3.1
 # and 2.2.1, python-engineio 3.14.2).
-_BINARY_LENGTH: Final = re.compile(rb"([\x00\x01])([\x00-\x09]{0,10})\xff")
+_BINARY_LENGTH: Final = re.compile(rb"\x1e?([\x00\x01])([\x00-\x09]{0,10})\xff")
+_FRAME_END: Final = b"\xff"
+_BINARY_FRAME: Final = re.compile(rb"\x01([\x00-\x09]{1,10})\xff(?=\x04)")
 _DIGITS: Final = bytes.maketrans(bytes(range(10)), b"0123456789")
 _CONTINUATION: Final = bytes(range(0x80, 0xC0))  # UTF-8 bytes that begin no character
 _FOUR_BYTES: Final = bytes(range(0xF0, 0xF8))  # UTF-8 bytes that begin a character beyond U+FFFF
@@ -177,7 +212,7 @@ def _split_lengths(body: bytes) -> tuple[_Framing, bool]:
     """
     if body.isascii():
         return _split_framed(body, _LENGTH, "characters", len), False
-    undone = _undo_double_encoding(body)
+    undone = undo_double_encoding(body)
     if undone is not None:
         framing = _split_framed(undone, _LENGTH, "bytes", len)
         if framing.sound:
@@ -233,7 +268,8 @@ def _end_of_text(body: bytes, start: int, length: int, count: Callable[[bytes], 
     return end if length == 0 else None
 
 
-def _undo_double_encoding(body: bytes) -> bytes | None:
+def undo_double_encoding(body: bytes) -> bytes | None:
+    """Text whose UTF-8 was encoded twice, with the second encoding undone; None for text that this cannot be."""
     if np.frombuffer(body, np.uint8).max() > _LAST_OF_LATIN_1:
         return None  # the characters that are taken for bytes are below U+0100
     try:
@@ -245,7 +281,9 @@ def _undo_double_encoding(body: bytes) -> bytes | None:
 
 
 _LAST_OF_LATIN_1: Final = 0xC3  # the highest byte in the UTF-8 of a character below U+0100
-_JSONP_ANSWER: Final = re.compile(rb'\s*___eio\[\d*\]\((".*")\);?\s*', re.DOTALL)
+# In single quotes from netty-socketio, which escapes these and backslashes, and nothing else.
+_JSONP_ANSWER: Final = re.compile(rb"""\s*___eio\[\d*\]\((?:(".*")|'(.*)')\);?\s*""", re.DOTALL)
+_ESCAPED: Final = re.compile(rb"\\([\\'])")
 
 
 def _undo_jsonp(body: bytes, content_type: bytes | None) -> bytes | None:
@@ -261,6 +299,8 @@ def _undo_jsonp(body: bytes, content_type: bytes | None) -> bytes | None:
     answer = _JSONP_ANSWER.fullmatch(body)
     if answer is None:
         return None
+    if answer[1] is None:
+        return _ESCAPED.sub(rb"\1", answer[2])
     try:
         literal = json.loads(answer[1].decode(errors="replace"), strict=False)
     except ValueError:

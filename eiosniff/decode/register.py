@@ -123,7 +123,7 @@ class Register:
     def _let_go(self, session: Session, now_ns: int) -> None:
         """From now on nothing is added to the ledger."""
         self.stands_alone(session)
-        del self.states[session]
+        self.states.pop(session).finish()
         sid = session.sid or ""
         if self._by_bare_sid.get(sid) is session:
             del self._by_bare_sid[sid]

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from eiosniff.decode import heartbeat
+from eiosniff.decode import heartbeat, namespaces, revisions
+from eiosniff.decode.attachments import AttachmentJoiner, Joined
 from eiosniff.decode.conversation import Conversation
-from eiosniff.decode.socketio import AttachmentJoiner, Joined, connect_details, decode_packet, error_message
+from eiosniff.decode.other_parsers import decode_json, decode_msgpack
+from eiosniff.decode.socketio import ACK_OF_REVISION_3, decode_packet
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import (
     CLOSE,
@@ -21,7 +23,7 @@ from eiosniff.model.engineio import (
     Transport,
 )
 from eiosniff.model.http import HttpMessage
-from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
     MAX_CONNECTIONS,
@@ -36,7 +38,7 @@ from eiosniff.model.session import (
     Said,
     Session,
 )
-from eiosniff.model.socketio import SioPacket, SioType
+from eiosniff.model.socketio import Parser, SioPacket, SioType
 from eiosniff.model.tally import Sketch
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.model.websocket import BINARY, WsMessage
@@ -45,13 +47,14 @@ MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
 _MAX_UNHEARD: Final = 256
-_REFUSAL_LENGTH: Final = 300
+_NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
 _EVENT: Final = int(SioType.EVENT)
 _ACK: Final = int(SioType.ACK)
 _BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
 _BINARY_ACK: Final = int(SioType.BINARY_ACK)
+_CONTROL: Final = frozenset({int(SioType.CONNECT), int(SioType.DISCONNECT), int(SioType.CONNECT_ERROR)})
 
 # Asks TCP for the acknowledgement of a ping: (connection, stream offset after it, the ping).
 Watcher = Callable[[Conversation, int, Beat], None]
@@ -74,7 +77,8 @@ class SessionState:
     carrier: int | None = None  # the stream of the WebSocket that the session lives on
     # Connections with a request under way, and the last packet of the session before it.
     polls: dict[Conversation, PacketRef] = field(default_factory=dict)
-    headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])
+    headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])  # of what is, or was, being joined
+    asked_pids: dict[str, str] = field(default_factory=dict)  # until the server answers; by namespace
     # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
     unheard: list[DecodedPacket] | None = None
     stands_alone: Callable[[Session], None] = lambda _: None  # to be told if it would be too much
@@ -82,9 +86,8 @@ class SessionState:
     # ------------------------------------------------------------------ Engine.IO
 
     def revision(self, side: Side) -> int:
-        """The revision in which to read what a side says: what it showed, else what the client claims, else 4."""
-        revision = self.session.revisions[side]
-        return self.session.engineio or 4 if revision is None else revision
+        """The revision in which to read what a side says."""
+        return revisions.revision_of(self.session, side)
 
     def engineio(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         """Take one Engine.IO packet; `end` is the stream offset after the bytes that carried it."""
@@ -116,20 +119,11 @@ class SessionState:
             self.carrier = stream if self.carrier is None else self.carrier
             note_transport(session, packet.transport)
         elif kind == CLOSE:
+            self.end(side, packet.place, lossy=False)
             self._goodbye(side, packet.place)
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
-
-    def unreadable(self, message: WsMessage, stream: int) -> None:
-        """Count a message whose content is not known."""
-        self.session.unreadable[message.side] += 1
-        if self.listener:
-            lacks = "bytes of it are missing" if message.missing else "compressed, and what it refers to is missing"
-            packet = EioPacket(
-                -1, b"", message.opcode == BINARY, message.side, WEBSOCKET, message.last, message.packets
-            )
-            self._tell(self.listener, packet, stream, None, f"{message.wire_length} bytes that cannot be read: {lacks}")
 
     def no_payload(self, conversation: Conversation, side: Side, message: HttpMessage, trouble: str) -> None:
         """The body of a request or an answer is not framed as Engine.IO frames its packets."""
@@ -167,48 +161,118 @@ class SessionState:
     def _ping(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         side = packet.side
         if side is SERVER:
-            self._speaks(4)  # up to revision 3 a server never pings
+            revisions.show(
+                self.session, side, 1 if self.session.before_intervals else 4
+            )  # in revisions 2 and 3 a server never pings
         self.watch(conversation, end, heartbeat.ping(self.session, side, packet.place))
 
     def _pong(self, packet: EioPacket) -> None:
         session, side = self.session, packet.side
         if side is SERVER and (session.pinger is CLIENT or not session.heartbeats.pings):
             # netty-socketio frames its answers as in revision 4 for clients of revision 3 too, and answers their pings.
-            self._speaks(3)
+            revisions.show(self.session, side, 3)
         heartbeat.pong(session, side, packet.place)
-
-    def _speaks(self, revision: int) -> None:
-        """The heartbeat shows which revision the server speaks, whatever its framing or the client's claim said."""
-        session = self.session
-        pinger = session.pinger
-        session.revisions[SERVER] = revision
-        if session.pinger is not pinger:
-            heartbeat.turn(session)
 
     # ------------------------------------------------------------------ Socket.IO
 
     def _message(self, packet: EioPacket, stream: int) -> None:
         side, listener = packet.side, self.listener
         if packet.binary:
-            self._joined(packet, stream, self._joiner(side).feed(packet))
+            self._binary(packet, stream)
             return
         joiner = self.joiners[1 if side is SERVER else 0]
         decoded = decode_packet(packet)
         if isinstance(decoded, SioPacket):
+            if joiner is not None and joiner.attentive:
+                self._give_up(joiner, stream, packet.place)
             if decoded.attachments_expected:
                 self.headers[side] = packet
-            if decoded.attachments_expected or (joiner is not None and joiner.waiting):
                 self._joined(packet, stream, self._joiner(side).feed(decoded))
                 return
-            self._socketio(decoded)
+            self._socketio(decoded, packet)
             if listener:
                 self._tell(listener, packet, stream, decoded, "")
             return
+        if joiner is not None and joiner.attentive:
+            self._give_up(joiner, stream, packet.place)
+        if packet.data.startswith(b"{"):
+            other = decode_json(packet)
+            if other is not None:
+                self._note_json(side, other)
+                self._joined(packet, stream, other)
+                return
         if decoded.looks_like_socketio:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
         if listener:
-            wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else "not Socket.IO"
+            wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else _NOT_SOCKETIO
             self._tell(listener, packet, stream, None, wanted)
+
+    def _binary(self, packet: EioPacket, stream: int) -> None:
+        """An attachment of the packet before it, or a packet by itself, of a parser that is not the default one."""
+        side = packet.side
+        joiner = self.joiners[side]
+        if joiner is None or not joiner.waiting:
+            other = decode_msgpack(packet)
+            if other is not None:
+                self.session.parsers[side] = Parser.MSGPACK
+                self._joined(packet, stream, other)
+                return
+            counts = self.session.socketio_counts
+            if not counts[0] and not counts[1] and not self.session.midstream:  # a plain application of Engine.IO
+                if self.listener:
+                    self._tell(self.listener, packet, stream, None, _NOT_SOCKETIO)
+                return
+            joiner = self._joiner(side)
+            if self.session.midstream and not counts[side]:
+                joiner.lose()  # its header came before the capture
+        self._joined(packet, stream, joiner.feed(packet))
+
+    def lose(self, side: Side) -> None:
+        """Messages of a side may be missing from the capture."""
+        self._joiner(side).lose()
+
+    def lose_message(self, message: WsMessage, stream: int) -> None:
+        """A message came over WebSocket, and the capture lacks (some of) its content."""
+        side = message.side
+        self.session.unreadable[side] += 1
+        joiner = self._joiner(side)
+        if message.opcode == BINARY:
+            missing = EioPacket(MESSAGE, b"", True, side, WEBSOCKET, message.last, message.packets)
+            self._joined(missing, stream, joiner.lose_message(message.last, message.packets))
+        else:
+            joiner.lose()
+            if self.listener:
+                lacks = "bytes of it are missing" if message.missing else "compressed, and what it refers to is missing"
+                packet = EioPacket(-1, b"", False, side, WEBSOCKET, message.last, message.packets)
+                self._tell(self.listener, packet, stream, None, f"cannot be read: {lacks}")
+
+    def end(self, side: Side, place: PacketRef, *, lossy: bool) -> None:
+        """Nothing more comes from a side; if `lossy`, it may be that this was only not captured."""
+        joiner = self.joiners[side]
+        if joiner is not None and joiner.waiting:
+            uses = self.session.connections
+            stream = uses[-1].stream if uses else self.carrier or 0
+            self._give_up(joiner, stream, place, lossy=lossy)
+
+    def finish(self) -> None:
+        """Nothing more is known of the session."""
+        for side in SIDES:
+            self.end(side, self.session.last, lossy=True)
+
+    def _give_up(self, joiner: AttachmentJoiner, stream: int, place: PacketRef, *, lossy: bool = False) -> None:
+        header = self.headers[joiner.side]
+        joined = joiner.give_up(place, lossy=lossy)
+        if header is not None:
+            self._joined(header, stream, joined)
+
+    def _note_json(self, side: Side, joined: Joined) -> None:
+        """A packet came as a JSON object: the JSON parser sends all so, an old msgpack parser those without events."""
+        parsers = self.session.parsers
+        if parsers[side] is Parser.MSGPACK:
+            return
+        told = any(packet.type not in _CONTROL for packet in joined.packets)
+        if told or parsers[side] is not Parser.JSON:
+            parsers[side] = Parser.JSON if told or self.revision(side) >= 4 else Parser.JSON_OR_MSGPACK
 
     def _joiner(self, side: Side) -> AttachmentJoiner:
         joiner = self.joiners[side]
@@ -217,24 +281,37 @@ class SessionState:
         return joiner
 
     def _joined(self, packet: EioPacket, stream: int, joined: Joined | None) -> None:
-        """What the joiner made of a packet: anomalies, and packets that are whole now."""
+        """What became of a packet: anomalies, and Socket.IO packets that are whole now."""
         if joined is None:
             return
-        listener = self.listener
+        side, listener = packet.side, self.listener
         for anomaly in joined.anomalies:
             self.anomaly(anomaly)
             if listener and not joined.packets:
-                self._tell(listener, packet, stream, None, anomaly.kind.value)
+                what = anomaly.kind
+                trouble = f"expected {anomaly.expected}" if what is AnomalyKind.SIO_BAD_SYNTAX else what.value
+                self._tell(listener, packet, stream, None, trouble)
         for complete in joined.packets:
-            self._socketio(complete)
+            header = self.headers[side] if complete.attachments_expected else None
+            self.headers[side] = None
+            self._socketio(complete, header or packet)
             if listener:
-                header = self.headers[packet.side] if complete.attachments_expected else packet
-                self._tell(listener, header or packet, stream, complete, "")
+                lacks = len(complete.attachments) < complete.attachments_expected and not joined.anomalies
+                trouble = "attachments are missing from the capture" if lacks else ""
+                self._tell(listener, header or packet, stream, complete, trouble)
+        if joined.unreadable:
+            self.session.unreadable[side] += joined.unreadable
+            if listener:
+                self._tell(listener, packet, stream, None, "its header is missing from the capture")
 
-    def _socketio(self, packet: SioPacket) -> None:
+    def _socketio(self, packet: SioPacket, carrier: EioPacket) -> None:
         label = _SIO_LABELS[packet.type]
         counts = self.session.socketio_counts[1 if packet.side is SERVER else 0]
-        counts[label] = counts.get(label, 0) + 1
+        known = counts.get(label)
+        if known is None:
+            self._first_of_its_kind(packet, carrier)
+            known = 0
+        counts[label] = known + 1
         kind = packet.type
         if kind in (_EVENT, _BINARY_EVENT):
             self._event(packet)
@@ -242,6 +319,13 @@ class SessionState:
             self._ack(packet)
         else:
             self._namespace_packet(packet)
+
+    def _first_of_its_kind(self, packet: SioPacket, carrier: EioPacket) -> None:
+        session, side = self.session, packet.side
+        if session.parsers[side] is None:
+            session.parsers[side] = Parser.DEFAULT
+        if packet.type == _ACK and ACK_OF_REVISION_3.match(carrier.data) and not carrier.binary:
+            session.socketio_shown = 3
 
     def _namespace(self, name: str) -> Namespace | None:
         known = self.session.namespaces
@@ -284,30 +368,21 @@ class SessionState:
             return
         session, side, place = self.session, packet.side, packet.place
         if packet.type == SioType.CONNECT and side is CLIENT:
-            namespace.connects += 1
-            namespace.connect = namespace.connect or place
-            keys = connect_details(packet.data).keys
-            namespace.auth_keys = namespace.auth_keys or tuple(key[:MAX_NAME] for key in keys)
             self.goodbye = [None, None]
-            if namespace.state is not NamespaceState.CONNECTED:
-                namespace.state = NamespaceState.CONNECTING
+            pid = namespaces.ask(namespace, packet)
+            if pid is not None:
+                self.asked_pids[namespace.name] = pid
         elif packet.type == SioType.CONNECT:
             if namespace.connect is None and not session.midstream:
                 namespace.unasked = True
                 # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
                 if session.revisions[side] is None:
-                    self._speaks(3)
-            namespace.connected = namespace.connected or place
-            namespace.state = NamespaceState.CONNECTED
-            socket_id = connect_details(packet.data).sid
-            namespace.socket_id = socket_id[:MAX_NAME] if socket_id else namespace.socket_id
+                    revisions.show(self.session, side, 3)
+            has_id = namespaces.join(namespace, packet, self.asked_pids.pop(namespace.name, None))
+            if session.socketio_shown is None:
+                session.socketio_shown = 5 if has_id else 4
         elif packet.type == SioType.CONNECT_ERROR:
-            if namespace.state is NamespaceState.CONNECTED:
-                return  # an ERROR of revision 4, or python-socketio on a second CONNECT: the client is in all the same
-            namespace.state = NamespaceState.REFUSED
-            namespace.refused = namespace.refused or place
-            beginning = packet.data[:_SAID_BYTES].decode("utf-8", "replace")
-            namespace.refusal = namespace.refusal or error_message(packet.data)[:_REFUSAL_LENGTH] or beginning
+            namespaces.refuse(namespace, packet)
         elif packet.type == SioType.DISCONNECT:
             namespace.state = NamespaceState.DISCONNECTED
             namespace.disconnected = place
@@ -334,10 +409,12 @@ class SessionState:
     def _tell(
         self, listener: Listener, packet: EioPacket, stream: int, socketio: SioPacket | None, trouble: str
     ) -> None:
-        session = self.session
-        decoded = DecodedPacket(
-            "", stream, session.index, session.sid, self.revision(packet.side), packet, socketio, trouble
-        )
+        session, side = self.session, packet.side
+        decoded = DecodedPacket("", stream, session.index, session.sid, self.revision(side), packet, socketio, trouble)
+        if socketio is not None and socketio.type == SioType.CONNECT and side is SERVER:
+            namespace = session.namespaces.get(socketio.namespace[:MAX_NAME])
+            if namespace is not None and namespace.recovery_answer is socketio.place:
+                decoded.recovered = namespace.recovered
         if not session.forwarded:
             listener(decoded)
         elif self.unheard is not None:

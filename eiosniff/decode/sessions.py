@@ -16,10 +16,10 @@ from eiosniff.decode.session_packets import Listener, Watcher
 from eiosniff.decode.websockets import WebSockets
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import SERVER
+from eiosniff.model.provenance import SERVER, Side
 from eiosniff.model.session import MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
-from eiosniff.model.trouble import Anomaly, Gap
+from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
 
 _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
@@ -74,9 +74,13 @@ class Sessions:
             self._anomaly(conversation, record)
         elif isinstance(record, Gap):
             self._gap(conversation, record)
+        elif isinstance(record, Desync):
+            self._lose(conversation.session or conversation.polled, record.side)
 
     def close(self) -> None:
         """The capture is over."""
+        for state in self._openings.states.values():
+            state.finish()
         self._openings.register.close()
         self._openings.peers.close()
 
@@ -108,9 +112,11 @@ class Sessions:
             return
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
-        how = _CLOSES.get(end.kind)
-        if how is not None and state.carrier == conversation.ledger.stream:
-            state.close(Closing(end.side, how, end.place))
+        if state.carrier == conversation.ledger.stream:
+            state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
+            how = _CLOSES.get(end.kind)
+            if how is not None:
+                state.close(Closing(end.side, how, end.place))
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
         state = self._openings.states.get(conversation.session) if conversation.session is not None else None
@@ -122,3 +128,9 @@ class Sessions:
         session = conversation.session or conversation.polled
         if session is not None:
             self._openings.note_gap(session, gap.place)
+            self._lose(session, gap.side)
+
+    def _lose(self, session: Session | None, side: Side) -> None:
+        state = self._openings.states.get(session) if session is not None else None
+        if state is not None:
+            state.lose(side)

@@ -8,7 +8,7 @@ binary messages. Where the documents are silent, socket.io-parser 4.2.7 is follo
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,9 +16,7 @@ import msgspec
 
 from eiosniff.decode.json_shapes import ArrayShape, EventShape, ObjectShape
 from eiosniff.model.engineio import EioPacket
-from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket, SioType
-from eiosniff.model.trouble import Anomaly, AnomalyKind
 
 # Event names that the libraries use for themselves; socket.io-parser from 4.2.4 refuses an EVENT named so.
 RESERVED_EVENTS: Final = frozenset(
@@ -26,11 +24,6 @@ RESERVED_EVENTS: Final = frozenset(
 )
 # python-socketio's limit. JavaScript reads more digits too, but no longer as an exact number.
 MAX_ID_DIGITS: Final = 100
-# socket.io-parser refuses more than 10 attachments from 4.2.6 on. It had no limit before, and what those versions
-# accept is to be decoded; a header that announces more than this is a mistake.
-MAX_ATTACHMENTS: Final = 1024
-# 64 times the default `maxHttpBufferSize` of 1 MB, which bounds each single message.
-MAX_ATTACHED_BYTES: Final = 64 << 20
 # Python's objects take many times the space of the JSON that they are read from.
 MAX_JSON_READ: Final = 4 << 20
 MAX_KEYS: Final = 32
@@ -53,7 +46,7 @@ class SioSyntax:
 
 
 # By type digit: what the JSON has to be, and what checks it. A DISCONNECT has none.
-_JSON: Final = (
+EXPECTED_JSON: Final = (
     "an object",
     "nothing",
     "an array that begins with a string or a number",
@@ -68,8 +61,9 @@ _CHECKS: Final[tuple[Callable[[bytes], Any] | None, ...]] = tuple(
 )
 _EVENTS: Final = frozenset({SioType.EVENT, SioType.BINARY_EVENT})
 # The documents want a payload for these; socket.io-parser lets it be absent, and its users then fail.
-_NEEDS_JSON: Final = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
+NEEDS_JSON: Final = _EVENTS | {SioType.ACK, SioType.BINARY_ACK}
 _EVENT: Final = 2  # members of an enumeration are slow to compare
+_ACK: Final = 3
 _BINARY_EVENT: Final = 5
 # A blank is a digit to JavaScript, where Number(" ") == " " holds: `42/chat, ["a"]` has the ack id 0.
 _ID_CHARACTERS: Final = b"0123456789 \t\r\n"
@@ -79,7 +73,7 @@ _PLACEHOLDER: Final = re.compile(rb'"_placeholder"\s*:\s*true')
 
 
 def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
-    """The Socket.IO packet in the text of a MESSAGE, without its attachments (see `AttachmentJoiner`).
+    """The Socket.IO packet in the text of a MESSAGE, without its attachments (see `attachments`).
 
     The steps are those of `decodeString` in socket.io-parser, in its order.
     """
@@ -112,27 +106,55 @@ def decode_packet(packet: EioPacket) -> SioPacket | SioSyntax:
         at = after
     text = data[at:]
     if text:
-        check = _CHECKS[kind]
-        if check is None:
-            return _syntax(data, at, "nothing after a DISCONNECT")
-        try:
-            value = check(text)
-        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
-            name = _read_json_slowly(kind, data, at)
-            if isinstance(name, SioSyntax):
-                return name
-            event = name
-        else:
-            if kind in (_EVENT, _BINARY_EVENT):
-                first: object = value.name
-                event = first if isinstance(first, str) else None
-    elif kind in _NEEDS_JSON:
+        checked = check_data(kind, text, data, at)
+        if isinstance(checked, SioSyntax):
+            return checked if kind != _ACK else _decode_ack_of_revision_3(packet) or checked
+        event = checked
+    elif kind in NEEDS_JSON:
         # Past the end: no comma closed the namespace, so that `/chat["a"]` is all of it.
-        expected = _JSON[kind] if at <= len(data) else f"',' after the namespace and {_JSON[kind]}"
+        expected = EXPECTED_JSON[kind] if at <= len(data) else f"',' after the namespace and {EXPECTED_JSON[kind]}"
         return _syntax(data, len(data), expected)
     return SioPacket(
         kind, namespace or "/", query, ack_id, text, event, attachments, (), packet.side, packet.place, packet.packets
     )
+
+
+def check_data(kind: int, text: bytes, data: bytes, at: int) -> str | SioSyntax | None:
+    """Check the JSON of a packet of some type, `text`, which is not empty; returns the event name, if it has one.
+
+    `data` and `at` say where it stands, for a complaint.
+    """
+    check = _CHECKS[kind]
+    if check is None:
+        return _syntax(data, at, "nothing after a DISCONNECT")
+    try:
+        value = check(text)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return _read_json_slowly(kind, data, at)
+    if kind in (_EVENT, _BINARY_EVENT):
+        first: object = value.name
+        return first if isinstance(first, str) else None
+    return None
+
+
+def _decode_ack_of_revision_3(packet: EioPacket) -> SioPacket | None:
+    """An ACK with the number of its attachments: `3<attachments>-<id>[...]`.
+
+    Revision 3 has no BINARY_ACK, and each ACK is written so (socket.io-parser 2.1, that of socket.io 1.0.0 to 1.0.2).
+    """
+    if not ACK_OF_REVISION_3.match(packet.data):
+        return None
+    as_binary = EioPacket(
+        packet.type, b"6" + packet.data[1:], False, packet.side, packet.transport, packet.place, packet.packets
+    )
+    decoded = decode_packet(as_binary)
+    if not isinstance(decoded, SioPacket):
+        return None
+    decoded.type = _ACK
+    return decoded
+
+
+ACK_OF_REVISION_3: Final = re.compile(rb"3\d{1,10}-")
 
 
 def _syntax(data: bytes, position: int, expected: str) -> SioSyntax:
@@ -177,7 +199,7 @@ def _read_json_slowly(kind: int, data: bytes, at: int) -> str | SioSyntax | None
     else:
         valid = isinstance(value, list)
     if not valid:
-        return _syntax(data, at, _JSON[kind])
+        return _syntax(data, at, EXPECTED_JSON[kind])
     if kind in _EVENTS and isinstance(head, str):
         # Pairs of surrogates become the character that they are, and what stands alone is not fit for printing.
         return head.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -242,107 +264,3 @@ def _parse_json(data: bytes) -> object:
         return None if len(data) > MAX_JSON_READ else msgspec.json.decode(data)
     except (ValueError, RecursionError):
         return None
-
-
-def _with_attachments(
-    header: SioPacket, attachments: Iterable[bytes], place: PacketRef, packets: Iterable[int]
-) -> SioPacket:
-    return SioPacket(
-        header.type, header.namespace, header.query, header.id, header.data, header.event,
-        header.attachments_expected, tuple(attachments), header.side, place, tuple(packets),
-    )  # fmt: skip
-
-
-@dataclass(slots=True)
-class Joined:
-    """What is complete, and what is wrong, after a joiner took a packet; the anomalies come before the packets."""
-
-    packets: tuple[SioPacket, ...] = ()
-    anomalies: tuple[Anomaly, ...] = ()
-
-
-class AttachmentJoiner:
-    """Joins packets and their attachments: one for each direction of a session.
-
-    Feed it the Socket.IO packets and the binary MESSAGEs in the order in which they came. Engine.IO's own packets may
-    stand between attachments; they are not fed.
-    """
-
-    __slots__ = ("_attachments", "_bytes", "_header", "_missing", "_numbers", "_side")
-
-    def __init__(self, side: Side) -> None:
-        self._side = side
-        self._header: SioPacket | None = None
-        self._missing = 0
-        self._attachments: list[bytes] | None = None  # None: too large, they are counted but not kept
-        self._bytes = 0
-        self._numbers: dict[int, None] = {}  # of captured packets, each once, in order
-
-    @property
-    def waiting(self) -> bool:
-        """Whether attachments of a packet are still to come."""
-        return self._header is not None
-
-    def feed(self, packet: SioPacket | EioPacket) -> Joined | None:
-        """Take the next packet or binary message; None while more attachments are to come.
-
-        A packet whose attachments are too large comes without them, and with the anomaly that says so.
-        """
-        if isinstance(packet, EioPacket):
-            return self._attach(packet)
-        if self._header is None:
-            return self._begin(packet) if packet.attachments_expected else Joined((packet,))
-        interrupted = self._incomplete(self._header)
-        joined = self.feed(packet) or Joined()
-        joined.anomalies = (interrupted, *joined.anomalies)
-        return joined
-
-    def give_up(self) -> Anomaly | None:
-        """Stop waiting for attachments: the direction has ended, or text came that is no packet."""
-        return None if self._header is None else self._incomplete(self._header)
-
-    def _incomplete(self, header: SioPacket) -> Anomaly:
-        expected = f"{header.attachments_expected} binary messages after the header"
-        found = f"{header.attachments_expected - self._missing}"
-        self._end()
-        return Anomaly(AnomalyKind.SIO_BINARY_INCOMPLETE, self._side, header.place, expected, found)
-
-    def _begin(self, header: SioPacket) -> Joined | None:
-        self._header = header
-        self._missing = header.attachments_expected
-        if self._missing > MAX_ATTACHMENTS:
-            return self._too_large(header, header.place, f"at most {MAX_ATTACHMENTS} attachments", f"{self._missing}")
-        self._attachments = []
-        self._numbers = dict.fromkeys(header.packets)
-        return None
-
-    def _attach(self, message: EioPacket) -> Joined | None:
-        header = self._header
-        if header is None:
-            expected, found = "text, or a header before it", f"a binary message of {len(message.data)} bytes"
-            return Joined((), (Anomaly(AnomalyKind.SIO_BINARY_ORPHAN, self._side, message.place, expected, found),))
-        self._missing -= 1
-        joined: Joined | None = None
-        if self._attachments is not None:
-            self._attachments.append(message.data)
-            self._bytes += len(message.data)
-            if message.packets is not header.packets:  # one polling body may hold them all
-                self._numbers.update(dict.fromkeys(message.packets))
-            if self._bytes > MAX_ATTACHED_BYTES:
-                found = f"{self._bytes} in {len(self._attachments)} attachments"
-                joined = self._too_large(header, message.place, f"at most {MAX_ATTACHED_BYTES} bytes", found)
-            elif not self._missing:
-                joined = Joined((_with_attachments(header, self._attachments, message.place, self._numbers),))
-        if not self._missing:
-            self._end()
-        return joined
-
-    def _too_large(self, header: SioPacket, place: PacketRef, expected: str, found: str) -> Joined:
-        self._attachments = None
-        return Joined((header,), (Anomaly(AnomalyKind.SIO_TOO_LARGE, self._side, place, expected, found),))
-
-    def _end(self) -> None:
-        self._header = None
-        self._attachments = None
-        self._missing = self._bytes = 0
-        self._numbers = {}

@@ -8,6 +8,8 @@ from eiosniff.decode.exchanges import BODY_KEPT
 from eiosniff.decode.facts import is_engineio_text, query_of
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
+from eiosniff.decode.payload import undo_double_encoding
+from eiosniff.decode.revisions import of_binary
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError
 from eiosniff.model.provenance import CLIENT, SERVER
@@ -59,12 +61,17 @@ class WebSockets:
         state = self._openings.states.get(session)
         if state is None:
             return  # it was let go: this is what its peer had in flight
-        if not message.readable:
-            state.unreadable(message, conversation.ledger.stream)
+        if message.missing or not message.readable:
             self._openings.note_gap(session, message.last)
+            state.lose_message(message, conversation.ledger.stream)
             return
         side, payload, binary = message.side, message.payload, message.opcode == BINARY
-        revision = state.revision(side) if binary or payload.startswith(b"b") else 4  # else it makes no difference
+        if binary:
+            revision = of_binary(session, side, payload)
+        else:
+            revision = state.revision(side) if payload.startswith(b"b") else 4  # else it makes no difference
+            if session.claimed_eio != "4" and not payload.isascii():  # socket.io 1.0 encodes UTF-8 twice here too
+                payload = undo_double_encoding(payload) or payload
         packet = decode_message(payload, binary, revision, side, WEBSOCKET, message.last, message.packets)
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:

@@ -14,7 +14,8 @@ class DecodedPacket:
     session that is not known; `revision` the Engine.IO revision that its sender speaks. `socketio` is None for what is
     not a Socket.IO packet. A Socket.IO packet with attachments comes once, when its last attachment has come, with
     `engineio` being the packet of its header. `trouble` says in a few words why the content could not be decoded.
-    `capture_began_ns` is the instant of the capture's first packet.
+    `capture_began_ns` is the instant of the capture's first packet. `recovered` says of a server's CONNECT whether it
+    gives the client its state of before back, None where the client did not ask for it.
     """
 
     capture: str
@@ -26,6 +27,7 @@ class DecodedPacket:
     socketio: SioPacket | None = None
     trouble: str = ""
     capture_began_ns: int = 0
+    recovered: bool | None = None
 
     @property
     def packets(self) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from mypy_extensions import mypyc_attr
 from eiosniff.model.attempt import Attempt, RefusedRequest
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
+from eiosniff.model.socketio import Parser
 from eiosniff.model.tally import Sketch, Tally
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import Anomaly
@@ -97,7 +98,16 @@ class NamespaceState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Namespace:
-    """One namespace of a session. `unasked` says that the server joined the client without being asked."""
+    """One namespace of a session. `unasked` says that the server joined the client without being asked.
+
+    `auth_keys` are the names in a client's auth object, up to revision 4 those of the query behind the namespace.
+
+    Connection state recovery (socket.io 4.6): `recovery_offered` is the server's CONNECT that gave the client a `pid`,
+    `recovery_asked` the client's CONNECT with the `pid` of an earlier session; `recovery_offset` says that it told the
+    offset of the last event too, without which no server can recover. `recovered` is what the server's answer
+    (`recovery_answer`) says: it repeats the `pid`, and with it the socket id, or it gives others. None of this holds
+    the `pid` itself: whoever has it can take the session over.
+    """
 
     name: str
     state: NamespaceState = NamespaceState.CONNECTING
@@ -113,6 +123,11 @@ class Namespace:
     disconnected_by: Side | None = None
     early_events: Tally[PacketRef] = field(default_factory=Tally)  # of the client, before it was connected
     events: int = 0
+    recovery_offered: PacketRef | None = None
+    recovery_asked: PacketRef | None = None
+    recovery_offset: bool = False
+    recovery_answer: PacketRef | None = None
+    recovered: bool | None = None
 
 
 class CloseHow(Enum):
@@ -206,6 +221,10 @@ class Connection:
         self.ends: list[EndKind | None] = [None, None]
 
 
+_CLAIMS: Final = {"1": 1, "2": 2, "3": 3, "4": 4}
+_SOCKETIO: Final = {3: 4, 4: 5}  # by the revision of Engine.IO
+
+
 @final
 class Session:
     """One Engine.IO session: a sid over all its connections.
@@ -213,20 +232,23 @@ class Session:
     `sid` is None where the capture does not show it. `revisions` has an entry a side: the Engine.IO revision that the
     side speaks, by what it says on the wire, None until something tells. `engineio_counts` and `socketio_counts` are
     packet counts: one dictionary a side, keys as in the report. `foreign` are messages that are not Engine.IO, `odd`
-    packets of an unknown type, one tally a side. `gaps` are packets that showed one in its connections, capped.
-    `observed_until_ns` is the end of the session, or of the capture. `proxied_for` is that of the connection on which
-    it was opened. `hops` is the same session as it was captured again behind a proxy or a NAT; there `forwarded` is
-    true, `index` 0, and it is not reported or judged by itself. `one_direction` says that of a connection only one
-    direction was captured; `unreadable` counts the messages of each side whose content is not known (bytes are
-    missing, or the context of the compression is).
+    packets of an unknown type, one tally a side. `parsers`: how each side writes its Socket.IO packets, by what it
+    says; None until something tells. `unreadable` counts, for each side, messages that came and could not be read
+    because the capture lacks what it takes: some of their bytes, the header that they are attachments of, or the
+    context of the compression. `gaps` are packets that showed one in its connections, capped. `socketio_shown` is the
+    Socket.IO revision, if what was said tells it. `observed_until_ns` is the end of the session, or of the capture.
+
+    `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
+    behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
+    `one_direction` says that of a connection only one direction was captured.
     """
 
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
         "connection_count", "connections", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "heartbeats",
         "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "one_direction",
-        "opened", "path", "proxied_for", "refusals", "requests_answered", "revisions", "server", "sid",
-        "socketio_counts", "transports", "unreadable", "upgraded",
+        "opened", "parsers", "path", "proxied_for", "refusals", "requests_answered", "revisions", "server", "sid",
+        "socketio_counts", "socketio_shown", "transports", "unreadable", "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -258,6 +280,9 @@ class Session:
         self.closing: Closing | None = None
         self.engineio_counts: list[dict[str, int]] = [{}, {}]
         self.socketio_counts: list[dict[str, int]] = [{}, {}]
+        self.socketio_shown: int | None = None
+        self.parsers: list[Parser | None] = [None, None]
+        self.unreadable = [0, 0]
         self.namespaces: dict[str, Namespace] = {}
         self.heartbeats = Heartbeats()
         self.foreign: list[Tally[Said]] = [Tally(), Tally()]
@@ -274,29 +299,42 @@ class Session:
         self.observed_until_ns = 0
         self.forwarded = False
         self.one_direction = False
-        self.unreadable = [0, 0]
         self.hops: list[Session] = []
 
     @property
     def engineio(self) -> int | None:
-        """The revision that the server speaks, else the client's, else the one that the client claims."""
+        """The revision that the server speaks, else the client's, else the one that the client claims.
+
+        Where the wire shows no more than that it is one of 1 to 3, it is the one that the client claims. Clients that
+        claim none: engine.io-client up to 0.4 (1), of which Socket.IO never was a part, and some of other makers (3).
+        """
         known = self.revisions[Side.SERVER] or self.revisions[Side.CLIENT]
-        if known:
-            return known
-        return int(self.claimed_eio) if self.claimed_eio in ("1", "2", "3", "4") else None
+        claimed = _CLAIMS.get(self.claimed_eio or "")
+        if known != 3:
+            return known or claimed
+        if claimed is not None:
+            return min(claimed, known)
+        return known if self.socketio_counts[0] or self.socketio_counts[1] else None
 
     @property
     def socketio(self) -> int | None:
-        """The Socket.IO revision that goes with the Engine.IO revision; None where no Socket.IO was seen."""
-        revision = self.engineio
-        if revision is None or not (self.socketio_counts[0] or self.socketio_counts[1]):
+        """The Socket.IO revision, by what was said, else the one that goes with the Engine.IO revision; None where no
+        Socket.IO was seen, or nothing tells (revision 2 of Engine.IO: 3 or 4)."""
+        if not (self.socketio_counts[0] or self.socketio_counts[1]):
             return None
-        return 5 if revision >= 4 else 4
+        return self.socketio_shown or _SOCKETIO.get(self.engineio or 0)
 
     @property
     def pinger(self) -> Side:
         """The side that sends pings in this revision."""
-        return Side.SERVER if (self.engineio or 4) >= 4 else Side.CLIENT
+        known = self.revisions[Side.SERVER] or self.revisions[Side.CLIENT] or _CLAIMS.get(self.claimed_eio or "") or 4
+        return Side.SERVER if known >= 4 or self.before_intervals else Side.CLIENT
+
+    @property
+    def before_intervals(self) -> bool:
+        """Whether the server announced no pingInterval: it pings, as engine.io up to 0.2 (revision 1)."""
+        handshake = self.handshake
+        return handshake is not None and self.claimed_eio in (None, "1") and "pingInterval" not in handshake.keys
 
     @property
     def on_websocket(self) -> bool:

@@ -1,6 +1,6 @@
 """Socket.IO packets (Socket.IO protocol documents, revisions 1 to 5)."""
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import final
 
 from mypy_extensions import mypyc_attr
@@ -9,7 +9,7 @@ from eiosniff.model.provenance import PacketRef, Side
 
 
 class SioType(IntEnum):
-    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4)."""
+    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4; revision 3 has no BINARY_ACK)."""
 
     CONNECT = 0
     DISCONNECT = 1
@@ -20,6 +20,16 @@ class SioType(IntEnum):
     BINARY_ACK = 6
 
 
+class Parser(Enum):
+    """How a side writes its packets, which the two sides of a session must agree on."""
+
+    DEFAULT = "default"  # socket.io-parser, and what speaks the protocol as documented
+    MSGPACK = "msgpack"  # socket.io-msgpack-parser, python-socketio with serializer="msgpack"
+    JSON = "json"  # socket.io-json-parser
+    # Only CONNECT, DISCONNECT and ERROR were seen, as JSON: of socket.io-msgpack-parser 1 and 2 they look the same.
+    JSON_OR_MSGPACK = "json or msgpack"
+
+
 @final
 @mypyc_attr(acyclic=True)
 class SioPacket:
@@ -27,7 +37,9 @@ class SioPacket:
 
     `data` is the JSON text as sent, empty when there is none; `event` the event name of an EVENT or BINARY_EVENT.
     `query` is what followed `?` in the namespace (revisions up to 4). `attachments_expected` is the number in the
-    header, `attachments` what came. `place` is the packet that completed it, `packets` all that carried it.
+    header, `attachments` what came: fewer, if the capture lacks some. `place` is the packet that completed it, or
+    showed that it will never be; `packets` are all that carried it. Of other parsers than the default one, `data` is
+    the JSON text that the default one would have sent, and binary data of whatever type of packet is in `attachments`.
     """
 
     __slots__ = (

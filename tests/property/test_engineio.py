@@ -4,12 +4,16 @@ import base64
 import json
 from dataclasses import dataclass
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eiosniff.decode.attachments import AttachmentJoiner, Joined
 from eiosniff.decode.engineio import decode_message, parse_error_body, parse_open
+from eiosniff.decode.msgpack import MsgpackError, MsgpackReader
+from eiosniff.decode.other_parsers import decode_json, decode_msgpack
 from eiosniff.decode.payload import decode_payload, looks_like_payload
-from eiosniff.decode.socketio import AttachmentJoiner, connect_details, decode_packet, error_message
+from eiosniff.decode.socketio import connect_details, decode_packet, error_message
 from eiosniff.model.engineio import EioPacket, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket
@@ -115,7 +119,7 @@ def test_no_socketio_raises(wires: list[tuple[bytes, bool]]) -> None:
             (decoded.event or "").encode()
         if isinstance(decoded, SioPacket | EioPacket):
             joiner.feed(decoded)
-    joiner.give_up()
+    joiner.give_up(PLACE)
 
 
 @given(SENT)
@@ -193,3 +197,131 @@ def test_socketio_round_trip(
     assert joined is not None
     assert joined.packets[0].attachments == tuple(attachments)
     assert joined.packets[0].packets == tuple(range(1, len(attachments) + 2))
+
+
+# What looks enough like msgpack, or like a packet as an object, to get far into the readers.
+MSGPACK = [
+    b"\x80", b"\x83", b"\x84", b"\x92", b"\x9f", b"\xa4type", b"\xa3nsp", b"\xa1/", b"\xa2/a", b"\xa2id", b"\xa4data",
+    b"\x00", b"\x02", b"\x05", b"\x7f", b"\xe0", b"\xc0", b"\xc1", b"\xc2", b"\xc3", b"\xc4\x01", b"\xc5\x00\x01",
+    b"\xc7\x01\x00", b"\xc7\x08\x00", b"\xd4\x00\x00", b"\xd7\x00", b"\xd7\xff", b"\xd6\xff", b"\xd9\x02",
+    b"\xdc\x00\x02", b"\xdd\xff\xff\xff\xff", b"\xde\x00\x02", b"\xdf\x00\x00\x00\x01", b"\xca", b"\xcb", b"\xcf",
+    b"\xd3", b"abcd",
+]  # fmt: skip
+PACKED = st.one_of(st.binary(max_size=100), st.lists(st.sampled_from(MSGPACK), max_size=30).map(b"".join))
+OBJECTS = [
+    b"{",
+    b"}",
+    b'"type":',
+    b'"nsp":',
+    b'"data":',
+    b'"id":',
+    b",",
+    b"2",
+    b"5",
+    b'"/"',
+    b'["a"]',
+    b"null",
+    b"-1",
+    b"{}",
+]
+WRITTEN = st.lists(st.sampled_from(OBJECTS), max_size=20).map(b"".join)
+
+
+def is_consistent(joined: Joined | None) -> bool:
+    for packet in joined.packets if joined else ():
+        assert 0 <= packet.type <= 6
+        assert packet.namespace
+        assert len(packet.attachments) == packet.attachments_expected
+        if packet.data:
+            assert packet.data.count(b'"_placeholder":true') >= packet.attachments_expected
+            msgspec.json.decode(packet.data)
+    return joined is None or bool(joined.packets or joined.anomalies)
+
+
+@given(PACKED)
+def test_no_msgpack_raises(wire: bytes) -> None:
+    assert is_consistent(decode_msgpack(EioPacket(4, wire, True, Side.CLIENT, Transport.WEBSOCKET, PLACE, (1,))))
+
+
+@given(PACKED)
+def test_msgpack_is_skipped_as_far_as_it_is_read(wire: bytes) -> None:
+    read, skipped = MsgpackReader(wire, 1000), MsgpackReader(wire, 1000)
+    try:
+        text = read.json()
+    except MsgpackError:
+        return
+    skipped.skip()
+    assert read.at == skipped.at
+    assert len(text) <= 40 * len(wire)
+
+
+@given(WRITTEN | WIRE)
+def test_no_json_packet_raises(wire: bytes) -> None:
+    assert is_consistent(decode_json(EioPacket(4, wire, False, Side.CLIENT, Transport.WEBSOCKET, PLACE, (1,))))
+
+
+def taken_out(value: object, attachments: list[bytes]) -> object:
+    """As JSON has it: with placeholders."""
+    if isinstance(value, bytes):
+        attachments.append(value)
+        return {"_placeholder": True, "num": len(attachments) - 1}
+    if isinstance(value, list):
+        return [taken_out(each, attachments) for each in value]
+    if isinstance(value, dict):
+        return {key: taken_out(each, attachments) for key, each in value.items()}
+    return value
+
+
+NUMBERS = st.integers(-(2**63), 2**64 - 1)
+PACKABLE = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(st.sampled_from([2, 5]), NAMESPACE, st.none() | st.integers(0, 2**40), st.text(), st.lists(PACKABLE))
+def test_msgpack_round_trip(kind: int, namespace: str, ack_id: int | None, event: str, arguments: list[object]) -> None:
+    fields = {"type": kind, "data": [event, *arguments], "options": {"compress": True}, "nsp": namespace}
+    wire = msgspec.msgpack.encode(fields if ack_id is None else fields | {"id": ack_id})
+    joined = decode_msgpack(EioPacket(4, wire, True, Side.CLIENT, Transport.WEBSOCKET, PLACE, (1,)))
+    assert joined is not None
+    (packet,) = joined.packets
+    attachments: list[bytes] = []
+    assert json.loads(packet.data) == taken_out(fields["data"], attachments)
+    assert list(packet.attachments) == attachments
+    assert (packet.type, packet.namespace, packet.id, packet.event) == (kind, namespace, ack_id, event)
+
+
+LOSSES = st.sampled_from(["lose", "lose message", "give up"])
+
+
+@given(st.lists(st.integers(0, 3) | st.binary(max_size=3) | LOSSES, max_size=30))
+def test_every_packet_comes_once(steps: list[int | bytes | str]) -> None:
+    """Whatever is lost: each header comes out as a packet or an anomaly, each attachment once at most."""
+    joiner = AttachmentJoiner(Side.CLIENT)
+    results: list[Joined | None] = []
+    for number, step in enumerate(steps, 1):
+        place = PacketRef(number, number)
+        if isinstance(step, int):
+            data = f'5{step}-["a"]'.encode()
+            header = decode_packet(EioPacket(4, data, False, Side.CLIENT, Transport.WEBSOCKET, place, (number,)))
+            assert isinstance(header, SioPacket)
+            results.append(joiner.feed(header))
+        elif isinstance(step, bytes):
+            results.append(joiner.feed(EioPacket(4, step, True, Side.CLIENT, Transport.WEBSOCKET, place, (number,))))
+        elif step == "lose":
+            joiner.lose()
+        elif step == "lose message":
+            results.append(joiner.lose_message(place, (number,)))
+        else:
+            results.append(joiner.give_up(place))
+    results.append(joiner.give_up(PacketRef(99, 99)))
+    joined = [result for result in results if result is not None]
+    packets = [packet for each in joined for packet in each.packets]
+    incomplete = [anomaly for each in joined for anomaly in each.anomalies if anomaly.found.isdigit()]
+    assert len(packets) + len(incomplete) == sum(isinstance(step, int) for step in steps)
+    assert all(len(packet.attachments) <= packet.attachments_expected for packet in packets)
+    if "lose" not in steps and "lose message" not in steps:
+        assert all(len(packet.attachments) == packet.attachments_expected for packet in packets)
+        assert not any(each.unreadable for each in joined)

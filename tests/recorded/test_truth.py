@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from eiosniff import app
+from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.engineio import MESSAGE
 from eiosniff.model.provenance import Side
 from eiosniff.model.socketio import SioType
 from tests.cases import RECORDED, report_of
 
 TRUTHS = sorted(RECORDED.glob("*/*.truth.jsonl"))
+ENGINEIO_TRUTHS = sorted(RECORDED.glob("*/*.eio-truth.jsonl"))  # of applications without Socket.IO
 
 
 def _truth(path: Path) -> list[dict[str, object]]:
@@ -52,12 +55,35 @@ def test_packets_and_attachments_in_order(truth: Path) -> None:
                 packet.socketio.namespace,
                 packet.socketio.id,
                 packet.socketio.event,
-                [hashlib.sha256(attachment).hexdigest() for attachment in packet.socketio.attachments],
+                _own_messages(packet),
             )
             for packet in decoded
             if packet.socketio is not None and packet.socketio.side is side
         ]
         assert found == expected
+
+
+@pytest.mark.parametrize("truth", ENGINEIO_TRUTHS, ids=lambda path: path.name.removesuffix(".eio-truth.jsonl"))
+def test_engineio_messages_in_order(truth: Path) -> None:
+    capture = truth.with_name(truth.name.replace(".eio-truth.jsonl", ".pcap"))
+    messages = [
+        packet.engineio for packet in app.decode([str(capture)], app.Options()) if packet.engineio.type == MESSAGE
+    ]
+    for side in Side:
+        expected = [(line["binary"], line["sha256"]) for line in _truth(truth) if line["side"] == side.label]
+        found = [
+            (message.binary, hashlib.sha256(message.data).hexdigest()) for message in messages if message.side is side
+        ]
+        assert found == expected
+    for session in report_of(capture).sessions:
+        assert not session.anomalies
+
+
+def _own_messages(packet: DecodedPacket) -> list[str]:
+    """Of attachments that were messages of their own; with msgpack they are inside the packet, and not in the logs."""
+    assert packet.socketio is not None
+    attachments = () if packet.engineio.binary else packet.socketio.attachments
+    return [hashlib.sha256(attachment).hexdigest() for attachment in attachments]
 
 
 def _hashes(line: dict[str, object]) -> list[str]:
