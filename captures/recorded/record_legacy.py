@@ -64,7 +64,8 @@ class Scenario:
     client: Peer
     way: str
     what: str
-    options: dict[str, Any] = field(default_factory=dict)  # of the server where it is of 0.9, else of the client
+    options: dict[str, Any] = field(default_factory=dict)  # of the client
+    server_options: dict[str, Any] = field(default_factory=dict)
     browser: bool = False
     refused: bool = False
 
@@ -80,10 +81,10 @@ class Scenario:
 def scenarios() -> list[Scenario]:
     def pair(way: str, what: str, browser: bool = False) -> Scenario:
         transports = {"transports": [way]}
-        return Scenario(f"sio09-{way}", OLD_SERVER, OLD_CLIENT, way, what, transports, browser)
+        return Scenario(f"sio09-{way}", OLD_SERVER, OLD_CLIENT, way, what, {}, transports, browser)
 
     return [
-        pair("websocket", "Both speak Socket.IO 0.9; the server sends a heartbeat each second and the client returns it."),
+        pair("websocket", "Both speak Socket.IO 0.9; the server sends heartbeats, and the client returns them."),
         pair("xhr-polling", "The same over polling; the server answers a poll with a noop after a second."),
         pair("jsonp-polling", "The browser build in Chromium, from a page of another port, over JSONP.", browser=True),
         Scenario(
@@ -101,6 +102,11 @@ def scenarios() -> list[Scenario]:
             "The server of 0.9 closes the connection without an answer to the request for a WebSocket.",
             {"transports": ["websocket"], "reconnectionDelay": 300, "reconnectionDelayMax": 600},
         ),
+        Scenario(
+            "v4-pair-path-with-1", NEW, NEW, "upgrade",
+            "Nothing of 0.9: the path is /rooms/1/, as a handshake of 0.9 could have it.",
+            {"path": "/rooms/1/"}, {"path": "/rooms/1/"},
+        ),
     ]  # fmt: skip
 
 
@@ -112,11 +118,11 @@ def record(scenario: Scenario) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, Lab() as lab:
         logs = [Path(folder, side) for side in ("server", "client")]
         url = f"http://{lab.server_ip}:{PORT}"
-        options = {"transports": [scenario.way]} if scenario.server.is_legacy and scenario.client.is_legacy else {}
-        serving = {"port": PORT, "truth": str(logs[0]), "options": options, "page": scenario.browser}
+        both = scenario.server.is_legacy and scenario.client.is_legacy
+        serving = {"port": PORT, "truth": str(logs[0]), "options": scenario.server_options, "page": scenario.browser}
         serve.append(json.dumps({**serving, "page_truth": str(logs[1])}))
         talking = {"url": url, "truth": str(logs[1]), "silence_ms": SILENCE_MS, "refused": scenario.refused}
-        talk.append(json.dumps({**talking, "options": {} if options else scenario.options}))
+        talk.append(json.dumps({**talking, "options": scenario.options}))
         server = lab.start("server", serve, env=server_env)
         with lab.capture(scenario.capture, filter=f"tcp port {PORT}"):
             if scenario.browser:
@@ -134,14 +140,14 @@ def record(scenario: Scenario) -> dict[str, Any]:
         lines = [json.loads(line) for log in logs if log.exists() for line in log.read_text().splitlines()]
     if any("error" in line for line in lines):
         raise LabError(f"{scenario.name}: {lines}")
-    if options:
+    if both:
         with scenario.packets.open("w") as packets:
             for line in sorted(lines, key=lambda line: float(line["time"])):
                 del line["time"]
                 packets.write(json.dumps(line, ensure_ascii=False) + "\n")
     return {
         "file": f"legacy/{scenario.capture.name}",
-        **({"packets": f"legacy/{scenario.packets.name}"} if options else {}),
+        **({"packets": f"legacy/{scenario.packets.name}"} if both else {}),
         "server": {"library": scenario.server.library("server"), "version": scenario.server.version},
         "client": {"library": scenario.client.library("client"), "version": scenario.client.version},
         "way": scenario.way,

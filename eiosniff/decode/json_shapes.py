@@ -18,3 +18,10 @@ class ArrayShape(msgspec.Struct, array_like=True):
 
 class ObjectShape(msgspec.Struct):
     """Any object."""
+
+
+class Event09Shape(msgspec.Struct):
+    """An event of Socket.IO 0.9: an object with a name, and the arguments as they were sent."""
+
+    name: str
+    args: msgspec.Raw = msgspec.Raw(b"[]")

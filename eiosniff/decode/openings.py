@@ -7,6 +7,7 @@ from eiosniff.decode.facts import is_engineio, is_upgrade, request_facts
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.register import Register
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport, note_use
+from eiosniff.decode.session_packets09 import SessionState09
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import POLLING, WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.http import HttpRequest, Query
@@ -48,10 +49,12 @@ class Openings:
             return query.path.rstrip("/") == self.path.rstrip("/")
         return is_engineio(query, upgrade)
 
-    def begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
+    def begin_attempt(
+        self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool, socketio09: bool = False
+    ) -> None:
         """A client asks for a session."""
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
-        attempt = Attempt(facts)
+        attempt = Attempt(facts, socketio09=socketio09)
         conversation.ask(request, attempt)
         under_way = conversation.attempts
         if len(under_way) > REQUESTS_UNDER_WAY:
@@ -75,7 +78,8 @@ class Openings:
     ) -> Session:
         """The server opened a session; `opening` is None where the capture lacks its open packet."""
         client = self.peers.client(conversation.ledger, attempt.request.user_agent)
-        session = self._new(conversation, client, opening.sid if opening else None, attempt.request.path, place)
+        sid = opening.sid if opening else None
+        session = self._new(conversation, client, sid, attempt.request.path, place, attempt.socketio09)
         session.attempt = attempt
         session.handshake = opening
         session.claimed_eio = attempt.request.eio
@@ -87,37 +91,39 @@ class Openings:
         self.peers.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)
         if transport is WEBSOCKET:
-            self._carry(conversation, session)
+            self.carry(conversation, session)
         else:
             conversation.polled = session
         # Without the client's direction, what it did not say is not known.
         session.midstream = opening is None or not conversation.heard(CLIENT, place)
         return session
 
-    def midstream(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:
+    def midstream(
+        self, conversation: Conversation, query: Query, request: HttpRequest, socketio09: bool = False
+    ) -> Session:
         """A session whose opening was not captured, by a request with its sid."""
         facts = request_facts(request, query, is_upgrade(request), conversation.ledger.stream)
         client = self.peers.client(conversation.ledger, facts.user_agent)
         self.peers.note_request(client, facts)
-        session = self._new(conversation, client, query.first("sid") or "", query.path, request.last)
+        session = self._new(conversation, client, query.first("sid") or "", query.path, request.last, socketio09)
         session.claimed_eio = facts.eio
         session.midstream = True
         if not facts.upgrade:  # an upgrade counts when it is confirmed
             note_transport(session, POLLING)
         return session
 
-    def midstream_websocket(self, conversation: Conversation) -> Session:
-        """A WebSocket whose handshake was not captured, speaking Engine.IO."""
+    def midstream_websocket(self, conversation: Conversation, socketio09: bool = False) -> Session:
+        """A WebSocket whose handshake was not captured, speaking Engine.IO or Socket.IO 0.9."""
         client = self.peers.client(conversation.ledger, "")
-        session = self._new(conversation, client, None, None, conversation.ledger.first)
+        session = self._new(conversation, client, None, None, conversation.ledger.first, socketio09)
         session.midstream = True
         note_transport(session, WEBSOCKET)
         note_use(session, conversation.ledger.stream, WEBSOCKET, conversation.ledger.first)
         conversation.is_engineio = True
-        self._carry(conversation, session)
+        self.carry(conversation, session)
         return session
 
-    def _carry(self, conversation: Conversation, session: Session) -> None:
+    def carry(self, conversation: Conversation, session: Session) -> None:
         """A WebSocket that carries the session from its opening on."""
         conversation.session = session
         state = self.states[session]
@@ -125,13 +131,21 @@ class Openings:
         state.carrier = conversation.ledger.stream
 
     def _new(
-        self, conversation: Conversation, client: Client, sid: str | None, path: str | None, place: PacketRef
+        self,
+        conversation: Conversation,
+        client: Client,
+        sid: str | None,
+        path: str | None,
+        place: PacketRef,
+        socketio09: bool = False,
     ) -> Session:
         ledger = conversation.ledger
         server = self.peers.server(ledger.server)
         session = Session(self.register.total + 1, sid, path, client, server, ledger.client, place)
         session.last = place
-        self.register.add(session, SessionState(session, self._watch, self._listener))
+        session.socketio09 = socketio09
+        kind = SessionState09 if socketio09 else SessionState
+        self.register.add(session, kind(session, self._watch, self._listener))
         return session
 
     def note_gap(self, session: Session, place: PacketRef) -> None:

@@ -55,7 +55,7 @@ class Payload:
 
 
 @final
-class _Framing:
+class Framing:
     """Entries of a body: their bytes and whether each is binary, how far they reach, what stopped them."""
 
     __slots__ = ("consumed", "entries", "trouble")
@@ -126,13 +126,13 @@ def _is_message_of_revision_4(body: bytes, revision_hint: int | None) -> bool:
     return after_length not in _PACKET_STARTS
 
 
-def _split_separators(body: bytes) -> _Framing:
+def _split_separators(body: bytes) -> Framing:
     """Revision 4, "HTTP long-polling": packets joined by the record separator."""
     entries = body.split(_SEPARATOR, MAX_PACKETS_IN_PAYLOAD)
     trouble, consumed = None, len(body)
     if len(entries) > MAX_PACKETS_IN_PAYLOAD:
         trouble, consumed = _TOO_MANY, consumed - len(entries.pop())
-    return _Framing([(entry, False) for entry in entries], consumed, trouble)
+    return Framing([(entry, False) for entry in entries], consumed, trouble)
 
 
 _TOO_MANY: Final = f"more than {MAX_PACKETS_IN_PAYLOAD} packets"
@@ -169,7 +169,7 @@ _OTHER_COUNTINGS: Final[tuple[tuple[str, Callable[[bytes], int]], ...]] = (
 )
 
 
-def _split_lengths(body: bytes) -> tuple[_Framing, bool]:
+def _split_lengths(body: bytes) -> tuple[Framing, bool]:
     """Revisions 1 to 3, "Payload": `<length>:<packet>` repeated; and whether UTF-8 was encoded twice.
 
     engine.io-parser 1.3.1 (socket.io 1.x) encodes each packet, counts its bytes, then takes them for characters and
@@ -183,35 +183,40 @@ def _split_lengths(body: bytes) -> tuple[_Framing, bool]:
         if framing.sound:
             framing.consumed = len(body)
             return framing, True
-    protocol = _split_framed(body, _LENGTH, "UTF-16 code units", _utf16_units)
+    return split_counted(body, _LENGTH), False
+
+
+def split_counted(body: bytes, header: re.Pattern[bytes]) -> Framing:
+    """Entries behind headers (group 2 holds the digits) whose lengths count UTF-16 code units, or should."""
+    protocol = _split_framed(body, header, "UTF-16 code units", _utf16_units)
     if protocol.sound:
-        return protocol, False
+        return protocol
     for unit, count in _OTHER_COUNTINGS:
-        framing = _split_framed(body, _LENGTH, unit, count)
+        framing = _split_framed(body, header, unit, count)
         if framing.sound:
             framing.trouble = f"lengths count {unit}, not UTF-16 code units"
-            return framing, False
-    return protocol, False
+            return framing
+    return protocol
 
 
-def _split_framed(body: bytes, framing: re.Pattern[bytes], unit: str, count: Callable[[bytes], int]) -> _Framing:
+def _split_framed(body: bytes, framing: re.Pattern[bytes], unit: str, count: Callable[[bytes], int]) -> Framing:
     entries: list[tuple[bytes, bool]] = []
     at = 0
     while at < len(body):
         header = framing.match(body, at)
         if header is None:
-            return _Framing(entries, at, f"no length at byte {at}")
+            return Framing(entries, at, f"no length at byte {at}")
         if len(entries) == MAX_PACKETS_IN_PAYLOAD:
-            return _Framing(entries, at, _TOO_MANY)
+            return Framing(entries, at, _TOO_MANY)
         start, length = header.end(), int(header[2].translate(_DIGITS) or b"0")
         end = _end_of_text(body, start, length, count)
         if end is None:
             found = f"{count(body[start:])} {unit} follow"
-            return _Framing(entries, at, f"length {length} at byte {at} does not fit: {found}")
+            return Framing(entries, at, f"length {length} at byte {at} does not fit: {found}")
         if end > start:  # `0:` is how engine.io-parser writes a payload without packets
             entries.append((body[start:end], header[1] == b"\x01"))
         at = end
-    return _Framing(entries, at, None)
+    return Framing(entries, at, None)
 
 
 def _end_of_text(body: bytes, start: int, length: int, count: Callable[[bytes], int]) -> int | None:
@@ -259,13 +264,18 @@ def _undo_jsonp(body: bytes, content_type: bytes | None) -> bytes | None:
         text = re.sub(rb"(\\)?\\n", lambda newline: newline[0] if newline[1] else b"\n", text)
         return text.replace(rb"\\n", rb"\n")
     answer = _JSONP_ANSWER.fullmatch(body)
-    if answer is None:
-        return None
+    return None if answer is None else unquote_literal(answer[1])
+
+
+def unquote_literal(literal: bytes) -> bytes | None:
+    """The text of a string literal of JavaScript, as JSON writes them; None when it is none."""
     try:
-        literal = json.loads(answer[1].decode(errors="replace"), strict=False)
-    except ValueError:
+        text = json.loads(literal.decode(errors="replace"), strict=False)
+    except (ValueError, RecursionError):
         return None
-    return str(literal).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    if not isinstance(text, str):
+        return None
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 _PAYLOAD_START: Final = re.compile(

@@ -298,9 +298,8 @@ class SessionState:
         self, listener: Listener, packet: EioPacket, stream: int, socketio: SioPacket | None, trouble: str
     ) -> None:
         session = self.session
-        listener(
-            DecodedPacket("", stream, session.index, session.sid, self.revision(packet.side), packet, socketio, trouble)
-        )
+        revision = None if session.socketio09 else self.revision(packet.side)
+        listener(DecodedPacket("", stream, session.index, session.sid, revision, packet, socketio, trouble))
 
 
 def note_transport(session: Session, transport: Transport) -> None:

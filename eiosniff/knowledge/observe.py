@@ -155,9 +155,9 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
     `revisions`: for each session what the client asked for and what the server speaks, such as `3:3,4:4` (`-` for a
     client that did not say, `?` where nothing tells); `refused-revisions`: those that it refuses to speak;
     `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `unasked-connect`,
-    `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of `decode/facts.py`: `server`, `via`,
-    `cache-control`, `set-cookie`, `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as
-    sent, in order).
+    `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of `decode/facts.py`: `server`, `via`, `sid-09`
+    (that it gave out in Socket.IO 0.9), `cache-control`, `set-cookie`, `uwebsockets`, `post-ok`,
+    `allows-credentials-only`, `refusal-headers` (names as sent, in order).
     """
     seen: dict[str, str] = dict(server.marks)
     if server.handshake is not None:

@@ -60,7 +60,8 @@ class Attempt:
     """One handshake request (without a sid) and its answer.
 
     `status` is the HTTP status of the (last) answer; `error` the refusal if the body is one; `body` the beginning of
-    a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended.
+    a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended. `socketio09`: the handshake
+    is that of Socket.IO 0.9.
     """
 
     request: RequestFacts
@@ -73,6 +74,7 @@ class Attempt:
     ended_by: Side | None = None
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101
+    socketio09: bool = False
 
     def signature(self) -> tuple[object, ...]:
         """Attempts with the same signature are repeats of each other."""

@@ -212,14 +212,15 @@ class Session:
     side speaks, by what it says on the wire, None until something tells. `engineio_counts` and `socketio_counts` are
     packet counts: one dictionary a side, keys as in the report. `foreign` are messages that are not Engine.IO, `odd`
     packets of an unknown type, one tally a side. `gaps` are packets that showed one in its connections, capped.
-    `observed_until_ns` is the end of the session, or of the capture.
+    `observed_until_ns` is the end of the session, or of the capture. `socketio09` marks a session of Socket.IO 0.9: it
+    has no revision and no Engine.IO packets.
     """
 
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
         "connection_count", "connections", "engineio_counts", "foreign", "gaps", "handshake", "heartbeats", "index",
         "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "opened", "path", "refusals",
-        "requests_answered", "revisions", "server", "sid", "socketio_counts", "transports", "upgraded",
+        "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts", "transports", "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -264,6 +265,7 @@ class Session:
         self.gaps: list[int] = []
         self.midstream = False
         self.observed_until_ns = 0
+        self.socketio09 = False
 
     @property
     def engineio(self) -> int | None:

@@ -9,7 +9,8 @@ from eiosniff.model.provenance import PacketRef, Side
 
 
 class SioType(IntEnum):
-    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4)."""
+    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4), and behind them, by numbers of our
+    own, those that only Socket.IO 0.9 has."""
 
     CONNECT = 0
     DISCONNECT = 1
@@ -18,6 +19,11 @@ class SioType(IntEnum):
     CONNECT_ERROR = 4
     BINARY_EVENT = 5
     BINARY_ACK = 6
+    HEARTBEAT = 7
+    MESSAGE = 8
+    JSON = 9
+    ERROR = 10
+    NOOP = 11
 
 
 @final
@@ -25,9 +31,10 @@ class SioType(IntEnum):
 class SioPacket:
     """One Socket.IO packet, its attachments joined.
 
-    `data` is the JSON text as sent, empty when there is none; `event` the event name of an EVENT or BINARY_EVENT.
-    `query` is what followed `?` in the namespace (revisions up to 4). `attachments_expected` is the number in the
-    header, `attachments` what came. `place` is the packet that completed it, `packets` all that carried it.
+    `data` is the JSON text as sent, empty when there is none (in 0.9 the text of a MESSAGE or an ERROR, and an EVENT is
+    the array that later revisions write); `event` the event name of an EVENT or BINARY_EVENT. `query` is what followed
+    `?` in the namespace (revisions up to 4). `attachments_expected` is the number in the header, `attachments` what
+    came. `place` is the packet that completed it, `packets` all that carried it.
     """
 
     __slots__ = (

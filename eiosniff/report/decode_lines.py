@@ -15,7 +15,12 @@ from eiosniff.report.sanitise import json_safe
 _SHORT_TRANSPORT = {Transport.POLLING: "poll", Transport.WEBSOCKET: "ws", Transport.WEBTRANSPORT: "wt"}
 _ARROWS = {Side.CLIENT: "C→S", Side.SERVER: "S→C"}
 _HEARTBEAT = (EioType.PING, EioType.PONG, EioType.NOOP)
+_HEARTBEAT_09 = (SioType.HEARTBEAT, SioType.NOOP)
 _EVENTS = (SioType.EVENT, SioType.BINARY_EVENT)
+# Reasons and advice in an ERROR of Socket.IO 0.9 are numbers (lib/parser.js of socket.io 0.9.19).
+_REASONS_09 = ("transport not supported", "client not handshaken", "unauthorized")
+_ADVICE_09 = ("reconnect",)
+_KIND_09 = "SIO 0.9"  # where lines of Engine.IO have its packet type
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -32,7 +37,7 @@ class TextLines:
         place = _place(packet)
         engineio = packet.engineio
         session = f"s{packet.session}" if packet.session is not None else "-"
-        kind = _engineio_type(packet) or "?"
+        kind = _KIND_09 if packet.revision is None else _engineio_type(packet) or "?"
         since = relative(place.ts_ns, packet.capture_began_ns)
         line = (
             f"{place.number:>6} {since:>9} {packet.stream:>3} {_ARROWS[engineio.side]} "
@@ -63,6 +68,8 @@ class TextLines:
         if data is not None:
             text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
             words.append(self._redactor.shown(text))
+        if socketio.type == SioType.ERROR and (meaning := _error_09(socketio.data)):
+            words.append(f"({meaning})")
         if socketio.attachments_expected:
             words.append(f"+{socketio.attachments_expected} binary")
             words.append(f"({', '.join(size(len(attachment)) for attachment in socketio.attachments)})")
@@ -73,7 +80,7 @@ def style_of(packet: DecodedPacket) -> str:
     """The rich style of its line on a terminal: what the words say already, to be seen at a glance."""
     if packet.trouble:
         return "red"
-    if packet.engineio.type in _HEARTBEAT:
+    if packet.engineio.type in _HEARTBEAT or (packet.socketio and packet.socketio.type in _HEARTBEAT_09):
         return "dim"
     return "cyan" if packet.engineio.side is Side.SERVER else ""
 
@@ -135,6 +142,8 @@ def _data(packet: DecodedPacket, socketio: SioPacket, redactor: Redactor) -> Any
     if not socketio.data:
         return None
     text = socketio.data.decode("utf-8", "backslashreplace")
+    if socketio.type == SioType.MESSAGE:
+        return redactor.text(text)  # which may look like JSON
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if socketio.type == SioType.CONNECT and packet.engineio.side is Side.CLIENT:
@@ -142,6 +151,16 @@ def _data(packet: DecodedPacket, socketio: SioPacket, redactor: Redactor) -> Any
         return redactor.event(value) if socketio.type in _EVENTS else redactor.json(value)
     except (ValueError, RecursionError):
         return redactor.text(text)
+
+
+def _error_09(data: bytes) -> str:
+    """What the numbers in an ERROR of Socket.IO 0.9 mean, such as `1+0`; empty for what is not such a number."""
+    reason, _, advice = data.partition(b"+")
+    words = []
+    for number, meanings in ((reason, _REASONS_09), (advice, _ADVICE_09)):
+        if len(number) == 1 and number.isdigit() and int(number) < len(meanings):
+            words.append(meanings[int(number)])
+    return ", ".join(words)
 
 
 def _refuse(constant: str) -> Any:
