@@ -31,6 +31,7 @@ SILENCE_MS = 2500
 INDEX_HEAD = """\
 # Written by record_legacy.py. Of each recording: `way` is what the client asked for, `packets` lists what peers of
 # Socket.IO 0.9 logged as sent (there is none where one side is of another generation), `log` is what the client said.
+# `unsent` is the number of the last packets of the server that never left: the client hung up on its poll before.
 """
 
 
@@ -68,6 +69,7 @@ class Scenario:
     server_options: dict[str, Any] = field(default_factory=dict)
     browser: bool = False
     refused: bool = False
+    unsent: int = 0
 
     @property
     def capture(self) -> Path:
@@ -79,13 +81,13 @@ class Scenario:
 
 
 def scenarios() -> list[Scenario]:
-    def pair(way: str, what: str, browser: bool = False) -> Scenario:
+    def pair(way: str, what: str, browser: bool = False, unsent: int = 0) -> Scenario:
         transports = {"transports": [way]}
-        return Scenario(f"sio09-{way}", OLD_SERVER, OLD_CLIENT, way, what, {}, transports, browser)
+        return Scenario(f"sio09-{way}", OLD_SERVER, OLD_CLIENT, way, what, {}, transports, browser, unsent=unsent)
 
     return [
         pair("websocket", "Both speak Socket.IO 0.9; the server sends heartbeats, and the client returns them."),
-        pair("xhr-polling", "The same over polling; the server answers a poll with a noop after a second."),
+        pair("xhr-polling", "The same over polling; the server answers a poll with a noop after a second.", unsent=1),
         pair("jsonp-polling", "The browser build in Chromium, from a page of another port, over JSONP.", browser=True),
         Scenario(
             "sio09-client-v4-server", NEW, OLD_CLIENT, "websocket",
@@ -149,8 +151,13 @@ def record(scenario: Scenario) -> dict[str, Any]:
         "file": f"legacy/{scenario.capture.name}",
         **({"packets": f"legacy/{scenario.packets.name}"} if both else {}),
         "server": {"library": scenario.server.library("server"), "version": scenario.server.version},
-        "client": {"library": scenario.client.library("client"), "version": scenario.client.version},
+        "client": {
+            "library": scenario.client.library("client"),
+            "version": scenario.client.version,
+            **({"runs_in": "Chromium"} if scenario.browser else {}),
+        },
         "way": scenario.way,
+        **({"unsent": scenario.unsent} if scenario.unsent else {}),
         "what": scenario.what,
         "log": sorted({line for line in said.splitlines() if line not in ("DONE", "")}),
     }

@@ -11,7 +11,7 @@ from eiosniff.model.provenance import CLIENT, SERVER, Side
 from eiosniff.model.session import CloseHow, Closing, NamespaceState, Said
 from eiosniff.model.socketio import SioPacket, SioType
 
-_LABELS: Final = [kind.name for kind in SioType]
+_LABELS: Final = {int(kind): kind.name for kind in SioType}
 _SAID_BYTES: Final = 80
 
 

@@ -9,8 +9,10 @@ from eiosniff.model.provenance import PacketRef, Side
 
 
 class SioType(IntEnum):
-    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4), and behind them, by numbers of our
-    own, those that only Socket.IO 0.9 has."""
+    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4).
+
+    From 16 on, numbers of our own: the types that only Socket.IO 0.9 has.
+    """
 
     CONNECT = 0
     DISCONNECT = 1
@@ -19,11 +21,11 @@ class SioType(IntEnum):
     CONNECT_ERROR = 4
     BINARY_EVENT = 5
     BINARY_ACK = 6
-    HEARTBEAT = 7
-    MESSAGE = 8
-    JSON = 9
-    ERROR = 10
-    NOOP = 11
+    HEARTBEAT = 16
+    MESSAGE = 17
+    JSON = 18
+    ERROR = 19
+    NOOP = 20
 
 
 @final

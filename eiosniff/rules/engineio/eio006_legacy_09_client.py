@@ -6,8 +6,8 @@ of 0.9; and, as information, a client and a server that both speak 0.9.
 
 ## Why it matters
 Socket.IO 1.0 (2014) changed the protocol, and put Engine.IO under it. Neither generation understands the other, and no
-option of any server helps. Where both sides speak 0.9 they work, on software that nobody mends any more: eiosniff labels
-the packets of such a session, and judges nothing in it.
+option of any server helps. Where both sides speak 0.9 they work, on software that nobody mends any more: eiosniff
+labels the packets of such a session, and judges nothing in it.
 
 ## On the wire
 A client of 0.9 asks for `GET /socket.io/1/?t=<time>`. A server of 0.9 answers with a line such as
