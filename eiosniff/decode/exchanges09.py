@@ -23,6 +23,7 @@ from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 
 _DEFAULT_RESOURCE: Final = "/socket.io"
+_OVER_WEBSOCKET: Final = ("websocket", "flashsocket")
 _OK: Final = 200
 _SWITCHING: Final = 101
 _SERVER_MARK: Final = "sid-09"  # a sid that it gave out: the shape tells the server, see `knowledge/servers.toml`
@@ -90,7 +91,8 @@ class Exchanges09:
             return self._handshake_answered(conversation, request, response)
         session = self._openings.by_sid.get((conversation.ledger.server, target.sid))
         if session is None:
-            if response.status != _OK or not target.transport or not self._is_unknown(conversation, target):
+            over_http = target.transport not in ("", *_OVER_WEBSOCKET)
+            if response.status != _OK or not over_http or not self._is_unknown(conversation, target):
                 return _is_expected(self._openings, target)
             session = _midstream(self._openings, conversation, request, target, response)
             self._session_request(conversation, session, request, target)
@@ -121,6 +123,8 @@ class Exchanges09:
             if attempt.error is not None:
                 server.marks.setdefault("error-style", attempt.error.style)
         outcome = Outcome.FOREIGN if response.status < 300 else Outcome.REFUSED
+        if outcome is Outcome.FOREIGN and (response.missing or not response.complete):
+            outcome = Outcome.UNANSWERED  # as far as the capture shows
         self._openings.peers.settle(conversation.ledger, attempt, outcome)
         return True
 
@@ -201,7 +205,7 @@ def midstream_websocket(openings: Openings, conversation: Conversation, text: by
         return openings.midstream_websocket(conversation, socketio09=True)
     target = _target_of(request)
     server = conversation.ledger.server
-    if target is None or target.transport not in ("websocket", "flashsocket"):
+    if target is None or target.transport not in _OVER_WEBSOCKET:
         return None
     if (server, target.sid) in openings.by_sid or openings.register.is_retired(server, target.sid):
         return None

@@ -164,6 +164,12 @@ def test_a_client_that_gets_no_session(answer: str, words: str) -> None:
     assert made.names() == ["legacy-09-client"], "no rule for Engine.IO judges that handshake"
 
 
+def test_an_answer_that_is_not_whole_says_nothing() -> None:
+    made = talk("h> GET t=1795640434025\nh< 200 cut:36 JJR8sqIE-7sHKcU\nh< FIN\nh> FIN")
+    assert made.sessions.sessions == []
+    assert made.names() == []
+
+
 def test_a_later_client_at_a_server_of_09() -> None:
     made = Talk().play("a> GET EIO=4&transport=polling&t=x\na< 200 Welcome to socket.io.").close()
     finding = made.found("legacy-09-client")
@@ -176,6 +182,7 @@ def test_a_later_client_at_a_server_of_09() -> None:
     [
         ("/api/items/1/", "a> GET t=1795640434025\na< 404 not found"),
         ("/api/items/1/", 'a> GET t=1795640434025\na< 200 {"id":1}'),
+        ("/api/1/websocket/status", 'a> GET -\na< 200 {"clients":7}'),
         ("/api/1/websocket/abc", "a> WS -\na< 101\na< hello\na> 4:1:abc"),
         ("/rooms/1/", 'a> GET EIO=4&transport=polling\na< 200 open:S\na> POST EIO=4&sid=S 40\na< 200 ok'),
     ],

@@ -199,6 +199,7 @@ def test_a_page_that_streams() -> None:
     page = b"<html><body><script>var _ = function (msg) { parent.s._(msg, document); };</script>" + b" " * 174
     texts = ["1::", '5:::{"name":"a","args":["</div> \\" );"]}']
     for text in texts:
-        page += f"<script>_({json.dumps(text)});</script>".encode()
+        literal = json.dumps(text).replace("/", "\\/")  # as 0.9.19 writes it
+        page += f"<script>_({literal});</script>".encode()
     page += b'<script>_("5:::cut'
     assert split_payload(page, "htmlfile", Side.SERVER).texts == [text.encode() for text in texts]
