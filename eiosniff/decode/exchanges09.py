@@ -23,6 +23,7 @@ from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 
 _DEFAULT_RESOURCE: Final = "/socket.io"
+_OVER_HTTP: Final = ("htmlfile", "xhr-polling", "jsonp-polling")
 _OVER_WEBSOCKET: Final = ("websocket", "flashsocket")
 _OK: Final = 200
 _SWITCHING: Final = 101
@@ -91,8 +92,8 @@ class Exchanges09:
             return self._handshake_answered(conversation, request, response)
         session = self._openings.by_sid.get((conversation.ledger.server, target.sid))
         if session is None:
-            over_http = target.transport not in ("", *_OVER_WEBSOCKET)
-            if response.status != _OK or not over_http or not self._is_unknown(conversation, target):
+            polled = target.transport in _OVER_HTTP and self._is_unknown(conversation, target)
+            if response.status != _OK or not polled:
                 return _is_expected(self._openings, target)
             session = _midstream(self._openings, conversation, request, target, response)
             self._session_request(conversation, session, request, target)
