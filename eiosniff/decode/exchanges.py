@@ -18,9 +18,9 @@ from eiosniff.model.socketio import SioPacket
 
 BODY_KEPT: Final = 300
 _MAX_ANSWERED_ALONE: Final = 256
-_POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
+POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
-_WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
+WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
 
 
 class Exchanges:
@@ -35,7 +35,7 @@ class Exchanges:
         if not self._openings.is_engineio(query, upgrade):
             return
         conversation.is_engineio = True
-        if request.method in _WITHOUT_ENGINEIO:
+        if request.method in WITHOUT_ENGINEIO:
             return
         sid = query.first("sid")
         if not sid:
@@ -77,7 +77,7 @@ class Exchanges:
         if not upgrade:
             polls = self._openings.states[session].polls
             polls[conversation] = session.last
-            if len(polls) > _POLLS_UNDER_WAY:
+            if len(polls) > POLLS_UNDER_WAY:
                 del polls[next(iter(polls))]
             conversation.polled = session
         note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
@@ -102,7 +102,7 @@ class Exchanges:
             return
         query, upgrade = query_of(request), is_upgrade(request)
         ours = conversation.is_engineio and self._openings.is_engineio(query, upgrade)
-        if request.method in _WITHOUT_ENGINEIO or not ours:
+        if request.method in WITHOUT_ENGINEIO or not ours:
             return
         session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
         if request in conversation.unknown:

@@ -51,7 +51,8 @@ def is_upgrade(request: HttpRequest) -> bool:
 def may_be_engineio(request: HttpRequest) -> bool:
     """Whether the bodies of an exchange may hold Engine.IO: cheap, and asked for every request of every connection."""
     target = request.target
-    return b"EIO=" in target or b"transport=" in target or b"sid=" in target
+    # `/1/`: Socket.IO 0.9, see `socketio09`.
+    return b"EIO=" in target or b"transport=" in target or b"sid=" in target or b"/1/" in target
 
 
 def is_engineio(query: Query, upgrade: bool) -> bool:

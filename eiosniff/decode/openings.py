@@ -8,6 +8,7 @@ from eiosniff.decode.hops import Hops
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.register import Register
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport, note_use
+from eiosniff.decode.session_packets09 import SessionState09
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import POLLING, WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.http import HttpMessage, HttpRequest, Query
@@ -68,10 +69,12 @@ class Openings:
         """Whether a request with a sid that its server did not give out in this capture was forwarded by a proxy."""
         return self.hops.ask(conversation, request) is not None or self.register.has(sid) is not None
 
-    def begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
+    def begin_attempt(
+        self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool, socketio09: bool = False
+    ) -> None:
         """A client asks for a session."""
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
-        attempt = Attempt(facts)
+        attempt = Attempt(facts, socketio09=socketio09)
         before = self.hops.ask(conversation, request) if request.target else None
         conversation.ask(request, attempt)
         under_way = conversation.attempts
@@ -132,7 +135,9 @@ class Openings:
         """The server opened a session; `opening` is None where the capture lacks its open packet."""
         client = self.peers.client(conversation.ledger, attempt.request.user_agent)
         sid = opening.sid if opening else None
-        session = self._new(conversation, client, sid, attempt.request.path, place, attempt.forwarded)
+        session = self._new(
+            conversation, client, sid, attempt.request.path, place, attempt.forwarded, attempt.socketio09
+        )
         session.attempt = attempt
         session.handshake = opening
         session.claimed_eio = attempt.request.eio
@@ -144,19 +149,27 @@ class Openings:
         self.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)
         if transport is WEBSOCKET:
-            self._carry(conversation, session)
+            self.carry(conversation, session)
         else:
             conversation.polled = session
         # Without the client's direction, what it did not say is not known.
         session.midstream = opening is None or not conversation.heard(CLIENT, place)
         return session
 
-    def midstream(self, conversation: Conversation, query: Query, request: HttpRequest, forwarded: bool) -> Session:
+    def midstream(
+        self,
+        conversation: Conversation,
+        query: Query,
+        request: HttpRequest,
+        forwarded: bool = False,
+        socketio09: bool = False,
+    ) -> Session:
         """A session whose opening was not captured, by a request with its sid."""
         facts = request_facts(request, query, is_upgrade(request), conversation.ledger.stream)
         client = self.peers.client(conversation.ledger, facts.user_agent)
         self.peers.note_request(client, facts)
-        session = self._new(conversation, client, query.first("sid") or "", query.path, request.last, forwarded)
+        sid = query.first("sid") or ""
+        session = self._new(conversation, client, sid, query.path, request.last, forwarded, socketio09)
         session.claimed_eio = facts.eio
         session.midstream = True
         if not facts.upgrade:  # an upgrade counts when it is confirmed
@@ -181,9 +194,9 @@ class Openings:
         self.begin_attempt(conversation, request, query_of(request), upgrade=isinstance(message, WsMessage))
         return conversation.attempts[request]
 
-    def midstream_websocket(self, conversation: Conversation) -> Session:
-        """The session of a WebSocket that speaks Engine.IO and whose request was not captured: the one whose polling
-        was answered last between the same two, if that may be upgraded, else a session of its own."""
+    def midstream_websocket(self, conversation: Conversation, socketio09: bool = False) -> Session:
+        """The session of a WebSocket that speaks Engine.IO (or Socket.IO 0.9) and whose request was not captured: the
+        one whose polling was answered last between the same two, if it may be upgraded, else a session of its own."""
         ledger = conversation.ledger
         session = self.answered_alone.get((ledger.client.address, ledger.server))
         may_upgrade = (
@@ -194,10 +207,11 @@ class Openings:
             and self.states[session].carrier is None
         )
         if session is None or not may_upgrade:
-            session = self._new(conversation, self.peers.client(ledger, ""), None, None, ledger.first)
+            client = self.peers.client(ledger, "")
+            session = self._new(conversation, client, None, None, ledger.first, socketio09=socketio09)
             session.midstream = True
             note_transport(session, WEBSOCKET)
-            self._carry(conversation, session)
+            self.carry(conversation, session)
         else:
             conversation.session = session
             self.states[session].open_websockets += 1
@@ -205,7 +219,7 @@ class Openings:
         conversation.is_engineio = True
         return session
 
-    def _carry(self, conversation: Conversation, session: Session) -> None:
+    def carry(self, conversation: Conversation, session: Session) -> None:
         """A WebSocket that carries the session from its opening on."""
         conversation.session = session
         state = self.states[session]
@@ -220,6 +234,7 @@ class Openings:
         path: str | None,
         place: PacketRef,
         forwarded: bool = False,
+        socketio09: bool = False,
     ) -> Session:
         ledger = conversation.ledger
         server = self.peers.server(ledger.server)
@@ -227,7 +242,9 @@ class Openings:
         session.last = place
         session.proxied_for = ledger.proxied_for
         session.forwarded = forwarded
-        self.register.add(session, SessionState(session, self._watch, self._listener))
+        session.socketio09 = socketio09
+        kind = SessionState09 if socketio09 else SessionState
+        self.register.add(session, kind(session, self._watch, self._listener))
         return session
 
     def note_gap(self, session: Session, place: PacketRef) -> None:

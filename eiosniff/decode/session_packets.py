@@ -410,7 +410,8 @@ class SessionState:
         self, listener: Listener, packet: EioPacket, stream: int, socketio: SioPacket | None, trouble: str
     ) -> None:
         session, side = self.session, packet.side
-        decoded = DecodedPacket("", stream, session.index, session.sid, self.revision(side), packet, socketio, trouble)
+        revision = None if session.socketio09 else self.revision(side)
+        decoded = DecodedPacket("", stream, session.index, session.sid, revision, packet, socketio, trouble)
         if socketio is not None and socketio.type == SioType.CONNECT and side is SERVER:
             namespace = session.namespaces.get(socketio.namespace[:MAX_NAME])
             if namespace is not None and namespace.recovery_answer is socketio.place:

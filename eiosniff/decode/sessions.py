@@ -8,6 +8,7 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.exchanges import Exchanges
+from eiosniff.decode.exchanges09 import Exchanges09
 from eiosniff.decode.flow import BOTH_WAYS
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
@@ -42,6 +43,7 @@ class Sessions:
     ) -> None:
         self._openings = Openings(watch, listener, path, most, retire)
         self._exchanges = Exchanges(self._openings)
+        self._exchanges09 = Exchanges09(self._openings)
         self._websockets = WebSockets(self._openings)
         self.clients = self._openings.peers.clients
         self.servers = self._openings.peers.servers
@@ -61,13 +63,16 @@ class Sessions:
         if isinstance(record, WsMessage):
             self._websockets.message(conversation, record)
         elif isinstance(record, HttpRequest):
-            self._exchanges.request(conversation, record)
+            if not self._exchanges09.request(conversation, record):
+                self._exchanges.request(conversation, record)
         elif isinstance(record, HttpResponse):
-            self._exchanges.response(conversation, record)
+            if not self._exchanges09.response(conversation, record):
+                self._exchanges.response(conversation, record)
         elif isinstance(record, StreamEnd):
             self._end(conversation, record)
         elif isinstance(record, Upgrade):
-            self._websockets.upgrade(conversation, record)
+            if not self._exchanges09.upgrade(conversation, record):
+                self._websockets.upgrade(conversation, record)
         elif isinstance(record, WsControl):
             self._websockets.control(conversation, record)
         elif isinstance(record, Anomaly):

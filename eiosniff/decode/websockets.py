@@ -5,6 +5,7 @@ from typing import Final
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import decode_message, parse_open
 from eiosniff.decode.exchanges import BODY_KEPT
+from eiosniff.decode.exchanges09 import midstream_websocket
 from eiosniff.decode.facts import is_engineio_text, query_of
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
@@ -91,6 +92,9 @@ class WebSockets:
                 attempt = self._openings.unannounced_attempt(conversation, message)
             return self._open_websocket(conversation, attempt, opening, message)
         if attempt is None:
+            session09 = midstream_websocket(self._openings, conversation, text)
+            if session09 is not None:
+                return session09
             unknown = conversation.upgrade is None or conversation.upgrade.request is None
             if unknown and is_engineio_text(text, message):
                 return self._openings.midstream_websocket(conversation)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from eiosniff.model.attempt import Outcome, RequestFacts
 from eiosniff.model.engineio import OpenPacket
+from eiosniff.model.http import text_of
 from eiosniff.model.peers import Client, Server
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import MAX_REVISIONS, Session
@@ -154,10 +155,10 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
     `open-keys` (names in the open packet, in order), `ping-interval`, `ping-timeout`, `max-payload`, `sid`;
     `revisions`: for each session what the client asked for and what the server speaks, such as `3:3,4:4` (`-` for a
     client that did not say, `?` where nothing tells); `refused-revisions`: those that it refuses to speak;
-    `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `unasked-connect`,
-    `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of `decode/facts.py`: `server`, `via`,
-    `cache-control`, `set-cookie`, `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as
-    sent, in order).
+    `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `foreign-answer` (the beginning of
+    one that is not Engine.IO), `unasked-connect`, `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of
+    `decode/facts.py`: `server`, `via`, `sid-09` (that it gave out in Socket.IO 0.9), `cache-control`, `set-cookie`,
+    `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as sent, in order).
     """
     seen: dict[str, str] = dict(server.marks)
     if server.handshake is not None:
@@ -194,6 +195,8 @@ class _Refusals:
                         self.seen["error-code"] = str(max(error.code, int(self.seen.get("error-code", error.code))))
                     if error.code == 5 or "nsupported" in error.message:
                         self.revisions[attempt.request.eio or "-"] = None
+                if attempt.outcome is Outcome.FOREIGN and attempt.body:
+                    self.seen["foreign-answer"] = text_of(attempt.body)
                 if attempt.outcome is Outcome.REFUSED_AFTER_101:
                     self.seen["refuses-after-101"] = YES
 

@@ -63,6 +63,7 @@ class Attempt:
     `status` is the HTTP status of the (last) answer; `error` the refusal if the body is one; `body` the beginning of
     a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended. `forwarded` says that it is
     another attempt on its way from a proxy or a NAT to the server, and is not counted; of that other, it is the `hop`.
+    `socketio09`: the handshake is that of Socket.IO 0.9.
     """
 
     request: RequestFacts
@@ -77,6 +78,7 @@ class Attempt:
     client_said: bytes = b""  # the first message of the client after a 101
     forwarded: bool = False
     hop: "Attempt | None" = None
+    socketio09: bool = False
 
     def signature(self) -> tuple[object, ...]:
         """Attempts with the same signature are repeats of each other."""

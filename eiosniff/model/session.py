@@ -237,6 +237,7 @@ class Session:
     because the capture lacks what it takes: some of their bytes, the header that they are attachments of, or the
     context of the compression. `gaps` are packets that showed one in its connections, capped. `socketio_shown` is the
     Socket.IO revision, if what was said tells it. `observed_until_ns` is the end of the session, or of the capture.
+    `socketio09` marks a session of Socket.IO 0.9: it has no revision and no Engine.IO packets.
 
     `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
@@ -248,7 +249,7 @@ class Session:
         "connection_count", "connections", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "heartbeats",
         "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "one_direction",
         "opened", "parsers", "path", "proxied_for", "refusals", "requests_answered", "revisions", "server", "sid",
-        "socketio_counts", "socketio_shown", "transports", "unreadable", "upgraded",
+        "socketio09", "socketio_counts", "socketio_shown", "transports", "unreadable", "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -300,6 +301,7 @@ class Session:
         self.forwarded = False
         self.one_direction = False
         self.hops: list[Session] = []
+        self.socketio09 = False
 
     @property
     def engineio(self) -> int | None:

@@ -17,7 +17,12 @@ from eiosniff.report.sanitise import json_safe, printable
 _SHORT_TRANSPORT = {Transport.POLLING: "poll", Transport.WEBSOCKET: "ws", Transport.WEBTRANSPORT: "wt"}
 _ARROWS = {Side.CLIENT: "C→S", Side.SERVER: "S→C"}
 _HEARTBEAT = (EioType.PING, EioType.PONG, EioType.NOOP)
+_HEARTBEAT_09 = (SioType.HEARTBEAT, SioType.NOOP)
 _EVENTS = (SioType.EVENT, SioType.BINARY_EVENT)
+# Reasons and advice in an ERROR of Socket.IO 0.9 are numbers (lib/parser.js of socket.io 0.9.19).
+_REASONS_09 = ("transport not supported", "client not handshaken", "unauthorized")
+_ADVICE_09 = ("reconnect",)
+_KIND_09 = "SIO 0.9"  # before the packet type
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -62,7 +67,7 @@ class TextLines:
                 words.append(self._redactor.shown(packet.engineio.data))
         if packet.trouble:  # before the data, which may be cut
             words.insert(1, f"!! {self._redactor.shown(packet.trouble)}{':' if words[1:] else ''}")
-        return words
+        return words if packet.revision is not None else [_KIND_09, *words]
 
     def _socketio(self, packet: DecodedPacket, socketio: SioPacket, files: Sequence[str]) -> list[str]:
         words = [_socketio_type(socketio) or str(socketio.type)]
@@ -81,9 +86,11 @@ class TextLines:
             if not isinstance(data, str):
                 text, attachments = _put_in_place(text, attachments)
             words.append(text)
+        if socketio.type == SioType.ERROR and (meaning := _error_09(socketio.data)):
+            words.append(f"({meaning})")
         words.extend(attachments)
         if missing := socketio.attachments_expected - len(socketio.attachments):
-            words.append(f"+{missing} binary, too large to be kept")
+            words.append(f"+{missing} binary, too large to be kept, or not captured")
         return words
 
 
@@ -106,7 +113,7 @@ def style_of(packet: DecodedPacket) -> str:
     """The rich style of its line on a terminal: what the words say already, to be seen at a glance."""
     if packet.trouble:
         return "red"
-    if packet.engineio.type in _HEARTBEAT:
+    if packet.engineio.type in _HEARTBEAT or (packet.socketio and packet.socketio.type in _HEARTBEAT_09):
         return "dim"
     return "cyan" if packet.engineio.side is Side.SERVER else ""
 
@@ -178,6 +185,8 @@ def _data(packet: DecodedPacket, socketio: SioPacket, redactor: Redactor) -> Any
     if not socketio.data:
         return None
     text = socketio.data.decode("utf-8", "backslashreplace")
+    if socketio.type == SioType.MESSAGE:
+        return redactor.text(text)  # which may look like JSON
     if _is_nested_deep(text):
         return redactor.text(text)
     try:
@@ -199,6 +208,16 @@ def _is_nested_deep(text: str) -> bool:
             return False
         brackets = brackets.replace("[]", "").replace("{}", "")  # the innermost level
     return bool(brackets)
+
+
+def _error_09(data: bytes) -> str:
+    """What the numbers in an ERROR of Socket.IO 0.9 mean, such as `1+0`; empty for what is not such a number."""
+    reason, _, advice = data.partition(b"+")
+    words = []
+    for number, meanings in ((reason, _REASONS_09), (advice, _ADVICE_09)):
+        if len(number) == 1 and number.isdigit() and int(number) < len(meanings):
+            words.append(meanings[int(number)])
+    return ", ".join(words)
 
 
 def _refuse(constant: str) -> Any:

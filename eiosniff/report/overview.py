@@ -6,6 +6,7 @@ from eiosniff.model.finding import Report
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Page
 from eiosniff.report.redact import Redactor
+from eiosniff.report.wording import versions
 
 # Rules about the capture and about encryption speak when there is no Engine.IO to be seen, too.
 _NOT_ABOUT_ENGINEIO = ("CAP", "TLS", "INT")
@@ -15,7 +16,7 @@ def sessions(report: Report) -> str:
     """How many sessions there are, and of what."""
     if not report.sessions_total:
         return "no Socket.IO session"
-    with_socketio = any(session.socketio for session in report.sessions)
+    with_socketio = any(versions(session)[1] for session in report.sessions)
     return counted(report.sessions_total, f"{'Socket' if with_socketio else 'Engine'}.IO session")
 
 

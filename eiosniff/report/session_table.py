@@ -10,7 +10,7 @@ from eiosniff.model.session import CloseHow, Session
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Column, Page, Row
 from eiosniff.report.redact import Redactor
-from eiosniff.report.wording import library, packets
+from eiosniff.report.wording import library, packets, versions
 
 _MAX_SESSIONS = 20
 _MAX_TEXT = 60
@@ -72,13 +72,16 @@ def _peers(session: Session, redactor: Redactor) -> str:
 def _row(session: Session, redactor: Redactor, *, with_sid: bool) -> list[str]:
     end = session.closing.place if session.closing else session.last
     lasted = duration(max(0, end.ts_ns - session.opened.ts_ns))
+    engineio, socketio = versions(session)
+    # Of 0.9 what was said are Socket.IO packets; of the others those are part of Engine.IO packets.
+    counts = session.socketio_counts if session.socketio09 else session.engineio_counts
     cells = [
         f"s{session.index}",
         str(session.client_endpoint.port),
-        f"{session.engineio or '?'}/{session.socketio or '-'}",
+        f"{engineio or ('-' if session.socketio09 else '?')}/{socketio or '-'}",
         "→".join(transport.value for transport in session.transports) or "?",
         f">{lasted}" if session.midstream else lasted,
-        f"{packets(session.engineio_counts):,}",
+        f"{packets(counts):,}",
     ]
     if with_sid:
         cells.append(redactor.shown(session.sid, 24) if session.sid else "?")

@@ -20,6 +20,7 @@ CLIENTS = {
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
     "python-socketio": "python-socketio-client",
     "socket.io-client": "socket.io-client-js-node",
+    "socket.io-client in Chromium": "socket.io-client-js-browser",
     "ws": "websocket-package",  # a client by hand over WebSocket
 }
 SERVERS = {
@@ -52,6 +53,7 @@ UNKNOWN_SERVERS = {
     "eio-unsupported-ws-v2-client-v3.1-server-silent-retries": "it says nothing but 101",
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
+    "v4-client-sio09-server-websocket": "it says nothing, and hangs up",
 }
 
 
@@ -63,6 +65,7 @@ def _entries() -> list[dict[str, Any]]:
 def _truth(peer: dict[str, str], names: dict[str, str | None]) -> tuple[str | None, str]:
     """The id that eiosniff should find, and the version, empty where there is none."""
     name, _, pinned = peer["library"].partition("@")
+    name += f" in {peer['runs_in']}" if "runs_in" in peer else ""
     version = peer["version"] if re.fullmatch(r"\d+(\.\d+)*", peer["version"]) else ""
     if name.startswith("engine.io"):
         version = SOCKETIO_OF_ENGINEIO[".".join(version.split(".")[:2])]

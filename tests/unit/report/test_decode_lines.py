@@ -54,6 +54,38 @@ def record(made: DecodedPacket, **options: bool) -> Any:
     return json.loads(json_line(made, Redactor(**options), name_capture=False))
 
 
+def of_09(text: bytes, kind: int, data: bytes = b"", name: str | None = None) -> DecodedPacket:
+    place = PacketRef(34, START)
+    made = packet(-1, text, revision=None)
+    made.socketio = SioPacket(kind, "/", "", None, data, name, 0, (), Side.CLIENT, place, (34,))
+    return made
+
+
+def test_lines_of_socketio_09_say_so() -> None:
+    lines = TextLines(Redactor())
+    event_09 = of_09(b'5:::{"name":"login","args":["me","pw"]}', SioType.EVENT, b'["login","me","pw"]', "login")
+    shown = [
+        lines.line(event_09),
+        lines.line(of_09(b"2::", SioType.HEARTBEAT)),
+        lines.line(of_09(b"3:::17", SioType.MESSAGE, b"17")),
+        lines.line(of_09(b"7:::1+0", SioType.ERROR, b"1+0")),
+        lines.line(of_09(b"7:::9+x", SioType.ERROR, b"9+x")),
+        lines.line(packet(-1, b"hello", revision=None, trouble="expected type:id:endpoint:data")),
+    ]
+    assert shown == [
+        f'    34     0.000   3 C→S s1   ws   SIO 0.9   EVENT login ["{REDACTED}","{REDACTED}"]',
+        "    34     0.000   3 C→S s1   ws   SIO 0.9   HEARTBEAT",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9   MESSAGE 17",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9   ERROR 1+0 (client not handshaken, reconnect)",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9   ERROR 9+x",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9   hello !! expected type:id:endpoint:data",
+    ]
+    assert style_of(of_09(b"8::", SioType.NOOP)) == "dim"
+    written = record(of_09(b"3:::17", SioType.MESSAGE, b"17"))
+    assert written["engineio"] == {"revision": None, "type": None}
+    assert (written["socketio"]["type"], written["socketio"]["data"]) == ("MESSAGE", "17")
+
+
 def test_a_json_line_is_that_of_the_contract() -> None:
     made = event(
         b'["project:delete",123,{"_placeholder":true,"num":0}]', SioType.BINARY_EVENT, namespace="/admin",

@@ -159,6 +159,18 @@ def test_one_session_without_socketio() -> None:
     assert "No fault found: 1 Engine.IO session, healthy." in rendered(made)
 
 
+def test_a_session_of_socketio_09() -> None:
+    old = session(
+        socketio09=True, claimed_eio=None, revisions=[None, None], engineio_counts=[{}, {}],
+        socketio_counts=[{"EVENT": 2}, {"CONNECT": 1}],
+    )  # fmt: skip
+    shown = rendered(report(sessions=[old], diagnoses=[], sessions_total=1))
+    (row,) = [line for line in shown.splitlines() if line.split()[:1] == ["s1"]]
+    assert row.split()[2:5] == ["-/0.9", "websocket", "20.0"]
+    assert row.split()[6] == "3"
+    assert "1 Socket.IO session" in shown
+
+
 def test_a_refused_handshake_is_a_fault_without_a_session() -> None:
     text = rendered(report(sessions=[], sessions_total=0))
     assert "no Socket.IO session" in text
