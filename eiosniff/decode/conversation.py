@@ -255,6 +255,9 @@ class Conversation(StreamReader):
         if request is not None and request.method == b"CONNECT":
             self.uninteresting = True
             return
+        if self.http2_from is not None:
+            self.uninteresting = True
+            return
         self.deflate = negotiated(
             response.header(b"sec-websocket-extensions") if response else None,
             request.header(b"sec-websocket-extensions") if request else None,
@@ -331,6 +334,14 @@ class Conversation(StreamReader):
     def heard(self, side: Side, place: PacketRef) -> bool:
         """Whether bytes of a side were captured up to a packet."""
         return 0 < self._first_bytes[side] <= place.number
+
+    @property
+    def http2_from(self) -> PacketRef | None:
+        """The 101 after which the connection speaks HTTP/2 (RFC 7540, section 3.2), None if it does not."""
+        response = self.upgrade.response if self.upgrade is not None else None
+        if response is None or (response.header(b"upgrade") or b"").lower() != b"h2c":
+            return None
+        return response.last
 
     def forget(self) -> None:
         """Stop decoding: the connection does not speak Engine.IO. What it said in the meantime is not looked at."""
