@@ -78,6 +78,7 @@ bench-scale: compiled ## whether time and memory stay in bounds: three times the
 captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
 	$(BIN)/python captures/recorded/record_healthy.py all
 	$(BIN)/python captures/recorded/record_faulty.py all
+	$(BIN)/python captures/recorded/record_encrypted.py all
 
 cov: setup ## branch coverage
 	$(BIN)/coverage run -m pytest

@@ -30,6 +30,7 @@ from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Retired, Sess
 from eiosniff.model.summary import CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
+from eiosniff.model.unread import UnreadKind
 
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
@@ -130,9 +131,10 @@ class Stack(FlowListener):
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
         for order, conversation in self._ended:
-            self._note_quality(conversation)
             if conversation.http2_from is not None:
                 self._unread.add_h2c(conversation.ledger.server, conversation.http2_from, order)
+            else:
+                self._note_quality(conversation)
         self._ended.clear()
         self._failures.sort(key=itemgetter(0))
         for _, key, failed in self._failures:
@@ -342,9 +344,11 @@ class Stack(FlowListener):
         summary.failed_connects = list(self._failed.values())
         self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports)
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
+        quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
-            "UDP packets": counters.other_ip[PROTOCOL_UDP],
+            "QUIC datagrams": quic,
+            "UDP packets" if not quic else "other UDP packets": counters.other_ip[PROTOCOL_UDP] - quic,
             "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,
