@@ -6,7 +6,7 @@
     record_encrypted.py all
 
 Every recording is proved with tshark before it is kept. Needs what `lab.py` needs, tshark, curl with HTTP/2, nginx,
-openssl, and from npm and PyPI what `Scenario.packages` names. The certificates are made anew each time.
+Chromium, openssl, and the packages named below from npm and PyPI. The certificates are made anew each time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,12 @@ http {{
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
     listen 443 ssl http2; ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
-    location / {{ proxy_pass http://127.0.0.1:3000; proxy_http_version 1.1; }}
+    ssl_protocols TLSv1.2 TLSv1.3;
+    location = /page {{ default_type text/html; return 200 '{page}'; }}
+    location / {{
+      proxy_pass http://127.0.0.1:3000; proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+    }}
   }}
   server {{
     listen 8080 http2;
@@ -59,6 +64,12 @@ http {{
   }}
 }}
 """
+
+
+_PAGE = f"""<!doctype html><script>
+const url = "wss://{NAME}/socket.io/?EIO=4&transport=websocket";
+new WebSocket(url);
+</script>"""
 
 
 class Stage:
@@ -87,7 +98,7 @@ class Stage:
 
     def nginx(self) -> None:
         config = self.folder / "nginx.conf"
-        config.write_text(_NGINX.format(folder=self.folder))
+        config.write_text(_NGINX.format(folder=self.folder, page=_PAGE.replace("\n", "")))
         self.lab.start("server", ["nginx", "-c", str(config)], ready=None)
         self.wait_for(443)
 
@@ -114,6 +125,14 @@ class Stage:
         argv = ["curl", "-sS", "--cacert", self.cert, *(word for each in resolve for word in ("--resolve", each))]
         version = "LOG HTTP/%{http_version} %{http_code}\n"
         self.run([*argv, "-o", "/dev/null", "-w", version, *options, url])
+
+    def chromium(self) -> None:
+        """A page over HTTP/2 that opens a WebSocket; what the browser asks its maker finds no network."""
+        argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"]
+        argv += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
+        argv += [f"--user-data-dir={self.folder}/profile", f"--host-resolver-rules=MAP {NAME} {Lab.server_ip}"]
+        argv += ["--timeout=2000", "--dump-dom", f"https://{NAME}/page"]
+        self.lab.run("client", argv, timeout=60)
 
     def run(self, argv: Sequence[str], env: dict[str, str] | None = None) -> None:
         output = self.lab.run("client", argv, timeout=30, env=env).output
@@ -142,6 +161,7 @@ class Scenario:
 _SIO = ("socket.io", "4.8.4"), ("socket.io-client", "4.8.4")
 _CURL = ("curl", "7.88.1")
 _SERVER_NAME = f'tls.handshake.extensions_server_name == "{NAME}"'
+_HTTP_1_ALONE = f'{_SERVER_NAME} && tls.handshake.type == 1 && !(tls.handshake.extensions_alpn_str == "h2")'
 _ALERT = "tls.alert_message.desc == 48"
 _PREFACE = 'tcp.payload contains "PRI * HTTP/2.0"'
 _QUIC = "udp.port == 443 && quic.long.packet_type == 0"
@@ -213,6 +233,15 @@ SCENARIOS = (
         [_SERVER_NAME + ' && tls.handshake.extensions_alpn_str == "h2"'],
         _nginx_and_node,
         lambda stage: stage.curl(f"https://{NAME}{POLL}", "--http2"),
+    ),
+    Scenario(
+        "wss-chromium",
+        ("nginx and socket.io", "1.22.1 and 4.8.4"),
+        ("Chromium", "156.0.8078.108"),
+        "A page over TLS and HTTP/2, which opens a WebSocket over a connection of its own: that offers http/1.1 alone.",
+        [f'{_SERVER_NAME} && tls.handshake.extensions_alpn_str == "h2"', _HTTP_1_ALONE],
+        _nginx_and_node,
+        lambda stage: stage.chromium(),
     ),
     Scenario(
         "mixed-session-in-clear-and-tls",
