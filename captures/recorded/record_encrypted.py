@@ -37,9 +37,10 @@ POLL = "/socket.io/?EIO=4&transport=polling"
 _HEAD = """\
 # Made by record_encrypted.py; change it there.
 #
-# what   what happens on the wire
-# proof  the captured packets that decide it, found by display filters when it was recorded
-# log    what the peers said themselves
+# what      what happens on the wire
+# readable  whether there is Engine.IO in clear; the peers named are then those that speak it
+# proof     the captured packets that decide it, found by display filters when it was recorded
+# log       what the peers said themselves
 """
 
 _NGINX = """
@@ -152,6 +153,7 @@ class Scenario:
     play: Callable[[Stage], None]
     lacks: Sequence[str] = ()
     filter: str = "tcp"
+    readable: bool = False  # there is Engine.IO in clear
 
     @property
     def file(self) -> str:
@@ -250,6 +252,7 @@ SCENARIOS = (
         ["http.request", _SERVER_NAME],
         _nginx_and_node,
         _and_tls,
+        readable=True,
     ),
     Scenario(
         "imaps",
@@ -302,23 +305,24 @@ SCENARIOS = (
     ),
     Scenario(
         "webtransport-offered",
-        ("socket.io and aioquic", "4.8.4 and 1.2.0"),
-        ("socket.io-client and aioquic", "4.8.4 and 1.2.0"),
-        "A session by polling whose open packet offers WebTransport, and a WebTransport session to the same address.",
+        *_SIO,
+        "A session by polling whose open packet offers WebTransport; and a WebTransport session to the same address, "
+        "by aioquic on both sides.",
         ["http.request", _QUIC],
         _node_and_h3,
         lambda stage: _and_quic(stage, Lab.server_ip, "webtransport"),
         filter="tcp or udp",
+        readable=True,
     ),
     Scenario(
         "mixed-session-in-clear-and-http3",
-        ("socket.io and aioquic", "4.8.4 and 1.2.0"),
-        ("socket.io-client and aioquic", "4.8.4 and 1.2.0"),
-        "A session by polling, and HTTP/3 to another address.",
+        *_SIO,
+        "A session by polling, and HTTP/3 to another address, by aioquic on both sides.",
         ["http.request", _QUIC],
         _node_and_h3,
         lambda stage: _and_quic(stage, Lab.server_ip6, "get"),
         filter="tcp or udp",
+        readable=True,
     ),
 )
 
@@ -352,7 +356,14 @@ def record(scenario: Scenario) -> index.Entry:
         side: {"library": peer[0], "version": peer[1]}
         for side, peer in (("server", scenario.server), ("client", scenario.client))
     }
-    return {"file": scenario.file, **sides, "what": scenario.what, "proof": proof, "log": stage.log}
+    return {
+        "file": scenario.file,
+        **sides,
+        "what": scenario.what,
+        "readable": scenario.readable,
+        "proof": proof,
+        "log": stage.log,
+    }
 
 
 def record_all(scenarios: Sequence[Scenario]) -> int:
