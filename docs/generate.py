@@ -58,7 +58,8 @@ def rule_index(infos: list[RuleInfo]) -> str:
 def capture_index() -> str:
     """The list of recordings."""
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
-    for index in ("healthy", "lossy", "variants", "legacy", "suites", "proxied", "arduino", "faulty"):
+    indices = ("healthy", "lossy", "variants", "legacy", "suites", "proxied", "arduino", "faulty", "encrypted")
+    for index in indices:
         entries = recordings(index)
         lines += [f"## `recorded/{index}`", "", "| file | server | client | what |", "|---|---|---|---|"]
         for entry in entries:

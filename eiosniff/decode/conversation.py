@@ -264,12 +264,12 @@ class Conversation(StreamReader):
         if request is not None and request.method == b"CONNECT":
             self._enter(request, http)
             return
+        self.upgrade = upgrade
         chosen = response.header(b"upgrade") if response is not None else None
         if chosen is not None and b"websocket" not in chosen.lower():  # HTTP/2 (h2c), or a protocol of somebody's own
             self.uninteresting = True
             return
         self.sides_are_apart = True
-        self.upgrade = upgrade
         self.deflate = negotiated(
             response.header(b"sec-websocket-extensions") if response else None,
             request.header(b"sec-websocket-extensions") if request else None,
@@ -430,6 +430,14 @@ class Conversation(StreamReader):
         syn, answer = self.flow.direction(CLIENT).syn, self.flow.direction(SERVER).syn
         answered = answer is not None and answer.number <= place.number
         return syn is not None and not answered and not self.heard(SERVER, place)
+
+    @property
+    def http2_from(self) -> PacketRef | None:
+        """The 101 after which the connection speaks HTTP/2 (RFC 7540, section 3.2), None if it does not."""
+        response = self.upgrade.response if self.upgrade is not None else None
+        if response is None or (response.header(b"upgrade") or b"").lower() != b"h2c":
+            return None
+        return response.last
 
     def forget(self) -> None:
         """Stop decoding: the connection does not speak Engine.IO. What it said in the meantime is not looked at."""

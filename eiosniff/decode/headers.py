@@ -49,6 +49,7 @@ TYPE_OF_VERSION: Final = np.zeros(16, np.int64)
 TYPE_OF_VERSION[[4, 6]] = TYPE_IPV4, TYPE_IPV6
 
 PROTOCOL_TCP: Final = 6
+PROTOCOL_UDP: Final = 17
 PROTOCOL_FRAGMENT: Final = 44
 PROTOCOL_AH: Final = 51
 # Headers that say which header follows: the Authentication Header, which IPv4 has too, and all IPv6 extension headers

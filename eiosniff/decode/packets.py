@@ -21,6 +21,8 @@ from eiosniff.decode import headers
 from eiosniff.decode.addresses import AddressTable
 from eiosniff.decode.fragments import Fragment, Reassembler, ipv4_fragment, ipv6_fragment
 from eiosniff.decode.headers import Layer, gather
+from eiosniff.decode.quic import HEADER as QUIC
+from eiosniff.decode.quic import QuicCounter
 from eiosniff.model.batch import Buffer, Int64s, LinkType, PacketBatch
 
 # Nobody stacks as many; a packet made of nothing else must not cost a pass over the columns for each of its headers.
@@ -106,6 +108,7 @@ class PacketDecoder:
 
     def __init__(self) -> None:
         self.counters = DecodeCounters()
+        self.quic = QuicCounter()
         self._addresses = AddressTable()
         self._reassembler = Reassembler()
 
@@ -115,7 +118,7 @@ class PacketDecoder:
 
     def decode(self, batch: PacketBatch) -> TcpSegments:
         """The TCP segments of the next batch. Never raises on what was captured."""
-        decoding = _Decoding(batch, self._addresses, self.counters)
+        decoding = _Decoding(batch, self._addresses, self.counters, self.quic)
         segments = decoding.segments()
         if decoding.fragments:
             segments = self._with_reassembled(segments, batch, decoding.fragments)
@@ -138,7 +141,7 @@ class PacketDecoder:
         datagrams = PacketBatch(
             batch.number[by], batch.ts_ns[by], length.cumsum() - length, length, length, link_type, extra
         )
-        reassembled = _Decoding(datagrams, self._addresses, DecodeCounters()).segments()
+        reassembled = _Decoding(datagrams, self._addresses, DecodeCounters(), QuicCounter()).segments()
         if not len(reassembled):  # they were not TCP after all
             return segments
         self.counters.reassembled += len(reassembled)
@@ -151,8 +154,12 @@ class PacketDecoder:
 class _Decoding:
     """The decoding of one batch, from the bottom up. `fragments` holds, by row, the IP fragments that it came upon."""
 
-    def __init__(self, batch: PacketBatch, addresses: AddressTable, counters: DecodeCounters) -> None:
+    def __init__(
+        self, batch: PacketBatch, addresses: AddressTable, counters: DecodeCounters, quic: QuicCounter
+    ) -> None:
         self.fragments: dict[int, Fragment] = {}
+        self._quic = quic
+        self._udp: list[Layer] = []
         self._batch = batch
         self._buffer = batch.buffer
         self._addresses = addresses
@@ -165,6 +172,8 @@ class _Decoding:
         row = np.arange(len(batch), dtype=np.int64)
         packets = Layer(row, batch.offset, batch.offset, batch.offset + batch.captured, wire_end, batch.link_type)
         segments = [part for frames in self._link(packets) for part in self._network(frames)]
+        if self._udp:
+            self._look_for_quic()
         return _in_capture_order(segments) if segments else self._tcp(packets.where(row < 0), self._ipv4_ends)
 
     # -- link layers: what comes out has an EtherType as `protocol` ----------------------------------------------------
@@ -249,7 +258,9 @@ class _Decoding:
         """The TCP segments in the datagrams, found behind headers that are `chained` before them."""
         for layer in self._unchained(datagrams, chained):
             tcp = layer.protocol == headers.PROTOCOL_TCP
-            _count(self._counters.other_ip, layer.protocol[~tcp])
+            if not tcp.all():
+                _count(self._counters.other_ip, layer.protocol[~tcp])
+                self._udp.append(layer.where(layer.protocol == headers.PROTOCOL_UDP))
             if tcp.any():
                 yield layer.where(tcp)
 
@@ -325,6 +336,29 @@ class _Decoding:
         header = self._gather(headers.IPV6, ip)
         ids = self._addresses.intern(np.stack((header["source"], header["destination"]), axis=1).ravel())
         return ids[0::2], ids[1::2], header["hop_limit"].astype(np.int64)
+
+    def _look_for_quic(self) -> None:
+        """Hand the UDP datagrams of the batch, in capture order, to who counts those of QUIC."""
+        row, ip, start, captured_end = (
+            np.concatenate([getattr(layer, column) for layer in self._udp])
+            for column in ("row", "ip", "start", "captured_end")
+        )
+        order = np.argsort(row, kind="stable")
+        order = order[(start + QUIC.itemsize <= captured_end)[order]]  # shorter ones, or cut ones, tell nothing
+        row, ip = row[order], ip[order]
+
+        def addresses(wanted: npt.NDArray[np.bool_]) -> tuple[Int64s, Int64s]:
+            chosen = ip[wanted]
+            is_ipv4 = self._gather(headers.OCTET, chosen) >> 4 == 4
+            sources, destinations = np.empty_like(chosen), np.empty_like(chosen)
+            sources[is_ipv4], destinations[is_ipv4], _ = self._ipv4_ends(chosen[is_ipv4])
+            header = self._gather(headers.IPV6, chosen[~is_ipv4])
+            for ends, name in ((sources, "source"), (destinations, "destination")):
+                ends[~is_ipv4] = self._quic.addresses.intern(header[name])
+            return sources, destinations
+
+        header = self._gather(QUIC, start[order])
+        self._quic.take(header, self._batch.number[row], self._batch.ts_ns[row], addresses)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -18,11 +18,13 @@ import numpy as np
 
 from eiosniff.decode.conversation import Conversation, Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
+from eiosniff.decode.headers import PROTOCOL_UDP
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.decode.tcp import FlowListener, FlowTable
+from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.peers import Retired
@@ -31,11 +33,11 @@ from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
+from eiosniff.model.unread import UnreadKind
 
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
-UDP: Final = 17  # IP protocol number
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
 UNANSWERED_SYN_NS: Final = 1_000_000_000
@@ -73,6 +75,7 @@ class Stack(FlowListener):
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
+        self._unread = UnreadLedger(self._endpoint)
         self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
         self._crashed_now: list[tuple[str, Conversation]] = []  # in the batch at hand
@@ -125,6 +128,7 @@ class Stack(FlowListener):
         for number, entry in self._retired:
             if isinstance(entry.ledger, Session):
                 _forget_later_acks(entry.ledger, number)
+                self._unread.note_session(entry.ledger)
         self._retired.clear()
         return retired
 
@@ -142,13 +146,17 @@ class Stack(FlowListener):
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
-        for _, conversation in self._ended:
-            self._note_quality(conversation)
+        for order, conversation in self._ended:
+            if conversation.http2_from is not None:
+                self._unread.add_h2c(conversation.ledger.server, conversation.http2_from, order)
+            else:
+                self._note_quality(conversation)
         self._ended.clear()
         self._failures.sort(key=itemgetter(0))
         for _, key, failed in self._failures:
             self._note_failure(key, failed)
         self._failures.clear()
+        self._unread.settle()
         for what, conversation in self._crashed_now:
             stream = conversation.flow.stream
             first, count = self._crashes.get(what, (stream, 0))
@@ -182,6 +190,9 @@ class Stack(FlowListener):
         if not self._chosen(flow):
             flow.dropped = True
             return
+        if self._unread.is_reading(flow):
+            self._unread.read_tls(flow, [(way, record)])
+            return
         sniffer = self._sniffers.get(flow)
         fresh = sniffer is None
         if sniffer is None:
@@ -192,9 +203,14 @@ class Stack(FlowListener):
             return
         if not fresh:
             del self._sniffers[flow]
-        if protocol in (Protocol.TLS, Protocol.OTHER):
-            flow.dropped = True
+        if protocol in (Protocol.TLS, Protocol.HTTP2, Protocol.OTHER):
             self._protocols[self._name_other(flow, protocol)] += 1
+            if protocol is Protocol.TLS:
+                self._unread.read_tls(flow, sniffer.records)
+                return
+            if protocol is Protocol.HTTP2:
+                self._unread.add_http2(flow, sniffer.decided)
+            flow.dropped = True
             return
         if flow.client is None:
             from_client = protocol in (Protocol.HTTP_REQUEST, Protocol.WEBSOCKET_CLIENT)
@@ -232,6 +248,7 @@ class Stack(FlowListener):
         sniffer = self._sniffers.pop(flow, None)
         if sniffer is not None and flow.payload:
             self._protocols[self._name_other(flow, Protocol.OTHER)] += 1
+        self._unread.closed(flow, order)
         conversation = flow.conversation
         if isinstance(conversation, Conversation):
             ledger = conversation.ledger
@@ -343,6 +360,7 @@ class Stack(FlowListener):
     def _summarise(self) -> None:
         summary, counters = self.summary, self._packets.counters
         for session in self.sessions.sessions:
+            self._unread.note_session(session)
             closing = session.closing
             session.observed_until_ns = closing.place.ts_ns if closing else summary.last_ns or session.last.ts_ns
         for coding, (number, count) in self._unreadable.items():
@@ -356,11 +374,14 @@ class Stack(FlowListener):
             reached = self._reached.get((group.client, group.server), self._forgotten)  # in doubt it recovered
             group.recovered = last is not None and reached.ts_ns > last.syn.ts_ns
         summary.failed_connects = list(self._failed.values())
+        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports)
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
+        quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
-            "UDP packets": counters.other_ip[UDP],
-            "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[UDP],
+            "QUIC datagrams": quic,
+            "UDP packets" if not quic else "other UDP packets": counters.other_ip[PROTOCOL_UDP] - quic,
+            "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,
             **{f"packets of link type {link}": count for link, count in counters.unknown_link.items()},

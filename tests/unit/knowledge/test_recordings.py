@@ -59,7 +59,8 @@ UNKNOWN_SERVERS = {
 
 def _entries() -> list[dict[str, Any]]:
     indices = [index.stem for index in sorted(RECORDED.glob("*.toml"))]
-    return [entry for index in indices for entry in recordings(index) if "client" in entry and "server" in entry]
+    entries = [entry for index in indices for entry in recordings(index) if entry.get("readable", True)]
+    return [entry for entry in entries if "client" in entry and "server" in entry]
 
 
 def _truth(peer: dict[str, str], names: dict[str, str | None]) -> tuple[str | None, str]:
