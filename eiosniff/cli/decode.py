@@ -42,8 +42,8 @@ def decode(
 ) -> None:
     """List every Engine.IO and Socket.IO packet, one a line.
 
-    CAPTURE is a pcap or pcapng file, compressed by gzip or not; - is standard input. Packet numbers and streams are
-    those of Wireshark.
+    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input. Packet numbers and streams
+    are those of Wireshark.
     """
     from eiosniff import app
     from eiosniff.report.redact import Redactor
