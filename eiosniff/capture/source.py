@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from eiosniff.capture import links
 from eiosniff.capture.pcap import MAGICS, PcapReader
 from eiosniff.capture.pcapng import SECTION_START, PcapngReader
 from eiosniff.capture.window import (
@@ -112,7 +113,7 @@ class CaptureSource:
     def batches(self) -> Iterator[PacketBatch]:
         """The captured packets in file order, once: a second call goes on where the first stopped.
 
-        Bad input raises nothing; see `problems`.
+        Packets of Wi-Fi, PPP and NFLOG are IP packets in it (`links`). Bad input raises nothing; see `problems`.
         """
         return self._batches
 
@@ -127,7 +128,7 @@ class CaptureSource:
             self.packets += len(batch)
             self.captured_bytes += int(batch.captured.sum())
             self.wire_bytes += int(batch.wire.sum())
-            yield batch
+            yield batch if links.LINK_TYPES.isdisjoint(self._reader.link_types) else links.plain(batch)
 
     def close(self) -> None:
         """Stop reading, and close the file. Does nothing the second time."""

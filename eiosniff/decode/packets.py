@@ -190,6 +190,14 @@ class _Decoding:
                 yield frames.above(frames.start, np.full(len(frames), headers.TYPE_IPV4))
             case LinkType.IPV6:
                 yield frames.above(frames.start, np.full(len(frames), headers.TYPE_IPV6))
+            case LinkType.NOT_IP:
+                self._counters.not_ip[headers.TYPE_NONE] += len(frames)
+            case LinkType.ENCRYPTED:
+                self._counters.encrypted += len(frames)
+            case LinkType.MALFORMED:
+                self._counters.malformed += len(frames)
+            case LinkType.SHORT:
+                self._counters.short += len(frames)
             case _:
                 self._counters.unknown_link[link_type] += len(frames)
 

@@ -331,6 +331,7 @@ class Stack(FlowListener):
             "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,
+            "encrypted Wi-Fi frames": counters.encrypted,
             **{f"packets of link type {link}": count for link, count in counters.unknown_link.items()},
         }
         summary.other.update({name: count for name, count in other_packets.items() if count})
