@@ -38,7 +38,8 @@ class TcpSegments:
 
     `row` is the packet's index in the batch; `number` and `ts_ns` are the packet's own. `source` and `destination` are
     `address id << 16 | port` (`PacketDecoder.address`); ids say nothing but which address it is. `seq`, `ack` and
-    `window` are the header's values, `flags` its octet of eight bits from CWR (0x80) to FIN (1), `ttl` the hop limit.
+    `window` are the header's values, `flags` its octet of eight bits from CWR (0x80) to FIN (1), `ttl` the hop limit,
+    and `identification` that of IPv4 (0 for IPv6).
 
     The payload had `payload_wire` bytes on the wire, by the IP header (Ethernet padding is not payload); the first
     `payload_captured` of them were captured, and lie at `payload_offset` in `buffer`, which is the batch's. Only the
@@ -56,6 +57,7 @@ class TcpSegments:
     flags: Int64s
     window: Int64s
     ttl: Int64s
+    identification: Int64s
     payload_offset: Int64s
     payload_captured: Int64s
     payload_wire: Int64s
@@ -321,8 +323,8 @@ class _Decoding:
             else:
                 self.fragments[row] = fragment
 
-    def _tcp(self, layer: Layer, ends: Callable[[Int64s], tuple[Int64s, Int64s, Int64s]]) -> TcpSegments:
-        """The segments of which `layer` is the TCP header; `ends` reads addresses and hop limit of the IP header."""
+    def _tcp(self, layer: Layer, ends: Callable[[Int64s], tuple[Int64s, Int64s, Int64s, Int64s]]) -> TcpSegments:
+        """The segments of which `layer` is the TCP header; `ends` reads what there is of the IP header."""
         layer = self._captured(layer, headers.TCP.itemsize)
         header = self._gather(headers.TCP, layer.start)
         payload = layer.start + (header["data_offset"] >> 4).astype(np.int64) * 4
@@ -331,7 +333,7 @@ class _Decoding:
             self._counters.malformed += int(np.count_nonzero(~true))
             layer, header, payload = layer.where(true), header[true], payload[true]
         self._counters.tcp += len(layer)
-        source, destination, ttl = ends(layer.ip)
+        source, destination, ttl, identification = ends(layer.ip)
         payload_offset = np.minimum(payload, layer.captured_end)  # options may be cut
         return TcpSegments(
             row=layer.row,
@@ -344,21 +346,23 @@ class _Decoding:
             flags=header["flags"].astype(np.int64),
             window=header["window"].astype(np.int64),
             ttl=ttl,
+            identification=identification,
             payload_offset=payload_offset,
             payload_captured=layer.captured_end - payload_offset,
             payload_wire=layer.wire_end - payload,
             buffer=self._buffer,
         )
 
-    def _ipv4_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    def _ipv4_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         header = self._gather(headers.IPV4, ip)
         source, destination = header["source"].astype(np.int64), header["destination"].astype(np.int64)
-        return source, destination, header["time_to_live"].astype(np.int64)
+        ttl, identification = header["time_to_live"].astype(np.int64), header["identification"].astype(np.int64)
+        return source, destination, ttl, identification
 
-    def _ipv6_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    def _ipv6_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         header = self._gather(headers.IPV6, ip)
         ids = self._addresses.intern(np.stack((header["source"], header["destination"]), axis=1).ravel())
-        return ids[0::2], ids[1::2], header["hop_limit"].astype(np.int64)
+        return ids[0::2], ids[1::2], header["hop_limit"].astype(np.int64), np.zeros(len(ip), np.int64)
 
 
 def _end_of_datagram(packets: Layer, start: Int64s, length_field: npt.NDArray[np.integer[Any]]) -> Int64s:

@@ -255,12 +255,13 @@ class Connection:
     """One TCP connection. Offsets are stream offsets; lists have one entry a side.
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
-    says which directions were captured.
+    says which directions were captured. `retransmissions` counts segments whose bytes were sent before, `duplicates`
+    those that were captured more than once.
     """
 
     __slots__ = (
-        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "retransmissions", "seen",
-        "server", "stream",
+        "bytes", "client", "duplicates", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "retransmissions",
+        "seen", "server", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -280,6 +281,7 @@ class Connection:
         self.midstream = midstream
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
+        self.duplicates = [0, 0]
         self.gaps: list[int] = []
         self.gap_bytes = 0
         self.seen = [False, False]

@@ -70,5 +70,7 @@ class CaptureSummary:
     gap_bytes: int = 0
     midstream: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections without their beginning
     one_direction: Tally[PacketRef] = field(default_factory=Tally)
+    duplicates: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections captured twice: the first copy
+    duplicate_packets: int = 0  # with payload, of these connections
     other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
     failed_connects: list[FailedConnects] = field(default_factory=list)
