@@ -75,8 +75,9 @@ bench-scale: compiled ## whether time and memory stay in bounds: three times the
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench handshakes
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench messages
 
-captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
+captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, iptables, ethtool, nginx or haproxy)
 	$(BIN)/python captures/recorded/record_healthy.py all
+	$(BIN)/python captures/recorded/record_carriers.py all
 	$(BIN)/python captures/recorded/record_faulty.py all
 
 cov: setup ## branch coverage

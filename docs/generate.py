@@ -58,7 +58,7 @@ def rule_index(infos: list[RuleInfo]) -> str:
 def capture_index() -> str:
     """The list of recordings."""
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
-    for index in ("healthy", "lossy", "arduino", "faulty"):
+    for index in ("healthy", "lossy", "carriers", "arduino", "faulty"):
         entries = recordings(index)
         lines += [f"## `recorded/{index}`", "", "| file | server | client | what |", "|---|---|---|---|"]
         for entry in entries:

@@ -66,7 +66,7 @@ class Copies:
             candidate = start + near
             if row.number - int(columns["number"][candidate]) > WINDOW:
                 continue
-            if all([columns[name][candidate] == now[name][at] for name in _SAME]):
+            if all(columns[name][candidate] == now[name][at] for name in _SAME):
                 passed = abs(row.ts_ns - int(columns["ts_ns"][candidate]))
                 if passed < (SAME_PACKET_NS if now["identification"][at] else AT_ONCE_NS):
                     return True

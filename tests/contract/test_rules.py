@@ -80,7 +80,7 @@ def test_is_short(rule: Rule) -> None:
 
 
 def _healthy() -> list[Path]:
-    indices = [name for name in ("healthy", "lossy") if (RECORDED / f"{name}.toml").exists()]
+    indices = [name for name in ("healthy", "lossy", "carriers") if (RECORDED / f"{name}.toml").exists()]
     return [entry["path"] for index in indices for entry in recordings(index)]
 
 
