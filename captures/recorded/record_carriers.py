@@ -64,9 +64,9 @@ class Middle(Lab):
     def _build(self) -> None:
         self._plan, plan = None, self._plan
         for side in ("client", "server", "relay"):
-            subprocess.run(["ip", "netns", "add", self.namespace(side)], check=True)  # type: ignore[arg-type]
-            self._cleanup.callback(subprocess.run, ["ip", "netns", "delete", self.namespace(side)])  # type: ignore[arg-type]
-            self.run_ip(side, ["link", "set", "lo", "up"])  # type: ignore[arg-type]
+            subprocess.run(["ip", "netns", "add", self.namespace(side)], check=True)
+            self._cleanup.callback(subprocess.run, ["ip", "netns", "delete", self.namespace(side)])
+            self.run_ip(side, ["link", "set", "lo", "up"])
         self._plan = plan
         self._join("client", "eth0", "relay", "toclient")
         self._join("relay", "toserver", "server", "eth0")
@@ -163,7 +163,7 @@ def any_bridge(capture: Path, truth: Path) -> None:
 
 def any_dnat(capture: Path, truth: Path) -> None:
     with Router() as lab:
-        _converse(lab, capture, truth, f"http://{lab.outside}:80", side="relay", device="any")
+        _converse(lab, capture, truth, f"http://{Router.outside}:80", side="relay", device="any")
 
 
 # -- the same file in another form -----------------------------------------------------------------
