@@ -78,6 +78,7 @@ bench-scale: compiled ## whether time and memory stay in bounds: three times the
 # SUITES=FOLDER: a clone of https://github.com/socketio/socket.io, for the protocol test suites in it.
 captures: setup ## record all captures anew (needs root, node, npm, chromium and more: see the scripts)
 	$(BIN)/python captures/recorded/record_healthy.py all
+	$(BIN)/python captures/recorded/record_carriers.py all
 	$(BIN)/python captures/recorded/record_faulty.py all
 	$(BIN)/python captures/recorded/record_variants.py all
 	$(BIN)/python captures/recorded/record_legacy.py all

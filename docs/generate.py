@@ -58,7 +58,9 @@ def rule_index(infos: list[RuleInfo]) -> str:
 def capture_index() -> str:
     """The list of recordings."""
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
-    indices = ("healthy", "lossy", "variants", "legacy", "suites", "proxied", "arduino", "faulty", "encrypted")
+    indices = (
+        "healthy", "lossy", "variants", "legacy", "suites", "proxied", "carriers", "encrypted", "arduino", "faulty",
+    )  # fmt: skip
     for index in indices:
         entries = recordings(index)
         lines += [f"## `recorded/{index}`", "", "| file | server | client | what |", "|---|---|---|---|"]

@@ -38,6 +38,8 @@ from eiosniff.model.unread import UnreadKind
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
+# A connection was captured twice if that is so of a fifth of its bytes: networks double a packet now and then.
+CAPTURED_TWICE: Final = 5
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
 UNANSWERED_SYN_NS: Final = 1_000_000_000
@@ -254,6 +256,7 @@ class Stack(FlowListener):
             ledger = conversation.ledger
             ledger.last = flow.last
             ledger.retransmissions = [flow.direction(side).retransmissions for side in SIDES]
+            ledger.duplicates = [flow.direction(side).duplicates for side in SIDES]
             tunnel = conversation.tunnel
             if tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
                 self._protocols[self._name_other(flow, tunnel.holds, tunnel.port)] += 1
@@ -356,6 +359,10 @@ class Stack(FlowListener):
             summary.midstream.add(ledger.first, ledger.first.ts_ns)
         if conversation.flow.heard != BOTH_WAYS and any(ledger.bytes):
             summary.one_direction.add(ledger.first, ledger.first.ts_ns)
+        flow = conversation.flow
+        if flow.copy is not None and flow.copied * CAPTURED_TWICE >= sum(ledger.bytes):
+            summary.duplicates.add(flow.copy, flow.copy.ts_ns)
+            summary.duplicate_packets += sum(ledger.duplicates)
 
     def _summarise(self) -> None:
         summary, counters = self.summary, self._packets.counters
@@ -384,6 +391,7 @@ class Stack(FlowListener):
             "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,
+            "encrypted Wi-Fi frames": counters.encrypted,
             **{f"packets of link type {link}": count for link, count in counters.unknown_link.items()},
         }
         summary.other.update({name: count for name, count in other_packets.items() if count})

@@ -188,12 +188,14 @@ class Connection:
     """One TCP connection. Offsets are stream offsets; lists have one entry a side.
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
-    says which directions were captured. `proxied_for` is for whom the client connects, if it is a proxy that says so
-    (PROXY protocol).
+    says which directions were captured. `retransmissions` counts segments whose bytes were sent before, `duplicates`
+    those that were captured more than once. `proxied_for` is for whom the client connects, if it is a proxy that says
+    so (PROXY protocol).
     """
 
     __slots__ = (
-        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for", "retransmissions",
+        "bytes", "client", "duplicates", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for",
+        "retransmissions",
         "seen", "server", "stream",
     )  # fmt: skip
 
@@ -215,6 +217,7 @@ class Connection:
         self.proxied_for: Endpoint | None = None
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
+        self.duplicates = [0, 0]
         self.gaps: list[int] = []
         self.gap_bytes = 0
         self.seen = [False, False]

@@ -76,6 +76,8 @@ class CaptureSummary:
     cut_packets: int = 0
     cut_length: int = 0  # what was left of the longest of them
     cut_bytes: int = 0  # that Engine.IO connections lack for it
+    duplicates: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections captured twice: the first copy
+    duplicate_packets: int = 0  # with payload, of these connections
     other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
     failed_connects: list[FailedConnects] = field(default_factory=list)
     encrypted: list[Encrypted] = field(default_factory=list)

@@ -80,7 +80,8 @@ def test_is_short(rule: Rule) -> None:
 
 
 def _healthy() -> list[Path]:
-    indices = [name for name in ("healthy", "lossy", "proxied") if (RECORDED / f"{name}.toml").exists()]
+    names = ("healthy", "lossy", "proxied", "carriers")
+    indices = [name for name in names if (RECORDED / f"{name}.toml").exists()]
     return [entry["path"] for index in indices for entry in recordings(index) if entry.get("healthy", True)]
 
 
