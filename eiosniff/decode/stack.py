@@ -147,9 +147,7 @@ class Stack(FlowListener):
         elif conversation.forgotten and not isinstance(record, Gap):
             return  # with smaller batches it would not have been decoded
         elif isinstance(record, Anomaly) and record.kind is AnomalyKind.HTTP_UNREADABLE_CODING:
-            if conversation.is_engineio:
-                first, count = self._unreadable.get(record.found, (record.place.number, 0))
-                self._unreadable[record.found] = first, count + 1
+            self._note_unreadable(conversation, record)
         self._order = order
         try:
             self.sessions.handle(conversation, record)
@@ -279,6 +277,11 @@ class Stack(FlowListener):
     def _name_other(self, flow: Flow, protocol: Protocol, port: int = 0) -> str:
         port = port or min(end & 0xFFFF for end in flow.ends)
         return f"{protocol.value} (port {port})"
+
+    def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
+        if conversation.is_engineio:
+            first, count = self._unreadable.get(anomaly.found, (anomaly.place.number, 0))
+            self._unreadable[anomaly.found] = first, count + 1
 
     def _look_for_failure(self, flow: Flow, order: int, until_ns: int) -> None:
         """Whether a connection did not come about: its SYN was refused, or not answered until then."""
