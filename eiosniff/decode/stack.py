@@ -318,6 +318,11 @@ class Stack(FlowListener):
         port = port or min(end & 0xFFFF for end in flow.ends)
         return f"{protocol.value} (port {port})"
 
+    def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
+        if conversation.is_engineio:
+            first, count = self._unreadable.get(anomaly.found, (anomaly.place.number, 0))
+            self._unreadable[anomaly.found] = first, count + 1
+
     def _look_for_failure(self, flow: Flow, order: int, until_ns: int) -> None:
         """Whether a connection did not come about: its SYN was refused, or not answered until then."""
         client = flow.client
