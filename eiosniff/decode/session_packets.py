@@ -50,11 +50,12 @@ _MAX_UNHEARD: Final = 256
 _NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
+_CONNECT: Final = int(SioType.CONNECT)
 _EVENT: Final = int(SioType.EVENT)
 _ACK: Final = int(SioType.ACK)
 _BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
 _BINARY_ACK: Final = int(SioType.BINARY_ACK)
-_CONTROL: Final = frozenset({int(SioType.CONNECT), int(SioType.DISCONNECT), int(SioType.CONNECT_ERROR)})
+_CONTROL: Final = frozenset({_CONNECT, int(SioType.DISCONNECT), int(SioType.CONNECT_ERROR)})
 
 # Asks TCP for the acknowledgement of a ping: (connection, stream offset after it, the ping).
 Watcher = Callable[[Conversation, int, Beat], None]
@@ -367,12 +368,12 @@ class SessionState:
         if namespace is None:
             return
         session, side, place = self.session, packet.side, packet.place
-        if packet.type == SioType.CONNECT and side is CLIENT:
+        if packet.type == _CONNECT and side is CLIENT:
             self.goodbye = [None, None]
             pid = namespaces.ask(namespace, packet)
             if pid is not None:
                 self.asked_pids[namespace.name] = pid
-        elif packet.type == SioType.CONNECT:
+        elif packet.type == _CONNECT:
             if namespace.connect is None and not session.midstream:
                 namespace.unasked = True
                 # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
@@ -412,7 +413,7 @@ class SessionState:
         session, side = self.session, packet.side
         revision = None if session.socketio09 else self.revision(side)
         decoded = DecodedPacket("", stream, session.index, session.sid, revision, packet, socketio, trouble)
-        if socketio is not None and socketio.type == SioType.CONNECT and side is SERVER:
+        if socketio is not None and socketio.type == _CONNECT and side is SERVER:
             namespace = session.namespaces.get(socketio.namespace[:MAX_NAME])
             if namespace is not None and namespace.recovery_answer is socketio.place:
                 decoded.recovered = namespace.recovered
