@@ -31,6 +31,7 @@ from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
+from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.unread import UnreadKind
@@ -38,7 +39,7 @@ from eiosniff.model.unread import UnreadKind
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
-# A connection was captured twice if that is so of a fifth of its bytes: networks double a packet now and then.
+# Connections were captured twice if that is so of a fifth of their bytes: networks double a packet now and then.
 CAPTURED_TWICE: Final = 5
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
@@ -89,6 +90,8 @@ class Stack(FlowListener):
         # The last connection that came about, of so many pairs; and up to when others had one that is forgotten.
         self._reached: dict[tuple[str, Endpoint], PacketRef] = {}
         self._forgotten = NO_PACKET
+        self._bytes = 0  # of Engine.IO connections
+        self._copied = 0  # of these, captured more than once
 
     @property
     def unknown_links(self) -> list[int]:
@@ -178,12 +181,6 @@ class Stack(FlowListener):
         except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
             conversation.forget()
             self._crashed(conversation, bug)
-
-    def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
-        """Count the bodies that were not read for want of a library."""
-        if anomaly.kind is AnomalyKind.HTTP_UNREADABLE_CODING and conversation.is_engineio:
-            first, count = self._unreadable.get(anomaly.found, (anomaly.place.number, 0))
-            self._unreadable[anomaly.found] = first, count + 1
 
     # ------------------------------------------------------------------ FlowListener
 
@@ -365,6 +362,8 @@ class Stack(FlowListener):
         if conversation.flow.heard != BOTH_WAYS and any(ledger.bytes):
             summary.one_direction.add(ledger.first, ledger.first.ts_ns)
         flow = conversation.flow
+        self._bytes += sum(ledger.bytes)
+        self._copied += flow.copied
         if flow.copy is not None and flow.copied * CAPTURED_TWICE >= sum(ledger.bytes):
             summary.duplicates.add(flow.copy, flow.copy.ts_ns)
             summary.duplicate_packets += sum(ledger.duplicates)
@@ -379,6 +378,8 @@ class Stack(FlowListener):
             bodies = "1 HTTP body was" if count == 1 else f"{count} HTTP bodies were"
             text = f"{bodies} not read, in the coding {coding}"
             summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
+        if self._copied * CAPTURED_TWICE < self._bytes:
+            summary.duplicates, summary.duplicate_packets = Tally(), 0
         summary.connections = self._flows.connections
         for group in self._failed.values():
             group.speaks_engineio = group.server in self.sessions.servers
