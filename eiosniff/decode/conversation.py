@@ -281,8 +281,13 @@ class Conversation(StreamReader):
             if side is SERVER and buffer.data[buffer.pos : buffer.pos + 1] == b"H":
                 self._take(side, self._http_inside().adopt(buffer), order)
             else:
-                reader = self.websocket[side] = WebSocketReader(side, buffer, self._inflater(side))
+                reader = self.websocket[side] = self._frames_from(side, buffer)
                 self._take(side, reader.start(), order)
+
+    def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
+        """A reader of what a side says after the 101, of which the capture may lack the beginning."""
+        unknown = self.upgrade is not None and self.upgrade.request is None and self.upgrade.response is None
+        return WebSocketReader(side, buffer, self._inflater(side), midstream=unknown)
 
     def _switch_again(self, order: int) -> None:
         """A second 101 in the WebSocket: of another connection, whose beginning was not captured."""
@@ -393,7 +398,7 @@ class Conversation(StreamReader):
     def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]
         if reader is None:
-            reader = self.websocket[side] = WebSocketReader(side, None, self._inflater(side))
+            reader = self.websocket[side] = self._frames_from(side, None)
         return reader
 
     def _http_inside(self) -> HttpConnection:

@@ -150,6 +150,8 @@ class HttpConnection:
                 return
             head = direction.find_head() if buffer.pos < len(buffer.data) else None
             if head is None:
+                if direction.frames:
+                    self._upgrade(None, None)
                 return
             if direction is self._client:
                 self._read_request(head)

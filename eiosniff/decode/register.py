@@ -34,6 +34,7 @@ class Register:
         self._retire = retire
         self._roster = Roster(most, self._standing)
         self._retired_sids: OrderedDict[tuple[Endpoint, str], None] = OrderedDict()
+        self.latest: dict[tuple[str, Endpoint], Session] = {}  # between a client's address and a server
         self._by_bare_sid: dict[str, Session] = {}  # not those that are forwarded
         self._other_servers: dict[Session, list[Endpoint]] = {}  # of sessions that have more than one address
         # That were captured behind a proxy or a NAT, and in front of it not yet.
@@ -46,6 +47,7 @@ class Register:
         for old in self._roster.admit(session, now_ns):
             self._let_go(old, now_ns)
         self.states[session] = state
+        self.latest[session.client_endpoint.address, session.server.endpoint] = session
         if session.sid:
             self.by_sid[session.server.endpoint, session.sid] = session
         if session.forwarded:
@@ -124,6 +126,9 @@ class Register:
         """From now on nothing is added to the ledger."""
         self.stands_alone(session)
         self.states.pop(session).finish()
+        peers = session.client_endpoint.address, session.server.endpoint
+        if self.latest.get(peers) is session:
+            del self.latest[peers]
         sid = session.sid or ""
         if self._by_bare_sid.get(sid) is session:
             del self._by_bare_sid[sid]

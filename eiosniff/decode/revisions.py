@@ -39,8 +39,9 @@ def of_binary(session: Session, side: Side, payload: bytes) -> int:
     """The revision in which to read a binary message over WebSocket.
 
     Up to revision 3 its first byte is 4, the type of a message; whoever leaves it out speaks revision 4, unless other
-    things that were said show the contrary. netty-socketio (to 2.0.x) writes it in revision 4 too; only there the
-    Engine.IO sid is the Socket.IO id as well (PacketEncoder.java, AuthPacket.java).
+    things that were said show the contrary. Where nothing was said that tells, as when the capture began late, the byte
+    itself does: of other data one in 256 begins so. netty-socketio (to 2.0.x) writes it in revision 4 too; only there
+    the Engine.IO sid is the Socket.IO id as well (PacketEncoder.java, AuthPacket.java).
     """
     revision = revision_of(session, side)
     typed = payload.startswith(_TYPE_BYTE)
@@ -48,6 +49,8 @@ def of_binary(session: Session, side: Side, payload: bytes) -> int:
         if payload and not typed and session.revisions[side] is None:
             show(session, side, 4)
             return 4
+    elif typed and session.claimed_eio is None and session.revisions[0] is None and session.revisions[1] is None:
+        return 3
     elif typed and side is SERVER and session.sid:
         for namespace in session.namespaces.values():
             if namespace.socket_id == session.sid:

@@ -131,6 +131,9 @@ class Sessions:
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
         conversation.lossy = True
         session = conversation.session or conversation.polled
+        if session is None:  # what is missing may have been said in the session that these two have
+            ledger = conversation.ledger
+            session = self._openings.register.latest.get((ledger.client.address, ledger.server))
         if session is not None:
             self._openings.note_gap(session, gap.place)
             self._lose(session, gap.side)

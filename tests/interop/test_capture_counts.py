@@ -9,6 +9,7 @@ import pytest
 from eiosniff.capture.links import LINK_TYPES
 from eiosniff.capture.source import open_source
 from eiosniff.errors import CaptureError
+from tests.interop.sample import sample
 from tests.unit.capture.blocks import (
     MODIFIED,
     block,
@@ -26,7 +27,7 @@ from tests.unit.capture.blocks import pcapng as make_pcapng
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz")
-FILES = sorted(path for path in CAPTURES.rglob("*") if path.name.endswith(SUFFIXES))
+FILES = sample(path for path in CAPTURES.rglob("*") if path.name.endswith(SUFFIXES))
 FIELDS = ("frame.number", "frame.time_epoch", "frame.cap_len", "frame.len")
 
 pytestmark = [

@@ -11,12 +11,13 @@ from eiosniff.capture.source import open_source
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import LinkType
+from tests.interop.sample import sample
 from tests.unit.decode import test_tunnels
 from tests.unit.decode.test_packets import ONE_SEGMENT, fragments_of
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".pcap.zst")
-FILES = sorted(path for path in CAPTURES.rglob("*") if path.name.endswith(SUFFIXES))
+FILES = sample(path for path in CAPTURES.rglob("*") if path.name.endswith(SUFFIXES))
 FIELDS = (
     "frame.number", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport", "tcp.seq_raw",
     "tcp.ack_raw", "tcp.len", "tcp.flags", "tcp.window_size_value", "ip.ttl", "ipv6.hlim", "frame.protocols",
