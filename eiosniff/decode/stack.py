@@ -39,8 +39,10 @@ from eiosniff.model.unread import UnreadKind
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
-# Connections were captured twice if that is so of a fifth of their bytes: networks double a packet now and then.
+# Connections were captured twice if that is so of a fifth of their bytes, and of two packets: networks double one now and
+# then, and a connection of polling may have no others.
 CAPTURED_TWICE: Final = 5
+MOST_DOUBLED: Final = 1
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
 UNANSWERED_SYN_NS: Final = 1_000_000_000
@@ -361,12 +363,12 @@ class Stack(FlowListener):
             summary.midstream.add(ledger.first, ledger.first.ts_ns)
         if conversation.flow.heard != BOTH_WAYS and any(ledger.bytes):
             summary.one_direction.add(ledger.first, ledger.first.ts_ns)
-        flow = conversation.flow
+        flow, copies = conversation.flow, sum(ledger.duplicates)
         self._bytes += sum(ledger.bytes)
         self._copied += flow.copied
-        if flow.copy is not None and flow.copied * CAPTURED_TWICE >= sum(ledger.bytes):
+        if flow.copy is not None and copies > MOST_DOUBLED and flow.copied * CAPTURED_TWICE >= sum(ledger.bytes):
             summary.duplicates.add(flow.copy, flow.copy.ts_ns)
-            summary.duplicate_packets += sum(ledger.duplicates)
+            summary.duplicate_packets += copies
 
     def _summarise(self) -> None:
         summary, counters = self.summary, self._packets.counters

@@ -47,6 +47,7 @@ def test_what_else_is_in_the_air_is_counted() -> None:
     assert capture.packets == 123 + 12 + 2 * 8  # with what was sent again
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize(("name", "copied"), [("any-bridge", True), ("plain", False), ("any-dnat", False)])
 def test_packets_that_were_captured_twice_are_no_retransmissions(name: str, copied: bool) -> None:
     stack = Stack(CaptureSummary(name))

@@ -1,7 +1,8 @@
 """The capture holds packets more than once.
 
 ## What it reports
-Connections that speak Engine.IO and of which at least a fifth of the bytes were captured twice or more often.
+Connections that speak Engine.IO and of which at least two packets with data, and a fifth of the bytes, were captured
+twice or more often.
 
 ## Why it matters
 Nothing is wrong with the connections: copies are told from retransmissions, and counted once. But other programs take
