@@ -70,7 +70,8 @@ class Direction:
     """
 
     __slots__ = (
-        "acked", "again", "duplicates", "ended", "fin", "held", "held_bytes", "next_seq", "offset", "syn", "syn_seq",
+        "_repeated_at", "_repeats", "acked", "again", "duplicates", "ended", "fin", "held", "held_bytes", "next_seq",
+        "offset", "syn", "syn_seq",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -85,6 +86,19 @@ class Direction:
         self.ended = False
         self.again = 0
         self.duplicates = 0
+        self._repeats = 0
+        self._repeated_at = -1
+
+    def repeat(self) -> None:
+        """A segment was sent again."""
+        if self._repeated_at != self.offset:
+            self._repeated_at, self._repeats = self.offset, 0
+        self._repeats += 1
+
+    @property
+    def last_repeats(self) -> int:
+        """How often bytes were sent again since anything new was: after many times, the receiver is not there."""
+        return self._repeats if self._repeated_at == self.offset else 0
 
     @property
     def retransmissions(self) -> int:

@@ -17,7 +17,7 @@ from eiosniff.decode.session_packets import Listener, Watcher
 from eiosniff.decode.websockets import WebSockets
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import SERVER, Side
+from eiosniff.model.provenance import SERVER, SIDES, Side
 from eiosniff.model.session import MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
@@ -118,6 +118,8 @@ class Sessions:
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
         if state.carrier == conversation.ledger.stream:
+            if conversation.over:
+                state.session.last_repeats = [conversation.flow.direction(side).last_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
             how = _CLOSES.get(end.kind)
             if how is not None:

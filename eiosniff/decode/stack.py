@@ -39,8 +39,8 @@ from eiosniff.model.unread import UnreadKind
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
-# Connections were captured twice if that is so of a fifth of their bytes, and of two packets: networks double one now and
-# then, and a connection of polling may have no others.
+# Connections were captured twice if that is so of a fifth of their bytes, and of two packets: networks double one now
+# and then, and a connection of polling may have no others.
 CAPTURED_TWICE: Final = 5
 MOST_DOUBLED: Final = 1
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission

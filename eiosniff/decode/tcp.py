@@ -269,10 +269,13 @@ class FlowTable:
             direction.again += 1
         elif row.captured and flow.conversation is not None:
             self._listener.set_aside(1, row.captured)
-        if direction.again > again and self._copies.has(row):
-            direction.duplicates += 1
-            flow.copied += wire
-            flow.copy = flow.copy or place
+        if direction.again > again:
+            if self._copies.has(row):
+                direction.duplicates += 1
+                flow.copied += wire
+                flow.copy = flow.copy or place
+            else:
+                direction.repeat()
         if flags & FIN:
             direction.receive_fin((seq + wire) & SEQUENCE_MASK, place)
         if flags & ACK and other.held:

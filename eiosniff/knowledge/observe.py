@@ -133,6 +133,8 @@ def _breaks_protocol(session: Session) -> bool:
 def _never_connects(session: Session) -> bool:
     if (session.path or "").startswith("/engine.io") or not session.on_websocket:
         return False  # a client of Engine.IO alone; a polling session that nobody goes on with is another fault
+    if session.engineio_counts[Side.SERVER].get("message") and not session.socketio_counts[Side.SERVER]:
+        return False  # nor does the server speak Socket.IO
     asked = any(namespace.connect for namespace in session.namespaces.values())
     return not asked and session.observed_until_ns - session.opened.ts_ns >= _CONNECT_DUE_NS
 

@@ -244,15 +244,16 @@ class Session:
 
     `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
-    `one_direction` says that of a connection only one direction was captured.
+    `one_direction` says that of a connection only one direction was captured. `last_repeats`: how often each side sent
+    bytes again after its last new ones, over the WebSocket that the session lived on.
     """
 
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
         "connection_count", "connections", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "heartbeats",
-        "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "one_direction",
-        "opened", "parsers", "path", "proxied_for", "refusals", "requests_answered", "revisions", "server", "sid",
-        "socketio09", "socketio_counts", "socketio_shown", "transports", "unreadable", "upgraded",
+        "hops", "index", "last", "last_from", "last_repeats", "midstream", "namespaces", "observed_until_ns", "odd",
+        "one_direction", "opened", "parsers", "path", "proxied_for", "refusals", "requests_answered", "revisions",
+        "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transports", "unreadable", "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -303,6 +304,7 @@ class Session:
         self.observed_until_ns = 0
         self.forwarded = False
         self.one_direction = False
+        self.last_repeats = [0, 0]
         self.hops: list[Session] = []
         self.socketio09 = False
 

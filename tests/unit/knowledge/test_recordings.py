@@ -31,17 +31,22 @@ SERVERS = {
     "ws": None,  # no Engine.IO
 }
 # socket.io takes the versions of engine.io that were released with it.
-SOCKETIO_OF_ENGINEIO = {"6.6": "4.8"}
+SOCKETIO_OF_ENGINEIO = {"0.4": "", "3.5": "2.4", "3.6": "2.5", "6.6": "4.8"}
 
 # Of recordings that lack a part, perhaps what tells the peers.
 PARTS = ("damaged-", "late-")
+_BEFORE_SOCKETIO = "engine.io before socket.io 1.0 has no mark of its own"
 UNKNOWN_CLIENTS = {
+    "engine--engine-0.4.3--engine-0.4.3--polling": _BEFORE_SOCKETIO,
+    "engine--engine-0.4.3--engine-0.4.3--upgrade": _BEFORE_SOCKETIO,
+    "engine--engine-0.4.3--engine-0.4.3--websocket": _BEFORE_SOCKETIO,
     "capture-one-direction-server-only": "its requests were not captured",
     "capture-snaplen-96": "no request is whole",
     "capture-starts-midstream-after-handshake": "its request came before",
     "capture-starts-midstream-in-session": "its request came before",
     "nginx-brotli-client-hop": "it is `fetch` of Node, whose headers others send too",
     "no-engineio-websocket-chat": "it sends no request of Engine.IO",
+    "old--node-1.0.6--node-1.0.6--websocket": "its ws package of 2014 has headers of its own",
     "squid-client-hop-refused": "the proxy did not let it ask",
     "squid-tls-client-hop": "it asks in TLS",
     "tcp-refused-nobody-listens": "it sends no request at all",
@@ -87,12 +92,16 @@ def _hold(found: Iterable[Identity | None], truth: tuple[str | None, str], unkno
         assert bool(known) == expected, unknown or "not recognised"
 
 
+def _of_scripts(stem: str) -> str | None:
+    return "a script that is loaded and a form that is posted are the browser's" if stem.startswith("jsonp--") else None
+
+
 @pytest.mark.parametrize("entry", _entries(), ids=lambda entry: Path(entry["file"]).stem)
 def test_peers_are_who_they_are(entry: dict[str, Any]) -> None:
     ledgers, stem = identified(entry["path"]), entry["path"].stem
     whole = not stem.startswith(PARTS)
     clients = (client.identity for client in ledgers.clients.values())
-    _hold(clients, _truth(entry["client"], CLIENTS), UNKNOWN_CLIENTS.get(stem), whole)
+    _hold(clients, _truth(entry["client"], CLIENTS), UNKNOWN_CLIENTS.get(stem) or _of_scripts(stem), whole)
     servers = (server.identity for server in ledgers.servers.values())
     _hold(servers, _truth(entry["server"], SERVERS), UNKNOWN_SERVERS.get(stem), whole)
 
