@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the peers of the recordings of Socket.IO 0.9 have in common: the log of all packets that a side
-// sends, and what socket.io-client 0.9.17 and socket.io 0.9.19 need to run on today's Node.
+// What the peers of the recordings of Socket.IO 0.9 have in common: the log of all packets that a side sends.
 
 "use strict";
 
 const fs = require("fs");
 
 const config = JSON.parse(process.argv[2]);
-
-// Buffer without `new`, and with a number, is deprecated and still there; its warning is noise.
-process.removeAllListeners("warning");
 
 const log = (line) => fs.appendFileSync(config.truth, JSON.stringify({ time: Date.now(), ...line }) + "\n");
 
