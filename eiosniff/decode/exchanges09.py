@@ -126,7 +126,7 @@ class Exchanges09:
         outcome = Outcome.FOREIGN if response.status < 300 else Outcome.REFUSED
         if outcome is Outcome.FOREIGN and (response.missing or not response.complete):
             outcome = Outcome.UNANSWERED  # as far as the capture shows
-        self._openings.peers.settle(conversation.ledger, attempt, outcome)
+        self._openings.settle(conversation.ledger, attempt, outcome)
         return True
 
     def _open(self, conversation: Conversation, attempt: Attempt, opening: OpenPacket, response: HttpResponse) -> None:
@@ -243,7 +243,7 @@ def _midstream(
     facts = request_facts(request, query_of(request), is_upgrade(request), conversation.ledger.stream)
     status, answer = (_SWITCHING, None) if response is None else (response.status, response.last)
     attempt = Attempt(facts, Outcome.OPENED, status, answer=answer, socketio09=True)
-    openings.peers.settle(conversation.ledger, attempt, Outcome.OPENED)
+    openings.settle(conversation.ledger, attempt, Outcome.OPENED)
     return session
 
 

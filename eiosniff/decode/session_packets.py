@@ -202,10 +202,12 @@ class SessionState:
                 self._note_json(side, other)
                 self._joined(packet, stream, other)
                 return
-        if decoded.looks_like_socketio:
+        # Where the server speaks Socket.IO, what looks like nothing of it is a mistake as well.
+        wrong = decoded.looks_like_socketio or len(self.session.socketio_counts[1]) > 0
+        if wrong:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
         if listener:
-            wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else _NOT_SOCKETIO
+            wanted = f"expected {decoded.expected}" if wrong else _NOT_SOCKETIO
             self._tell(listener, packet, stream, None, wanted)
 
     def _binary(self, packet: EioPacket, stream: int) -> None:

@@ -371,4 +371,6 @@ class _NoHeartbeat(_Criterion):
 
     def lets_through(self, packet: DecodedPacket) -> bool:
         engineio = packet.engineio
+        if packet.socketio is not None and packet.socketio.type == SioType.HEARTBEAT:
+            return False  # of Socket.IO 0.9
         return engineio.type not in _HEARTBEAT or engineio.data == _PROBE

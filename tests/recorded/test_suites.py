@@ -333,11 +333,7 @@ def test_a_legal_test_gives_no_warning(run: Run, decoded: Decoded) -> None:
 
 
 @every_legal_test
-def test_a_legal_test_has_no_anomaly(run: Run, decoded: Decoded, request: pytest.FixtureRequest) -> None:
-    binary = any(packet[2] for packets in _logged(run).values() for packet in packets)
-    if binary and run.title.startswith("Engine.IO protocol"):
-        reason = "a binary message is called an orphan where nobody speaks Socket.IO"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_a_legal_test_has_no_anomaly(run: Run, decoded: Decoded) -> None:
     assert not decoded.anomalies
     said = [packet.trouble for packet in decoded.packets if packet.trouble != "not Socket.IO"]
     assert not any(said)
@@ -429,12 +425,7 @@ _JOINED = [(run, text) for run, text in _BAD_SOCKETIO if "handshake" not in run.
 
 
 @pytest.mark.parametrize(("run", "text"), _JOINED, ids=str)
-def test_bad_syntax_in_a_session_that_speaks_socketio(
-    run: Run, text: bytes, decoded: Decoded, request: pytest.FixtureRequest
-) -> None:
-    if text != b"2{}":
-        reason = "what does not begin as a Socket.IO packet is no anomaly, also where both sides speak Socket.IO"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_bad_syntax_in_a_session_that_speaks_socketio(run: Run, text: bytes, decoded: Decoded) -> None:
     assert [kind for kind, _ in decoded.anomalies] == [AnomalyKind.SIO_BAD_SYNTAX]
 
 
