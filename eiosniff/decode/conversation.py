@@ -324,7 +324,9 @@ class Conversation(StreamReader):
             return
         tunnel.holds = protocol
         tunnel.sniffer = None
-        if protocol in (Protocol.TLS, Protocol.OTHER):  # what is known of it is in `sniffer.records`
+        if protocol in (Protocol.TLS, Protocol.OTHER):
+            if protocol is Protocol.TLS:
+                tunnel.beginning = sniffer.records
             self.uninteresting = True
             return
         self.begin_at(max(sniffer.decided, *self._order))

@@ -259,6 +259,8 @@ class Stack(FlowListener):
             tunnel = conversation.tunnel
             if tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
                 self._protocols[self._name_other(flow, tunnel.holds, tunnel.port)] += 1
+                if tunnel.holds is Protocol.TLS:
+                    self._unread.add_tunnel(ledger.server, tunnel.beginning, order)
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = replaced.ts_ns if replaced else self.summary.last_ns or flow.last.ts_ns

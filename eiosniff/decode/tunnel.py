@@ -4,6 +4,8 @@ from typing import Final, final
 
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.model.http import HttpRequest
+from eiosniff.model.tcp import StreamChunk, StreamEnd
+from eiosniff.model.trouble import Gap
 
 # One proxy behind the other: a client rarely asks for more than one, and only to keep the memory in bounds is there
 # an end.
@@ -15,16 +17,18 @@ class Tunnel:
     """A tunnel of one connection, and what is in it once its first bytes told.
 
     `starts` are the stream offsets at which it begins, by side; `depth` is 1 for a tunnel that is in no other one;
-    `port` is where the client asked the proxy to connect to, 0 if that was not captured.
+    `port` is where the client asked the proxy to connect to, 0 if that was not captured. `beginning` are the records
+    that told that it holds TLS, each with the side that sent it.
     """
 
-    __slots__ = ("depth", "holds", "port", "sniffer", "starts")
+    __slots__ = ("beginning", "depth", "holds", "port", "sniffer", "starts")
 
     def __init__(self, request: HttpRequest, starts: list[int], depth: int) -> None:
         port = request.target.rpartition(b":")[2]
         self.port = int(port) if port.isdigit() and len(port) <= 5 else 0
         self.starts = starts
         self.depth = depth
+        self.beginning: list[tuple[int, StreamChunk | Gap | StreamEnd]] = []
         self.holds: Protocol = UNKNOWN_YET
         # None once it has told.
         self.sniffer: Sniffer | None = Sniffer(midstream=False)

@@ -57,6 +57,16 @@ class UnreadLedger:
             flow.dropped = True
             self._note_handshake(flow, handshake.decided)
 
+    def add_tunnel(
+        self, proxy: Endpoint, records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]], order: int
+    ) -> None:
+        """A connection whose tunnel through a proxy held TLS is over; `records` are the first in it, a side each."""
+        handshake = TlsHandshake()
+        for side, record in records:
+            handshake.take(side, record)
+        handshake.close()
+        self._tls.append((order, proxy, 0, handshake))
+
     def add_http2(self, flow: Flow, order: int) -> None:
         """A connection that speaks HTTP/2 from its beginning, as a captured packet showed."""
         server = self._endpoint(flow.ends[1 - _client_of(flow, None)])
