@@ -40,10 +40,13 @@ def of_binary(session: Session, side: Side, payload: bytes) -> int:
 
     Up to revision 3 its first byte is 4, the type of a message; whoever leaves it out speaks revision 4, unless other
     things that were said show the contrary. netty-socketio (to 2.0.x) writes it in revision 4 too; only there the
-    Engine.IO sid is the Socket.IO id as well (PacketEncoder.java, AuthPacket.java).
+    Engine.IO sid is the Socket.IO id as well (PacketEncoder.java, AuthPacket.java). Where nothing tells yet, as in the
+    middle of a session, one message in 256 of revision 4 begins so by chance.
     """
     revision = revision_of(session, side)
     typed = payload.startswith(_TYPE_BYTE)
+    if session.claimed_eio is None and session.revisions[0] is None and session.revisions[1] is None:
+        revision = 3
     if revision <= 3:
         if payload and not typed and session.revisions[side] is None:
             show(session, side, 4)
