@@ -75,9 +75,16 @@ bench-scale: compiled ## whether time and memory stay in bounds: three times the
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench handshakes
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench messages
 
-captures: setup ## record all captures anew (needs root, node, npm, tcpdump, iproute2, ethtool, nginx or haproxy)
+# SUITES=FOLDER: a clone of https://github.com/socketio/socket.io, for the protocol test suites in it.
+captures: setup ## record all captures anew (needs root, node, npm, chromium and more: see the scripts)
 	$(BIN)/python captures/recorded/record_healthy.py all
+	$(BIN)/python captures/recorded/record_carriers.py all
 	$(BIN)/python captures/recorded/record_faulty.py all
+	$(BIN)/python captures/recorded/record_variants.py all
+	$(BIN)/python captures/recorded/record_legacy.py all
+	$(BIN)/python captures/recorded/record_proxied.py all
+	$(BIN)/python captures/recorded/record_encrypted.py all
+	$(if $(SUITES),$(BIN)/python captures/recorded/record_suites.py all --suites $(SUITES))
 
 cov: setup ## branch coverage
 	$(BIN)/coverage run -m pytest

@@ -58,7 +58,10 @@ def rule_index(infos: list[RuleInfo]) -> str:
 def capture_index() -> str:
     """The list of recordings."""
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
-    for index in ("healthy", "lossy", "arduino", "faulty"):
+    indices = (
+        "healthy", "lossy", "variants", "legacy", "suites", "proxied", "carriers", "encrypted", "arduino", "faulty",
+    )  # fmt: skip
+    for index in indices:
         entries = recordings(index)
         lines += [f"## `recorded/{index}`", "", "| file | server | client | what |", "|---|---|---|---|"]
         for entry in entries:
@@ -72,7 +75,8 @@ def capture_index() -> str:
 
 INTRODUCTION = """Recordings of real peers, each made by a script beside it (`make captures`), and what is derived from
 them. `rules/<rule>/case.toml` says which of them show a rule's fault and which are near misses. Recordings of healthy
-sessions have the peers' own log of what they sent beside them (`*.truth.jsonl`)."""
+sessions have the peers' own log of what they sent beside them (`*.truth.jsonl`); those of the official protocol test
+suites have a log of what the client of each test sent and received (`*.tests.jsonl`)."""
 
 
 def _peer(peer: object) -> str:

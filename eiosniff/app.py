@@ -20,6 +20,7 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 if TYPE_CHECKING:
     from eiosniff.capture.source import CaptureSource
     from eiosniff.decode.stack import Stack
+    from eiosniff.report.selection import Selection
 
 # What needs numpy is imported where a capture is read: `eiosniff rules` starts without it.
 # Called now and then with the bytes read so far, and the size of all input if it is known.
@@ -197,25 +198,39 @@ def decode(
     options: Options,
     progress: Progress | None = None,
     warn: Callable[[str], None] | None = None,
+    selection: "Selection | None" = None,
 ) -> Iterator[DecodedPacket]:
-    """Every Engine.IO packet of the captures, in order. Raises `EiosniffError` for unusable input.
+    """Every Engine.IO packet of the captures, in order; only what `selection` takes, if there is one.
 
-    `warn` is told what is wrong with a capture that could be read in part.
+    Sessions are numbered over all captures, as in the report. `warn` is told what is wrong with a capture that could
+    be read in part, and of one without any packet. Raises `EiosniffError` for unusable input.
     """
     from eiosniff.decode.stack import Stack
 
+    sessions = 0
     for path in captures:
         decoded: list[DecodedPacket] = []
         stack = Stack(CaptureSummary(_name(path)), decoded.append, ports=options.ports, path=options.path)
+        empty = True
         for _ in _read(stack, path, options, progress):
+            empty = empty and not decoded
             for packet in decoded:
                 packet.capture = stack.summary.file
                 packet.capture_began_ns = stack.summary.first_ns or 0
-                yield packet
+                if packet.session is not None:
+                    packet.session += sessions
+                if selection is None or selection.takes(packet):
+                    yield packet
             decoded.clear()
+        sessions += stack.sessions.total
         if warn is not None:
             for problem in stack.summary.problems:
                 warn(f"{stack.summary.file}: {problem.text}")
+            for crash in stack.crashes:
+                warn(f"{stack.summary.file}: a part of eiosniff failed, packets are missing; please report it: {crash}")
+            if empty:
+                chosen = " of the chosen ports and path" if options.ports or options.path else ""
+                warn(f"{stack.summary.file}: no Engine.IO packet{chosen} was found; `eiosniff analyze` may say why")
 
 
 def rules() -> list[RuleInfo]:

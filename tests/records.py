@@ -9,7 +9,7 @@ from eiosniff.model.http import Fields, HttpRequest
 from eiosniff.model.provenance import Endpoint, PacketRef
 
 # What is only remembered, once somebody asked for it: whether that was so says nothing of the record.
-MEMOS = {Fields: {"_first", "_folded", "_members", "_names"}, HttpRequest: {"query"}}
+MEMOS = {Fields: {"_first", "_folded", "_members", "_names", "_unfolded"}, HttpRequest: {"query"}}
 VALUES = Endpoint, PacketRef
 
 

@@ -51,7 +51,9 @@ class Sent:
     server: int = SERVER
 
 
-def segments(sent: Sequence[Sent], first: int = 1, every_ms: float = 1) -> TcpSegments:
+def segments(
+    sent: Sequence[Sent], first: int = 1, every_ms: float = 1, identification: Sequence[int] | None = None
+) -> TcpSegments:
     """Segments as `PacketDecoder` yields them; numbers go up from `first`, a millisecond between two."""
     data = [each.data for each in sent]
     lengths = np.array([len(each) for each in data], np.int64)
@@ -70,6 +72,7 @@ def segments(sent: Sequence[Sent], first: int = 1, every_ms: float = 1) -> TcpSe
         flags=np.array([sum(FLAGS[flag] for flag in each.flags) for each in sent], np.int64),
         window=zeros,
         ttl=zeros,
+        identification=zeros if identification is None else np.array(identification, np.int64),
         payload_offset=lengths.cumsum() - lengths,
         payload_captured=lengths,
         payload_wire=np.array([len(each.data) if each.wire is None else each.wire for each in sent], np.int64),

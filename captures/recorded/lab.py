@@ -30,7 +30,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 Side = Literal["client", "server", "relay"]
 
@@ -178,7 +178,7 @@ class Lab:
         self._name = f"eiolab{os.getpid()}-{next(_lab_numbers)}"
         self._cleanup = contextlib.ExitStack()
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         try:
             self._build()
         except BaseException:
@@ -198,9 +198,7 @@ class Lab:
     def _build(self) -> None:
         sides: list[Side] = ["client", "server"] if self._plan is None else list(get_args(Side))
         for side in sides:
-            _tool("ip", "netns", "add", self.namespace(side))
-            self._cleanup.callback(_tool, "ip", "netns", "delete", self.namespace(side))
-            self.run_ip(side, ["link", "set", "lo", "up"])
+            self._add_host(side)
         if self._plan is None:
             self._join("client", DEVICE, "server", DEVICE)
         else:
@@ -213,6 +211,11 @@ class Lab:
         if self._plan is not None:
             argv = [sys.executable, str(_RELAY), json.dumps(asdict(self._plan))]
             self._relay = Relay(self.start("relay", argv, ready="RELAYING"))
+
+    def _add_host(self, side: Side) -> None:
+        _tool("ip", "netns", "add", self.namespace(side))
+        self._cleanup.callback(_tool, "ip", "netns", "delete", self.namespace(side))
+        self.run_ip(side, ["link", "set", "lo", "up"])
 
     def _join(self, one: Side, one_device: str, other: Side, other_device: str) -> None:
         ends = ((one, one_device), (other, other_device))
@@ -318,11 +321,20 @@ def _cache_folder(kind: str, specs: Sequence[str]) -> Iterator[tuple[Path, bool]
         done.touch()
 
 
-def npm_install(*specs: str) -> Path:
-    """Install `name@version` packages once; returns the folder that holds node_modules."""
+def npm_install(*specs: str, instead: Mapping[str, str] | None = None) -> Path:
+    """Install `name@version` packages once; returns the folder that holds node_modules.
+
+    `instead` names what takes the place of packages that they depend on, where npm has those no
+    more; then nothing is compiled either, as old native parts have a substitute in JavaScript.
+    """
     with _cache_folder("npm", specs) as (folder, missing):
         if missing:
-            _tool("npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", *specs)
+            flags = ["--no-audit", "--no-fund"]
+            if instead:
+                package = json.dumps({"private": True, "overrides": dict(instead)})
+                (folder / "package.json").write_text(package)
+                flags.append("--ignore-scripts")
+            _tool("npm", "install", "--prefix", str(folder), *flags, *specs)
     return folder
 
 

@@ -61,13 +61,20 @@ class Peer:
             return "python-socketio"
         return "socket.io" if side == "server" else "socket.io-client"
 
+    def packages(self) -> tuple[str, ...]:
+        """What a Python peer is installed from."""
+        return (
+            f"python-socketio=={self.version}",
+            f"python-engineio=={PYTHON_ENGINES[self.version]}",
+            *PYTHON_PARTS,
+        )
+
     def program(self, side: str) -> tuple[list[str], dict[str, str]]:
         """How to start it (but for the configuration), and with which environment."""
         if self.kind == "node":
             env = node_env(npm_install(f"{self.library(side)}@{self.version}"))
             return ["node", str(PEERS / f"healthy_{side}.js")], env
-        engine = f"python-engineio=={PYTHON_ENGINES[self.version]}"
-        python = pip_install(f"python-socketio=={self.version}", engine, *PYTHON_PARTS)
+        python = pip_install(*self.packages())
         return [str(python), "-u", str(PEERS / f"healthy_{side}.py")], {}
 
 

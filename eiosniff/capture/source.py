@@ -1,4 +1,4 @@
-"""Chooses how a source is read, and opens it: a file, mapped or unpacked from gzip; a pipe; standard input."""
+"""Chooses how a source is read, and opens it: a file, mapped or unpacked from gzip or zstd; a pipe; standard input."""
 
 import codecs
 import os
@@ -8,10 +8,12 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from eiosniff.capture import links
 from eiosniff.capture.pcap import MAGICS, PcapReader
 from eiosniff.capture.pcapng import SECTION_START, PcapngReader
 from eiosniff.capture.window import (
     GZIP_MAGIC,
+    ByteStream,
     CaptureProblem,
     GzipStream,
     MappedWindow,
@@ -26,17 +28,22 @@ __all__ = ["CaptureProblem", "CaptureSource", "open_source"]
 
 STDIN = "-"
 
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
+# pzstd begins with a skippable frame (section 3.1.2), whose first octet may be any of 0x50 to 0x5f.
+SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
+LONGEST_MAGIC = 4
+
 READS = "eiosniff reads pcap and pcapng"
 CONVERT = f"{READS}; if Wireshark can open it, convert it: editcap -F pcap IN OUT"
-DECOMPRESS = f"{READS}, plain or in gzip; decompress it first"
+DECOMPRESS = f"{READS}, plain or in gzip or zstd; decompress it first"
 
 # What else people have: first bytes, name, remedy.
 KNOWN_MAGICS = [
-    (b"\x28\xb5\x2f\xfd", "zstd-compressed data", f"{DECOMPRESS}: zstd -d"),
     (b"\x04\x22\x4d\x18", "lz4-compressed data", f"{DECOMPRESS}: lz4 -d"),
     (b"\xfd7zXZ\x00", "xz-compressed data", f"{DECOMPRESS}: xz -d"),
     (b"BZh", "bzip2-compressed data", f"{DECOMPRESS}: bzip2 -d"),
-    (GZIP_MAGIC, "gzip data within gzip data", f"{DECOMPRESS}: gzip -d"),
+    (GZIP_MAGIC, "gzip data within compressed data", f"{READS}; decompress the outer data first"),
+    (ZSTD_MAGIC, "zstd data within compressed data", f"{READS}; decompress the outer data first"),
     (b"PK\x03\x04", "a zip archive", f"{READS}; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", f"{READS}; unpack it first"),
     (b"snoop\x00\x00\x00", "a snoop capture", CONVERT),
@@ -62,9 +69,10 @@ SHOWN_BYTES = 8
 class CaptureSource:
     """A capture that is being read. All but `name`, `format` and `size` grows with every batch.
 
-    `format` is "pcap" or "pcapng", with " (gzip)" after it where that was undone. `size` is the length of the input as
-    it is stored, in bytes, None for a stream. `captured_bytes` and `wire_bytes` are the sums of the packets' lengths as
-    captured and as they were on the wire; `first_ns` and `last_ns` the earliest and the latest instant (ns since 1970).
+    `format` is "pcap" or "pcapng", with " (gzip)" or " (zstd)" after it where that was undone. `size` is the length of
+    the input as it is stored, in bytes, None for a stream. `captured_bytes` and `wire_bytes` are the sums of the
+    packets' lengths as captured and as they were on the wire; `first_ns` and `last_ns` the earliest and the latest
+    instant (ns since 1970).
     A context manager; batches stay readable after `close`.
     """
 
@@ -105,7 +113,7 @@ class CaptureSource:
     def batches(self) -> Iterator[PacketBatch]:
         """The captured packets in file order, once: a second call goes on where the first stopped.
 
-        Bad input raises nothing; see `problems`.
+        Packets of Wi-Fi, PPP and NFLOG are IP packets in it (`links`). Bad input raises nothing; see `problems`.
         """
         return self._batches
 
@@ -120,7 +128,7 @@ class CaptureSource:
             self.packets += len(batch)
             self.captured_bytes += int(batch.captured.sum())
             self.wire_bytes += int(batch.wire.sum())
-            yield batch
+            yield batch if links.LINK_TYPES.isdisjoint(self._reader.link_types) else links.plain(batch)
 
     def close(self) -> None:
         """Stop reading, and close the file. Does nothing the second time."""
@@ -167,7 +175,7 @@ def _map(file: BinaryIO) -> MappedWindow | None:
         window = MappedWindow(file)
     except (OSError, ValueError):
         return None
-    if window.buffer[:2] == GZIP_MAGIC:
+    if _packing(window.buffer[:LONGEST_MAGIC]):
         window.close()
         return None
     return window
@@ -185,9 +193,24 @@ def _standard_input(stdin: BinaryIO | None) -> BinaryIO:
 
 def _open_stream(name: str, file: BinaryIO, *, owned: bool, size: int | None, batch_size: int) -> CaptureSource:
     raw = RawStream(file, owned=owned)
-    if raw.peek(len(GZIP_MAGIC)) == GZIP_MAGIC:
-        return _open_window(name, StreamWindow(GzipStream(raw)), batch_size, size=size, packing=" (gzip)")
-    return _open_window(name, StreamWindow(raw), batch_size, size=size, packing="")
+    packing = _packing(raw.peek(LONGEST_MAGIC))
+    stream: ByteStream = raw
+    if packing == "gzip":
+        stream = GzipStream(raw)
+    elif packing == "zstd":
+        from eiosniff.capture.zstd_stream import ZstdStream  # noqa: PLC0415  (its library takes a while to load)
+
+        stream = ZstdStream(raw)
+    suffix = f" ({packing})" if packing else ""
+    return _open_window(name, StreamWindow(stream), batch_size, size=size, packing=suffix)
+
+
+def _packing(start: bytes) -> str:
+    """How data that begin so are compressed: "gzip" or "zstd"; "" if neither."""
+    if start.startswith(GZIP_MAGIC):
+        return "gzip"
+    skippable = start[:1] >= b"\x50" and start[:1] <= b"\x5f" and start[1:] == SKIPPABLE_MAGIC
+    return "zstd" if start == ZSTD_MAGIC or skippable else ""
 
 
 def _open_window(name: str, window: Window, batch_size: int, *, size: int | None, packing: str) -> CaptureSource:

@@ -1,4 +1,4 @@
-"""The bytes of a capture: a mapped file, or a stream that is read in blocks and, if it is gzip, unpacked.
+"""The bytes of a capture: a mapped file, or a stream that is read in blocks and, if it is compressed, unpacked.
 
 A reader looks at `Window.buffer` from `Window.pos` on, moves `pos` forward, and asks for `more`. A file that is mapped
 is one window; of a stream there is never more in memory than one block, or one record if that is longer.

@@ -54,7 +54,7 @@ def analyze(
 ) -> None:
     """Find out what is wrong in captures, why, and how to mend it.
 
-    CAPTURE is a pcap or pcapng file, compressed by gzip or not; - is standard input.
+    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input.
     """
     from eiosniff import app
 

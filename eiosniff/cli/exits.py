@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from eiosniff.model.finding import Report
 
 CLEAN, FINDINGS, UNUSABLE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+NO_MATCH = 1  # of the filters of `decode`, as grep has it
 
 FAIL_ON = ("error", "warning", "info", "never")
 

@@ -172,6 +172,21 @@ class StreamBuffer:
         self._need = 0
         self._gather()
 
+    def rest(self) -> list[StreamChunk]:
+        """What is not decoded yet, as it came: a chunk for each captured packet."""
+        self.flush()
+        chunks: list[StreamChunk] = []
+        offset, places = self.offset, self._offsets
+        while offset < self.end:
+            at = max(0, bisect_right(places, offset) - 1)
+            end = places[at + 1] if at + 1 < len(places) else self.end
+            data = self.data[offset - self.base : end - self.base]
+            number, order = self._numbers[at], self._orders[at]
+            delivered = order if order != number else 0
+            chunks.append(StreamChunk(self.side, offset, data, [0], [number], [self._times[at]], delivered))
+            offset = end
+        return chunks
+
     def ref(self, offset: int) -> PacketRef:
         """The captured packet that brought the byte at this stream offset."""
         at = max(0, bisect_right(self._offsets, offset) - 1)

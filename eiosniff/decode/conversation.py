@@ -14,16 +14,19 @@ from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
 from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
+from eiosniff.decode.proxy_protocol import ProxyHeader
+from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
+from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.attempt import Attempt
 from eiosniff.model.http import HttpMessage, HttpRequest
-from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Connection, Session
 from eiosniff.model.tcp import StreamChunk, StreamEnd
-from eiosniff.model.trouble import Anomaly, Desync, Gap
+from eiosniff.model.trouble import Anomaly, Desync, Gap, GapReason
 from eiosniff.model.websocket import WsControl, WsMessage
 
-Record = HttpMessage | Upgrade | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
+Record = HttpMessage | Upgrade | ProxyHeader | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
 Reader = WebSocketReader | HttpConnection
 
 
@@ -74,7 +77,7 @@ class Events:
 
 # What most connections have none of: never changed, only replaced.
 _NO_ATTEMPTS: Final[dict[HttpRequest, Attempt]] = {}
-_NO_REQUESTS: Final[dict[HttpRequest, None]] = {}
+_NO_REQUESTS: Final[dict[HttpRequest, bool]] = {}
 _NO_MESSAGES: Final[list[WsMessage]] = []
 _NO_PLACES: Final[list[PacketRef]] = []
 
@@ -90,13 +93,16 @@ class Conversation(StreamReader):
     layer: the handshake requests under way, those with a sid that it does not know, what the client said before the
     session was opened, what the WebSocket of this connection is part of, the session that was polled here last, and
     whether bytes are missing. The bytes of a connection that is `uninteresting` are not read (any more), and of one
-    that is `forgotten` the events that they were made into are dropped. `gaps` are packets that showed one, capped.
+    that is `forgotten` the events that they were made into are dropped. `gaps` are packets that showed one, capped,
+    and `cut_bytes` what the snap length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT),
+    the innermost if there are several.
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "attempt", "attempts", "crashed", "deflate", "early", "ended", "events", "flow",
-        "forgotten", "gaps", "http", "is_engineio", "ledger", "lossy", "polled", "session", "uninteresting", "unknown",
-        "upgrade", "websocket",
+        "_first_bytes", "_order", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "ended", "events",
+        "flow", "forgotten", "gaps", "http", "is_engineio", "ledger", "lossy", "polled", "session", "tunnel",
+        "uninteresting",
+        "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +120,7 @@ class Conversation(StreamReader):
         self.crashed = crashed
         self.http = http
         self.websocket: list[Reader | None] = [None, None]
+        self.tunnel: Tunnel | None = None
         self.upgrade: Upgrade | None = None
         self.deflate: DeflateParameters | None = None
         self.attempts = _NO_ATTEMPTS
@@ -127,6 +134,7 @@ class Conversation(StreamReader):
         self.uninteresting = False
         self.forgotten = False
         self.gaps = _NO_PLACES
+        self.cut_bytes = 0
         self.ended = [False, False]  # the sides whose end was handled
         self._first_bytes = [0, 0]  # the captured packet of each side, 0 for none
         # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
@@ -135,10 +143,15 @@ class Conversation(StreamReader):
 
     @classmethod
     def over_http(
-        cls, flow: Flow, ledger: Connection, events: Events, crashed: Callable[["Conversation", Exception], None]
+        cls,
+        flow: Flow,
+        ledger: Connection,
+        events: Events,
+        crashed: Callable[["Conversation", Exception], None],
+        proxied: bool = False,
     ) -> "Conversation":
-        """A connection that begins with HTTP."""
-        return cls(flow, ledger, events, crashed, HttpConnection(may_be_engineio))
+        """A connection that begins with HTTP, after a header of the PROXY protocol if it is `proxied`."""
+        return cls(flow, ledger, events, crashed, HttpConnection(may_be_engineio, proxied=proxied))
 
     @classmethod
     def over_websocket(
@@ -168,9 +181,9 @@ class Conversation(StreamReader):
         if self.uninteresting:
             return
         try:
-            if self.http is None:
+            if self.http is None and not self._is_undecided():
                 self._read(chunk)
-            elif side is SERVER and not self.http.asks:
+            elif self.http is not None and side is SERVER and not self.http.asks:
                 self._take(side, self.http.feed(chunk), 0)
             else:
                 self._read_by_packet(chunk)
@@ -181,6 +194,8 @@ class Conversation(StreamReader):
         """A hole."""
         side, ledger, order = gap.side, self.ledger, gap.place.number
         ledger.gap_bytes += gap.length
+        if gap.reason is GapReason.SNAP_LENGTH:
+            self.cut_bytes += gap.length
         if len(ledger.gaps) < MAX_GAPS:
             ledger.gaps.append(order)
             self.gaps = [*self.gaps, gap.place]
@@ -188,10 +203,7 @@ class Conversation(StreamReader):
         if self.uninteresting:
             return
         try:
-            if self.http is not None:
-                self._take(side, self.http.gap(gap), order)
-            if self.http is None and not self.uninteresting:  # the gap itself may have been what ended HTTP
-                self._take(side, self._reader(side).gap(gap), order)
+            self._tell_gap(gap)
         except Exception as bug:  # as above
             self._give_up(bug)
 
@@ -204,11 +216,7 @@ class Conversation(StreamReader):
         """The end of one direction."""
         side, order = end.side, end.place.number
         try:
-            if self.http is not None:
-                self._take(side, self.http.end(end), order)
-            reader = self.websocket[side]
-            if self.http is None and reader is not None:
-                self._take(side, reader.end(end), order)
+            self._tell_end(end)
         except Exception as bug:  # as above
             self._give_up(bug)
         if self.ledger.ends[side] is None:
@@ -237,6 +245,8 @@ class Conversation(StreamReader):
                 continue
             elif isinstance(record, WsControl):
                 order = max(order, record.order)
+            elif isinstance(record, ProxyHeader) and record.source is not None:
+                self.ledger.proxied_for = record.source
             self._append(side, order, record)
 
     def _append(self, side: Side, order: int, record: Record) -> None:
@@ -248,14 +258,18 @@ class Conversation(StreamReader):
         self.events.add(order, self, record)
 
     def _switch(self, upgrade: Upgrade, http: HttpConnection, order: int) -> None:
-        """From HTTP to WebSocket: each direction goes on with the bytes that it has left."""
+        """From HTTP to WebSocket, or into a tunnel: each direction goes on with the bytes that it has left."""
         self.http = None
-        self.sides_are_apart = True
-        self.upgrade = upgrade
         request, response = upgrade.request, upgrade.response
         if request is not None and request.method == b"CONNECT":
+            self._enter(request, http)
+            return
+        self.upgrade = upgrade
+        chosen = response.header(b"upgrade") if response is not None else None
+        if chosen is not None and b"websocket" not in chosen.lower():  # HTTP/2 (h2c), or a protocol of somebody's own
             self.uninteresting = True
             return
+        self.sides_are_apart = True
         self.deflate = negotiated(
             response.header(b"sec-websocket-extensions") if response else None,
             request.header(b"sec-websocket-extensions") if request else None,
@@ -267,8 +281,13 @@ class Conversation(StreamReader):
             if side is SERVER and buffer.data[buffer.pos : buffer.pos + 1] == b"H":
                 self._take(side, self._http_inside().adopt(buffer), order)
             else:
-                reader = self.websocket[side] = WebSocketReader(side, buffer, self._inflater(side))
+                reader = self.websocket[side] = self._frames_from(side, buffer)
                 self._take(side, reader.start(), order)
+
+    def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
+        """A reader of what a side says after the 101, of which the capture may lack the beginning."""
+        unknown = self.upgrade is not None and self.upgrade.request is None and self.upgrade.response is None
+        return WebSocketReader(side, buffer, self._inflater(side), midstream=unknown)
 
     def _switch_again(self, order: int) -> None:
         """A second 101 in the WebSocket: of another connection, whose beginning was not captured."""
@@ -278,6 +297,81 @@ class Conversation(StreamReader):
             self.websocket[SERVER] = reader
             self._take(SERVER, reader.start(), order)
 
+    # ------------------------------------------------------------------ tunnels
+
+    def _is_undecided(self) -> bool:
+        """Whether the first bytes in a tunnel have not told yet what it holds."""
+        return self.tunnel is not None and self.tunnel.sniffer is not None
+
+    def _enter(self, request: HttpRequest, http: HttpConnection) -> None:
+        """Look into a tunnel as if it were a new connection."""
+        depth = self.tunnel.depth + 1 if self.tunnel is not None else 1
+        if depth > MAX_TUNNELS:
+            self.uninteresting = True
+            return
+        self.tunnel = Tunnel(request, [http.accounted(side) for side in SIDES], depth)
+        for side in SIDES:
+            for chunk in http.take(side).rest():
+                self._read_by_packet(chunk)
+
+    def _sniff(self, tunnel: Tunnel, record: StreamChunk | Gap | StreamEnd) -> None:
+        """Take what comes first in a tunnel, and read on once it is clear as what."""
+        sniffer = tunnel.sniffer
+        if sniffer is None:
+            return
+        protocol = sniffer.take(1 if record.side is SERVER else 0, record)
+        if protocol is UNKNOWN_YET:
+            return
+        tunnel.holds = protocol
+        tunnel.sniffer = None
+        if protocol in (Protocol.TLS, Protocol.OTHER):  # what is known of it is in `sniffer.records`
+            self.uninteresting = True
+            return
+        self.begin_at(max(sniffer.decided, *self._order))
+        if protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER):  # after a gap
+            self.sides_are_apart = True
+            self.websocket = [WebSocketReader(side, None, None, midstream=True) for side in SIDES]
+        else:
+            self.http = HttpConnection(may_be_engineio, proxied=sniffer.proxied)
+            for side in SIDES:
+                self.http.begin_at(side, tunnel.starts[side])
+        for _, earlier in sniffer.records:
+            if isinstance(earlier, StreamChunk):
+                self._read_by_packet(earlier)
+            elif isinstance(earlier, Gap):
+                self._tell_gap(earlier)
+            else:
+                self._tell_end(earlier)
+
+    def _tell_gap(self, gap: Gap) -> None:
+        """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
+        side, order, http = gap.side, gap.place.number, self.http
+        while http is not None:
+            self._take(side, http.gap(gap), order)
+            if self.http is http:
+                return
+            http = self.http
+        if self.tunnel is not None and self.tunnel.sniffer is not None:
+            self._sniff(self.tunnel, gap)
+        elif not self.uninteresting:
+            self._take(side, self._reader(side).gap(gap), order)
+
+    def _tell_end(self, end: StreamEnd) -> None:
+        """The same for the end of a direction."""
+        side, order, http = end.side, end.place.number, self.http
+        while http is not None:
+            self._take(side, http.end(end), order)
+            if self.http is http:
+                return
+            http = self.http
+        reader = self.websocket[side]
+        if self.tunnel is not None and self.tunnel.sniffer is not None:
+            self._sniff(self.tunnel, end)
+        elif reader is not None:
+            self._take(side, reader.end(end), order)
+
+    # ------------------------------------------------------------------ WebSocket
+
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
 
@@ -286,6 +380,8 @@ class Conversation(StreamReader):
         for piece in chunk.by_packet():
             if self.http is not None:
                 self._take(piece.side, self.http.feed(piece), piece.delivered or piece.numbers[0])
+            elif self.tunnel is not None and self.tunnel.sniffer is not None:
+                self._sniff(self.tunnel, piece)
             elif not self.uninteresting:
                 self._read(piece)
 
@@ -302,7 +398,7 @@ class Conversation(StreamReader):
     def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]
         if reader is None:
-            reader = self.websocket[side] = WebSocketReader(side, None, self._inflater(side))
+            reader = self.websocket[side] = self._frames_from(side, None)
         return reader
 
     def _http_inside(self) -> HttpConnection:
@@ -318,11 +414,11 @@ class Conversation(StreamReader):
             self.attempts = {}
         self.attempts[request] = attempt
 
-    def ask_unknown(self, request: HttpRequest) -> None:
-        """A request with a sid that is not known is under way."""
+    def ask_unknown(self, request: HttpRequest, forwarded: bool) -> None:
+        """A request with a sid that is not known is under way; perhaps it is one that was forwarded (`hops`)."""
         if not self.unknown:
             self.unknown = {}
-        self.unknown[request] = None
+        self.unknown[request] = forwarded
 
     @property
     def over(self) -> bool:
@@ -332,6 +428,21 @@ class Conversation(StreamReader):
     def heard(self, side: Side, place: PacketRef) -> bool:
         """Whether bytes of a side were captured up to a packet."""
         return 0 < self._first_bytes[side] <= place.number
+
+    def lacks_server(self, place: PacketRef) -> bool:
+        """Whether the capture shows nothing that the server sent up to a packet, although it has how the client began:
+        then it lacks that direction (RFC 9293, section 3.5: no data before the server's SYN)."""
+        syn, answer = self.flow.direction(CLIENT).syn, self.flow.direction(SERVER).syn
+        answered = answer is not None and answer.number <= place.number
+        return syn is not None and not answered and not self.heard(SERVER, place)
+
+    @property
+    def http2_from(self) -> PacketRef | None:
+        """The 101 after which the connection speaks HTTP/2 (RFC 7540, section 3.2), None if it does not."""
+        response = self.upgrade.response if self.upgrade is not None else None
+        if response is None or (response.header(b"upgrade") or b"").lower() != b"h2c":
+            return None
+        return response.last
 
     def forget(self) -> None:
         """Stop decoding: the connection does not speak Engine.IO. What it said in the meantime is not looked at."""
@@ -345,4 +456,5 @@ class Conversation(StreamReader):
     def _stop(self) -> None:
         self.uninteresting = True
         self.http = None
+        self.tunnel = None
         self.websocket = [None, None]

@@ -6,19 +6,21 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import parse_error_body, parse_open
 from eiosniff.decode.facts import is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
-from eiosniff.decode.payload import decode_payload
+from eiosniff.decode.payload import decode_payload, looks_like_payload
 from eiosniff.decode.session_packets import SessionState, note_use
+from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioPacket, EioType
 from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
-from eiosniff.model.provenance import CLIENT, SERVER, Side
+from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
 from eiosniff.model.session import Session
-from eiosniff.model.trouble import Anomaly, AnomalyKind
+from eiosniff.model.socketio import SioPacket
 
 BODY_KEPT: Final = 300
-_POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
+_MAX_ANSWERED_ALONE: Final = 256
+POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
-_WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
+WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
 
 
 class Exchanges:
@@ -33,7 +35,7 @@ class Exchanges:
         if not self._openings.is_engineio(query, upgrade):
             return
         conversation.is_engineio = True
-        if request.method in _WITHOUT_ENGINEIO:
+        if request.method in WITHOUT_ENGINEIO:
             return
         sid = query.first("sid")
         if not sid:
@@ -43,12 +45,28 @@ class Exchanges:
         if session is None:
             if self._openings.register.is_retired(conversation.ledger.server, sid):
                 return  # too late to change anything
+            session = self._openings.elsewhere(conversation, sid)
+        if session is None:
             # Not captured from its beginning; the answer will tell whether the server knows it.
-            conversation.ask_unknown(request)
+            conversation.ask_unknown(request, self._openings.is_forwarded(conversation, request, sid))
             if len(conversation.unknown) > REQUESTS_UNDER_WAY:
                 del conversation.unknown[next(iter(conversation.unknown))]
+            # A client that goes on was answered.
+            unseen = len(conversation.unknown) > 1 and not conversation.heard(SERVER, request.last)
+            if unseen or conversation.lacks_server(request.last):
+                self.take_unanswered(conversation)
             return
         self._session_request(conversation, session, request, upgrade)
+
+    def take_unanswered(self, conversation: Conversation) -> None:
+        """The answers to requests with unknown sids are not in the capture: take it that the server knew them."""
+        for request, forwarded in list(conversation.unknown.items()):
+            query, upgrade = query_of(request), is_upgrade(request)
+            session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
+            session = session or self._openings.midstream(conversation, query, request, forwarded)
+            self._session_request(conversation, session, request, upgrade)
+            self._openings.hops.answered(request)
+        conversation.unknown.clear()
 
     def _session_request(
         self, conversation: Conversation, session: Session, request: HttpRequest, upgrade: bool
@@ -58,8 +76,8 @@ class Exchanges:
             self._openings.peers.note_request(session.client, facts)
         if not upgrade:
             polls = self._openings.states[session].polls
-            polls[conversation] = None
-            if len(polls) > _POLLS_UNDER_WAY:
+            polls[conversation] = session.last
+            if len(polls) > POLLS_UNDER_WAY:
                 del polls[next(iter(polls))]
             conversation.polled = session
         note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
@@ -69,10 +87,14 @@ class Exchanges:
     def response(self, conversation: Conversation, response: HttpResponse) -> None:
         """Take an answer of any kind."""
         request = response.request
-        if request is None or 100 <= response.status < 200:
+        if 100 <= response.status < 200:
+            return
+        if request is None:
+            self._answer_alone(conversation, response)
             return
         attempt = conversation.attempts.pop(request, None)
         if attempt is not None:
+            self._openings.hops.answered(request)
             if response.inside_websocket:
                 self._refused(conversation, attempt, response, Outcome.REFUSED_AFTER_101)
             else:
@@ -80,14 +102,15 @@ class Exchanges:
             return
         query, upgrade = query_of(request), is_upgrade(request)
         ours = conversation.is_engineio and self._openings.is_engineio(query, upgrade)
-        if request.method in _WITHOUT_ENGINEIO or not ours:
+        if request.method in WITHOUT_ENGINEIO or not ours:
             return
         session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
         if request in conversation.unknown:
-            del conversation.unknown[request]
+            forwarded = conversation.unknown.pop(request)
+            self._openings.hops.answered(request)
             if session is None and response.status != 200:
                 return  # refused, of a session that the capture does not show
-            session = session or self._openings.midstream(conversation, query, request)
+            session = session or self._openings.midstream(conversation, query, request, forwarded)
             self._session_request(conversation, session, request, upgrade)
         if session is not None:
             self._session_answered(conversation, session, response)
@@ -106,13 +129,43 @@ class Exchanges:
         opening = parse_open(packets[0].data) if packets and packets[0].type == EioType.OPEN else None
         if opening is None:
             attempt.body = response.body[:BODY_KEPT]
-            self._openings.peers.settle(conversation.ledger, attempt, Outcome.FOREIGN)
+            self._openings.settle(conversation.ledger, attempt, Outcome.FOREIGN)
             return
         session = self._openings.open(conversation, attempt, opening, POLLING, response.last)
         session.revisions[SERVER] = payload.revision_shape
         session.requests_answered += 1
         for packet in packets:
             self._openings.states[session].engineio(packet, conversation, response.end)
+
+    def _answer_alone(self, conversation: Conversation, response: HttpResponse) -> None:
+        """An answer whose request was not captured: what it holds tells whether it is one of Engine.IO."""
+        body = response.body
+        if response.status != 200 or self._openings.path is not None or not looks_like_payload(body):
+            return
+        session = conversation.polled or self._openings.answered_alone.get(_peers_of(conversation))
+        if session is not None and session not in self._openings.states:
+            session = None
+        packets = decode_payload(
+            body, response.header(b"content-type"), None, SERVER, response.last, response.packets
+        ).packets
+        first = packets[0] if packets else None
+        opening = parse_open(first.data) if first is not None and first.type == EioType.OPEN else None
+        if opening is not None:
+            attempt = self._openings.unannounced_attempt(conversation, response)
+            session = self._openings.open(conversation, attempt, opening, POLLING, response.last)
+        elif session is None:
+            if first is None or not isinstance(decode_packet(first), SioPacket):
+                return  # a body of one digit may be anything's
+            session = self._openings.midstream_polling(conversation, response.first)
+        conversation.is_engineio = True
+        conversation.polled = session
+        answered_alone = self._openings.answered_alone
+        answered_alone[_peers_of(conversation)] = session
+        if len(answered_alone) > _MAX_ANSWERED_ALONE:
+            del answered_alone[next(iter(answered_alone))]
+        session.requests_answered += 1
+        note_use(session, conversation.ledger.stream, POLLING, response.last)
+        self._payload(conversation, session, body, response, SERVER)
 
     def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:
         attempt.status = response.status
@@ -123,15 +176,15 @@ class Exchanges:
         note_server(server, response)
         if attempt.error is not None:
             server.marks.setdefault("error-style", attempt.error.style)
-        self._openings.peers.settle(conversation.ledger, attempt, outcome)
+        self._openings.settle(conversation.ledger, attempt, outcome)
 
     def _session_answered(self, conversation: Conversation, session: Session, response: HttpResponse) -> None:
         state = self._openings.states[session]
-        state.polls.pop(conversation, None)
+        before = state.polls.pop(conversation, session.last)
         request = response.request
         assert request is not None
         if response.status >= 300 or response.inside_websocket:
-            self._session_refused(session, request, response)
+            self._session_refused(session, request, response, before)
             return
         session.requests_answered += 1
         note_use(session, conversation.ledger.stream, POLLING, response.last)
@@ -141,7 +194,9 @@ class Exchanges:
         elif response.status != 204:
             self._payload(conversation, session, response.body, response, SERVER)
 
-    def _session_refused(self, session: Session, request: HttpRequest, response: HttpResponse) -> None:
+    def _session_refused(
+        self, session: Session, request: HttpRequest, response: HttpResponse, before: PacketRef
+    ) -> None:
         error = parse_error_body(response.body, response.header(b"content-type"))
         closing = session.closing
         # Of a request that went on when it was refused, the end may have come in the same batch, or be still to come.
@@ -153,7 +208,7 @@ class Exchanges:
             error=error,
             transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
-            idle_ns=asked.ts_ns - session.last.ts_ns,
+            idle_ns=asked.ts_ns - before.ts_ns,
         )
         session.refusals.add(refusal, refusal.answer.ts_ns)
         if error is not None:
@@ -167,9 +222,7 @@ class Exchanges:
         if payload.revision_shape is not None and len(payload.packets) > 0:
             session.revisions[side] = session.revisions[side] or payload.revision_shape
         if payload.trouble and message.complete and message.body_kept and not message.missing:
-            found = body[:40].decode("latin-1")
-            anomaly = Anomaly(AnomalyKind.EIO_BAD_PAYLOAD, side, message.last, payload.trouble, found)
-            self._openings.states[session].anomaly(anomaly)
+            self._openings.states[session].no_payload(conversation, side, message, payload.trouble)
         state = self._openings.states[session]
         if message.missing or not message.complete:
             self._damaged(state, payload.packets, conversation, message)
@@ -191,3 +244,7 @@ class Exchanges:
             else:
                 state.engineio(packet, conversation, message.end)
         state.lose(message.side)
+
+
+def _peers_of(conversation: Conversation) -> tuple[str, Endpoint]:
+    return conversation.ledger.client.address, conversation.ledger.server

@@ -26,11 +26,11 @@ def query_of(request: HttpRequest) -> Query:
 
 
 def parse_target(target: bytes) -> Query:
-    """Split a request target (origin form or absolute form, RFC 9112, section 3.2)."""
+    """Split a request target (origin form or, to a forward proxy, absolute form: RFC 9112, section 3.2)."""
     text = target[:8192].decode("latin-1")
-    if "://" in text[:8]:
-        text = "/" + text.split("://", 1)[1].partition("/")[2]
     path, _, query = text.partition("?")
+    if "://" in path[:8]:
+        path = "/" + path.split("://", 1)[1].partition("/")[2]
     coded = "%" in query or "+" in query
     parameters: list[tuple[str, str]] = []
     for pair in query.split("&", _QUERY_LIMIT)[:_QUERY_LIMIT]:
@@ -51,7 +51,8 @@ def is_upgrade(request: HttpRequest) -> bool:
 def may_be_engineio(request: HttpRequest) -> bool:
     """Whether the bodies of an exchange may hold Engine.IO: cheap, and asked for every request of every connection."""
     target = request.target
-    return b"EIO=" in target or b"transport=" in target or b"sid=" in target
+    # `/1/`: Socket.IO 0.9, see `socketio09`.
+    return b"EIO=" in target or b"transport=" in target or b"sid=" in target or b"/1/" in target
 
 
 def is_engineio(query: Query, upgrade: bool) -> bool:

@@ -41,18 +41,22 @@ class StreamReader(ABC):
         """The peer of this side reset the connection; what this side had in flight may still come, and then `end`."""
 
 
+BOTH_WAYS: Final = 3  # `Flow.heard` once something of each direction was captured
+
+
 @final
 class Flow:
     """One TCP connection. `ends` are its packed endpoints, the lower first; direction 0 is sent by the lower one.
 
     `stream` is its number, known when all connections of a batch are; `client` the direction of the client, once that
     is known. `heard` has bit 0 and 1 set for the directions of which anything was captured. `packets` and `payload`
-    count what came before it was decided what the connection is. `reset_by` is the direction of the RST.
+    count what came before it was decided what the connection is. `reset_by` is the direction of the RST. `copy` is the
+    first packet that was captured twice, `copied` the bytes of payload of all such.
     """
 
     __slots__ = (
-        "client", "conversation", "directions", "dropped", "ends", "first", "heard", "last", "over", "packets",
-        "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
+        "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last", "over",
+        "packets", "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
     )  # fmt: skip
 
     def __init__(self, ends: tuple[int, int], first: PacketRef, last: PacketRef) -> None:
@@ -66,6 +70,8 @@ class Flow:
         self.syn_repeats = 0
         self.reset: PacketRef | None = None
         self.reset_by: int | None = None
+        self.copy: PacketRef | None = None
+        self.copied = 0
         self.client: int | None = None
         self.conversation: StreamReader | None = None
         self.dropped = False

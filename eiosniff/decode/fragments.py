@@ -10,6 +10,9 @@ from bisect import bisect_left, bisect_right
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from eiosniff.decode.headers import PROTOCOL_UDP
+from eiosniff.decode.tunnels import is_tunnel_port
+
 MAX_DATAGRAMS: Final = 1024
 MAX_BYTES: Final = 16 << 20
 TIMEOUT_NS: Final = 30 * 10**9  # what Linux allows (net.ipv4.ipfrag_time); RFC 791 proposes 15 s, RFC 8200 says 60 s
@@ -24,7 +27,8 @@ _hole_end = itemgetter(1)
 class Fragment(NamedTuple):
     """One fragment: `data` is `[start, start + len(data))` of the datagram's payload, `more` the MF flag.
 
-    `key` tells datagrams apart; `header` is the IP header that the whole datagram has if this is its first fragment.
+    `key` tells datagrams apart; `header` is the IP header that the whole datagram has if this is its first fragment;
+    `protocol` the number of what it carries.
     """
 
     key: bytes
@@ -32,6 +36,7 @@ class Fragment(NamedTuple):
     start: int
     data: bytes
     more: bool
+    protocol: int
 
 
 def ipv4_fragment(packet: bytes, header_length: int) -> Fragment | None:
@@ -41,7 +46,7 @@ def ipv4_fragment(packet: bytes, header_length: int) -> Fragment | None:
     key = packet[12:20] + packet[9:10] + packet[4:6]
     header = packet[:2] + b"\0\0" + packet[4:6] + b"\0\0" + packet[8:header_length]
     start, more = (flags_and_offset & 0x1FFF) * 8, bool(flags_and_offset & 0x2000)
-    return _checked(Fragment(key, header, start, packet[header_length:], more))
+    return _checked(Fragment(key, header, start, packet[header_length:], more, packet[9]))
 
 
 def ipv6_fragment(packet: bytes, at: int) -> Fragment | None:
@@ -52,7 +57,8 @@ def ipv6_fragment(packet: bytes, at: int) -> Fragment | None:
     flags_and_offset = int.from_bytes(packet[at + 2 : at + 4])
     key = packet[8:40] + packet[at + 4 : at + 8]
     header = packet[:4] + b"\0\0" + packet[at : at + 1] + packet[7:40]
-    return _checked(Fragment(key, header, flags_and_offset & 0xFFF8, packet[at + 8 :], bool(flags_and_offset & 1)))
+    start, more = flags_and_offset & 0xFFF8, bool(flags_and_offset & 1)
+    return _checked(Fragment(key, header, start, packet[at + 8 :], more, packet[at]))
 
 
 def _checked(fragment: Fragment) -> Fragment | None:
@@ -110,6 +116,17 @@ class Reassembler:
         self.abandoned = 0
         self._pending: dict[bytes, _Datagram] = {}  # the oldest first
         self._weight = 0
+
+    def wants(self, fragment: Fragment) -> bool:
+        """Whether its datagram may have TCP in it: UDP does only in tunnels, and its ports are in the first fragment.
+
+        So of a tunnel over UDP whose fragments come out of order, those before the first are lost.
+        """
+        if fragment.protocol != PROTOCOL_UDP:
+            return True
+        if fragment.start:
+            return fragment.key in self._pending
+        return is_tunnel_port(int.from_bytes(fragment.data[2:4]))
 
     def add(self, fragment: Fragment, ts_ns: int) -> bytes | None:
         """Take the next fragment; the whole datagram as an IP packet, if this completes it."""

@@ -49,8 +49,11 @@ TYPE_OF_VERSION: Final = np.zeros(16, np.int64)
 TYPE_OF_VERSION[[4, 6]] = TYPE_IPV4, TYPE_IPV6
 
 PROTOCOL_TCP: Final = 6
+PROTOCOL_UDP: Final = 17
 PROTOCOL_FRAGMENT: Final = 44
 PROTOCOL_AH: Final = 51
+# What may hold TCP: itself, and IPv4, IPv6, GRE and UDP, in which there may be other packets.
+MAY_HOLD_TCP: Final = np.isin(np.arange(256), [4, PROTOCOL_TCP, PROTOCOL_UDP, 41, 47])
 # Headers that say which header follows: the Authentication Header, which IPv4 has too, and all IPv6 extension headers
 # of IANA's registry but ESP, behind which everything is encrypted.
 CHAINED_IPV4: Final = np.isin(np.arange(256), [PROTOCOL_AH])

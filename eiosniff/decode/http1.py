@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 from eiosniff.decode.buffer import StreamBuffer
-from eiosniff.decode.http1_body import body_reader
+from eiosniff.decode.http1_body import body_reader, quoted
 from eiosniff.decode.http1_direction import Direction, HttpLimits
 from eiosniff.decode.http1_events import Events, HttpEvent, Upgrade
 from eiosniff.decode.http1_head import Head
+from eiosniff.decode.proxy_protocol import NoProxyHeader, ProxyHeader, proxy_header
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import CLIENT, SERVER, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
@@ -33,11 +34,18 @@ class HttpConnection:
 
     `keep_body` says for a request, of which only the head has been read, whether the bodies of the exchange are wanted.
     Once `Upgrade` was returned, take what follows and tell it no more: the chunk with which it was returned is in what
-    there is to take; a gap or an end is not, and is still to be told to the next protocol.
+    there is to take; a gap or an end is not, and is still to be told to the next protocol. `proxied` says that the
+    client's direction begins with a header of the PROXY protocol.
     """
 
-    def __init__(self, keep_body: Callable[[HttpRequest], bool], limits: HttpLimits = _DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        keep_body: Callable[[HttpRequest], bool],
+        limits: HttpLimits = _DEFAULT_LIMITS,
+        proxied: bool = False,
+    ) -> None:
         self._keep_body = keep_body
+        self._proxied = proxied  # and the header has not come yet
         self._limits = limits
         self._events: Events = []
         self._client = Direction(CLIENT, limits, self._events)
@@ -62,6 +70,14 @@ class HttpConnection:
     def asks(self) -> bool:
         """Whether a request for another protocol waits for its response."""
         return self._asking is not None
+
+    def begin_at(self, side: Side, offset: int) -> None:
+        """Before anything of this side: its bytes before a stream offset belonged to another protocol."""
+        self._direction(side).start = offset
+
+    def accounted(self, side: Side) -> int:
+        """The stream offset up to which the bytes of one direction were read, or are known not to be there."""
+        return self._direction(side).start
 
     def take(self, side: Side) -> StreamBuffer:
         """After `Upgrade`: the bytes of one direction that belong to the next protocol."""
@@ -123,6 +139,8 @@ class HttpConnection:
     def _read(self, direction: Direction) -> None:
         """Read as many messages as have come."""
         buffer = direction.buffer
+        if self._proxied and direction is self._client and not self._read_proxy_header():
+            return
         while not self._upgraded:
             if direction.body is not None:
                 if not direction.read_body(direction.body):
@@ -132,11 +150,31 @@ class HttpConnection:
                 return
             head = direction.find_head() if buffer.pos < len(buffer.data) else None
             if head is None:
+                if direction.frames:
+                    self._upgrade(None, None)
                 return
             if direction is self._client:
                 self._read_request(head)
             else:
                 self._read_response(head)
+
+    def _read_proxy_header(self) -> bool:
+        """Read the header that stands before the first request; False when more bytes are needed."""
+        buffer = self._client.buffer
+        header = proxy_header(buffer.data[buffer.pos :])
+        if header is NoProxyHeader.YET:
+            return False
+        self._proxied = False
+        if isinstance(header, ProxyHeader):
+            header.start = buffer.offset
+            header.end += header.start
+            header.place = buffer.ref(header.start)
+            self._client.pass_over(header.end)
+            self._events.append(header)
+            if header.wrong:
+                found = quoted(buffer.data[: header.end - buffer.base])
+                self._events.append(Anomaly(AnomalyKind.PROXY_BAD_HEADER, CLIENT, header.place, header.wrong, found))
+        return True
 
     def _read_client(self) -> None:
         """Read on in the client direction after something else than its bytes has changed what it waits for."""
@@ -150,13 +188,7 @@ class HttpConnection:
         first = buffer.ref(start)
         text = buffer.data[head.start : head.end]
         method, target, version = head.parts
-        # fmt: off
-        request = HttpRequest(
-            side=CLIENT, head=text, body=b"", body_kept=False, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, fields=head.fields,
-            method=method, target=target, version=version,
-        )
-        # fmt: on
+        request = HttpRequest(text, start, first, head.fields, method, target, version)
         wanted = self._keep_body(request)
         self._queue(request, wanted)
         if (method == b"CONNECT" or head.fields.first(b"upgrade") is not None) and not self._silent():
@@ -186,13 +218,9 @@ class HttpConnection:
         status = int(digits)
         request, wanted = self._answered(status)
         limit = self._limits.unasked_body if request is None else self._limits.body if wanted else 0
-        # fmt: off
-        response = HttpResponse(
-            side=SERVER, head=text, body=b"", body_kept=limit > 0, body_length=0, missing=0, complete=False,
-            start=start, end=start, packets=(), first=first, last=first, order=0, fields=head.fields,
-            status=status, reason=reason, version=version, request=request, inside_websocket=self._inside_websocket,
-        )
-        # fmt: on
+        inside = self._inside_websocket
+        response = HttpResponse(text, start, first, head.fields, status, reason, version, request, inside)
+        response.body_kept = limit > 0
         method = b"" if request is None else request.method
         tunnel = method == b"CONNECT" and 200 <= status < 300
         body = None

@@ -1,4 +1,4 @@
-"""The body of an HTTP/1.x message: where it ends (RFC 9112, section 6), and its codings undone (RFC 9110, section 8.4).
+"""The body of an HTTP/1.x message: where it ends (RFC 9112, section 6).
 
 Strategy: `body_reader` chooses one of three readers by the fields of the head. A reader takes from the buffer whatever
 has come, so that nothing waits to be joined, and keeps it only if somebody asked: a body that nobody wants costs
@@ -6,9 +6,7 @@ arithmetic. It also knows what a gap does to it: where a length is known, missin
 """
 
 import re
-import zlib
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from enum import Enum
 from typing import Final
 
@@ -34,9 +32,6 @@ _MAX_DIGITS: Final = 18
 _TRANSFER_ENCODING: Final = b"transfer-encoding"
 _CONTENT_LENGTH: Final = b"content-length"
 _CONTENT_ENCODING: Final = b"content-encoding"
-
-# Nobody codes a body more than twice; a longer list is a bomb.
-_CODINGS_LIMIT: Final = 3
 
 
 class Progress(Enum):
@@ -284,56 +279,6 @@ def _odd_framing(
         expected = "one way to tell the length"
         events.append(Anomaly(AnomalyKind.HTTP_BAD_LENGTH, message.side, message.first, expected, wrong))
     return body
-
-
-def undo_codings(codings: list[bytes], body: bytes, limit: int) -> tuple[bytes | None, AnomalyKind | None, str]:
-    """Undo `codings`, in the order in which they were applied: the content (None: too large), and what was wrong.
-
-    An unknown coding (`br`, `zstd`) leaves the body as sent.
-    """
-    wrong: list[str] = []
-    if len(codings) > _CODINGS_LIMIT:
-        return body, AnomalyKind.HTTP_BAD_CODING, f"{len(codings)} codings"
-    for coding in reversed(codings):
-        if coding in (b"gzip", b"x-gzip"):
-            body = _inflate(body, 16 + zlib.MAX_WBITS, limit, wrong)
-        elif coding == b"deflate":
-            # The coding is the zlib format (RFC 9110, section 8.4.1.2); some senders leave its two-byte header out.
-            header = int.from_bytes(body[:2])
-            zlib_format = header >> 8 & 0x0F == zlib.DEFLATED and header % 31 == 0
-            body = _inflate(body, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS, limit, wrong)
-        elif coding not in (b"", b"identity", b"chunked"):
-            break
-        if len(body) > limit:
-            return None, AnomalyKind.HTTP_TOO_LARGE, f"more than {limit} bytes inflated (limit `inflated`)"
-    return body, AnomalyKind.HTTP_BAD_CODING if wrong else None, "; ".join(wrong)
-
-
-def _inflate(data: bytes, window: int, limit: int, wrong: list[str]) -> bytes:
-    """What can be inflated of `data`; at most `limit + 1` bytes, which tells that there is more."""
-    inflater = zlib.decompressobj(window)
-    try:
-        content = inflater.decompress(data, limit + 1)
-    except zlib.error as error:
-        wrong.append(str(error))
-        return _inflate_until_error(data, window)
-    if len(content) <= limit:
-        if not inflater.eof:
-            wrong.append(f"the coding ends early, after {len(data)} bytes")
-        elif inflater.unused_data:
-            wrong.append(f"{len(inflater.unused_data)} bytes after the end of the coding")
-    return content
-
-
-def _inflate_until_error(data: bytes, window: int) -> bytes:
-    """Inflate in small steps: zlib gives nothing for a step with an error in it."""
-    inflater = zlib.decompressobj(window)
-    step = 1 + len(data) // 4096
-    content: list[bytes] = []
-    with suppress(zlib.error):  # it is known to come before the limit; what was inflated before it stays in the list
-        for at in range(0, len(data), step):
-            content.append(inflater.decompress(data[at : at + step]))  # noqa: PERF401  # compiled, `extend` keeps nothing
-    return b"".join(content)
 
 
 def quoted(found: bytes) -> str:

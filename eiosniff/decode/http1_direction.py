@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiosniff.decode.buffer import StreamBuffer
-from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted, undo_codings
+from eiosniff.decode.http1_body import DONE, MORE, Body, Progress, quoted
+from eiosniff.decode.http1_codings import undo_codings
 from eiosniff.decode.http1_events import Events
 from eiosniff.decode.http1_head import Head, NoHead, departures, head_at
+from eiosniff.decode.websocket_frame import begins_engineio
 from eiosniff.model.http import HttpMessage
 from eiosniff.model.provenance import NO_PACKET, PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamEnd
@@ -35,13 +37,14 @@ class HttpLimits:
 class Direction:
     """One direction. The bytes before stream offset `start` are accounted for; what was found goes to `events`.
 
-    `lossy` becomes True when captured or missing bytes were skipped in which messages may have been.
+    `lossy` becomes True when captured or missing bytes were skipped in which messages may have been. `frames` does when
+    the next bytes are frames of a WebSocket, and what was skipped must have been its handshake.
     """
 
     # fmt: off
     __slots__ = (
         "_events", "_last", "_limits", "_lost", "_message", "_noted", "_packets", "_why",
-        "body", "buffer", "ended", "lossy", "side", "start",
+        "body", "buffer", "ended", "frames", "lossy", "side", "start",
     )
     # fmt: on
 
@@ -52,6 +55,7 @@ class Direction:
         self.body: Body | None = None
         self.ended: StreamEnd | None = None
         self.lossy = False
+        self.frames = False
         self._limits = limits
         self._events = events
         # Of the message that is being read: the record, and the packets that carried it, up to an offset.
@@ -67,6 +71,11 @@ class Direction:
         buffer.flush()
         self.buffer = buffer
         self.start = buffer.offset
+
+    def pass_over(self, offset: int) -> None:
+        """The bytes up to a stream offset are no message, and understood."""
+        self.buffer.pos = offset - self.buffer.base
+        self.start = offset
 
     # Messages
 
@@ -84,6 +93,12 @@ class Direction:
                 return head
             if head is NoHead.YET:
                 return None
+            begins = self._frame_begins(offset) if self.lossy else False
+            if begins:
+                self._desync(offset)
+                self.frames = True
+            if begins is not False:
+                return None
             self._lose()
             if head is NoHead.WITHIN_LIMIT:
                 expected = f"a head of at most {limit} bytes (limit `head`)"
@@ -91,6 +106,17 @@ class Direction:
                 buffer.pos += limit
         buffer.pos = len(buffer.data)
         return None
+
+    def _frame_begins(self, offset: int) -> bool | None:
+        """Whether the packet that begins at a stream offset begins with a frame of a WebSocket; None if more of it is
+        to come before that is known."""
+        buffer = self.buffer
+        if buffer.data[buffer.pos] != _TEXT_WITH_FIN:
+            return False
+        following = buffer.boundaries(offset)
+        end = following[0] if following else buffer.end
+        packet = buffer.data[buffer.pos : end - buffer.base]
+        return begins_engineio(packet, self.side, whole=len(following) > 0)
 
     def _candidates(self) -> list[int]:
         """Stream offsets at which a message may begin, in order."""
@@ -242,3 +268,4 @@ class Direction:
 
 
 _NO_START_LINE: Final = "no HTTP start line"
+_TEXT_WITH_FIN: Final = 0x81

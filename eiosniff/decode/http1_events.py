@@ -4,6 +4,7 @@ from typing import TypeAlias, final
 
 from mypy_extensions import mypyc_attr
 
+from eiosniff.decode.proxy_protocol import ProxyHeader
 from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
 from eiosniff.model.trouble import Anomaly, Desync
 
@@ -24,6 +25,6 @@ class Upgrade:
         self.response = response
 
 
-HttpEvent: TypeAlias = HttpMessage | Anomaly | Desync | Upgrade
+HttpEvent: TypeAlias = HttpMessage | Anomaly | Desync | Upgrade | ProxyHeader
 # In order; each part of the reader appends what it finds.
 Events: TypeAlias = list[HttpEvent]

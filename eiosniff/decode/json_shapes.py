@@ -27,3 +27,10 @@ class PacketShape(msgspec.Struct):
     nsp: str
     data: msgspec.Raw = msgspec.Raw(b"")
     id: int | None = None
+
+
+class Event09Shape(msgspec.Struct):
+    """An event of Socket.IO 0.9: an object with a name, and the arguments as they were sent."""
+
+    name: str
+    args: msgspec.Raw = msgspec.Raw(b"[]")

@@ -3,16 +3,19 @@
 from typing import Final
 
 from eiosniff.decode.conversation import Conversation
-from eiosniff.decode.facts import is_engineio, is_upgrade, request_facts
+from eiosniff.decode.facts import is_engineio, is_upgrade, query_of, request_facts
+from eiosniff.decode.hops import Hops
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.register import Register
 from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport, note_use
+from eiosniff.decode.session_packets09 import SessionState09
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import POLLING, WEBSOCKET, OpenPacket, Transport
-from eiosniff.model.http import HttpRequest, Query
+from eiosniff.model.http import HttpMessage, HttpRequest, Query
 from eiosniff.model.peers import Client
-from eiosniff.model.provenance import CLIENT, PacketRef
-from eiosniff.model.session import MAX_GAPS, Session
+from eiosniff.model.provenance import CLIENT, Endpoint, PacketRef
+from eiosniff.model.session import MAX_GAPS, Connection, Session
+from eiosniff.model.websocket import WsMessage
 
 # Of one connection: those before were never answered, or the capture lacks the answers.
 REQUESTS_UNDER_WAY: Final = 1024
@@ -33,6 +36,10 @@ class Openings:
         self.register = Register(most, self.peers, retire)
         self.states = self.register.states
         self.by_sid = self.register.by_sid
+        self.hops = Hops()
+        # The last session of two addresses between which only what the server sends was captured.
+        self.answered_alone: dict[tuple[str, Endpoint], Session] = {}
+        self._hop_ledgers: dict[Attempt, Connection] = {}  # of attempts that were forwarded
         self.path = path
         self._watch = watch
         self._listener = listener
@@ -48,16 +55,68 @@ class Openings:
             return query.path.rstrip("/") == self.path.rstrip("/")
         return is_engineio(query, upgrade)
 
-    def begin_attempt(self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool) -> None:
+    def elsewhere(self, conversation: Conversation, sid: str) -> Session | None:
+        """The session that a client goes on with at another address of its server."""
+        session = self.register.has(sid)
+        if session is None or session.client_endpoint.address != conversation.ledger.client.address:
+            return None
+        if any(poll.ledger.client == conversation.ledger.client for poll in self.states[session].polls):
+            return None  # a NAT between the two
+        self.register.add_server(session, conversation.ledger.server)
+        return session
+
+    def is_forwarded(self, conversation: Conversation, request: HttpRequest, sid: str) -> bool:
+        """Whether a request with a sid that its server did not give out in this capture was forwarded by a proxy."""
+        return self.hops.ask(conversation, request) is not None or self.register.has(sid) is not None
+
+    def begin_attempt(
+        self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool, socketio09: bool = False
+    ) -> None:
         """A client asks for a session."""
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
-        attempt = Attempt(facts)
+        attempt = Attempt(facts, socketio09=socketio09)
+        before = self.hops.ask(conversation, request) if request.target else None
         conversation.ask(request, attempt)
         under_way = conversation.attempts
         if len(under_way) > REQUESTS_UNDER_WAY:
-            self.peers.settle(conversation.ledger, under_way.pop(next(iter(under_way))), Outcome.UNANSWERED)
-        client = self.peers.client(conversation.ledger, facts.user_agent)
+            self.settle(conversation.ledger, under_way.pop(next(iter(under_way))), Outcome.UNANSWERED)
+        outer = before[0].attempts.get(before[1]) if before is not None else None
+        if outer is not None and outer.hop is None:
+            attempt.forwarded = True
+            outer.hop = attempt
+            self._hop_ledgers[attempt] = conversation.ledger
+        elif not request.target and self.hops.may_be_behind(conversation):
+            attempt.forwarded = True  # the capture lost the request; the same may wait in front of a proxy
+        else:
+            self._begin(conversation.ledger, attempt)
+
+    def _begin(self, ledger: Connection, attempt: Attempt) -> None:
+        client = self.peers.client(ledger, attempt.request.user_agent)
         self.peers.begin(client, attempt, busy=self._is_busy(self.peers.last_attempt(client)))
+
+    def settle(self, ledger: Connection, attempt: Attempt, outcome: Outcome) -> None:
+        """An attempt has come to its end. One that was forwarded counts only if it came to another end than the one in
+        front of the proxy, which is known later."""
+        if attempt.forwarded:
+            attempt.outcome = outcome
+            return
+        self.peers.settle(ledger, attempt, outcome)
+        hop = attempt.hop
+        behind = self._hop_ledgers.pop(hop, None) if hop is not None else None
+        if hop is None or behind is None:
+            return
+        if hop.outcome is Outcome.PENDING:
+            agree = outcome in (Outcome.UNANSWERED, Outcome.UNSEEN, Outcome.SILENT_AFTER_101)
+        else:
+            agree = (hop.outcome, hop.status) == (outcome, attempt.status)
+        if not agree:
+            ended, hop.outcome = hop.outcome, Outcome.PENDING
+            hop.forwarded = False
+            self._begin(behind, hop)
+            if ended is not Outcome.PENDING:
+                self.peers.settle(behind, hop, ended)
+            if hop.session is not None:
+                self.register.stands_alone(hop.session)
 
     def _is_busy(self, attempt: Attempt | None) -> bool:
         if attempt is None or attempt.session is None:
@@ -75,7 +134,10 @@ class Openings:
     ) -> Session:
         """The server opened a session; `opening` is None where the capture lacks its open packet."""
         client = self.peers.client(conversation.ledger, attempt.request.user_agent)
-        session = self._new(conversation, client, opening.sid if opening else None, attempt.request.path, place)
+        sid = opening.sid if opening else None
+        session = self._new(
+            conversation, client, sid, attempt.request.path, place, attempt.forwarded, attempt.socketio09
+        )
         session.attempt = attempt
         session.handshake = opening
         session.claimed_eio = attempt.request.eio
@@ -84,40 +146,80 @@ class Openings:
         server = session.server
         server.handshake = server.handshake or opening
         note_transport(session, transport)
-        self.peers.settle(conversation.ledger, attempt, Outcome.OPENED)
+        self.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)
         if transport is WEBSOCKET:
-            self._carry(conversation, session)
+            self.carry(conversation, session)
         else:
             conversation.polled = session
         # Without the client's direction, what it did not say is not known.
         session.midstream = opening is None or not conversation.heard(CLIENT, place)
         return session
 
-    def midstream(self, conversation: Conversation, query: Query, request: HttpRequest) -> Session:
+    def midstream(
+        self,
+        conversation: Conversation,
+        query: Query,
+        request: HttpRequest,
+        forwarded: bool = False,
+        socketio09: bool = False,
+    ) -> Session:
         """A session whose opening was not captured, by a request with its sid."""
         facts = request_facts(request, query, is_upgrade(request), conversation.ledger.stream)
         client = self.peers.client(conversation.ledger, facts.user_agent)
         self.peers.note_request(client, facts)
-        session = self._new(conversation, client, query.first("sid") or "", query.path, request.last)
+        sid = query.first("sid") or ""
+        session = self._new(conversation, client, sid, query.path, request.last, forwarded, socketio09)
         session.claimed_eio = facts.eio
         session.midstream = True
         if not facts.upgrade:  # an upgrade counts when it is confirmed
             note_transport(session, POLLING)
         return session
 
-    def midstream_websocket(self, conversation: Conversation) -> Session:
-        """A WebSocket whose handshake was not captured, speaking Engine.IO."""
+    def midstream_polling(self, conversation: Conversation, place: PacketRef) -> Session:
+        """A session over polling of which only what the server sends was captured, and not its opening."""
         client = self.peers.client(conversation.ledger, "")
-        session = self._new(conversation, client, None, None, conversation.ledger.first)
+        session = self._new(conversation, client, None, None, place)
         session.midstream = True
-        note_transport(session, WEBSOCKET)
-        note_use(session, conversation.ledger.stream, WEBSOCKET, conversation.ledger.first)
-        conversation.is_engineio = True
-        self._carry(conversation, session)
+        note_transport(session, POLLING)
         return session
 
-    def _carry(self, conversation: Conversation, session: Session) -> None:
+    def unannounced_attempt(self, conversation: Conversation, message: HttpMessage | WsMessage) -> Attempt:
+        """The request of a session that was opened, where it was not captured or said nothing of Engine.IO."""
+        request = conversation.upgrade.request if conversation.upgrade else None
+        if request is None:
+            place = message.first if isinstance(message, HttpMessage) else conversation.ledger.first
+            request = HttpRequest(b"", 0, place)
+        conversation.is_engineio = True
+        self.begin_attempt(conversation, request, query_of(request), upgrade=isinstance(message, WsMessage))
+        return conversation.attempts[request]
+
+    def midstream_websocket(self, conversation: Conversation, socketio09: bool = False) -> Session:
+        """The session of a WebSocket that speaks Engine.IO (or Socket.IO 0.9) and whose request was not captured: the
+        one whose polling was answered last between the same two, if it may be upgraded, else a session of its own."""
+        ledger = conversation.ledger
+        session = self.answered_alone.get((ledger.client.address, ledger.server))
+        may_upgrade = (
+            session is not None
+            and session in self.states
+            and session.handshake is not None
+            and WEBSOCKET.value in session.handshake.upgrades
+            and self.states[session].carrier is None
+        )
+        if session is None or not may_upgrade:
+            client = self.peers.client(ledger, "")
+            session = self._new(conversation, client, None, None, ledger.first, socketio09=socketio09)
+            session.midstream = True
+            note_transport(session, WEBSOCKET)
+            self.carry(conversation, session)
+        else:
+            conversation.session = session
+            self.states[session].open_websockets += 1
+        note_use(session, ledger.stream, WEBSOCKET, ledger.first)
+        conversation.is_engineio = True
+        return session
+
+    def carry(self, conversation: Conversation, session: Session) -> None:
         """A WebSocket that carries the session from its opening on."""
         conversation.session = session
         state = self.states[session]
@@ -125,13 +227,24 @@ class Openings:
         state.carrier = conversation.ledger.stream
 
     def _new(
-        self, conversation: Conversation, client: Client, sid: str | None, path: str | None, place: PacketRef
+        self,
+        conversation: Conversation,
+        client: Client,
+        sid: str | None,
+        path: str | None,
+        place: PacketRef,
+        forwarded: bool = False,
+        socketio09: bool = False,
     ) -> Session:
         ledger = conversation.ledger
         server = self.peers.server(ledger.server)
-        session = Session(self.register.total + 1, sid, path, client, server, ledger.client, place)
+        session = Session(0, sid, path, client, server, ledger.client, place)
         session.last = place
-        self.register.add(session, SessionState(session, self._watch, self._listener))
+        session.proxied_for = ledger.proxied_for
+        session.forwarded = forwarded
+        session.socketio09 = socketio09
+        kind = SessionState09 if socketio09 else SessionState
+        self.register.add(session, kind(session, self._watch, self._listener))
         return session
 
     def note_gap(self, session: Session, place: PacketRef) -> None:

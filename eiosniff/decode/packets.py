@@ -3,7 +3,8 @@
 How it works, since no packet is ever an object here: a `Layer` says, for many packets at once, where the header of one
 layer begins and where the packet ends. Each step *gathers* that header of all packets with one numpy operation, checks
 it, sets aside and counts what does not go on, and makes the `Layer` above. What is odd (VLAN tags, extension headers)
-takes another pass over the few packets that have it; only IP fragments are looked at one by one.
+takes another pass over the few packets that have it, and so does what a tunnel carries (`tunnels`); only IP fragments
+are looked at one by one.
 
 Nothing is read before it is known to be captured, and nothing is made that has the length of the buffer, which may be
 a mapped file of many gigabytes.
@@ -11,44 +12,26 @@ a mapped file of many gigabytes.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from eiosniff.decode import headers
+from eiosniff.decode import headers, tunnels
 from eiosniff.decode.addresses import AddressTable
 from eiosniff.decode.fragments import Fragment, Reassembler, ipv4_fragment, ipv6_fragment
-from eiosniff.decode.headers import Layer, gather
+from eiosniff.decode.headers import Layer
+from eiosniff.decode.quic import HEADER as QUIC
+from eiosniff.decode.quic import QuicCounter
+from eiosniff.decode.reading import DecodeCounters, Reader
 from eiosniff.model.batch import Buffer, Int64s, LinkType, PacketBatch
 
 # Nobody stacks as many; a packet made of nothing else must not cost a pass over the columns for each of its headers.
 _MAX_TAGS: Final = 8
 _MAX_EXTENSION_HEADERS: Final = 16
-
-
-@dataclass(slots=True)
-class DecodeCounters:
-    """What became of the captured packets; each is counted once in `packets` and once in what follows it.
-
-    `short` packets were cut by the snap length before the end of their TCP header (or, of a fragment, anywhere);
-    `malformed` ones have a length field that cannot be true. `other_ip` counts by IP protocol number; `not_ip` by
-    EtherType, where 0 stands for frames without one (802.3, other address families); `unknown_link` by link type. All
-    of these are 16-bit numbers at most, which bounds them. `fragments` are packets with a piece of a datagram that may
-    be TCP: `reassembled` counts the datagrams that became a TCP segment, `abandoned` those given up as incomplete.
-    """
-
-    packets: int = 0
-    tcp: int = 0
-    fragments: int = 0
-    short: int = 0
-    malformed: int = 0
-    other_ip: Counter[int] = field(default_factory=Counter)
-    not_ip: Counter[int] = field(default_factory=Counter)
-    unknown_link: Counter[int] = field(default_factory=Counter)
-    reassembled: int = 0
-    abandoned: int = 0
+# Tunnels in tunnels: a mirror (ERSPAN, VXLAN) of an overlay (VXLAN, Geneve) over PPPoE or MPLS, and one to spare.
+_MAX_TUNNELS: Final = 4
 
 
 @dataclass(slots=True)
@@ -57,7 +40,8 @@ class TcpSegments:
 
     `row` is the packet's index in the batch; `number` and `ts_ns` are the packet's own. `source` and `destination` are
     `address id << 16 | port` (`PacketDecoder.address`); ids say nothing but which address it is. `seq`, `ack` and
-    `window` are the header's values, `flags` its octet of eight bits from CWR (0x80) to FIN (1), `ttl` the hop limit.
+    `window` are the header's values, `flags` its octet of eight bits from CWR (0x80) to FIN (1), `ttl` the hop limit,
+    and `identification` that of IPv4 (0 for IPv6).
 
     The payload had `payload_wire` bytes on the wire, by the IP header (Ethernet padding is not payload); the first
     `payload_captured` of them were captured, and lie at `payload_offset` in `buffer`, which is the batch's. Only the
@@ -75,6 +59,7 @@ class TcpSegments:
     flags: Int64s
     window: Int64s
     ttl: Int64s
+    identification: Int64s
     payload_offset: Int64s
     payload_captured: Int64s
     payload_wire: Int64s
@@ -106,6 +91,7 @@ class PacketDecoder:
 
     def __init__(self) -> None:
         self.counters = DecodeCounters()
+        self.quic = QuicCounter()
         self._addresses = AddressTable()
         self._reassembler = Reassembler()
 
@@ -115,7 +101,7 @@ class PacketDecoder:
 
     def decode(self, batch: PacketBatch) -> TcpSegments:
         """The TCP segments of the next batch. Never raises on what was captured."""
-        decoding = _Decoding(batch, self._addresses, self.counters)
+        decoding = _Decoding(batch, self._addresses, self.counters, self.quic)
         segments = decoding.segments()
         if decoding.fragments:
             segments = self._with_reassembled(segments, batch, decoding.fragments)
@@ -125,6 +111,10 @@ class PacketDecoder:
         """`segments`, and those of datagrams that the fragments of this batch (by row) completed."""
         completed: dict[int, bytes] = {}
         for row in sorted(rows):
+            if not self._reassembler.wants(rows[row]):
+                self.counters.other_ip[headers.PROTOCOL_UDP] += 1
+                continue
+            self.counters.fragments += 1
             datagram = self._reassembler.add(rows[row], int(batch.ts_ns[row]))
             if datagram is not None:
                 completed[row] = datagram
@@ -138,8 +128,8 @@ class PacketDecoder:
         datagrams = PacketBatch(
             batch.number[by], batch.ts_ns[by], length.cumsum() - length, length, length, link_type, extra
         )
-        reassembled = _Decoding(datagrams, self._addresses, DecodeCounters()).segments()
-        if not len(reassembled):  # they were not TCP after all
+        reassembled = _Decoding(datagrams, self._addresses, DecodeCounters(), QuicCounter()).segments()
+        if not len(reassembled):  # they were not TCP after all (or fragments again, in a tunnel: that is not followed)
             return segments
         self.counters.reassembled += len(reassembled)
         reassembled.row = by[reassembled.row]
@@ -151,12 +141,21 @@ class PacketDecoder:
 class _Decoding:
     """The decoding of one batch, from the bottom up. `fragments` holds, by row, the IP fragments that it came upon."""
 
-    def __init__(self, batch: PacketBatch, addresses: AddressTable, counters: DecodeCounters) -> None:
+    def __init__(
+        self, batch: PacketBatch, addresses: AddressTable, counters: DecodeCounters, quic: QuicCounter
+    ) -> None:
         self.fragments: dict[int, Fragment] = {}
+        self._quic = quic
+        self._udp: list[Layer] = []
         self._batch = batch
         self._buffer = batch.buffer
         self._addresses = addresses
         self._counters = counters
+        reader = self._reader = Reader(batch.buffer, counters)
+        self._captured = reader.captured
+        self._gather = reader.gather
+        self._carried: list[Layer] = []  # by tunnels: packets with their link type
+        self._tunnels_left = _MAX_TUNNELS
 
     def segments(self) -> TcpSegments:
         batch = self._batch
@@ -165,6 +164,13 @@ class _Decoding:
         row = np.arange(len(batch), dtype=np.int64)
         packets = Layer(row, batch.offset, batch.offset, batch.offset + batch.captured, wire_end, batch.link_type)
         segments = [part for frames in self._link(packets) for part in self._network(frames)]
+        while self._carried:
+            carried, self._carried = self._carried, []
+            self._tunnels_left -= 1
+            for layer in carried:
+                segments += [part for frames in self._link(layer) for part in self._network(frames)]
+        if self._udp:
+            self._look_for_quic()
         return _in_capture_order(segments) if segments else self._tcp(packets.where(row < 0), self._ipv4_ends)
 
     # -- link layers: what comes out has an EtherType as `protocol` ----------------------------------------------------
@@ -195,6 +201,14 @@ class _Decoding:
                 yield frames.above(frames.start, np.full(len(frames), headers.TYPE_IPV4))
             case LinkType.IPV6:
                 yield frames.above(frames.start, np.full(len(frames), headers.TYPE_IPV6))
+            case LinkType.NOT_IP:
+                self._counters.not_ip[headers.TYPE_NONE] += len(frames)
+            case LinkType.ENCRYPTED:
+                self._counters.encrypted += len(frames)
+            case LinkType.MALFORMED:
+                self._counters.malformed += len(frames)
+            case LinkType.SHORT:
+                self._counters.short += len(frames)
             case _:
                 self._counters.unknown_link[link_type] += len(frames)
 
@@ -213,14 +227,35 @@ class _Decoding:
 
     def _network(self, frames: Layer) -> Iterator[TcpSegments]:
         ipv4, ipv6 = frames.protocol == headers.TYPE_IPV4, frames.protocol == headers.TYPE_IPV6
-        neither = frames.protocol[~(ipv4 | ipv6)]
-        _count(self._counters.not_ip, np.where(neither < headers.TYPE_SMALLEST, headers.TYPE_NONE, neither))
+        neither = ~(ipv4 | ipv6)
+        if neither.any():
+            self._not_ip(frames.where(neither))
         if ipv4.any():
             for layer in self._ipv4(frames.where(ipv4)):
                 yield self._tcp(layer, self._ipv4_ends)
         if ipv6.any():
             for layer in self._ipv6(frames.where(ipv6)):
                 yield self._tcp(layer, self._ipv6_ends)
+
+    def _not_ip(self, frames: Layer) -> None:
+        """Open tunnels, and count the others."""
+        ethertype = np.where(frames.protocol < headers.TYPE_SMALLEST, headers.TYPE_NONE, frames.protocol)
+        for kind in _distinct(ethertype):
+            of_kind = ethertype == kind
+            opener = tunnels.of_ethertype(kind)
+            if opener is None or not self._tunnels_left:
+                self._counters.not_ip[kind] += int(np.count_nonzero(of_kind))
+            else:
+                self._open(opener, frames.where(of_kind), self._counters.not_ip, kind)
+
+    def _open(self, opener: tunnels.Opener, packets: Layer, counter: Counter[int], kind: int) -> None:
+        """Take what tunnels of one kind carry; those in which that is not known are counted as this kind."""
+        for layer in opener(self._reader, packets):
+            unknown = int(np.count_nonzero(layer.protocol == tunnels.NOTHING))
+            if unknown:
+                counter[kind] += unknown
+            if unknown < len(layer):
+                self._carried.append(layer.where(layer.protocol != tunnels.NOTHING))
 
     def _ipv4(self, packets: Layer) -> Iterator[Layer]:
         packets = self._captured(packets, headers.IPV4.itemsize)
@@ -249,9 +284,21 @@ class _Decoding:
         """The TCP segments in the datagrams, found behind headers that are `chained` before them."""
         for layer in self._unchained(datagrams, chained):
             tcp = layer.protocol == headers.PROTOCOL_TCP
-            _count(self._counters.other_ip, layer.protocol[~tcp])
+            if not tcp.all():
+                self._udp.append(layer.where(layer.protocol == headers.PROTOCOL_UDP))
+                self._not_tcp(layer.where(~tcp))
             if tcp.any():
                 yield layer.where(tcp)
+
+    def _not_tcp(self, datagrams: Layer) -> None:
+        """Open tunnels, and count the others."""
+        for protocol in _distinct(datagrams.protocol):
+            of_kind = datagrams.protocol == protocol
+            opener = tunnels.of_protocol(protocol)
+            if opener is None or not self._tunnels_left:
+                self._counters.other_ip[protocol] += int(np.count_nonzero(of_kind))
+            else:
+                self._open(opener, datagrams.where(of_kind), self._counters.other_ip, protocol)
 
     def _unchained(self, datagrams: Layer, chained: npt.NDArray[np.bool_]) -> Iterator[Layer]:
         for _ in range(_MAX_EXTENSION_HEADERS):
@@ -272,7 +319,7 @@ class _Decoding:
 
     def _set_aside(self, pieces: Layer, chained: npt.NDArray[np.bool_]) -> None:
         """Keep fragments that may hold TCP. (Only the first need say so, but no sender lies in the others.)"""
-        wanted = (pieces.protocol == headers.PROTOCOL_TCP) | chained[pieces.protocol]
+        wanted = headers.MAY_HOLD_TCP[pieces.protocol] | chained[pieces.protocol]
         _count(self._counters.other_ip, pieces.protocol[~wanted])
         pieces = pieces.where(wanted)
         whole = pieces.captured_end == pieces.wire_end
@@ -284,11 +331,10 @@ class _Decoding:
             if fragment is None:
                 self._counters.malformed += 1
             else:
-                self._counters.fragments += 1
                 self.fragments[row] = fragment
 
-    def _tcp(self, layer: Layer, ends: Callable[[Int64s], tuple[Int64s, Int64s, Int64s]]) -> TcpSegments:
-        """The segments of which `layer` is the TCP header; `ends` reads addresses and hop limit of the IP header."""
+    def _tcp(self, layer: Layer, ends: Callable[[Int64s], tuple[Int64s, Int64s, Int64s, Int64s]]) -> TcpSegments:
+        """The segments of which `layer` is the TCP header; `ends` reads what there is of the IP header."""
         layer = self._captured(layer, headers.TCP.itemsize)
         header = self._gather(headers.TCP, layer.start)
         payload = layer.start + (header["data_offset"] >> 4).astype(np.int64) * 4
@@ -297,7 +343,7 @@ class _Decoding:
             self._counters.malformed += int(np.count_nonzero(~true))
             layer, header, payload = layer.where(true), header[true], payload[true]
         self._counters.tcp += len(layer)
-        source, destination, ttl = ends(layer.ip)
+        source, destination, ttl, identification = ends(layer.ip)
         payload_offset = np.minimum(payload, layer.captured_end)  # options may be cut
         return TcpSegments(
             row=layer.row,
@@ -310,36 +356,46 @@ class _Decoding:
             flags=header["flags"].astype(np.int64),
             window=header["window"].astype(np.int64),
             ttl=ttl,
+            identification=identification,
             payload_offset=payload_offset,
             payload_captured=layer.captured_end - payload_offset,
             payload_wire=layer.wire_end - payload,
             buffer=self._buffer,
         )
 
-    def _ipv4_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    def _ipv4_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         header = self._gather(headers.IPV4, ip)
         source, destination = header["source"].astype(np.int64), header["destination"].astype(np.int64)
-        return source, destination, header["time_to_live"].astype(np.int64)
+        ttl, identification = header["time_to_live"].astype(np.int64), header["identification"].astype(np.int64)
+        return source, destination, ttl, identification
 
-    def _ipv6_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    def _ipv6_ends(self, ip: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         header = self._gather(headers.IPV6, ip)
         ids = self._addresses.intern(np.stack((header["source"], header["destination"]), axis=1).ravel())
-        return ids[0::2], ids[1::2], header["hop_limit"].astype(np.int64)
+        return ids[0::2], ids[1::2], header["hop_limit"].astype(np.int64), np.zeros(len(ip), np.int64)
 
-    # -- reading -------------------------------------------------------------------------------------------------------
+    def _look_for_quic(self) -> None:
+        """Hand the UDP datagrams of the batch, in capture order, to who counts those of QUIC."""
+        row, ip, start, captured_end = (
+            np.concatenate([getattr(layer, column) for layer in self._udp])
+            for column in ("row", "ip", "start", "captured_end")
+        )
+        order = np.argsort(row, kind="stable")
+        order = order[(start + QUIC.itemsize <= captured_end)[order]]  # shorter ones, or cut ones, tell nothing
+        row, ip = row[order], ip[order]
 
-    def _captured(self, layer: Layer, size: int) -> Layer:
-        """The packets of which `size` bytes from `start` on were captured; counts why the others were not."""
-        needed = layer.start + size
-        there = needed <= layer.captured_end
-        if not there.all():
-            short = int(np.count_nonzero(~there & (needed <= layer.wire_end)))
-            self._counters.short += short
-            self._counters.malformed += int(np.count_nonzero(~there)) - short
-        return layer.where(there)
+        def addresses(wanted: npt.NDArray[np.bool_]) -> tuple[Int64s, Int64s]:
+            chosen = ip[wanted]
+            is_ipv4 = self._gather(headers.OCTET, chosen) >> 4 == 4
+            sources, destinations = np.empty_like(chosen), np.empty_like(chosen)
+            sources[is_ipv4], destinations[is_ipv4], _, _ = self._ipv4_ends(chosen[is_ipv4])
+            header = self._gather(headers.IPV6, chosen[~is_ipv4])
+            for ends, name in ((sources, "source"), (destinations, "destination")):
+                ends[~is_ipv4] = self._quic.addresses.intern(header[name])
+            return sources, destinations
 
-    def _gather(self, header: np.dtype[Any], start: Int64s) -> npt.NDArray[Any]:
-        return gather(self._buffer, header, start)
+        header = self._gather(QUIC, start[order])
+        self._quic.take(header, self._batch.number[row], self._batch.ts_ns[row], addresses)
 
 
 def _end_of_datagram(packets: Layer, start: Int64s, length_field: npt.NDArray[np.integer[Any]]) -> Int64s:

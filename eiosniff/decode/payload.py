@@ -57,7 +57,7 @@ class Payload:
 
 
 @final
-class _Framing:
+class Framing:
     """Entries of a body: their bytes and whether each is binary, how far they reach, what stopped them."""
 
     __slots__ = ("consumed", "entries", "trouble")
@@ -128,7 +128,7 @@ def _is_message_of_revision_4(body: bytes, revision_hint: int | None) -> bool:
     return after_length not in _PACKET_STARTS
 
 
-def _split_separators(body: bytes) -> _Framing:
+def _split_separators(body: bytes) -> Framing:
     """Revision 4, "HTTP long-polling": packets joined by the record separator."""
     if _FRAME_END in body:  # never in UTF-8
         return _split_mixed(body)
@@ -136,16 +136,16 @@ def _split_separators(body: bytes) -> _Framing:
     trouble, consumed = None, len(body)
     if len(entries) > MAX_PACKETS_IN_PAYLOAD:
         trouble, consumed = _TOO_MANY, consumed - len(entries.pop())
-    return _Framing([(entry, False) for entry in entries], consumed, trouble)
+    return Framing([(entry, False) for entry in entries], consumed, trouble)
 
 
-def _split_mixed(body: bytes) -> _Framing:
+def _split_mixed(body: bytes) -> Framing:
     """netty-socketio, revision 4: `<packet>[01 <length digits as bytes> ff 04 <data>]...` joined by 1e."""
     entries: list[tuple[bytes, bool]] = []
     at = 0
     while at <= len(body):
         if len(entries) >= MAX_PACKETS_IN_PAYLOAD:
-            return _Framing(entries, at, _TOO_MANY)
+            return Framing(entries, at, _TOO_MANY)
         end = body.find(_SEPARATOR, at)
         end = len(body) if end < 0 else end
         binary = _BINARY_FRAME.search(body, at, end)
@@ -158,14 +158,14 @@ def _split_mixed(body: bytes) -> _Framing:
         start, length = binary.end(), int(binary[1].translate(_DIGITS))
         if start + length > len(body):
             found = f"{len(body) - start} bytes follow"
-            return _Framing(entries, binary.start(), f"length {length} at byte {binary.start()} does not fit: {found}")
+            return Framing(entries, binary.start(), f"length {length} at byte {binary.start()} does not fit: {found}")
         entries.append((body[start : start + length], True))
         at = start + length
         if body.startswith(_SEPARATOR, at):
             at += 1
         elif at == len(body):
             break
-    return _Framing(entries, min(at, len(body)), None)
+    return Framing(entries, min(at, len(body)), None)
 
 
 _TOO_MANY: Final = f"more than {MAX_PACKETS_IN_PAYLOAD} packets"
@@ -204,7 +204,7 @@ _OTHER_COUNTINGS: Final[tuple[tuple[str, Callable[[bytes], int]], ...]] = (
 )
 
 
-def _split_lengths(body: bytes) -> tuple[_Framing, bool]:
+def _split_lengths(body: bytes) -> tuple[Framing, bool]:
     """Revisions 1 to 3, "Payload": `<length>:<packet>` repeated; and whether UTF-8 was encoded twice.
 
     engine.io-parser 1.3.1 (socket.io 1.x) encodes each packet, counts its bytes, then takes them for characters and
@@ -218,35 +218,40 @@ def _split_lengths(body: bytes) -> tuple[_Framing, bool]:
         if framing.sound:
             framing.consumed = len(body)
             return framing, True
-    protocol = _split_framed(body, _LENGTH, "UTF-16 code units", _utf16_units)
+    return split_counted(body, _LENGTH), False
+
+
+def split_counted(body: bytes, header: re.Pattern[bytes]) -> Framing:
+    """Entries behind headers (group 2 holds the digits) whose lengths count UTF-16 code units, or should."""
+    protocol = _split_framed(body, header, "UTF-16 code units", _utf16_units)
     if protocol.sound:
-        return protocol, False
+        return protocol
     for unit, count in _OTHER_COUNTINGS:
-        framing = _split_framed(body, _LENGTH, unit, count)
+        framing = _split_framed(body, header, unit, count)
         if framing.sound:
             framing.trouble = f"lengths count {unit}, not UTF-16 code units"
-            return framing, False
-    return protocol, False
+            return framing
+    return protocol
 
 
-def _split_framed(body: bytes, framing: re.Pattern[bytes], unit: str, count: Callable[[bytes], int]) -> _Framing:
+def _split_framed(body: bytes, framing: re.Pattern[bytes], unit: str, count: Callable[[bytes], int]) -> Framing:
     entries: list[tuple[bytes, bool]] = []
     at = 0
     while at < len(body):
         header = framing.match(body, at)
         if header is None:
-            return _Framing(entries, at, f"no length at byte {at}")
+            return Framing(entries, at, f"no length at byte {at}")
         if len(entries) == MAX_PACKETS_IN_PAYLOAD:
-            return _Framing(entries, at, _TOO_MANY)
+            return Framing(entries, at, _TOO_MANY)
         start, length = header.end(), int(header[2].translate(_DIGITS) or b"0")
         end = _end_of_text(body, start, length, count)
         if end is None:
             found = f"{count(body[start:])} {unit} follow"
-            return _Framing(entries, at, f"length {length} at byte {at} does not fit: {found}")
+            return Framing(entries, at, f"length {length} at byte {at} does not fit: {found}")
         if end > start:  # `0:` is how engine.io-parser writes a payload without packets
             entries.append((body[start:end], header[1] == b"\x01"))
         at = end
-    return _Framing(entries, at, None)
+    return Framing(entries, at, None)
 
 
 def _end_of_text(body: bytes, start: int, length: int, count: Callable[[bytes], int]) -> int | None:
@@ -299,13 +304,18 @@ def _undo_jsonp(body: bytes, content_type: bytes | None) -> bytes | None:
     answer = _JSONP_ANSWER.fullmatch(body)
     if answer is None:
         return None
-    if answer[1] is None:
-        return _ESCAPED.sub(rb"\1", answer[2])
+    return unquote_literal(answer[1]) if answer[1] is not None else _ESCAPED.sub(rb"\1", answer[2])
+
+
+def unquote_literal(literal: bytes) -> bytes | None:
+    """The text of a string literal of JavaScript, as JSON writes them; None when it is none."""
     try:
-        literal = json.loads(answer[1].decode(errors="replace"), strict=False)
-    except ValueError:
+        text = json.loads(literal.decode(errors="replace"), strict=False)
+    except (ValueError, RecursionError):
         return None
-    return str(literal).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    if not isinstance(text, str):
+        return None
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 _PAYLOAD_START: Final = re.compile(

@@ -88,7 +88,8 @@ class Peers:
         presence.last = attempt
         presence.under_way += 1
         self._see(presence, attempt.request.place.ts_ns)
-        presence.lives.begin(attempt, busy)
+        if not attempt.socketio09:  # a loop of such a client is nothing that Engine.IO explains
+            presence.lives.begin(attempt, busy)
 
     def settle(self, ledger: Connection, attempt: Attempt, outcome: Outcome) -> None:
         """The handshake has come to its end; from now on it counts as one of its kind."""
@@ -98,7 +99,7 @@ class Peers:
             presence.under_way -= 1
             self._see(presence, self._now_ns)
         attempt.outcome = outcome
-        groups = client.attempts
+        groups = client.attempts09 if attempt.socketio09 else client.attempts
         signature = attempt.signature()
         if signature in groups or len(groups) < MAX_ATTEMPT_KINDS:
             groups.setdefault(signature, Tally()).add(attempt, attempt.request.place.ts_ns)

@@ -65,11 +65,13 @@ class Direction:
     `next_seq` is the sequence number expected next (-1: nothing known yet) and `offset` the stream offset that it
     stands for. `held` are segments that came too early: in order, without overlap, the first behind a hole. `acked` is
     the highest stream offset that the receiver acknowledged since there is a hole (-1: none), `fin` that of a FIN.
-    `retransmissions` counts segments that brought bytes again; keep-alive probes do not count.
+    `again` counts segments that brought bytes again (keep-alive probes do not count), `duplicates` those of them that
+    were captured again and not sent again.
     """
 
     __slots__ = (
-        "acked", "ended", "fin", "held", "held_bytes", "next_seq", "offset", "retransmissions", "syn", "syn_seq",
+        "_repeated_at", "_repeats", "acked", "again", "duplicates", "ended", "fin", "held", "held_bytes", "next_seq",
+        "offset", "syn", "syn_seq",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -82,7 +84,26 @@ class Direction:
         self.held_bytes = 0
         self.fin: int | None = None
         self.ended = False
-        self.retransmissions = 0
+        self.again = 0
+        self.duplicates = 0
+        self._repeats = 0
+        self._repeated_at = -1
+
+    def repeat(self) -> None:
+        """A segment was sent again."""
+        if self._repeated_at != self.offset:
+            self._repeated_at, self._repeats = self.offset, 0
+        self._repeats += 1
+
+    @property
+    def last_repeats(self) -> int:
+        """How often bytes were sent again since anything new was: after many times, the receiver is not there."""
+        return self._repeats if self._repeated_at == self.offset else 0
+
+    @property
+    def retransmissions(self) -> int:
+        """How many segments were sent again."""
+        return self.again - self.duplicates
 
     @property
     def untouched(self) -> bool:
@@ -114,7 +135,7 @@ class Direction:
         if end <= self.offset:
             # One byte before the expected one is a keep-alive probe (RFC 9293, section 3.8.4), not a loss.
             if not (wire_length == 1 and end == self.offset):
-                self.retransmissions += 1
+                self.again += 1
             return
         segment = Segment(start, end, data, place.number, place.ts_ns)
         if start > self.offset:
@@ -123,7 +144,7 @@ class Direction:
                 self.skip_hole(GapReason.LIMIT, place, sink)
             return
         if start < self.offset or (self.held and self.held[0].start < end):
-            self.retransmissions += 1
+            self.again += 1
         self._deliver(segment, place, sink)
         if self.held:
             self._drain(place, sink)
@@ -172,7 +193,7 @@ class Direction:
             start = max(stop, known.end) if known else stop
             at += 1
         if fresh < segment.end - segment.start:
-            self.retransmissions += 1
+            self.again += 1
 
     def _deliver(self, segment: Segment, place: PacketRef, sink: StreamSink) -> None:
         """Hand on what of a segment lies at or behind the expected offset."""

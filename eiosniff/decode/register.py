@@ -1,4 +1,4 @@
-"""The sessions in memory: those that are alive, and the newest of the others."""
+"""The sessions in memory: those that are alive, and the newest of the others; and which are hops of each other."""
 
 from collections import OrderedDict
 
@@ -18,6 +18,9 @@ _LEAST_SILENCE_NS = 10 * NS_PER_S
 _MOST_SILENCE_NS = 120 * NS_PER_S
 # Session ids that are remembered for a while, so that late requests do not look like sessions of their own.
 MAX_RETIRED_SIDS = 4_000
+# Proxies give up a request after some minutes at most: if there was one in front, it has answered by then.
+_LONGEST_ANSWER_NS = 120 * NS_PER_S
+MAX_HOPS = 4  # that are kept of a session: nobody stacks as many proxies
 
 
 class Register:
@@ -31,17 +34,77 @@ class Register:
         self._retire = retire
         self._roster = Roster(most, self._standing)
         self._retired_sids: OrderedDict[tuple[Endpoint, str], None] = OrderedDict()
+        self.latest: dict[tuple[str, Endpoint], Session] = {}  # between a client's address and a server
+        self._by_bare_sid: dict[str, Session] = {}  # not those that are forwarded
+        self._other_servers: dict[Session, list[Endpoint]] = {}  # of sessions that have more than one address
+        # That were captured behind a proxy or a NAT, and in front of it not yet.
+        self._unmatched: dict[Session, None] = {}
 
     def add(self, session: Session, state: SessionState) -> None:
         """A session begins; old ones may have to make room for it."""
-        self.total += 1
         self._peers.opened(session)
         now_ns = session.opened.ts_ns
         for old in self._roster.admit(session, now_ns):
             self._let_go(old, now_ns)
         self.states[session] = state
+        self.latest[session.client_endpoint.address, session.server.endpoint] = session
         if session.sid:
             self.by_sid[session.server.endpoint, session.sid] = session
+        if session.forwarded:
+            self._match_forwarded(session)
+        else:
+            self.total += 1
+            session.index = self.total
+            self._match(session)
+        for hop in [hop for hop in self._unmatched if now_ns - hop.opened.ts_ns > _LONGEST_ANSWER_NS]:
+            self.stands_alone(hop)
+
+    def has(self, sid: str) -> Session | None:
+        """The session with a sid, at whatever server."""
+        return self._by_bare_sid.get(sid)
+
+    def add_server(self, session: Session, server: Endpoint) -> None:
+        """A session goes on at another address, as names with several of them bring about."""
+        if session.sid:
+            self.by_sid[server, session.sid] = session
+            self._other_servers.setdefault(session, []).append(server)
+
+    # ------------------------------------------------------------------ two hops of one conversation
+
+    def _match(self, session: Session) -> None:
+        if session.sid is None:
+            return
+        self._by_bare_sid[session.sid] = session
+        for hop in [hop for hop in self._unmatched if hop.sid == session.sid]:
+            self._match_forwarded(hop)
+
+    def _match_forwarded(self, hop: Session) -> None:
+        outer = self._by_bare_sid.get(hop.sid or "")
+        if outer is None:
+            self._unmatched[hop] = None
+            state = self.states[hop]
+            state.unheard, state.stands_alone = [], self.stands_alone
+            return
+        self._unmatched.pop(hop, None)
+        self.states[hop].unheard = None
+        if len(outer.hops) < MAX_HOPS:
+            outer.hops.append(hop)
+
+    def stands_alone(self, session: Session) -> None:
+        """What was taken for a hop has nothing in front of it: it is a session of its own after all."""
+        if session not in self._unmatched:
+            return
+        del self._unmatched[session]
+        session.forwarded = False
+        self.total += 1
+        session.index = self.total
+        self._match(session)
+        self.states[session].make_heard()
+
+    def close(self) -> None:
+        """The capture is over."""
+        for session in list(self._unmatched):
+            self.stands_alone(session)
 
     def is_retired(self, server: Endpoint, sid: str | None) -> bool:
         """Whether a session id that is not known is one of a session that was let go."""
@@ -61,17 +124,25 @@ class Register:
 
     def _let_go(self, session: Session, now_ns: int) -> None:
         """From now on nothing is added to the ledger."""
+        self.stands_alone(session)
         self.states.pop(session).finish()
-        key = session.server.endpoint, session.sid or ""
-        if self.by_sid.get(key) is session:
-            del self.by_sid[key]
-            self._retired_sids[key] = None
-            if len(self._retired_sids) > MAX_RETIRED_SIDS:
-                self._retired_sids.popitem(last=False)
+        peers = session.client_endpoint.address, session.server.endpoint
+        if self.latest.get(peers) is session:
+            del self.latest[peers]
+        sid = session.sid or ""
+        if self._by_bare_sid.get(sid) is session:
+            del self._by_bare_sid[sid]
+        for server in [session.server.endpoint, *self._other_servers.pop(session, [])]:
+            if self.by_sid.get((server, sid)) is session:
+                del self.by_sid[server, sid]
+                self._retired_sids[server, sid] = None
+        while len(self._retired_sids) > MAX_RETIRED_SIDS:
+            self._retired_sids.popitem(last=False)
         closing = session.closing
         session.observed_until_ns = closing.place.ts_ns if closing else max(session.last.ts_ns, now_ns)
         self._peers.retired(session)
-        self._retire(Retired(session, session.server))
+        if not session.forwarded:
+            self._retire(Retired(session, session.server))
 
 
 def _patience_ns(session: Session) -> int:

@@ -39,9 +39,9 @@ def of_binary(session: Session, side: Side, payload: bytes) -> int:
     """The revision in which to read a binary message over WebSocket.
 
     Up to revision 3 its first byte is 4, the type of a message; whoever leaves it out speaks revision 4, unless other
-    things that were said show the contrary. netty-socketio (to 2.0.x) writes it in revision 4 too; only there the
-    Engine.IO sid is the Socket.IO id as well (PacketEncoder.java, AuthPacket.java). Where nothing tells yet, as in the
-    middle of a session, one message in 256 of revision 4 begins so by chance.
+    things that were said show the contrary. Where nothing was said that tells, as when the capture began late, the byte
+    itself does: of other data one in 256 begins so. netty-socketio (to 2.0.x) writes it in revision 4 too; only there
+    the Engine.IO sid is the Socket.IO id as well (PacketEncoder.java, AuthPacket.java).
     """
     revision = revision_of(session, side)
     typed = payload.startswith(_TYPE_BYTE)

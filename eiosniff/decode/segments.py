@@ -32,6 +32,8 @@ class Segments(Protocol):
     seq: Columns
     ack: Columns
     flags: Columns
+    window: Columns
+    identification: Columns
     payload_offset: Columns
     payload_captured: Columns
     payload_wire: Columns

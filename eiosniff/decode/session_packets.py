@@ -10,7 +10,19 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.other_parsers import decode_json, decode_msgpack
 from eiosniff.decode.socketio import ACK_OF_REVISION_3, decode_packet
 from eiosniff.model.decoded import DecodedPacket
-from eiosniff.model.engineio import CLOSE, MESSAGE, PING, PONG, UPGRADE, WEBSOCKET, EioPacket, EioType, Transport
+from eiosniff.model.engineio import (
+    CLOSE,
+    MESSAGE,
+    PING,
+    POLLING,
+    PONG,
+    UPGRADE,
+    WEBSOCKET,
+    EioPacket,
+    EioType,
+    Transport,
+)
+from eiosniff.model.http import HttpMessage
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
@@ -34,6 +46,7 @@ from eiosniff.model.websocket import BINARY, WsMessage
 MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
+_MAX_UNHEARD: Final = 256
 _NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
@@ -63,9 +76,13 @@ class SessionState:
     goodbye: list[PacketRef | None] = field(default_factory=lambda: [None, None])
     open_websockets: int = 0
     carrier: int | None = None  # the stream of the WebSocket that the session lives on
-    polls: dict[Conversation, None] = field(default_factory=dict)  # connections with a request under way
+    # Connections with a request under way, and the last packet of the session before it.
+    polls: dict[Conversation, PacketRef] = field(default_factory=dict)
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])  # of what is, or was, being joined
     asked_pids: dict[str, str] = field(default_factory=dict)  # until the server answers; by namespace
+    # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
+    unheard: list[DecodedPacket] | None = None
+    stands_alone: Callable[[Session], None] = lambda _: None  # to be told if it would be too much
 
     # ------------------------------------------------------------------ Engine.IO
 
@@ -108,6 +125,15 @@ class SessionState:
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
+
+    def no_payload(self, conversation: Conversation, side: Side, message: HttpMessage, trouble: str) -> None:
+        """The body of a request or an answer is not framed as Engine.IO frames its packets."""
+        body = message.body
+        anomaly = Anomaly(AnomalyKind.EIO_BAD_PAYLOAD, side, message.last, trouble, body[:40].decode("latin-1"))
+        self.anomaly(anomaly)
+        if self.listener:
+            packet = EioPacket(-1, body, False, side, POLLING, message.last, message.packets)
+            self._tell(self.listener, packet, conversation.ledger.stream, None, f"not an Engine.IO payload: {trouble}")
 
     def close(self, closing: Closing) -> None:
         """Record how the session ended, if that is not known yet."""
@@ -176,10 +202,12 @@ class SessionState:
                 self._note_json(side, other)
                 self._joined(packet, stream, other)
                 return
-        if decoded.looks_like_socketio:
+        # Where the server speaks Socket.IO, what looks like nothing of it is a mistake as well.
+        wrong = decoded.looks_like_socketio or len(self.session.socketio_counts[1]) > 0
+        if wrong:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
         if listener:
-            wanted = f"expected {decoded.expected}" if decoded.looks_like_socketio else _NOT_SOCKETIO
+            wanted = f"expected {decoded.expected}" if wrong else _NOT_SOCKETIO
             self._tell(listener, packet, stream, None, wanted)
 
     def _binary(self, packet: EioPacket, stream: int) -> None:
@@ -216,6 +244,10 @@ class SessionState:
             self._joined(missing, stream, joiner.lose_message(message.last, message.packets))
         else:
             joiner.lose()
+            if self.listener:
+                lacks = "bytes of it are missing" if message.missing else "compressed, and what it refers to is missing"
+                packet = EioPacket(-1, b"", False, side, WEBSOCKET, message.last, message.packets)
+                self._tell(self.listener, packet, stream, None, f"cannot be read: {lacks}")
 
     def end(self, side: Side, place: PacketRef, *, lossy: bool) -> None:
         """Nothing more comes from a side; if `lossy`, it may be that this was only not captured."""
@@ -352,6 +384,8 @@ class SessionState:
             has_id = namespaces.join(namespace, packet, self.asked_pids.pop(namespace.name, None))
             if session.socketio_shown is None:
                 session.socketio_shown = 5 if has_id else 4
+            if session.revisions[side] is None and session.claimed_eio is None and session.midstream:
+                revisions.show(session, side, 4 if has_id else 3)  # only Socket.IO 5 gives an id with it
         elif packet.type == SioType.CONNECT_ERROR:
             namespaces.refuse(namespace, packet)
         elif packet.type == SioType.DISCONNECT:
@@ -381,12 +415,26 @@ class SessionState:
         self, listener: Listener, packet: EioPacket, stream: int, socketio: SioPacket | None, trouble: str
     ) -> None:
         session, side = self.session, packet.side
-        decoded = DecodedPacket("", stream, session.index, session.sid, self.revision(side), packet, socketio, trouble)
+        revision = None if session.socketio09 else self.revision(side)
+        decoded = DecodedPacket("", stream, session.index, session.sid, revision, packet, socketio, trouble)
         if socketio is not None and socketio.type == _CONNECT and side is SERVER:
             namespace = session.namespaces.get(socketio.namespace[:MAX_NAME])
             if namespace is not None and namespace.recovery_answer is socketio.place:
                 decoded.recovered = namespace.recovered
-        listener(decoded)
+        if not session.forwarded:
+            listener(decoded)
+        elif self.unheard is not None:
+            self.unheard.append(decoded)
+            if len(self.unheard) >= _MAX_UNHEARD:
+                self.stands_alone(session)
+
+    def make_heard(self) -> None:
+        """The session was not forwarded after all: tell the listener what it said."""
+        for decoded in self.unheard or []:
+            decoded.session = self.session.index
+            if self.listener:
+                self.listener(decoded)
+        self.unheard = None
 
 
 def note_transport(session: Session, transport: Transport) -> None:

@@ -8,6 +8,8 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation, Record
 from eiosniff.decode.exchanges import Exchanges
+from eiosniff.decode.exchanges09 import Exchanges09
+from eiosniff.decode.flow import BOTH_WAYS
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
@@ -15,7 +17,7 @@ from eiosniff.decode.session_packets import Listener, Watcher
 from eiosniff.decode.websockets import WebSockets
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import SERVER, SIDES, Side
 from eiosniff.model.session import MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
@@ -41,14 +43,15 @@ class Sessions:
     ) -> None:
         self._openings = Openings(watch, listener, path, most, retire)
         self._exchanges = Exchanges(self._openings)
+        self._exchanges09 = Exchanges09(self._openings)
         self._websockets = WebSockets(self._openings)
         self.clients = self._openings.peers.clients
         self.servers = self._openings.peers.servers
 
     @property
     def sessions(self) -> list[Session]:
-        """Those in memory, in the order of their opening."""
-        return list(self._openings.states)
+        """Those in memory, in the order of their opening, without those that were captured in front of a proxy too."""
+        return [session for session in self._openings.states if not session.forwarded]
 
     @property
     def total(self) -> int:
@@ -60,13 +63,16 @@ class Sessions:
         if isinstance(record, WsMessage):
             self._websockets.message(conversation, record)
         elif isinstance(record, HttpRequest):
-            self._exchanges.request(conversation, record)
+            if not self._exchanges09.request(conversation, record):
+                self._exchanges.request(conversation, record)
         elif isinstance(record, HttpResponse):
-            self._exchanges.response(conversation, record)
+            if not self._exchanges09.response(conversation, record):
+                self._exchanges.response(conversation, record)
         elif isinstance(record, StreamEnd):
             self._end(conversation, record)
         elif isinstance(record, Upgrade):
-            self._websockets.upgrade(conversation, record)
+            if not self._exchanges09.upgrade(conversation, record):
+                self._websockets.upgrade(conversation, record)
         elif isinstance(record, WsControl):
             self._websockets.control(conversation, record)
         elif isinstance(record, Anomaly):
@@ -80,6 +86,7 @@ class Sessions:
         """The capture is over."""
         for state in self._openings.states.values():
             state.finish()
+        self._openings.register.close()
         self._openings.peers.close()
 
     def _end(self, conversation: Conversation, end: StreamEnd) -> None:
@@ -88,13 +95,22 @@ class Sessions:
                 if end.kind is not EndKind.CAPTURE_ENDED and attempt.ended is None:
                     attempt.ended, attempt.ended_by = end.place, end.side
                 if conversation.over:
-                    silent = attempt.status == 101 and not conversation.lossy
-                    self._openings.peers.settle(
-                        conversation.ledger, attempt, Outcome.SILENT_AFTER_101 if silent else Outcome.UNANSWERED
-                    )
+                    outcome = Outcome.UNANSWERED
+                    if conversation.lacks_server(end.place):
+                        outcome = Outcome.UNSEEN
+                    elif attempt.status == 101 and not conversation.lossy:
+                        outcome = Outcome.SILENT_AFTER_101
+                    self._openings.settle(conversation.ledger, attempt, outcome)
         if conversation.over:
+            for request in (*conversation.attempts, *conversation.unknown):
+                self._openings.hops.answered(request)
             conversation.attempts.clear()
+            if conversation.unknown and not conversation.heard(SERVER, end.place):
+                self._exchanges.take_unanswered(conversation)
             conversation.unknown.clear()
+            carried = conversation.session or conversation.polled
+            if carried is not None and conversation.flow.heard != BOTH_WAYS:
+                carried.one_direction = True
         session = conversation.session
         state = self._openings.states.get(session) if session is not None else None
         if state is None:
@@ -102,6 +118,8 @@ class Sessions:
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
         if state.carrier == conversation.ledger.stream:
+            if conversation.over:
+                state.session.last_repeats = [conversation.flow.direction(side).last_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
             how = _CLOSES.get(end.kind)
             if how is not None:
@@ -115,6 +133,9 @@ class Sessions:
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
         conversation.lossy = True
         session = conversation.session or conversation.polled
+        if session is None:  # what is missing may have been said in the session that these two have
+            ledger = conversation.ledger
+            session = self._openings.register.latest.get((ledger.client.address, ledger.server))
         if session is not None:
             self._openings.note_gap(session, gap.place)
             self._lose(session, gap.side)

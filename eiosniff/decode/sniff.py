@@ -3,6 +3,7 @@
 from enum import Enum
 from typing import Final
 
+from eiosniff.decode.proxy_protocol import NoProxyHeader, proxy_header
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
@@ -10,6 +11,11 @@ from eiosniff.model.trouble import Gap
 _METHODS: Final = (b"GET ", b"POST ", b"OPTIONS ", b"HEAD ", b"PUT ", b"CONNECT ", b"DELETE ", b"PATCH ", b"TRACE ")
 _STATUS: Final = b"HTTP/1."
 _LONGEST: Final = max(len(start) for start in (*_METHODS, _STATUS))
+_HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # of the client: RFC 9113, section 3.4
+# What a server begins with: SETTINGS of stream 0 (RFC 9113, section 6.5) with less than 43 of them.
+_HTTP2_LENGTHS: Final = range(6, 256, 6)
+_HTTP2_SETTINGS: Final = b"\x04\x00\x00\x00\x00\x00"
+_HTTP2_SURE: Final = 11  # bytes that tell
 _TLS_RECORDS: Final = (b"\x14\x03", b"\x15\x03", b"\x16\x03", b"\x17\x03")
 _DATA_OPCODES: Final = (1, 2)
 _CONTROL_OPCODES: Final = (8, 9, 10)
@@ -26,6 +32,7 @@ class Protocol(Enum):
     WEBSOCKET_CLIENT = "WebSocket, masked"
     WEBSOCKET_SERVER = "WebSocket"
     TLS = "TLS"
+    HTTP2 = "HTTP/2"
     OTHER = "other TCP"
     UNKNOWN_YET = ""
 
@@ -45,13 +52,31 @@ def sniff(data: bytes, midstream: bool) -> Protocol:
         return Protocol.HTTP_RESPONSE
     if data[:2] in _TLS_RECORDS:
         return Protocol.TLS
+    if data.startswith(_HTTP2_PREFACE) or _is_http2_server(data):
+        return Protocol.HTTP2
     if midstream and len(data) >= 2:
         websocket = _websocket(data)
         if websocket is not None:
             return websocket
     if len(data) < _LONGEST and any(start.startswith(data) for start in (*_METHODS, _STATUS, *_TLS_RECORDS)):
         return UNKNOWN_YET
+    if _HTTP2_PREFACE.startswith(data) or (len(data) < _HTTP2_SURE and _may_be_http2_server(data)):
+        return UNKNOWN_YET
     return Protocol.OTHER
+
+
+def _is_http2_server(data: bytes) -> bool:
+    """Whether a side begins as an HTTP/2 server does that does not wait for its client."""
+    return len(data) >= _HTTP2_SURE and _may_be_http2_server(data)
+
+
+def _may_be_http2_server(data: bytes) -> bool:
+    return (
+        b"\0\0".startswith(data[:2])
+        and (len(data) < 3 or data[2] in _HTTP2_LENGTHS)
+        and _HTTP2_SETTINGS.startswith(data[3:9])
+        and (len(data) < _HTTP2_SURE or (data[9] == 0 and 0 < data[10] < 16))  # the first setting has a small number
+    )
 
 
 def _websocket(data: bytes) -> Protocol | None:
@@ -82,15 +107,18 @@ def _websocket(data: bytes) -> Protocol | None:
 class Sniffer:
     """Looks at what one connection begins with until that tells what it is: captured packet by captured packet, since
     the answer must not depend on how many came at once. `records` is all that came, with the direction of each.
+    `proxied` says that it begins with a header of the PROXY protocol, which is passed over.
     """
 
-    __slots__ = ("_midstream", "_said", "_tries", "decided", "records")
+    __slots__ = ("_midstream", "_said", "_tries", "_untouched", "decided", "proxied", "records")
 
     def __init__(self, midstream: bool) -> None:
         self.records: list[tuple[int, StreamChunk | Gap | StreamEnd]] = []
         self.decided = 0  # the captured packet that told
         self._midstream = midstream
+        self.proxied = False
         self._said = [b"", b""]
+        self._untouched = [True, True]  # all that was said since the beginning is known, and has no PROXY header
         self._tries = 0
 
     def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> Protocol:
@@ -98,6 +126,7 @@ class Sniffer:
         self.records.append((way, record))
         if isinstance(record, Gap):  # what follows it may be the middle of anything
             self._said[way] = b""
+            self._untouched[way] = False
             self._midstream = True
         elif isinstance(record, StreamChunk):
             starts = record.starts
@@ -113,6 +142,16 @@ class Sniffer:
         """Look at the bytes of one packet, and at all that its side said."""
         self._said[way] += data
         self._tries += 1
+        if self._untouched[way]:
+            header = proxy_header(self._said[way])
+            if header is NoProxyHeader.YET:
+                return UNKNOWN_YET
+            self._untouched[way] = False
+            if not isinstance(header, NoProxyHeader):
+                self.proxied = True
+                data = self._said[way] = self._said[way][header.end :]
+        if not data:
+            return UNKNOWN_YET
         protocol = sniff(self._said[way], self._midstream)
         if protocol is Protocol.OTHER and self._midstream:
             protocol = sniff(data, midstream=True)

@@ -14,26 +14,35 @@ from functools import partial
 from operator import itemgetter
 from typing import Final
 
+import numpy as np
+
 from eiosniff.decode.conversation import Conversation, Events, Record
-from eiosniff.decode.flow import Flow
+from eiosniff.decode.flow import BOTH_WAYS, Flow
+from eiosniff.decode.headers import PROTOCOL_UDP
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.decode.tcp import FlowListener, FlowTable
+from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
-from eiosniff.model.summary import CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
+from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
+from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
-from eiosniff.model.trouble import Gap
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
+from eiosniff.model.unread import UnreadKind
 
 MAX_FAILED_CONNECTS: Final = 1024
 MAX_REACHED: Final = 4_000  # pairs of a client and a server
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
-UDP: Final = 17  # IP protocol number
+# Connections were captured twice if that is so of a fifth of their bytes, and of two packets: networks double one now
+# and then, and a connection of polling may have no others.
+CAPTURED_TWICE: Final = 5
+MOST_DOUBLED: Final = 1
 # A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
 # comes after 1 s), or was repeated.
 UNANSWERED_SYN_NS: Final = 1_000_000_000
@@ -71,15 +80,20 @@ class Stack(FlowListener):
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
+        self._unread = UnreadLedger(self._endpoint)
         self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
         self._crashed_now: list[tuple[str, Conversation]] = []  # in the batch at hand
         self._crashes: dict[str, tuple[int, int]] = {}  # the first of its connections, and how many there were
         self._failed: dict[_Failure, FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
+        # By coding: the packet with the end of the first body in it that could not be read, and how many there were.
+        self._unreadable: dict[str, tuple[int, int]] = {}
         # The last connection that came about, of so many pairs; and up to when others had one that is forgotten.
         self._reached: dict[tuple[str, Endpoint], PacketRef] = {}
         self._forgotten = NO_PACKET
+        self._bytes = 0  # of Engine.IO connections
+        self._copied = 0  # of these, captured more than once
 
     @property
     def unknown_links(self) -> list[int]:
@@ -90,9 +104,20 @@ class Stack(FlowListener):
 
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
+        self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
         self._hand_on()
         self._resolve_pings()
+
+    def _note_cut(self, batch: PacketBatch) -> None:
+        """Count the packets that the snap length cut."""
+        cut = np.flatnonzero(batch.captured < batch.wire)
+        if not len(cut):
+            return
+        summary, first = self.summary, cut[0]
+        summary.cut = summary.cut or PacketRef(int(batch.number[first]), int(batch.ts_ns[first]))
+        summary.cut_packets += len(cut)
+        summary.cut_length = max(summary.cut_length, int(batch.captured[cut].max()))
 
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
@@ -110,6 +135,7 @@ class Stack(FlowListener):
         for number, entry in self._retired:
             if isinstance(entry.ledger, Session):
                 _forget_later_acks(entry.ledger, number)
+                self._unread.note_session(entry.ledger)
         self._retired.clear()
         return retired
 
@@ -127,13 +153,17 @@ class Stack(FlowListener):
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
-        for _, conversation in self._ended:
-            self._note_quality(conversation)
+        for order, conversation in self._ended:
+            if conversation.http2_from is not None:
+                self._unread.add_h2c(conversation.ledger.server, conversation.http2_from, order)
+            else:
+                self._note_quality(conversation)
         self._ended.clear()
         self._failures.sort(key=itemgetter(0))
         for _, key, failed in self._failures:
             self._note_failure(key, failed)
         self._failures.clear()
+        self._unread.settle()
         for what, conversation in self._crashed_now:
             stream = conversation.flow.stream
             first, count = self._crashes.get(what, (stream, 0))
@@ -145,6 +175,8 @@ class Stack(FlowListener):
             conversation.ended[record.side] = True
         elif conversation.forgotten and not isinstance(record, Gap):
             return  # with smaller batches it would not have been decoded
+        elif isinstance(record, Anomaly):
+            self._note_unreadable(conversation, record)
         self._order = order
         try:
             self.sessions.handle(conversation, record)
@@ -159,6 +191,9 @@ class Stack(FlowListener):
         if not self._chosen(flow):
             flow.dropped = True
             return
+        if self._unread.is_reading(flow):
+            self._unread.read_tls(flow, [(way, record)])
+            return
         sniffer = self._sniffers.get(flow)
         fresh = sniffer is None
         if sniffer is None:
@@ -169,9 +204,14 @@ class Stack(FlowListener):
             return
         if not fresh:
             del self._sniffers[flow]
-        if protocol in (Protocol.TLS, Protocol.OTHER):
-            flow.dropped = True
+        if protocol in (Protocol.TLS, Protocol.HTTP2, Protocol.OTHER):
             self._protocols[self._name_other(flow, protocol)] += 1
+            if protocol is Protocol.TLS:
+                self._unread.read_tls(flow, sniffer.records)
+                return
+            if protocol is Protocol.HTTP2:
+                self._unread.add_http2(flow, sniffer.decided)
+            flow.dropped = True
             return
         if flow.client is None:
             from_client = protocol in (Protocol.HTTP_REQUEST, Protocol.WEBSOCKET_CLIENT)
@@ -184,7 +224,7 @@ class Stack(FlowListener):
         if websocket:
             conversation = Conversation.over_websocket(flow, ledger, self._events, self._crashed)
         else:
-            conversation = Conversation.over_http(flow, ledger, self._events, self._crashed)
+            conversation = Conversation.over_http(flow, ledger, self._events, self._crashed, sniffer.proxied)
         flow.conversation = conversation
         conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
@@ -209,11 +249,16 @@ class Stack(FlowListener):
         sniffer = self._sniffers.pop(flow, None)
         if sniffer is not None and flow.payload:
             self._protocols[self._name_other(flow, Protocol.OTHER)] += 1
+        self._unread.closed(flow, order)
         conversation = flow.conversation
         if isinstance(conversation, Conversation):
             ledger = conversation.ledger
             ledger.last = flow.last
             ledger.retransmissions = [flow.direction(side).retransmissions for side in SIDES]
+            ledger.duplicates = [flow.direction(side).duplicates for side in SIDES]
+            tunnel = conversation.tunnel
+            if tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
+                self._protocols[self._name_other(flow, tunnel.holds, tunnel.port)] += 1
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = replaced.ts_ns if replaced else self.summary.last_ns or flow.last.ts_ns
@@ -268,9 +313,14 @@ class Stack(FlowListener):
     def _chosen(self, flow: Flow) -> bool:
         return not self._ports or not self._ports.isdisjoint(end & 0xFFFF for end in flow.ends)
 
-    def _name_other(self, flow: Flow, protocol: Protocol) -> str:
-        ports = sorted(end & 0xFFFF for end in flow.ends)
-        return f"{protocol.value} (port {ports[0]})"
+    def _name_other(self, flow: Flow, protocol: Protocol, port: int = 0) -> str:
+        port = port or min(end & 0xFFFF for end in flow.ends)
+        return f"{protocol.value} (port {port})"
+
+    def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
+        if conversation.is_engineio:
+            first, count = self._unreadable.get(anomaly.found, (anomaly.place.number, 0))
+            self._unreadable[anomaly.found] = first, count + 1
 
     def _look_for_failure(self, flow: Flow, order: int, until_ns: int) -> None:
         """Whether a connection did not come about: its SYN was refused, or not answered until then."""
@@ -306,18 +356,32 @@ class Stack(FlowListener):
         ledger, summary = conversation.ledger, self.summary
         summary.engineio_connections += 1
         summary.gap_bytes += ledger.gap_bytes
+        summary.cut_bytes += conversation.cut_bytes
         for place in conversation.gaps:
             summary.gaps.add(place, place.ts_ns)
         if ledger.midstream:
             summary.midstream.add(ledger.first, ledger.first.ts_ns)
-        if not all(ledger.seen) and any(ledger.bytes):
+        if conversation.flow.heard != BOTH_WAYS and any(ledger.bytes):
             summary.one_direction.add(ledger.first, ledger.first.ts_ns)
+        flow, copies = conversation.flow, sum(ledger.duplicates)
+        self._bytes += sum(ledger.bytes)
+        self._copied += flow.copied
+        if flow.copy is not None and copies > MOST_DOUBLED and flow.copied * CAPTURED_TWICE >= sum(ledger.bytes):
+            summary.duplicates.add(flow.copy, flow.copy.ts_ns)
+            summary.duplicate_packets += copies
 
     def _summarise(self) -> None:
         summary, counters = self.summary, self._packets.counters
         for session in self.sessions.sessions:
+            self._unread.note_session(session)
             closing = session.closing
             session.observed_until_ns = closing.place.ts_ns if closing else summary.last_ns or session.last.ts_ns
+        for coding, (number, count) in self._unreadable.items():
+            bodies = "1 HTTP body was" if count == 1 else f"{count} HTTP bodies were"
+            text = f"{bodies} not read, in the coding {coding}"
+            summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
+        if self._copied * CAPTURED_TWICE < self._bytes:
+            summary.duplicates, summary.duplicate_packets = Tally(), 0
         summary.connections = self._flows.connections
         for group in self._failed.values():
             group.speaks_engineio = group.server in self.sessions.servers
@@ -325,13 +389,17 @@ class Stack(FlowListener):
             reached = self._reached.get((group.client, group.server), self._forgotten)  # in doubt it recovered
             group.recovered = last is not None and reached.ts_ns > last.syn.ts_ns
         summary.failed_connects = list(self._failed.values())
+        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports)
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
+        quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
-            "UDP packets": counters.other_ip[UDP],
-            "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[UDP],
+            "QUIC datagrams": quic,
+            "UDP packets" if not quic else "other UDP packets": counters.other_ip[PROTOCOL_UDP] - quic,
+            "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,
+            "encrypted Wi-Fi frames": counters.encrypted,
             **{f"packets of link type {link}": count for link, count in counters.unknown_link.items()},
         }
         summary.other.update({name: count for name, count in other_packets.items() if count})

@@ -11,6 +11,7 @@ its later segments only the columns are touched.
 from abc import ABC, abstractmethod
 from typing import Final
 
+from eiosniff.decode.copies import Copies
 from eiosniff.decode.flow import Flow, Gone, StreamReader
 from eiosniff.decode.reassembly import SEQUENCE_MASK
 from eiosniff.decode.segments import ACK, FIN, RST, SYN, Row, Segments, SortedSegments
@@ -63,6 +64,7 @@ class FlowTable:
         self._lingering: dict[Flow, None] = {}  # reset, but the other side may not have heard of it yet
         self._newest_ns = 0
         self._watches = Watches()
+        self._copies = Copies()
 
     @property
     def connections(self) -> int:
@@ -78,8 +80,10 @@ class FlowTable:
         batch = SortedSegments(segments, self._newest_ns)
         self._newest_ns = batch.newest_ns
         self._watches.begin(batch)
+        self._copies.begin(segments)
         for group in batch.groups_in_capture_order():
             self._feed_group(batch, group)
+        self._copies.end()
         for flow in list(self._lingering):
             self._linger(flow, batch, None)
         # Wireshark numbers connections by their first packet, and so does the order of the groups; a connection that
@@ -225,7 +229,7 @@ class FlowTable:
         for row in batch.rows(group):
             if flow is not None and flow.reset is not None and self._linger(flow, batch, row.number):
                 flow = None
-            if row.flags & SYN:
+            if row.flags & SYN and not self._copies.has(row):
                 known = flow or self._gone[key]
                 if known.is_replaced_by(row.way, row.seq, row.flags):
                     place = PacketRef(row.number, row.ts_ns)
@@ -252,17 +256,26 @@ class FlowTable:
             flow.packets += 1
             flow.payload += row.captured
         if flags & SYN:
-            self._synchronise(flow, way, seq, flags, place)
+            if not self._copies.has(row):
+                self._synchronise(flow, way, seq, flags, place)
             seq = (seq + 1) & SEQUENCE_MASK
         direction, other = flow.directions[way], flow.directions[1 - way]
+        again = direction.again
         if wire and not (direction.ended or flags & RST):
             direction.receive(seq, batch.data(row), wire, place, _Sink(self._listener, flow, way))
             if flow.dropped:
                 return
         elif wire and not flags & RST and direction.offset_of(seq) + wire <= direction.offset:
-            direction.retransmissions += 1
+            direction.again += 1
         elif row.captured and flow.conversation is not None:
             self._listener.set_aside(1, row.captured)
+        if direction.again > again:
+            if self._copies.has(row):
+                direction.duplicates += 1
+                flow.copied += wire
+                flow.copy = flow.copy or place
+            else:
+                direction.repeat()
         if flags & FIN:
             direction.receive_fin((seq + wire) & SEQUENCE_MASK, place)
         if flags & ACK and other.held:

@@ -88,6 +88,28 @@ def unmask(payload: bytes, mask_key: bytes) -> bytes:
     return (words ^ np.frombuffer(mask_key, np.uint32)).tobytes()[:size]
 
 
+def begins_engineio(packet: bytes, side: Side, whole: bool) -> bool | None:
+    """Whether a captured packet begins with a whole, uncompressed text frame of this side that carries Engine.IO.
+
+    For where nothing else tells: the handshake was lost. None if more bytes are needed; `whole` says that none come.
+    """
+    if packet[:1] != b"\x81":  # FIN, text
+        return False
+    header = read_header(packet, 0)
+    if header is None:
+        return False if whole else None
+    if not plausible(header, side, False) or not 0 < header.length <= _LONGEST_BEGINNING:
+        return False
+    if header.length > len(packet) - header.size:
+        return False if whole else None
+    first = packet[header.size]
+    return (first ^ header.mask_key[0] if header.masked else first) in _ENGINEIO_STARTS
+
+
+_ENGINEIO_STARTS: Final = b"0123456b"
+_LONGEST_BEGINNING: Final = 1 << 14  # a frame that is longer is not in one packet
+
+
 def plausible(header: Header, side: Side, compression: bool) -> bool:
     """Whether bytes that could be a frame header of this side look like one.
 

@@ -5,6 +5,7 @@ from typing import Final
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import decode_message, parse_open
 from eiosniff.decode.exchanges import BODY_KEPT
+from eiosniff.decode.exchanges09 import midstream_websocket
 from eiosniff.decode.facts import is_engineio_text, query_of
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
@@ -12,7 +13,6 @@ from eiosniff.decode.payload import undo_double_encoding
 from eiosniff.decode.revisions import of_binary
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError
-from eiosniff.model.http import HttpRequest
 from eiosniff.model.provenance import CLIENT, SERVER
 from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
@@ -32,10 +32,12 @@ class WebSockets:
         if request is None:
             return
         answer = upgrade.response.last if upgrade.response else None
+        self._openings.hops.answered(request)
         attempt = conversation.attempts.get(request)
         if attempt is not None:
-            attempt.status = 101
-            attempt.answer = answer
+            if answer is not None:
+                attempt.status = 101
+                attempt.answer = answer
             conversation.attempt = attempt
             return
         query = query_of(request)
@@ -43,7 +45,8 @@ class WebSockets:
         session = self._openings.by_sid.get((conversation.ledger.server, sid or ""))
         retired = session is None and self._openings.register.is_retired(conversation.ledger.server, sid)
         if session is None and sid and not retired and self._openings.is_engineio(query, upgrade=True):
-            session = self._openings.midstream(conversation, query, request)
+            forwarded = conversation.unknown.get(request, False)
+            session = self._openings.midstream(conversation, query, request, forwarded)
         conversation.unknown.pop(request, None)
         if session is not None:
             conversation.session = session
@@ -86,15 +89,21 @@ class WebSockets:
                 if self._openings.path is not None:
                     conversation.forget()
                     return None
-                attempt = self._unannounced_attempt(conversation)
+                attempt = self._openings.unannounced_attempt(conversation, message)
             return self._open_websocket(conversation, attempt, opening, message)
         if attempt is None:
-            if conversation.upgrade is None and is_engineio_text(text, message):
+            session09 = midstream_websocket(self._openings, conversation, text)
+            if session09 is not None:
+                return session09
+            unknown = conversation.upgrade is None or conversation.upgrade.request is None
+            if unknown and is_engineio_text(text, message):
                 return self._openings.midstream_websocket(conversation)
-            if text if conversation.upgrade is None else message.side is SERVER:
+            if text if unknown else message.side is SERVER:
                 conversation.forget()
             return None
         if message.side is CLIENT:
+            if self._server_is_missing(conversation, message) and is_engineio_text(text, message):
+                return self._open_websocket(conversation, attempt, None, message)
             attempt.client_said = attempt.client_said or message.payload[:BODY_KEPT] or b"?"
             if len(conversation.early) < _EARLY_MESSAGES:
                 conversation.early = [*conversation.early, message]
@@ -103,8 +112,13 @@ class WebSockets:
         elif attempt.outcome is Outcome.PENDING:
             attempt.body = message.payload[:BODY_KEPT]
             attempt.answer = message.last
-            self._openings.peers.settle(conversation.ledger, attempt, Outcome.FOREIGN)
+            self._openings.settle(conversation.ledger, attempt, Outcome.FOREIGN)
         return None
+
+    @staticmethod
+    def _server_is_missing(conversation: Conversation, message: WsMessage) -> bool:
+        upgrade = conversation.upgrade
+        return upgrade is not None and upgrade.response is None and not conversation.heard(SERVER, message.last)
 
     def _open_websocket(
         self, conversation: Conversation, attempt: Attempt, opening: OpenPacket | None, message: WsMessage
@@ -114,18 +128,6 @@ class WebSockets:
             self.message(conversation, early)
         conversation.early = []
         return session
-
-    def _unannounced_attempt(self, conversation: Conversation) -> Attempt:
-        """A WebSocket whose request said nothing of Engine.IO, and that turned out to be it."""
-        request = conversation.upgrade.request if conversation.upgrade else None
-        if request is None:
-            request = HttpRequest(
-                CLIENT, b"", b"", False, 0, 0, False, 0, 0, (), conversation.ledger.first,
-                conversation.ledger.first, conversation.ledger.first.number,
-            )  # fmt: skip
-        conversation.is_engineio = True
-        self._openings.begin_attempt(conversation, request, query_of(request), upgrade=True)
-        return conversation.attempts[request]
 
     def control(self, conversation: Conversation, frame: WsControl) -> None:
         """Take a control frame."""

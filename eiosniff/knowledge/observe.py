@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from eiosniff.model.attempt import Outcome, RequestFacts
 from eiosniff.model.engineio import OpenPacket
+from eiosniff.model.http import text_of
 from eiosniff.model.peers import Client, Server
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import MAX_REVISIONS, Session
@@ -132,6 +133,8 @@ def _breaks_protocol(session: Session) -> bool:
 def _never_connects(session: Session) -> bool:
     if (session.path or "").startswith("/engine.io") or not session.on_websocket:
         return False  # a client of Engine.IO alone; a polling session that nobody goes on with is another fault
+    if session.engineio_counts[Side.SERVER].get("message") and not session.socketio_counts[Side.SERVER]:
+        return False  # nor does the server speak Socket.IO
     asked = any(namespace.connect for namespace in session.namespaces.values())
     return not asked and session.observed_until_ns - session.opened.ts_ns >= _CONNECT_DUE_NS
 
@@ -154,10 +157,10 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
     `open-keys` (names in the open packet, in order), `ping-interval`, `ping-timeout`, `max-payload`, `sid`;
     `revisions`: for each session what the client asked for and what the server speaks, such as `3:3,4:4` (`-` for a
     client that did not say, `?` where nothing tells); `refused-revisions`: those that it refuses to speak;
-    `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `unasked-connect`,
-    `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of `decode/facts.py`: `server`, `via`,
-    `cache-control`, `set-cookie`, `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as
-    sent, in order).
+    `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `foreign-answer` (the beginning of
+    one that is not Engine.IO), `unasked-connect`, `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of
+    `decode/facts.py`: `server`, `via`, `sid-09` (that it gave out in Socket.IO 0.9), `cache-control`, `set-cookie`,
+    `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as sent, in order).
     """
     seen: dict[str, str] = dict(server.marks)
     if server.handshake is not None:
@@ -194,6 +197,8 @@ class _Refusals:
                         self.seen["error-code"] = str(max(error.code, int(self.seen.get("error-code", error.code))))
                     if error.code == 5 or "nsupported" in error.message:
                         self.revisions[attempt.request.eio or "-"] = None
+                if attempt.outcome is Outcome.FOREIGN and attempt.body:
+                    self.seen["foreign-answer"] = text_of(attempt.body)
                 if attempt.outcome is Outcome.REFUSED_AFTER_101:
                     self.seen["refuses-after-101"] = YES
 

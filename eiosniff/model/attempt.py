@@ -50,6 +50,7 @@ class Outcome(Enum):
     OPENED = "opened"  # an open packet came
     REFUSED = "refused"  # an HTTP answer other than 2xx or 101
     UNANSWERED = "unanswered"  # the connection or the capture ended without an answer
+    UNSEEN = "unseen"  # the capture lacks what the server sends
     REFUSED_AFTER_101 = "refused after 101"  # HTTP text inside the upgraded stream
     SILENT_AFTER_101 = "silent after 101"  # upgraded, and the server sent nothing at all
     FOREIGN = "foreign"  # an answer that is not Engine.IO
@@ -60,7 +61,9 @@ class Attempt:
     """One handshake request (without a sid) and its answer.
 
     `status` is the HTTP status of the (last) answer; `error` the refusal if the body is one; `body` the beginning of
-    a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended.
+    a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended. `forwarded` says that it is
+    another attempt on its way from a proxy or a NAT to the server, and is not counted; of that other, it is the `hop`.
+    `socketio09`: the handshake is that of Socket.IO 0.9.
     """
 
     request: RequestFacts
@@ -73,6 +76,9 @@ class Attempt:
     ended_by: Side | None = None
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101
+    forwarded: bool = False
+    hop: "Attempt | None" = None
+    socketio09: bool = False
 
     def signature(self) -> tuple[object, ...]:
         """Attempts with the same signature are repeats of each other."""

@@ -14,7 +14,11 @@ Buffer: TypeAlias = bytes | mmap
 
 
 class LinkType(IntEnum):
-    """Link-layer header types that are decoded by column (the numbers of the tcpdump.org registry)."""
+    """Link-layer header types that are decoded by column (the numbers of the tcpdump.org registry).
+
+    The last four are none of the registry, which has 16-bit numbers: `capture.links` says with them what it found in
+    packets of other link types that hold no IP packet which could be decoded.
+    """
 
     NULL = 0
     ETHERNET = 1
@@ -26,11 +30,15 @@ class LinkType(IntEnum):
     LINUX_SLL2 = 276
     RAW_BSD = 12
     RAW_OPENBSD = 14
+    NOT_IP = 0x1_0000
+    ENCRYPTED = 0x1_0001
+    MALFORMED = 0x1_0002
+    SHORT = 0x1_0003  # cut by the snap length
 
 
 @dataclass(slots=True)
 class PacketBatch:
-    """Up to some ten thousand captured packets, in file order.
+    """Up to some ten thousand captured packets, in file order. (What Wi-Fi sends several of in one has one number.)
 
     Columns of one length `n`, all `int64`: `number` (1 is the first packet of the file), `ts_ns` (nanoseconds since
     1970 UTC), `offset` (of the captured bytes in `buffer`), `captured` and `wire` (lengths in bytes), `link_type`.

@@ -11,11 +11,12 @@ class DecodedPacket:
     """One Engine.IO packet as decoded.
 
     `stream` is Wireshark's `tcp.stream`; `session` the index of the session (1 is the first), None for a packet of a
-    session that is not known; `revision` the Engine.IO revision that its sender speaks. `socketio` is None for what is
-    not a Socket.IO packet. A Socket.IO packet with attachments comes once, when its last attachment has come, with
-    `engineio` being the packet of its header. `trouble` says in a few words why the content could not be decoded.
-    `capture_began_ns` is the instant of the capture's first packet. `recovered` says of a server's CONNECT whether it
-    gives the client its state of before back, None where the client did not ask for it.
+    session that is not known; `revision` the Engine.IO revision that its sender speaks, None in Socket.IO 0.9, which
+    has no Engine.IO: `engineio` then is the whole text, of no type. `socketio` is None for what is not a Socket.IO
+    packet. A Socket.IO packet with attachments comes once, when its last attachment has come, with `engineio` being the
+    packet of its header. `trouble` says in a few words why the content could not be decoded. `capture_began_ns` is the
+    instant of the capture's first packet. `recovered` says of a server's CONNECT whether it gives the client its state
+    of before back, None where the client did not ask for it.
     """
 
     capture: str

@@ -1,12 +1,14 @@
 """HTTP/1.x messages as they were on the wire (RFC 9110, RFC 9112)."""
 
+import re
 from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 
 _NAMES_KEPT: Final = 40
+_FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 TEXT_LIMIT: Final = 300  # bytes or characters that ledgers keep of a text from the wire
 
 
@@ -24,13 +26,15 @@ class Fields:
     known the next time.
     """
 
-    __slots__ = ("_first", "_folded", "_members", "_names", "lines", "regular")
+    __slots__ = ("_first", "_folded", "_members", "_names", "_unfolded", "lines", "regular")
 
     def __init__(self, lines: bytes, regular: bool) -> None:
         """`regular` says that all lines keep to the grammar (RFC 9112, section 5)."""
         self.lines = lines
         self.regular = regular
-        self._folded = b"\n" + lines.lower()
+        # Obsolete line folding (RFC 9112, section 5.2) is not in the grammar, so that regular lines have none.
+        self._unfolded = lines if regular else _FOLD.sub(b" ", lines)
+        self._folded = b"\n" + self._unfolded.lower()
         self._first: dict[bytes, bytes | None] = {}
         self._members: dict[bytes, list[bytes]] = {}
         self._names: tuple[str, ...] | None = None
@@ -42,17 +46,13 @@ class Fields:
             start = at + len(name) + 2
             end = self._folded.find(b"\n", start)
             # One less: there is a line feed before the folded lines.
-            self._first[name] = None if at < 0 or end < 0 else self.lines[start - 1 : end - 1].strip()
+            self._first[name] = None if at < 0 or end < 0 else self._unfolded[start - 1 : end - 1].strip()
         return self._first[name]
 
     def items(self) -> list[tuple[bytes, bytes]]:
         """All fields as sent, in order; lines without a colon are left out, obsolete line folding is undone."""
         fields: list[tuple[bytes, bytes]] = []
-        for line in self.lines.split(b"\n"):
-            if line[:1] in (b" ", b"\t") and fields:
-                name, value = fields[-1]
-                fields[-1] = (name, value + b" " + line.strip())
-                continue
+        for line in self._unfolded.split(b"\n"):
             name, colon, value = line.partition(b":")
             if colon:
                 fields.append((name, value.strip()))
@@ -100,37 +100,20 @@ class HttpMessage:
         "packets", "side", "start",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        side: Side,
-        head: bytes,
-        body: bytes,
-        body_kept: bool,
-        body_length: int,
-        missing: int,
-        complete: bool,
-        start: int,
-        end: int,
-        packets: tuple[int, ...],
-        first: PacketRef,
-        last: PacketRef,
-        order: int,
-        fields: Fields | None = None,
-    ) -> None:
+    def __init__(self, side: Side, head: bytes, start: int, first: PacketRef, fields: Fields | None) -> None:
+        """A message that begins; the rest is filled in as it is read."""
         self.side = side
         self.head = head
-        self.body = body
-        self.body_kept = body_kept
-        self.body_length = body_length
-        self.missing = missing
-        self.complete = complete
-        self.start = start
-        self.end = end
-        self.packets = packets
-        self.first = first
-        self.last = last
-        self.order = order
-        self.fields = fields or Fields(head.partition(b"\n")[2] + b"\r\n", False)
+        self.start = self.end = start
+        self.first = self.last = first
+        self.order = first.number
+        self.packets: tuple[int, ...] = ()
+        self.body = b""
+        self.body_kept = False
+        self.body_length = 0
+        self.missing = 0
+        self.complete = False
+        self.fields = Fields(head.partition(b"\n")[2] + b"\r\n", False) if fields is None else fields
 
     def header(self, name: bytes) -> bytes | None:
         """The value of the first field called `name` (lower case), without white space around it, or None."""
@@ -173,27 +156,15 @@ class HttpRequest(HttpMessage):
 
     def __init__(
         self,
-        side: Side,
         head: bytes,
-        body: bytes,
-        body_kept: bool,
-        body_length: int,
-        missing: int,
-        complete: bool,
         start: int,
-        end: int,
-        packets: tuple[int, ...],
         first: PacketRef,
-        last: PacketRef,
-        order: int,
         fields: Fields | None = None,
         method: bytes = b"",
         target: bytes = b"",
         version: bytes = b"",
     ) -> None:
-        super().__init__(
-            side, head, body, body_kept, body_length, missing, complete, start, end, packets, first, last, order, fields
-        )
+        super().__init__(CLIENT, head, start, first, fields)
         self.method = method
         self.query: Query | None = None
         self.target = target
@@ -212,19 +183,9 @@ class HttpResponse(HttpMessage):
 
     def __init__(
         self,
-        side: Side,
         head: bytes,
-        body: bytes,
-        body_kept: bool,
-        body_length: int,
-        missing: int,
-        complete: bool,
         start: int,
-        end: int,
-        packets: tuple[int, ...],
         first: PacketRef,
-        last: PacketRef,
-        order: int,
         fields: Fields | None = None,
         status: int = 0,
         reason: bytes = b"",
@@ -232,9 +193,7 @@ class HttpResponse(HttpMessage):
         request: HttpRequest | None = None,
         inside_websocket: bool = False,
     ) -> None:
-        super().__init__(
-            side, head, body, body_kept, body_length, missing, complete, start, end, packets, first, last, order, fields
-        )
+        super().__init__(SERVER, head, start, first, fields)
         self.status = status
         self.reason = reason
         self.version = version

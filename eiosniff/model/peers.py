@@ -45,7 +45,11 @@ class Identity:
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A client program as the wire shows it: an address and a User-Agent, talking with one server."""
+    """A client program as the wire shows it: an address and a User-Agent, talking with one server.
+
+    `attempts` are the handshakes of Engine.IO, `attempts09` those of Socket.IO 0.9 (and the first requests of sessions
+    of it that began before the capture), in groups of those that are alike.
+    """
 
     address: str
     user_agent: str
@@ -53,6 +57,7 @@ class Client:
     polling_request: RequestFacts | None = None
     websocket_request: RequestFacts | None = None
     attempts: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
+    attempts09: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
     sessions: int = 0
     loops: list[Loop] = field(default_factory=list)  # the longest few
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests

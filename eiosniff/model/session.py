@@ -188,12 +188,15 @@ class Connection:
     """One TCP connection. Offsets are stream offsets; lists have one entry a side.
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
-    says which directions were captured.
+    says which directions were captured. `retransmissions` counts segments whose bytes were sent before, `duplicates`
+    those that were captured more than once. `proxied_for` is for whom the client connects, if it is a proxy that says
+    so (PROXY protocol).
     """
 
     __slots__ = (
-        "bytes", "client", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "retransmissions", "seen",
-        "server", "stream",
+        "bytes", "client", "duplicates", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for",
+        "retransmissions",
+        "seen", "server", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -211,8 +214,10 @@ class Connection:
         self.first = first
         self.last = last
         self.midstream = midstream
+        self.proxied_for: Endpoint | None = None
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
+        self.duplicates = [0, 0]
         self.gaps: list[int] = []
         self.gap_bytes = 0
         self.seen = [False, False]
@@ -232,18 +237,23 @@ class Session:
     packet counts: one dictionary a side, keys as in the report. `foreign` are messages that are not Engine.IO, `odd`
     packets of an unknown type, one tally a side. `parsers`: how each side writes its Socket.IO packets, by what it
     says; None until something tells. `unreadable` counts, for each side, messages that came and could not be read
-    because the capture lacks what it takes: some of their bytes, or the header that they are attachments of. `gaps` are
-    packets that showed one in its connections, capped. `socketio_shown` is the Socket.IO revision, if what was said
-    tells it.
-    `observed_until_ns` is the end of the session, or of the capture.
+    because the capture lacks what it takes: some of their bytes, the header that they are attachments of, or the
+    context of the compression. `gaps` are packets that showed one in its connections, capped. `socketio_shown` is the
+    Socket.IO revision, if what was said tells it. `observed_until_ns` is the end of the session, or of the capture.
+    `socketio09` marks a session of Socket.IO 0.9: it has no revision and no Engine.IO packets.
+
+    `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
+    behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
+    `one_direction` says that of a connection only one direction was captured. `last_repeats`: how often each side sent
+    bytes again after its last new ones, over the WebSocket that the session lived on.
     """
 
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
-        "connection_count", "connections", "engineio_counts", "foreign", "gaps", "handshake", "heartbeats", "index",
-        "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd", "opened", "parsers", "path",
-        "refusals", "requests_answered", "revisions", "server", "sid", "socketio_counts", "socketio_shown",
-        "transports", "unreadable", "upgraded",
+        "connection_count", "connections", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "heartbeats",
+        "hops", "index", "last", "last_from", "last_repeats", "midstream", "namespaces", "observed_until_ns", "odd",
+        "one_direction", "opened", "parsers", "path", "proxied_for", "refusals", "requests_answered", "revisions",
+        "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transports", "unreadable", "upgraded",
     )  # fmt: skip
 
     def __init__(
@@ -262,6 +272,7 @@ class Session:
         self.client = client
         self.server = server
         self.client_endpoint = client_endpoint
+        self.proxied_for: Endpoint | None = None
         self.opened = opened
         self.attempt: Attempt | None = None
         self.handshake: OpenPacket | None = None
@@ -291,6 +302,11 @@ class Session:
         self.gaps: list[int] = []
         self.midstream = False
         self.observed_until_ns = 0
+        self.forwarded = False
+        self.one_direction = False
+        self.last_repeats = [0, 0]
+        self.hops: list[Session] = []
+        self.socketio09 = False
 
     @property
     def engineio(self) -> int | None:

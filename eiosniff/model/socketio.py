@@ -9,7 +9,10 @@ from eiosniff.model.provenance import PacketRef, Side
 
 
 class SioType(IntEnum):
-    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4; revision 3 has no BINARY_ACK)."""
+    """Packet types of revisions 4 and 5 (type 4 is called ERROR up to revision 4; revision 3 has no BINARY_ACK).
+
+    From 16 on, numbers of our own: the types that only Socket.IO 0.9 has.
+    """
 
     CONNECT = 0
     DISCONNECT = 1
@@ -18,6 +21,11 @@ class SioType(IntEnum):
     CONNECT_ERROR = 4
     BINARY_EVENT = 5
     BINARY_ACK = 6
+    HEARTBEAT = 16
+    MESSAGE = 17
+    JSON = 18
+    ERROR = 19
+    NOOP = 20
 
 
 class Parser(Enum):
@@ -39,7 +47,8 @@ class SioPacket:
     `query` is what followed `?` in the namespace (revisions up to 4). `attachments_expected` is the number in the
     header, `attachments` what came: fewer, if the capture lacks some. `place` is the packet that completed it, or
     showed that it will never be; `packets` are all that carried it. Of other parsers than the default one, `data` is
-    the JSON text that the default one would have sent, and binary data of whatever type of packet is in `attachments`.
+    the JSON text that the default one would have sent, and binary data of whatever type of packet is in `attachments`;
+    of 0.9, it is the text of a MESSAGE or an ERROR, and of an EVENT the array that later revisions write.
     """
 
     __slots__ = (

@@ -5,6 +5,7 @@ from enum import Enum
 
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.tally import Tally
+from eiosniff.model.unread import Encrypted, Unread
 
 
 class ConnectFailure(Enum):
@@ -51,7 +52,8 @@ class CaptureSummary:
     `set_aside_packets` are the captured packets of TCP connections that are not followed (neither HTTP nor WebSocket,
     or not of the chosen ports), from the first to the last, with or without payload; and those with payload that came
     after the end of a connection that is followed. `set_aside_bytes` is the TCP payload that was captured with them.
-    What is not TCP is not among them, but in `other`.
+    What is not TCP is not among them, but in `other`. `encrypted` are the TLS connections, by server and name: of the
+    first so many groups, while `encrypted_connections` counts all. `unread` is what is recognised and not decoded.
     """
 
     file: str
@@ -69,6 +71,15 @@ class CaptureSummary:
     gaps: Tally[PacketRef] = field(default_factory=Tally)
     gap_bytes: int = 0
     midstream: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections without their beginning
-    one_direction: Tally[PacketRef] = field(default_factory=Tally)
+    one_direction: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections without their other half
+    cut: PacketRef | None = None  # the first packet that the snap length cut
+    cut_packets: int = 0
+    cut_length: int = 0  # what was left of the longest of them
+    cut_bytes: int = 0  # that Engine.IO connections lack for it
+    duplicates: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections captured twice: the first copy
+    duplicate_packets: int = 0  # with payload, of these connections
     other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
     failed_connects: list[FailedConnects] = field(default_factory=list)
+    encrypted: list[Encrypted] = field(default_factory=list)
+    encrypted_connections: int = 0
+    unread: list[Unread] = field(default_factory=list)

@@ -49,12 +49,15 @@ class AnomalyKind(Enum):
     # capture
     CAPTURE_TRUNCATED = "capture-truncated"
     CAPTURE_DAMAGED = "capture-damaged"
+    # before HTTP
+    PROXY_BAD_HEADER = "proxy-bad-header"
     # HTTP
     HTTP_BAD_START_LINE = "http-bad-start-line"
     HTTP_BAD_HEADER = "http-bad-header"
     HTTP_BAD_CHUNK = "http-bad-chunk"
     HTTP_BAD_LENGTH = "http-bad-length"
     HTTP_BAD_CODING = "http-bad-coding"
+    HTTP_UNREADABLE_CODING = "http-unreadable-coding"
     HTTP_TOO_LARGE = "http-too-large"
     HTTP_INCOMPLETE = "http-incomplete"
     # WebSocket

@@ -17,7 +17,7 @@ from eiosniff.model.summary import CaptureSummary
 from eiosniff.report.figures import display_filter, iso_time, milliseconds
 from eiosniff.report.redact import Redactor
 from eiosniff.report.sanitise import clip, json_safe
-from eiosniff.report.wording import close_reason, in_protocol_order
+from eiosniff.report.wording import close_reason, in_protocol_order, versions
 
 SCHEMA = "eiosniff.report/1"
 
@@ -109,14 +109,15 @@ class _Writer:
 
     def session(self, session: Session) -> _Object:
         closing = session.closing
+        engineio, socketio = versions(session)
         return {
             "id": f"s{session.index}",
             "sid": self.shown(session.sid),
             "client": self.peer(session.client_endpoint, session.client.identity),
             "server": self.peer(session.server.endpoint, session.server.identity),
             "path": self.shown(session.path),
-            "engineio": session.engineio,
-            "socketio": session.socketio,
+            "engineio": engineio,
+            "socketio": socketio,
             "transports": [transport.value for transport in session.transports],
             "upgraded": session.upgraded is not None,
             # Where the capture began too late, `opened` is only the first packet that it holds.

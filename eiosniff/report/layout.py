@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
@@ -108,9 +108,19 @@ def fit(text: str, width: int) -> str:
     """`text` cut to a number of terminal cells, with an ellipsis where something was cut."""
     if text.isascii():
         return clip(text, width)
-    # Printable text has at most four characters without a width on one with: what is cut here cannot be in sight.
-    text = text[: 5 * width + 5]
-    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + ELLIPSIS
+    used = fitting = 0
+    for at, char in enumerate(text):
+        used += _most_cells(char)
+        if used < width:
+            fitting = at + 1
+        elif used > width:
+            return text[:fitting].rstrip() + ELLIPSIS
+    return text
+
+
+def _most_cells(char: str) -> int:
+    """How many cells a character takes where it takes the most: not all terminals join skin tones and flags."""
+    return 2 if "\U0001f3fb" <= char <= "\U0001f3ff" or "\U0001f1e6" <= char <= "\U0001f1ff" else cell_len(char)
 
 
 def paint(text: str, style: str) -> str:

@@ -3,19 +3,23 @@
 from rich.text import Text
 
 from eiosniff.model.finding import Report
+from eiosniff.model.unread import UnreadKind
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Page
 from eiosniff.report.redact import Redactor
+from eiosniff.report.wording import versions
 
 # Rules about the capture and about encryption speak when there is no Engine.IO to be seen, too.
 _NOT_ABOUT_ENGINEIO = ("CAP", "TLS", "INT")
+_ABOUT_ENCRYPTION = {"encrypted-without-keys", "not-decoded"}  # rules
+_NAMES = 3  # of servers, in a line
 
 
 def sessions(report: Report) -> str:
     """How many sessions there are, and of what."""
     if not report.sessions_total:
         return "no Socket.IO session"
-    with_socketio = any(session.socketio for session in report.sessions)
+    with_socketio = any(versions(session)[1] for session in report.sessions)
     return counted(report.sessions_total, f"{'Socket' if with_socketio else 'Engine'}.IO session")
 
 
@@ -24,6 +28,28 @@ def nothing_there(report: Report) -> bool:
     return not report.sessions_total and all(
         diagnosis.finding.rule.startswith(_NOT_ABOUT_ENGINEIO) for diagnosis in report.diagnoses
     )
+
+
+def unread(report: Report, redactor: Redactor) -> list[str]:
+    """What else the captures hold and is not read, in a line for each kind."""
+    names: dict[str, int] = {}
+    kinds: dict[str, int] = {}
+    for capture in report.captures:
+        for group in capture.encrypted:
+            name = redactor.shown(group.name or str(group.server), 80)
+            names[name] = names.get(name, 0) + group.connections
+        for entry in capture.unread:
+            words = f"{entry.kind.value} {entry.detail}" if entry.kind is UnreadKind.LINK else entry.kind.value
+            kinds[words] = kinds.get(words, 0) + entry.count
+    lines = []
+    encrypted = sum(capture.encrypted_connections for capture in report.captures)
+    if encrypted:
+        most = sorted(names, key=lambda name: -names[name])
+        more = f" and {len(most) - _NAMES} more" if len(most) > _NAMES else ""
+        lines.append(f"Encrypted, not read: {counted(encrypted, 'TLS connection')} to {', '.join(most[:_NAMES])}{more}")
+    if kinds:
+        lines.append("Not decoded: " + ", ".join(f"{redactor.shown(kind)} ({kinds[kind]:,})" for kind in kinds))
+    return lines
 
 
 def write_healthy(report: Report, page: Page, selected_rules: bool) -> None:
@@ -61,12 +87,14 @@ def write_what_was_there(report: Report, page: Page, redactor: Redactor) -> None
     lead = Text.assemble("  ", ("Found  ", "bold"))
     page.paragraph(f"{counted(total, 'packet')}, {counted(connections, 'TCP connection')}{kinds}", lead=lead)
     encrypted = any("TLS" in words or "QUIC" in words for words in found)
-    for at, step in enumerate(_advice(empty=not total, encrypted=encrypted)):
+    said = any(diagnosis.finding.name in _ABOUT_ENCRYPTION for diagnosis in report.diagnoses)
+    for at, step in enumerate(_advice(empty=not total, encrypted=encrypted, said=said)):
         lead = Text.assemble("  ", ("       " if at else "Try    ", "bold"), f"{at + 1}. ")
         page.paragraph(step, lead=lead)
 
 
-def _advice(*, empty: bool, encrypted: bool) -> list[str]:
+def _advice(*, empty: bool, encrypted: bool, said: bool) -> list[str]:
+    """What to try; `said`: a diagnosis has told what to do about encryption."""
     interface = (
         "Capture on the interface and port that the Socket.IO server really uses: the loopback interface when client "
         "and server are on one machine, the port behind the proxy when there is one."
@@ -79,4 +107,6 @@ def _advice(*, empty: bool, encrypted: bool) -> list[str]:
     whole = "Capture whole packets (tcpdump -s 0), and both directions."
     if empty:
         return [f"The capture holds no packet. {interface}", start]
+    if said:
+        return [interface, start, whole]
     return [encryption, interface, start, whole] if encrypted else [interface, start, encryption, whole]

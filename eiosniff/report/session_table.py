@@ -10,7 +10,7 @@ from eiosniff.model.session import CloseHow, Session
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Column, Page, Row
 from eiosniff.report.redact import Redactor
-from eiosniff.report.wording import library, packets
+from eiosniff.report.wording import library, packets, versions
 
 _MAX_SESSIONS = 20
 _MAX_TEXT = 60
@@ -60,22 +60,28 @@ def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
 def _peers(session: Session, redactor: Redactor) -> str:
     client = library(session.client.identity)
     server = library(session.server.identity)
+    behind = "".join(f" → {hop.server.endpoint}" for hop in session.hops)  # seen again behind a proxy or a NAT
+    proxied = session.proxied_for  # the client is a proxy, and said for whom it connects
     return (
-        f"{session.client_endpoint.address}{f' ({redactor.shown(client, _MAX_TEXT)})' if client else ''} → "
-        f"{session.server.endpoint}{f' ({redactor.shown(server, _MAX_TEXT)})' if server else ''}"
+        f"{session.client_endpoint.address}{f' for {proxied.address}' if proxied else ''}"
+        f"{f' ({redactor.shown(client, _MAX_TEXT)})' if client else ''} → "
+        f"{session.server.endpoint}{f' ({redactor.shown(server, _MAX_TEXT)})' if server else ''}{behind}"
     )
 
 
 def _row(session: Session, redactor: Redactor, *, with_sid: bool) -> list[str]:
     end = session.closing.place if session.closing else session.last
     lasted = duration(max(0, end.ts_ns - session.opened.ts_ns))
+    engineio, socketio = versions(session)
+    # Of 0.9 what was said are Socket.IO packets; of the others those are part of Engine.IO packets.
+    counts = session.socketio_counts if session.socketio09 else session.engineio_counts
     cells = [
         f"s{session.index}",
         str(session.client_endpoint.port),
-        f"{session.engineio or '?'}/{session.socketio or '-'}",
+        f"{engineio or ('-' if session.socketio09 else '?')}/{socketio or '-'}",
         "→".join(transport.value for transport in session.transports) or "?",
         f">{lasted}" if session.midstream else lasted,
-        f"{packets(session.engineio_counts):,}",
+        f"{packets(counts):,}",
     ]
     if with_sid:
         cells.append(redactor.shown(session.sid, 24) if session.sid else "?")

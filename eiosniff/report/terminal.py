@@ -175,6 +175,8 @@ class _TextReport:
         if packets:
             octets = sum(capture.set_aside_bytes for capture in report.captures)
             lines.append(f"Set aside, as not Engine.IO: {counted(packets, 'packet')} ({size(octets)})")
+        if not overview.nothing_there(report):  # else it was said already what there is
+            lines += overview.unread(report, self.redactor)
         for capture in report.captures:
             for problem in capture.problems:
                 place = f" (packet {problem.packet})" if problem.packet else ""

@@ -1,11 +1,14 @@
 """Sessions in words, as more than one format writes them."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from eiosniff.model.engineio import EioType
 from eiosniff.model.peers import Identity
-from eiosniff.model.session import CloseHow, Closing
+from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.model.socketio import SioType
+
+SOCKETIO_09: Final = 0.9  # what stands for it where a revision of Socket.IO is told
 
 _PROTOCOL_ORDER = {
     name: place for place, name in enumerate([*(kind.label for kind in EioType), *(kind.name for kind in SioType)])
@@ -15,6 +18,11 @@ _PROTOCOL_ORDER = {
 def in_protocol_order(counts: dict[str, int]) -> dict[str, int]:
     """Packet counts by the protocol's own numbering, names that it does not number behind."""
     return dict(sorted(counts.items(), key=lambda item: (_PROTOCOL_ORDER.get(item[0], len(_PROTOCOL_ORDER)), item[0])))
+
+
+def versions(session: Session) -> tuple[int | None, int | float | None]:
+    """The revisions of Engine.IO and of Socket.IO that a session speaks; Socket.IO 0.9 has no Engine.IO."""
+    return (None, SOCKETIO_09) if session.socketio09 else (session.engineio, session.socketio)
 
 
 def packets(counts: Iterable[dict[str, int]]) -> int:

@@ -78,7 +78,8 @@ class Rule:
     `message` says what happened ("What" in the report), `why` explains it in a sentence or two to someone who does not
     know the protocol, `fix` is what to do when neither library is known. `explains` names findings that are
     consequences of this one; `hence` is what is said of this one where it is a consequence itself (else its title).
-    `tolerates_gaps` is for rules that are about gaps, or that a gap cannot mislead.
+    `tolerates_gaps` is for rules that are about gaps, or that a gap cannot mislead; `one_side_tells` for those that
+    need not know what the other side said: only they look at sessions of which one direction was captured.
     """
 
     code: str
@@ -92,6 +93,7 @@ class Rule:
     fix: tuple[str, ...]
     explains: tuple[str, ...]
     tolerates_gaps: bool
+    one_side_tells: bool
     hence: str
     check: Callable[[Any], Iterator[Hit]]
     documentation: str
@@ -118,6 +120,7 @@ def rule(
     fix: Iterable[str],
     explains: Iterable[str] = (),
     tolerates_gaps: bool = False,
+    one_side_tells: bool = False,
     hence: str = "",
 ) -> Callable[[Callable[[Any], Iterator[Hit]]], Rule]:
     """Make a rule of a function that looks at one ledger."""
@@ -136,6 +139,7 @@ def rule(
             fix=tuple(fix),
             explains=tuple(explains),
             tolerates_gaps=tolerates_gaps,
+            one_side_tells=one_side_tells,
             hence=hence or title,
             check=check,
             documentation=inspect.cleandoc(module.__doc__ or ""),

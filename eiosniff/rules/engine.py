@@ -186,8 +186,12 @@ class Judge:
     def _run(self, ledger: object, order: int, merged: dict[_Key, _Merged], peers: _Peers | Ledgers) -> list[_Merged]:
         """Run the rules for a ledger; returns the entries that their hits were merged into, each once."""
         entries: dict[_Merged, None] = {}
+        if isinstance(ledger, Session) and ledger.socketio09:
+            return []  # what rules judge a session by is not so in Socket.IO 0.9; of its client, EIO006 tells of it
         for rule in self._rules:
             if rule.subject is not type(ledger):
+                continue
+            if isinstance(ledger, Session) and ledger.one_direction and not rule.one_side_tells:
                 continue
             try:
                 for hit in rule.check(ledger):

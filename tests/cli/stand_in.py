@@ -8,6 +8,7 @@ from click.testing import Result
 from eiosniff.app import Options, Progress
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Report, RuleInfo, Severity
+from eiosniff.report.selection import Selection
 from tests.unit.report.builders import report
 
 # Runs a command line.
@@ -43,9 +44,12 @@ class Application:
         options: Options,
         progress: Progress | None = None,
         warn: object = None,
+        selection: Selection | None = None,
     ) -> Iterator[DecodedPacket]:
         self._asked(captures, options, progress)
-        yield from self.packets
+        for packet in self.packets:
+            if selection is None or selection.takes(packet):
+                yield packet
         if self.error:
             raise self.error
 

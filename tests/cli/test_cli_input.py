@@ -93,7 +93,8 @@ def test_truncated_file_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
 
 def test_capture_without_engineio_says_what_was_there_instead() -> None:
     result = run("analyze", RECORDED / "near_miss" / "no-engineio.pcap")
-    assert result.exit_code == 0
+    assert result.exit_code == 1  # of what is encrypted nobody can say that it is well
+    assert "is encrypted (TLS)" in result.stdout.splitlines()[2]
     assert "No Engine.IO and no Socket.IO was found" in result.stdout
     assert "HTTP: 2" in result.stdout
     assert "TLS (port 3443): 1" in result.stdout

@@ -19,7 +19,7 @@ from tests.cli.stand_in import RULES
 from tests.unit.report.builders import report
 from tests.unit.report.test_decode_lines import packet
 app.analyze = lambda captures, options, progress=None: report()
-app.decode = lambda captures, options, progress=None, warn=None: (packet(data=b"x" * 500) for _ in range(20_000))
+app.decode = lambda *_: (packet(data=b"x" * 500) for _ in range(20_000))
 app.rules = lambda: RULES
 app.find_rule = lambda label: RULES[0]
 from eiosniff.cli.main import main

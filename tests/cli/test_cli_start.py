@@ -6,8 +6,8 @@ from tests.cases import RECORDED
 from tests.cli.test_cli_process import python
 
 CAPTURE = RECORDED / "arduino" / "s3-arduino-old-eio4-to-v484.pcap"
-# scapy is a tool of the tests alone; the others of these are no dependencies at all.
-FOREIGN = {"scapy", "pyshark", "jinja2", "dpkt"}
+# scapy and zstandard are for captures that need them; the others of these are no dependencies at all.
+FOREIGN = {"scapy", "zstandard", "pyshark", "jinja2", "dpkt"}
 
 
 def _imported(*arguments: object) -> set[str]:

@@ -15,7 +15,7 @@ HOW_DECODED = (
 )
 DEFAULT = 50_000
 BATCH_SIZES = (1, 7, 100, 1000)  # no recording has 1000 packets yet
-# A batch costs a millisecond however small it is. The eight recordings of more packets than this (all are polling with
+# A batch costs a millisecond however small it is. The recordings of more packets than this (all are polling with
 # many connections, as shorter ones are too) would take a third of the time of all if fed packet by packet.
 MOST_ONE_BY_ONE = 500
 

@@ -138,6 +138,10 @@ CONVERSATIONS = (
     "faulty/connect-loop-kicked-raw-500ms.pcap",
     "faulty/no-backoff-refused-raw-500ms.pcap",
     "faulty/capture-snaplen-96.pcap",
+    "proxied/haproxy-send-proxy-server-hop.pcap",
+    "proxied/haproxy-send-proxy-v2-server-hop.pcap",
+    "proxied/squid-python-client-hop.pcap",
+    "proxied/tinyproxy-connect-client-hop.pcap",
 )
 Event = tuple[int, Any]  # the connection, and a record as plain values
 MOST = 120  # packets of a conversation

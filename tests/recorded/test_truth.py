@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from eiosniff import app
-from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import MESSAGE
 from eiosniff.model.provenance import Side
 from eiosniff.model.socketio import SioType
@@ -55,7 +54,7 @@ def test_packets_and_attachments_in_order(truth: Path) -> None:
                 packet.socketio.namespace,
                 packet.socketio.id,
                 packet.socketio.event,
-                _own_messages(packet),
+                [hashlib.sha256(attachment).hexdigest() for attachment in packet.socketio.attachments],
             )
             for packet in decoded
             if packet.socketio is not None and packet.socketio.side is side
@@ -79,14 +78,9 @@ def test_engineio_messages_in_order(truth: Path) -> None:
         assert not session.anomalies
 
 
-def _own_messages(packet: DecodedPacket) -> list[str]:
-    """Of attachments that were messages of their own; with msgpack they are inside the packet, and not in the logs."""
-    assert packet.socketio is not None
-    attachments = () if packet.engineio.binary else packet.socketio.attachments
-    return [hashlib.sha256(attachment).hexdigest() for attachment in attachments]
-
-
 def _hashes(line: dict[str, object]) -> list[str]:
-    attachments = line["attachments"]
+    """Of all binary data of a packet: messages of their own, or with msgpack within it."""
+    attachments, within = line["attachments"], line.get("binary", [])
     assert isinstance(attachments, list)
-    return [attachment["sha256"] for attachment in attachments]
+    assert isinstance(within, list)
+    return [attachment["sha256"] for attachment in (*attachments, *within)]

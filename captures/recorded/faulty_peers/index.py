@@ -45,7 +45,7 @@ def _peer(peer: Peer) -> dict[str, str]:
     return {"library": peer.library, "version": peer.version}
 
 
-def update(path: Path, entries: Sequence[Entry], known: AbstractSet[str]) -> None:
+def update(path: Path, entries: Sequence[Entry], known: AbstractSet[str], head: str = _HEAD) -> None:
     """Put the entries into the index, in place of older ones; what is not `known` goes."""
     with path.open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # a second recorder may end at the same moment
@@ -54,7 +54,7 @@ def update(path: Path, entries: Sequence[Entry], known: AbstractSet[str]) -> Non
         kept |= {e["file"]: e for e in entries}
         file.seek(0)
         file.truncate()
-        file.write(_HEAD + "".join(_table(kept[name]) for name in sorted(known & kept.keys())))
+        file.write(head + "".join(_table(kept[name]) for name in sorted(known & kept.keys())))
 
 
 def _table(one: Entry) -> str:

@@ -16,7 +16,8 @@ Capture with a larger buffer (`tcpdump -B 16384`), write to a fast disk, filter 
 of the two hosts rather than on a mirror port.
 
 ## When it is silent
-For losses on the network that were sent again: TCP mends them, and so does eiosniff.
+For losses on the network that were sent again: TCP mends them, and so does eiosniff. For what a snap length cut, which
+is `capture-snaplen`.
 
 ## References
 - Wireshark, "TCP previous segment not captured" and "ACKed unseen segment"
@@ -43,10 +44,10 @@ from eiosniff.rules.api import Hit, evidence, rule
 )
 def capture_gap(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""
-    if summary.gaps:
+    if summary.gap_bytes > summary.cut_bytes:
         yield Hit(
             *(evidence(place, None, "bytes before this packet are missing") for place in summary.gaps),
             occurrences=summary.gaps.count,
-            bytes=summary.gap_bytes,
+            bytes=summary.gap_bytes - summary.cut_bytes,
             count=summary.gaps.count,
         )

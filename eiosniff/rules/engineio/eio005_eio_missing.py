@@ -15,7 +15,8 @@ checks, and the Swift client up to 15.2.
 Add `EIO=4` to the URL (`EIO=3` for a server of Socket.IO 2 or older).
 
 ## When it is silent
-When the parameter is there, whatever its value.
+When the parameter is there, whatever its value; for applications on engine.io up to 0.4 (no Socket.IO), which had no
+such parameter.
 
 ## References
 - Engine.IO protocol, revision 4, "HTTP long-polling", query parameters
@@ -49,6 +50,9 @@ def eio_missing(client: Client) -> Iterator[Hit]:
         sample = group.first[0]
         if sample.request.eio is not None or not sample.request.transports:
             continue  # without a transport it is no Engine.IO request at all: rule EIO203
+        session = sample.session
+        if session is not None and session.revisions[Side.SERVER] == 3 and not any(session.socketio_counts):
+            continue  # engine.io up to 0.4, before there was such a parameter
         proof = [evidence(a.request.place, Side.CLIENT, f"{a.request.method} {a.request.target}") for a in group]
         if sample.answer is not None:
             proof.append(evidence(sample.answer, Side.SERVER, f"{sample.status}"))

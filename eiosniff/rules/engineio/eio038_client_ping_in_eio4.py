@@ -55,6 +55,7 @@ CLOSED_BECAUSE_NS = 1_000_000_000
         "Upgrade the client library to one that speaks Engine.IO 4 (Socket.IO 3 and later).",
         'In a hand-written client: remove the timer that sends "2", and answer each "2" of the server with "3".',
     ),
+    one_side_tells=True,
     explains=(
         "connect-loop",
         "no-backoff",

@@ -18,7 +18,7 @@ Send `40` (or `40/namespace,{auth}`) after the open packet. In arduinoWebSockets
 
 ## When it is silent
 In sessions of revision 3, which the server joins by itself; for clients that speak only Engine.IO (path `/engine.io/`,
-or messages that are not Socket.IO); when the capture ends within the first seconds.
+or messages that are not Socket.IO); when the capture ends, or the session falls silent, within the first seconds.
 
 ## References
 - Socket.IO protocol, revision 5, "Connection to a namespace" and "Changes between v4 and v5"
@@ -31,7 +31,7 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms
+from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 
 # A client library sends CONNECT within milliseconds; a person's hand-written one within a second or two.
 PATIENCE_NS = 5 * NS_PER_S
@@ -61,14 +61,17 @@ def no_connect_packet(session: Session) -> Iterator[Hit]:
     said_other = session.engineio_counts[Side.CLIENT].get("message", 0)
     if session.namespaces or said_other or not (session.on_websocket or session.last_from[Side.CLIENT]):
         return
-    waited = session.observed_until_ns - session.opened.ts_ns
     closing = session.closing
+    silent = closing is None and _fell_silent(session)
+    waited = (session.last.ts_ns if silent else session.observed_until_ns) - session.opened.ts_ns
     closed_by_server = closing is not None and closing.side is Side.SERVER
     if waited < (SHORTEST_TIMEOUT_NS if closed_by_server else PATIENCE_NS):
         return
     proof = [evidence(session.opened, Side.SERVER, 'opens the session, "0{...}"')]
     end = "The heartbeat goes on, but no event can arrive."
-    if closing is not None:
+    if silent:
+        end = "Then the session falls silent."
+    elif closing is not None:
         proof.append(evidence(closing.place, closing.side, closing_words(closing)))
         end = f"The {closing.side.label} then {closing_words(closing)}."
     yield Hit(
@@ -76,3 +79,12 @@ def no_connect_packet(session: Session) -> Iterator[Hit]:
         doubt="" if closed_by_server else "the server has not given up within the capture",
         waited=in_ms(waited), end=end,
     )  # fmt: skip
+
+
+def _fell_silent(session: Session) -> bool:
+    """Whether the session died without a word: a client that polls may just not come back."""
+    handshake = session.handshake
+    if handshake is None or handshake.ping_interval_ms is None or handshake.ping_timeout_ms is None:
+        return False
+    lifetime_ns = (handshake.ping_interval_ms + handshake.ping_timeout_ms) * NS_PER_MS
+    return session.observed_until_ns - session.last.ts_ns > lifetime_ns

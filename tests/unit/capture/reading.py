@@ -4,6 +4,8 @@ import gzip
 import io
 from typing import NamedTuple
 
+import zstandard
+
 from eiosniff.capture.source import open_source
 
 
@@ -75,4 +77,6 @@ def read_all_ways(tmp_path, data):
     assert read_stream(data, step=7, batch_size=2) == reading
     assert read_stream(gzip.compress(data, mtime=0), step=5) == reading
     assert read_file(path, gzip.compress(data, mtime=0), batch_size=4) == reading
+    assert read_stream(zstandard.compress(data), step=5) == reading
+    assert read_file(path, zstandard.compress(data), batch_size=4) == reading
     return reading

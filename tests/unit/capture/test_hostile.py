@@ -2,6 +2,7 @@
 
 import gzip
 
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,8 @@ VALID = [
     MIXED,
     gzip.compress(pcap(30), mtime=0),
     gzip.compress(MIXED, mtime=0),
+    zstandard.compress(pcap(30)),
+    zstandard.ZstdCompressor(write_checksum=True).compress(MIXED),
 ]
 HOSTILE = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -84,7 +87,15 @@ def test_mutated_files(tmp_path, monkeypatch, data, block):
 @HOSTILE
 @given(
     start=st.sampled_from(
-        [b"", b"\x1f\x8b\x08\0", pcap_header(), pcap_header(">"), section(), section() + interface()]
+        [
+            b"",
+            b"\x1f\x8b\x08\0",
+            b"\x28\xb5\x2f\xfd",
+            pcap_header(),
+            pcap_header(">"),
+            section(),
+            section() + interface(),
+        ]
     ),
     data=st.binary(max_size=300),
 )

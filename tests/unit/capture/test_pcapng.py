@@ -10,6 +10,7 @@ from eiosniff.capture import pcapng as pcapng_module
 from eiosniff.capture.source import open_source
 from eiosniff.errors import CaptureError
 from eiosniff.model.trouble import AnomalyKind
+from tests.cases import RECORDED
 from tests.unit.capture.blocks import block, clock, enhanced, interface, obsolete, option, pcapng, section, simple
 from tests.unit.capture.reading import drain, read_all_ways, read_file, read_stream
 
@@ -205,6 +206,15 @@ def test_a_damaged_first_section_header_is_an_error(start):
 def test_a_file_without_packets_is_no_error(tmp_path):
     assert read_all_ways(tmp_path, section()) == ([], [], [])
     assert read_all_ways(tmp_path, section() + interface()) == ([], [], [1])
+
+
+def test_decryption_secrets_that_editcap_injected_are_kept():
+    with open_source(str(RECORDED / "carriers" / "secrets.pcapng")) as source:
+        assert sum(map(len, source)) == 123
+        ((kind, data),) = source.secrets
+    assert kind == 0x544C534B  # "TLSK": a TLS key log
+    assert data.startswith(b"CLIENT_RANDOM 0101")
+    assert source.problems == []
 
 
 def test_decryption_secrets_are_kept_within_limits(tmp_path):

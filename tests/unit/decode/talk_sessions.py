@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from eiosniff.decode.conversation import Conversation, Events
-from eiosniff.decode.flow import Flow
+from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.sessions import Sessions
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
@@ -97,6 +97,7 @@ class Talk:
         place = PacketRef(self.number + 1, self.now)
         stream = len(self.wires)
         flow = Flow(ends=(0, 1), first=place, last=place)
+        flow.heard = BOTH_WAYS
         flow.stream = stream
         ledger = Connection(stream, Endpoint(client, 50000 + stream), server, place, place, midstream=midstream)
         make = Conversation.over_websocket if midstream else Conversation.over_http

@@ -5,7 +5,7 @@ import pytest
 from eiosniff.decode.facts import is_engineio, is_upgrade, may_be_engineio, note_server, parse_target
 from eiosniff.model.http import HttpRequest, HttpResponse, Query
 from eiosniff.model.peers import Server
-from eiosniff.model.provenance import Endpoint, PacketRef, Side
+from eiosniff.model.provenance import Endpoint, PacketRef
 from tests.records import flat
 from tests.unit.decode.talk_sessions import Talk
 
@@ -13,13 +13,11 @@ PLACE = PacketRef(1, 1)
 
 
 def _request(target: bytes, head: bytes = b"") -> HttpRequest:
-    return HttpRequest(
-        Side.CLIENT, head, b"", False, 0, 0, True, 0, 0, (1,), PLACE, PLACE, 1, method=b"GET", target=target
-    )
+    return HttpRequest(head, 0, PLACE, method=b"GET", target=target)
 
 
 def _response(head: bytes, status: int = 200) -> HttpResponse:
-    return HttpResponse(Side.SERVER, head, b"", True, 0, 0, True, 0, 0, (1,), PLACE, PLACE, 1, status=status)
+    return HttpResponse(head, 0, PLACE, status=status)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +28,9 @@ def _response(head: bytes, status: int = 200) -> HttpResponse:
         (b"", Query("", ())),
         (b"http://a:3000/x?y=1", Query("/x", (("y", "1"),))),
         (b"ws://a", Query("/", ())),
+        (b"HTTP://user@[::1]:80/socket.io/?EIO=4", Query("/socket.io/", (("EIO", "4"),))),
+        (b"http://a?EIO=4&u=http://b/c", Query("/", (("EIO", "4"), ("u", "http://b/c")))),
+        (b"a.example:443", Query("a.example:443", ())),
         (b"/x?&&a&b=&=c", Query("/x", (("a", ""), ("b", ""), ("", "c")))),
         (b"/x?a=%2F%C3%A9+b&%74=1", Query("/x", (("a", "/\u00e9 b"), ("t", "1")))),
         (b"/x?a=%", Query("/x", (("a", "%"),))),

@@ -11,7 +11,7 @@ from eiosniff.decode.fragments import Fragment, Reassembler
 
 
 def piece(start, data, *, more=True, key=b"k"):
-    return Fragment(key, b"header-%d:" % start, start, data, more)
+    return Fragment(key, b"header-%d:" % start, start, data, more, 6)
 
 
 def feed(pieces, reassembler=None):

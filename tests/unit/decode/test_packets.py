@@ -173,7 +173,7 @@ def decode(packets, *args, **named):
 
 def tally(counters):
     """How many packets the counters account for."""
-    single = counters.tcp + counters.fragments + counters.short + counters.malformed
+    single = counters.tcp + counters.fragments + counters.short + counters.malformed + counters.encrypted
     return single + counters.other_ip.total() + counters.not_ip.total() + counters.unknown_link.total()
 
 

@@ -178,7 +178,11 @@ def test_an_attachment_that_never_comes() -> None:
 
 def test_text_that_is_no_packet_ends_the_waiting_too() -> None:
     session = played(WEBSOCKET, JOINED, f"w> {HEADER}\nw> 4hello\nw> hex:00").session
-    assert kinds(session) == [AnomalyKind.SIO_BINARY_INCOMPLETE, AnomalyKind.SIO_BINARY_ORPHAN]
+    assert kinds(session) == [
+        AnomalyKind.SIO_BINARY_INCOMPLETE,
+        AnomalyKind.SIO_BAD_SYNTAX,
+        AnomalyKind.SIO_BINARY_ORPHAN,
+    ]
 
 
 def test_heartbeats_between_attachments_are_legal() -> None:

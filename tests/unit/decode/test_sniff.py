@@ -18,6 +18,15 @@ PLACE = PacketRef(1, 1)
         (b"OPTIONS * HTTP/1.1", Protocol.HTTP_REQUEST),
         (b"HTTP/1.1 200 OK\r\n", Protocol.HTTP_RESPONSE),
         (b"HTTP/2 200", Protocol.OTHER),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12", Protocol.HTTP2),
+        (b"PRI * HTTP/2.0\r\n\r\n", Protocol.UNKNOWN_YET),
+        (b"PRI", Protocol.UNKNOWN_YET),
+        (b"PRI * HTTP/2.0\r\nHost: x", Protocol.OTHER),
+        (b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0\x40\0", Protocol.HTTP2),  # SETTINGS of a server that speaks first
+        (b"\0\0\x06\x04\0\0\0\0\0", Protocol.UNKNOWN_YET),
+        (b"\0\0\x06\x04\0\0\0\0\0\0\xf3", Protocol.OTHER),
+        (b"\0\0\x07\x04", Protocol.OTHER),  # no number of settings has this length
+        (b"\0\0\x06\x04\x01", Protocol.OTHER),  # an acknowledgement is never first
         (b"\x16\x03\x01\x02\x00", Protocol.TLS),
         (b"\x17\x03\x03", Protocol.TLS),
         (b"\x16", Protocol.UNKNOWN_YET),

@@ -84,6 +84,17 @@ def test_a_session() -> None:
     assert made["connections"] == [{"stream": 0, "first_packet": 10, "last_packet": 19}]
 
 
+def test_a_session_of_socketio_09() -> None:
+    old = session(
+        socketio09=True, claimed_eio=None, revisions=[None, None], engineio_counts=[{}, {}],
+        socketio_counts=[{"NOOP": 1, "EVENT": 2, "HEARTBEAT": 1}, {"CONNECT": 1}],
+    )  # fmt: skip
+    made = rendered(report(sessions=[old, session(2)]))["sessions"]
+    assert (made[0]["engineio"], made[0]["socketio"]) == (None, 0.9)
+    assert made[0]["packets"]["client"] == {"engineio": {}, "socketio": {"EVENT": 2, "HEARTBEAT": 1, "NOOP": 1}}
+    assert [repr(made[1][name]) for name in ("engineio", "socketio")] == ["4", "5"], "whole numbers stay whole"
+
+
 def test_what_the_capture_does_not_show_is_null() -> None:
     unknown = session(sid=None, path=None, midstream=True, closing=None, handshake=None, claimed_eio=None)
     unknown.revisions = [None, None]

@@ -11,6 +11,7 @@ from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket, SioType
 from eiosniff.report.decode_lines import TextLines, json_line, style_of
+from eiosniff.report.layout import fit
 from eiosniff.report.redact import REDACTED, Redactor
 from tests.unit.report.builders import START
 
@@ -53,6 +54,38 @@ def record(made: DecodedPacket, **options: bool) -> Any:
     return json.loads(json_line(made, Redactor(**options), name_capture=False))
 
 
+def of_09(text: bytes, kind: int, data: bytes = b"", name: str | None = None) -> DecodedPacket:
+    place = PacketRef(34, START)
+    made = packet(-1, text, revision=None)
+    made.socketio = SioPacket(kind, "/", "", None, data, name, 0, (), Side.CLIENT, place, (34,))
+    return made
+
+
+def test_lines_of_socketio_09_say_so() -> None:
+    lines = TextLines(Redactor())
+    event_09 = of_09(b'5:::{"name":"login","args":["me","pw"]}', SioType.EVENT, b'["login","me","pw"]', "login")
+    shown = [
+        lines.line(event_09),
+        lines.line(of_09(b"2::", SioType.HEARTBEAT)),
+        lines.line(of_09(b"3:::17", SioType.MESSAGE, b"17")),
+        lines.line(of_09(b"7:::1+0", SioType.ERROR, b"1+0")),
+        lines.line(of_09(b"7:::9+x", SioType.ERROR, b"9+x")),
+        lines.line(packet(-1, b"hello", revision=None, trouble="expected type:id:endpoint:data")),
+    ]
+    assert shown == [
+        f'    34     0.000   3 C→S s1   ws   SIO 0.9 EVENT login ["{REDACTED}","{REDACTED}"]',
+        "    34     0.000   3 C→S s1   ws   SIO 0.9 HEARTBEAT",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9 MESSAGE 17",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9 ERROR 1+0 (client not handshaken, reconnect)",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9 ERROR 9+x",
+        "    34     0.000   3 C→S s1   ws   SIO 0.9 ? !! expected type:id:endpoint:data: hello",
+    ]
+    assert style_of(of_09(b"8::", SioType.NOOP)) == "dim"
+    written = record(of_09(b"3:::17", SioType.MESSAGE, b"17"))
+    assert written["engineio"] == {"revision": None, "type": None}
+    assert (written["socketio"]["type"], written["socketio"]["data"]) == ("MESSAGE", "17")
+
+
 def test_a_json_line_is_that_of_the_contract() -> None:
     made = event(
         b'["project:delete",123,{"_placeholder":true,"num":0}]', SioType.BINARY_EVENT, namespace="/admin",
@@ -91,7 +124,8 @@ def test_with_several_captures_a_line_names_its_own() -> None:
         (b"[-Infinity]", "[-Infinity]"),
         (b'["cut', '["cut'),
         (b"[" * 100_000, "[" * 100_000),
-        (b'["\\ud800"]', ["\ud800"]),
+        (b'["\\ud800"]', ["\ufffd"]),  # jq 1.6 refuses it
+        (b'["\\ud83d\\ude00"]', ["\U0001f600"]),
     ],
 )
 def test_data_that_json_cannot_say_again_is_text(data: bytes, value: Any) -> None:
@@ -131,19 +165,65 @@ def test_text_lines_are_aligned() -> None:
         lines.line(packet(trouble="empty")),
     ]
     assert shown == [
-        '     4     0.000   3 S→C s1   ws   open      {"sid":"x"}',
-        "     5     0.501   3 C→S s1   ws   ping      probe",
-        '    34     0.000   3 C→S s1   ws   message   EVENT /admin #12 chat [{"a":[1,2]},"x"]',
-        '    34     0.000   3 C→S s1   ws   message   BINARY_EVENT img [{"_placeholder":true,"num":0}] +1 binary '
-        "(4 bytes)",
-        "    34     0.000   3 C→S s1   ws   message   DISCONNECT",
-        "    34     0.000   3 C→S s1   ws   message   EVENT alone",
-        '    34     0.000   3 C→S s1   ws   message   ACK #3 ["\\xff',
-        "    34     0.000   3 C→S s1   ws   message   9",
-        "     7    20.012   3 C→S -    ws   message   (1 byte)",
-        "    34     0.000   3 C→S s1   ws   ?         zzz !! no such type",
-        "    34     0.000   3 C→S s1   ws   message   !! empty",
+        '     4     0.000   3 S→C s1   ws   open {"sid":"x"}',
+        "     5     0.501   3 C→S s1   ws   ping probe",
+        '    34     0.000   3 C→S s1   ws   EVENT /admin #12 chat [{"a":[1,2]},"x"]',
+        "    34     0.000   3 C→S s1   ws   BINARY_EVENT img [<4 bytes>]",
+        "    34     0.000   3 C→S s1   ws   DISCONNECT",
+        "    34     0.000   3 C→S s1   ws   EVENT alone",
+        '    34     0.000   3 C→S s1   ws   ACK #3 ["\\xff',
+        "    34     0.000   3 C→S s1   ws   9",
+        "     7    20.012   3 C→S -    ws   message <1 byte>",
+        "    34     0.000   3 C→S s1   ws   ? !! no such type: zzz",
+        "    34     0.000   3 C→S s1   ws   message !! empty",
     ]
+
+
+def test_attachments_stand_in_their_places() -> None:
+    lines = TextLines(Redactor())
+    data = b'["img",{"a":{"_placeholder":true,"num":1}},"{\\"_placeholder\\":true,\\"num\\":0}"]'
+    made = event(data, SioType.BINARY_EVENT, attachments=(b"ab", b"abc"))
+    assert lines.line(made).endswith(r'img [{"a":<3 bytes>},"{\"_placeholder\":true,\"num\":0}"] <2 bytes>')
+    assert lines.line(made, ["1.bin", "2.bin"]).endswith("<2 bytes: 1.bin>")
+    assert "<3 bytes: 2.bin>" in lines.line(made, ["1.bin", "2.bin"])
+
+
+def test_attachments_that_were_too_large_are_missed() -> None:
+    made = event(b'["img",{"_placeholder":true,"num":0}]', SioType.BINARY_EVENT)
+    assert made.socketio is not None
+    made.socketio.attachments_expected = 3
+    assert TextLines(Redactor()).line(made).endswith('"num":0}] +3 binary, too large to be kept, or not captured')
+
+
+def test_files_are_named_in_json_when_there_are_any() -> None:
+    made = event(b'["img"]', SioType.BINARY_EVENT, attachments=(b"ab", b"abc"))
+    named = json.loads(json_line(made, Redactor(), name_capture=False, files=["d/1.bin", "d/2.bin"]))
+    assert [list(attachment) for attachment in named["socketio"]["attachments"]] == [["bytes", "sha256", "file"]] * 2
+    assert [attachment["file"] for attachment in named["socketio"]["attachments"]] == ["d/1.bin", "d/2.bin"]
+    bare = packet(data=b"\x00")
+    bare.engineio.binary = True
+    named = json.loads(json_line(bare, Redactor(), name_capture=False, files=["d/3.bin"]))
+    assert named["engineio"] == {"revision": 4, "type": "message", "file": "d/3.bin"}
+
+
+def test_json_is_no_deeper_than_programs_read_it() -> None:
+    for depth in (1, 120):
+        data = b'{"a":' * depth + b'"[["' + b"}" * depth
+        assert isinstance(record(event(b"[" + data + b"]", SioType.ACK))["socketio"]["data"], list) == (depth < 120)
+        assert isinstance(record(event(data, SioType.CONNECT), enabled=False)["socketio"]["data"], dict)
+    many = b"[" + b'["\\"[",{}],' * 500 + b"1]"
+    assert len(record(event(many, SioType.ACK))["socketio"]["data"]) == 501
+
+
+def test_a_line_that_is_cut_never_wraps() -> None:
+    assert fit("x" * 20, 20) == "x" * 20
+    assert fit("x" * 21, 20) == "x" * 19 + "…"
+    assert fit("가" * 10, 20) == "가" * 10
+    assert fit("가" * 11, 20) == "가" * 9 + "…"
+    assert fit("é" + "가" * 10, 20) == "é" + "가" * 9 + "…"
+    assert fit("👋🏽" * 5, 20) == "👋🏽" * 5  # some terminals show the tone beside the hand
+    assert fit("👋🏽" * 6, 20).startswith("👋🏽" * 4)
+    assert len(fit("👋🏽" * 6, 20)) == 10
 
 
 def test_styles() -> None:

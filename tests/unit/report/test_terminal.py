@@ -13,9 +13,10 @@ from rich.console import Console
 from eiosniff.model.engineio import Transport
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Report, Severity
 from eiosniff.model.peers import Identity
-from eiosniff.model.provenance import Endpoint, PacketRef, Side
+from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.session import CloseHow, Closing
 from eiosniff.model.summary import CaptureProblem
+from eiosniff.model.unread import Encrypted, Unread, UnreadKind
 from eiosniff.report import terminal
 from eiosniff.report.redact import Redactor
 from tests.unit.report.builders import START, capture, evidence, finding, healthy, loop, nothing, report, session
@@ -159,6 +160,18 @@ def test_one_session_without_socketio() -> None:
     assert "No fault found: 1 Engine.IO session, healthy." in rendered(made)
 
 
+def test_a_session_of_socketio_09() -> None:
+    old = session(
+        socketio09=True, claimed_eio=None, revisions=[None, None], engineio_counts=[{}, {}],
+        socketio_counts=[{"EVENT": 2}, {"CONNECT": 1}],
+    )  # fmt: skip
+    shown = rendered(report(sessions=[old], diagnoses=[], sessions_total=1))
+    (row,) = [line for line in shown.splitlines() if line.split()[:1] == ["s1"]]
+    assert row.split()[2:5] == ["-/0.9", "websocket", "20.0"]
+    assert row.split()[6] == "3"
+    assert "1 Socket.IO session" in shown
+
+
 def test_a_refused_handshake_is_a_fault_without_a_session() -> None:
     text = rendered(report(sessions=[], sessions_total=0))
     assert "no Socket.IO session" in text
@@ -171,6 +184,23 @@ def test_a_handshake_that_came_to_nothing_without_a_fault() -> None:
     made = nothing()
     made.diagnoses = [Diagnosis(finding(rule="CAP227"))]
     assert "No Engine.IO and no Socket.IO was found." in rendered(made)
+
+
+def test_what_is_not_read_beside_the_sessions() -> None:
+    server = Endpoint("10.0.0.9", 443)
+    names = ["a.example", "b.example\x1b[2J", None, "c.example", "d.example"]
+    encrypted = [Encrypted(server, name, (), True, NO_PACKET, at) for at, name in enumerate(names, 1)]
+    unread = [
+        Unread(UnreadKind.QUIC, server, count=3_400),
+        Unread(UnreadKind.HTTP2, server, count=2),
+        Unread(UnreadKind.HTTP2, Endpoint("10.0.0.8", 80), count=1),
+        Unread(UnreadKind.LINK, None, count=7, detail="USER0"),
+    ]
+    summary = capture(encrypted=encrypted, encrypted_connections=16, unread=unread)
+    text = rendered(report(captures=[summary]), width=120)
+    assert "Encrypted, not read: 16 TLS connections to d.example, c.example, 10.0.0.9:443 and 2 more\n" in text
+    assert "Not decoded: QUIC (3,400), HTTP/2 (3), link type USER0 (7)\n" in text
+    assert "\x1b" not in rendered(report(captures=[capture(encrypted=encrypted[1:2], encrypted_connections=2)]))
 
 
 def test_captures_of_the_same_name_are_told_apart() -> None:

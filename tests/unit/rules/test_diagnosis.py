@@ -38,6 +38,7 @@ def rules(subject: type = Session, **explains: str) -> list[Rule]:
             (),
             tuple(names.split()),
             False,
+            False,
             "",
             iter,
             "",

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Record what a capture cannot show without keys: TLS, HTTP/2 and HTTP/3, as peers of today speak them.
+
+    record_encrypted.py list
+    record_encrypted.py one NAME...     records these, and updates their entries in encrypted.toml
+    record_encrypted.py all
+
+Every recording is proved with tshark before it is kept. Needs what `lab.py` needs, tshark, curl with HTTP/2, nginx,
+Chromium, openssl, and the packages named below from npm and PyPI. The certificates are made anew each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faulty_peers import index, wire
+from lab import Lab, node_env, npm_install, pip_install
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE / "encrypted_peers"
+FOLDER = "encrypted"
+NAME = "chat.example"
+SERVER = "socket.io@4.8.4"
+CLIENT = "socket.io-client@4.8.4"
+AIOQUIC = "aioquic==1.2.0"
+HYPERCORN = "hypercorn[h2]==0.17.3"
+POLL = "/socket.io/?EIO=4&transport=polling"
+
+_HEAD = """\
+# Made by record_encrypted.py; change it there.
+#
+# what      what happens on the wire
+# readable  whether there is Engine.IO in clear; the peers named are then those that speak it
+# proof     the captured packets that decide it, found by display filters when it was recorded
+# log       what the peers said themselves
+"""
+
+_NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{
+    listen 443 ssl http2; ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    location = /page {{ default_type text/html; return 200 '{page}'; }}
+    location / {{
+      proxy_pass http://127.0.0.1:3000; proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+    }}
+  }}
+  server {{
+    listen 8080 http2;
+    location / {{ proxy_pass http://127.0.0.1:3000; proxy_http_version 1.1; }}
+  }}
+}}
+"""
+
+
+_PAGE = f"""<!doctype html><script>
+const url = "wss://{NAME}/socket.io/?EIO=4&transport=websocket";
+new WebSocket(url);
+</script>"""
+
+
+class Stage:
+    """One recording while it is made: the laboratory, a certificate for NAME, and the peers that can be asked for."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.cert, self.key = str(folder / "cert.pem"), str(folder / "key.pem")
+        self.log: list[str] = []
+        argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        argv += ["-days", "30", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},IP:{Lab.server_ip}"]
+        subprocess.run([*argv, "-keyout", self.key, "-out", self.cert], check=True, capture_output=True)
+
+    def node_server(self, **plan: object) -> None:
+        env = node_env(npm_install(SERVER))
+        self.lab.start("server", ["node", str(PEERS / "sio_tls.js"), json.dumps({"role": "server", **plan})], env=env)
+
+    def tls_server(self, **plan: object) -> None:
+        self.node_server(port=3443, cert=self.cert, key=self.key, **plan)
+
+    def node_client(self, url: str, **plan: object) -> None:
+        env = node_env(npm_install(CLIENT))
+        whole = {"role": "client", "url": url, "address": Lab.server_ip, **plan}
+        self.run(["node", str(PEERS / "sio_tls.js"), json.dumps(whole)], env)
+
+    def nginx(self) -> None:
+        config = self.folder / "nginx.conf"
+        config.write_text(_NGINX.format(folder=self.folder, page=_PAGE.replace("\n", "")))
+        self.lab.start("server", ["nginx", "-c", str(config)], ready=None)
+        self.wait_for(443)
+
+    def h3_server(self) -> None:
+        python = str(pip_install(AIOQUIC))
+        self.lab.start("server", [python, str(PEERS / "h3.py"), "server", "443", self.cert, self.key])
+
+    def h3_client(self, what: str, address: str = Lab.server_ip) -> None:
+        argv = [str(pip_install(AIOQUIC)), str(PEERS / "h3.py"), "client", address, "443", NAME, self.cert, what]
+        self.run(argv)
+
+    def hypercorn(self) -> None:
+        python = str(pip_install(HYPERCORN))
+        argv = [python, "-m", "hypercorn", "--bind", "0.0.0.0:8000", "h2c_app:app"]
+        self.lab.start("server", argv, ready="Running on", env={"PYTHONPATH": str(PEERS)})
+
+    def wait_for(self, port: int) -> None:
+        """Until something listens (asked from the server's own host, so that it is not in the recording)."""
+        probe = f"until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.05; done"
+        self.lab.run("server", ["timeout", "10", "bash", "-c", probe])
+
+    def curl(self, url: str, *options: str) -> None:
+        resolve = [f"{NAME}:{port}:{Lab.server_ip}" for port in (443, 3443, 8000, 8080)]
+        argv = ["curl", "-sS", "--cacert", self.cert, *(word for each in resolve for word in ("--resolve", each))]
+        version = "LOG HTTP/%{http_version} %{http_code}\n"
+        self.run([*argv, "-o", "/dev/null", "-w", version, *options, url])
+
+    def chromium(self) -> None:
+        """A page over HTTP/2 that opens a WebSocket; what the browser asks its maker finds no network."""
+        argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"]
+        argv += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
+        argv += [f"--user-data-dir={self.folder}/profile", f"--host-resolver-rules=MAP {NAME} {Lab.server_ip}"]
+        argv += ["--timeout=2000", "--dump-dom", f"https://{NAME}/page"]
+        self.lab.run("client", argv, timeout=60)
+
+    def run(self, argv: Sequence[str], env: dict[str, str] | None = None) -> None:
+        output = self.lab.run("client", argv, timeout=30, env=env).output
+        self.log += [line.removeprefix("LOG ").strip() for line in output.splitlines() if line.startswith("LOG ")]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What to record: `prepare` starts the servers, `play` is captured."""
+
+    name: str
+    server: tuple[str, str]
+    client: tuple[str, str]
+    what: str
+    shows: Sequence[str]
+    prepare: Callable[[Stage], None]
+    play: Callable[[Stage], None]
+    lacks: Sequence[str] = ()
+    filter: str = "tcp"
+    readable: bool = False  # there is Engine.IO in clear
+
+    @property
+    def file(self) -> str:
+        return f"{FOLDER}/{self.name}.pcap"
+
+
+_SIO = ("socket.io", "4.8.4"), ("socket.io-client", "4.8.4")
+_CURL = ("curl", "7.88.1")
+_SERVER_NAME = f'tls.handshake.extensions_server_name == "{NAME}"'
+_HTTP_1_ALONE = f'{_SERVER_NAME} && tls.handshake.type == 1 && !(tls.handshake.extensions_alpn_str == "h2")'
+_ALERT = "tls.alert_message.desc == 48"
+_PREFACE = 'tcp.payload contains "PRI * HTTP/2.0"'
+_QUIC = "udp.port == 443 && quic.long.packet_type == 0"
+
+
+def _nginx_and_node(stage: Stage) -> None:
+    stage.node_server(port=3000)
+    stage.nginx()
+
+
+def _node_and_h3(stage: Stage) -> None:
+    stage.node_server(port=3000, transports=["polling", "websocket", "webtransport"])
+    stage.h3_server()
+
+
+def _in_clear(stage: Stage) -> None:
+    stage.node_client(f"http://{NAME}:3000", transports=["polling"])
+
+
+def _and_tls(stage: Stage) -> None:
+    _in_clear(stage)
+    stage.curl(f"https://{NAME}{POLL}", "--http2")
+
+
+def _and_quic(stage: Stage, address: str, what: str) -> None:
+    _in_clear(stage)
+    stage.h3_client(what, address)
+
+
+SCENARIOS = (
+    Scenario(
+        "wss-tls-1.3",
+        *_SIO,
+        "A session over wss:// with TLS 1.3: of the protocols, only the offer of the client is in clear.",
+        [_SERVER_NAME, "tls.handshake.type == 2"],
+        lambda stage: stage.tls_server(),
+        lambda stage: stage.node_client(f"wss://{NAME}:3443", ca=stage.cert),
+    ),
+    Scenario(
+        "wss-tls-1.2",
+        *_SIO,
+        "The same with TLS 1.2, the most that this server speaks: what it chose is in clear.",
+        [_SERVER_NAME, "tls.handshake.type == 2 && tls.handshake.version == 0x0303", "tls.handshake.type == 11"],
+        lambda stage: stage.tls_server(maxVersion="TLSv1.2"),
+        lambda stage: stage.node_client(f"wss://{NAME}:3443", ca=stage.cert),
+    ),
+    Scenario(
+        "https-unknown-ca",
+        _SIO[0],
+        _CURL,
+        "The client does not trust the certificate (TLS 1.2): a fatal alert, unknown_ca, and the end. Twice.",
+        [_SERVER_NAME, _ALERT],
+        lambda stage: stage.tls_server(maxVersion="TLSv1.2"),
+        lambda stage: _distrust(stage),  # noqa: PLW0108  # defined below
+    ),
+    Scenario(
+        "https-without-a-name",
+        *_SIO,
+        "A session by polling over https:// to an address instead of a name: there is no server name in the hello.",
+        ["tls.handshake.type == 1 && !tls.handshake.extensions_server_name"],
+        lambda stage: stage.tls_server(),
+        lambda stage: stage.node_client(f"https://{Lab.server_ip}:3443", ca=stage.cert, transports=["polling"]),
+    ),
+    Scenario(
+        "https-http2-nginx",
+        ("nginx", "1.22.1"),
+        _CURL,
+        "A handshake by polling through nginx over TLS and HTTP/2, which curl offers by ALPN.",
+        [_SERVER_NAME + ' && tls.handshake.extensions_alpn_str == "h2"'],
+        _nginx_and_node,
+        lambda stage: stage.curl(f"https://{NAME}{POLL}", "--http2"),
+    ),
+    Scenario(
+        "wss-chromium",
+        ("nginx and socket.io", "1.22.1 and 4.8.4"),
+        ("Chromium", "156.0.8078.108"),
+        "A page over TLS and HTTP/2, which opens a WebSocket over a connection of its own: that offers http/1.1 alone.",
+        [f'{_SERVER_NAME} && tls.handshake.extensions_alpn_str == "h2"', _HTTP_1_ALONE],
+        _nginx_and_node,
+        lambda stage: stage.chromium(),
+    ),
+    Scenario(
+        "mixed-session-in-clear-and-tls",
+        *_SIO,
+        "A session in clear, and a connection over TLS to the proxy on the same host.",
+        ["http.request", _SERVER_NAME],
+        _nginx_and_node,
+        _and_tls,
+        readable=True,
+    ),
+    Scenario(
+        "imaps",
+        ("openssl s_server", "3.0"),
+        ("openssl s_client", "3.0"),
+        "TLS on the port of IMAP, without ALPN: this cannot be Socket.IO.",
+        ["tcp.port == 993 && tls.handshake.type == 1"],
+        lambda stage: _mail_server(stage),  # noqa: PLW0108  # likewise
+        lambda stage: stage.run(
+            ["bash", "-c", f"sleep 0.2 | openssl s_client -connect {Lab.server_ip}:993 -servername mail.example"]
+        ),
+    ),
+    Scenario(
+        "h2c-prior-knowledge",
+        ("nginx", "1.22.1"),
+        _CURL,
+        "HTTP/2 in clear from the first byte: curl --http2-prior-knowledge.",
+        [_PREFACE],
+        _nginx_and_node,
+        lambda stage: stage.curl(f"http://{NAME}:8080{POLL}", "--http2-prior-knowledge"),
+    ),
+    Scenario(
+        "h2c-upgrade",
+        ("hypercorn", "0.17.3"),
+        _CURL,
+        "HTTP/1.1 first, then HTTP/2 in clear by Upgrade: h2c (curl --http2).",
+        ['http.upgrade == "h2c"', "http.response.code == 101"],
+        lambda stage: stage.hypercorn(),
+        lambda stage: stage.curl(f"http://{NAME}:8000{POLL}", "--http2"),
+    ),
+    Scenario(
+        "http3-get",
+        ("aioquic", "1.2.0"),
+        ("aioquic", "1.2.0"),
+        "A request over HTTP/3 on UDP port 443.",
+        [_QUIC],
+        lambda stage: stage.h3_server(),
+        lambda stage: stage.h3_client("get"),
+        filter="tcp or udp",
+    ),
+    Scenario(
+        "http3-webtransport",
+        ("aioquic", "1.2.0"),
+        ("aioquic", "1.2.0"),
+        "A WebTransport session over HTTP/3: without keys it looks like any other HTTP/3.",
+        [_QUIC],
+        lambda stage: stage.h3_server(),
+        lambda stage: stage.h3_client("webtransport"),
+        filter="tcp or udp",
+    ),
+    Scenario(
+        "webtransport-offered",
+        *_SIO,
+        "A session by polling whose open packet offers WebTransport; and a WebTransport session to the same address, "
+        "by aioquic on both sides.",
+        ["http.request", _QUIC],
+        _node_and_h3,
+        lambda stage: _and_quic(stage, Lab.server_ip, "webtransport"),
+        filter="tcp or udp",
+        readable=True,
+    ),
+    Scenario(
+        "mixed-session-in-clear-and-http3",
+        *_SIO,
+        "A session by polling, and HTTP/3 to another address, by aioquic on both sides.",
+        ["http.request", _QUIC],
+        _node_and_h3,
+        lambda stage: _and_quic(stage, Lab.server_ip6, "get"),
+        filter="tcp or udp",
+        readable=True,
+    ),
+)
+
+
+def _distrust(stage: Stage) -> None:
+    """A curl that knows only the authorities of its system."""
+    for _ in range(2):
+        stage.curl(f"https://{NAME}:3443{POLL}", "--cacert", "/etc/ssl/certs/ca-certificates.crt")
+
+
+def _mail_server(stage: Stage) -> None:
+    argv = ["openssl", "s_server", "-accept", "993", "-cert", stage.cert, "-key", stage.key, "-quiet"]
+    stage.lab.start("server", argv, ready=None)
+    stage.wait_for(993)
+
+
+def record(scenario: Scenario) -> index.Entry:
+    """Make the recording and keep it if it shows what it is said to show."""
+    with tempfile.TemporaryDirectory(prefix="eiosniff-encrypted-") as folder, Lab() as lab:
+        Path(folder).chmod(0o755)  # nginx reads its files as another user
+        capture = Path(folder) / f"{scenario.name}.pcap"
+        stage = Stage(lab, Path(folder))
+        scenario.prepare(stage)
+        with lab.capture(capture, filter=scenario.filter):
+            scenario.play(stage)
+        proof = wire.prove(capture, scenario.shows, 1, scenario.lacks)
+        target = HERE / scenario.file
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(capture, target)
+    sides = {
+        side: {"library": peer[0], "version": peer[1]}
+        for side, peer in (("server", scenario.server), ("client", scenario.client))
+    }
+    return {
+        "file": scenario.file,
+        **sides,
+        "what": scenario.what,
+        "readable": scenario.readable,
+        "proof": proof,
+        "log": stage.log,
+    }
+
+
+def record_all(scenarios: Sequence[Scenario]) -> int:
+    """Record them one by one; returns how many failed."""
+    entries, failures = [], 0
+    for scenario in scenarios:
+        try:
+            entries.append(record(scenario))
+            print(f"recorded {scenario.name}: {entries[-1]['proof']}, {entries[-1]['log']}")
+        except Exception as error:
+            failures += 1
+            print(f"FAILED   {scenario.name}: {error}")
+    index.update(HERE / "encrypted.toml", entries, {each.file for each in SCENARIOS}, head=_HEAD)
+    return failures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list")
+    commands.add_parser("all")
+    commands.add_parser("one").add_argument("names", nargs="+", choices=[each.name for each in SCENARIOS])
+    arguments = parser.parse_args()
+    if arguments.command == "list":
+        print(*(each.file for each in SCENARIOS), sep="\n")
+        return 0
+    chosen = SCENARIOS if arguments.command == "all" else [s for s in SCENARIOS if s.name in arguments.names]
+    return bool(record_all(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

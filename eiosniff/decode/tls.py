@@ -1,0 +1,338 @@
+"""What a TLS connection says in clear before it encrypts: for which server, which protocols, which version.
+
+A bystander without keys reads the ClientHello, the ServerHello and alerts before the keys are in use (RFC 8446,
+sections 4.1.2, 4.1.3, 5.1 and 6; RFC 5246, section 7). Of each connection only its first bytes are looked at.
+"""
+
+from typing import Final, NamedTuple, final
+
+from eiosniff.model.http import text_of
+from eiosniff.model.provenance import NO_PACKET, PacketRef
+from eiosniff.model.tcp import StreamChunk, StreamEnd
+from eiosniff.model.trouble import Gap
+
+# Content types of records, types of handshake messages and extensions, as IANA numbers them.
+_CHANGE_CIPHER_SPEC: Final = 20
+_ALERT: Final = 21
+_HANDSHAKE: Final = 22
+_APPLICATION_DATA: Final = 23
+_CLIENT_HELLO: Final = 1
+_SERVER_HELLO: Final = 2
+_SERVER_NAME: Final = 0
+_ALPN: Final = 16
+_SUPPORTED_VERSIONS: Final = 43
+_ENCRYPTED_CLIENT_HELLO: Final = 0xFE0D  # RFC 9849
+_HOST_NAME: Final = 0
+
+_RECORD_HEADER: Final = 5
+_MESSAGE_HEADER: Final = 4
+_LARGEST_RECORD: Final = (1 << 14) + 2048  # RFC 5246, section 6.2.3
+# Of one connection. A ClientHello has a few hundred bytes (2 KB with a post-quantum key share), a server's certificates
+# have 2 to 16 KB, and only an alert is of interest behind them.
+MOST_PACKETS: Final = 64
+MOST_BYTES: Final = 49_152
+_MOST_EXTENSIONS: Final = 64
+_MOST_PROTOCOLS: Final = 8
+
+TLS_1_3: Final = 0x0304
+_VERSIONS: Final = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", TLS_1_3: "TLS 1.3"}
+_FATAL: Final = 2
+_CLOSE_NOTIFY: Final = 0
+_ALERTS: Final = {  # RFC 8446, section 6, and what RFC 5246 had besides
+    10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed", 22: "record_overflow",
+    30: "decompression_failure", 40: "handshake_failure", 41: "no_certificate", 42: "bad_certificate",
+    43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired", 46: "certificate_unknown",
+    47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error", 51: "decrypt_error",
+    60: "export_restriction", 70: "protocol_version", 71: "insufficient_security", 80: "internal_error",
+    86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation", 109: "missing_extension",
+    110: "unsupported_extension", 112: "unrecognized_name", 113: "bad_certificate_status_response",
+    115: "unknown_psk_identity", 116: "certificate_required", 120: "no_application_protocol", 121: "ech_required",
+}  # fmt: skip
+
+
+def version_name(version: int) -> str:
+    """What a version is called; drafts of TLS 1.3 (0x7fNN) are told from what nobody knows."""
+    return _VERSIONS.get(version) or ("a draft of TLS 1.3" if version >> 8 == 0x7F else "an unknown version")
+
+
+def alert_name(alert: int) -> str:
+    """The name of an alert, or its number."""
+    return _ALERTS.get(alert) or f"alert {alert}"
+
+
+class ClientHello(NamedTuple):
+    """What a client asks for: see `model.unread.Encrypted`. `encrypted`: it has an Encrypted Client Hello."""
+
+    name: str | None
+    alpn: tuple[str, ...]
+    encrypted: bool
+
+
+class ServerHello(NamedTuple):
+    """What a server chose; `alpn` is empty where it chose nothing, or says so in what is encrypted."""
+
+    version: int
+    alpn: str
+
+
+def read_client_hello(body: bytes) -> ClientHello:
+    """Read the body of a ClientHello (RFC 8446, section 4.1.2), as far as it goes: it may be cut anywhere."""
+    at = _behind_vector(body, 2 + 32, 1)  # legacy_version, random; legacy_session_id
+    at = _behind_vector(body, at, 2)  # cipher_suites
+    at = _behind_vector(body, at, 1)  # legacy_compression_methods
+    name: str | None = None
+    alpn: tuple[str, ...] = ()
+    encrypted = False
+    for kind, data in _extensions(body, at):
+        if kind == _SERVER_NAME:
+            name = _server_name(data)
+        elif kind == _ALPN:
+            alpn = _protocols(data)
+        elif kind == _ENCRYPTED_CLIENT_HELLO:
+            encrypted = True
+    return ClientHello(name, alpn, encrypted)
+
+
+def read_server_hello(body: bytes) -> ServerHello:
+    """Read the body of a ServerHello or a HelloRetryRequest (RFC 8446, sections 4.1.3 and 4.1.4)."""
+    version = int.from_bytes(body[0:2], "big")
+    at = _behind_vector(body, 2 + 32, 1) + 3  # random, legacy_session_id_echo; cipher_suite, compression method
+    alpn: tuple[str, ...] = ()
+    for kind, data in _extensions(body, at):
+        if kind == _SUPPORTED_VERSIONS and len(data) == 2:
+            version = int.from_bytes(data, "big")
+        elif kind == _ALPN:
+            alpn = _protocols(data)
+    return ServerHello(version, alpn[0] if alpn else "")
+
+
+def _behind_vector(body: bytes, at: int, size: int) -> int:
+    """Where the vector ends whose length, of `size` bytes, is at `at`; behind the body if it is cut."""
+    if at + size > len(body):
+        return len(body)
+    return at + size + int.from_bytes(body[at : at + size], "big")
+
+
+def _extensions(body: bytes, at: int) -> list[tuple[int, bytes]]:
+    """The extensions that are there as a whole; their length is at `at`."""
+    end = min(_behind_vector(body, at, 2), len(body))
+    at += 2
+    found: list[tuple[int, bytes]] = []
+    while at + 4 <= end and len(found) < _MOST_EXTENSIONS:
+        kind = int.from_bytes(body[at : at + 2], "big")
+        behind = at + 4 + int.from_bytes(body[at + 2 : at + 4], "big")
+        if behind > end:
+            break
+        found.append((kind, body[at + 4 : behind]))
+        at = behind
+    return found
+
+
+def _server_name(data: bytes) -> str | None:
+    """The first host name of the extension (RFC 6066, section 3)."""
+    at, end = 2, min(_behind_vector(data, 0, 2), len(data))
+    while at + 3 <= end:
+        behind = _behind_vector(data, at + 1, 2)
+        if data[at] == _HOST_NAME and at + 3 < behind <= end:
+            return text_of(data[at + 3 : behind])
+        at = behind
+    return None
+
+
+def _protocols(data: bytes) -> tuple[str, ...]:
+    """The names in the extension (RFC 7301, section 3.1), but for those that stand for nothing (RFC 8701)."""
+    at, end = 2, min(_behind_vector(data, 0, 2), len(data))
+    names: list[str] = []
+    while at + 1 < end and len(names) < _MOST_PROTOCOLS:
+        behind = at + 1 + data[at]
+        name = data[at + 1 : behind]
+        if behind <= end and len(name) > 0 and not _is_grease(name):
+            names.append(text_of(name))
+        at = behind
+    return tuple(names)
+
+
+def _is_grease(name: bytes) -> bool:
+    return len(name) == 2 and name[0] == name[1] and name[0] & 0x0F == 0x0A
+
+
+@final
+class _Side:
+    """One direction: its records, until it has said what it says in clear. `silent`: nothing more will be clear."""
+
+    __slots__ = ("_message", "_record", "alert", "client_hello", "server_hello", "silent")
+
+    def __init__(self) -> None:
+        self._record = b""  # bytes of a record that is not complete
+        self._message = b""  # and of a handshake message
+        self.silent = False
+        self.client_hello: ClientHello | None = None
+        self.server_hello: ServerHello | None = None
+        self.alert = -1
+
+    @property
+    def greeted(self) -> bool:
+        """Whether its hello was read."""
+        return self.client_hello is not None or self.server_hello is not None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        data = self._record + data
+        self._record = b""
+        at = 0
+        while not self.silent and at + _RECORD_HEADER <= len(data):
+            kind, length = data[at], int.from_bytes(data[at + 3 : at + 5], "big")
+            if kind not in (_ALERT, _HANDSHAKE) or data[at + 1] != 3 or length > _LARGEST_RECORD:
+                self.stop()
+                return
+            end = at + _RECORD_HEADER + length
+            if end > len(data):
+                break
+            body = data[at + _RECORD_HEADER : end]
+            if kind == _ALERT:
+                self._read_alert(body)
+            else:
+                self._read_messages(body)
+            at = end
+        self._record = b"" if self.silent else data[at:]
+
+    def stop(self) -> None:
+        """What follows is encrypted, or missing. Of a ClientHello that is cut, what is there may tell enough."""
+        if not self.silent and not self.greeted:
+            record = self._record
+            message = self._message
+            if len(record) > _RECORD_HEADER and record[0] == _HANDSHAKE:
+                message += record[_RECORD_HEADER:]
+            if len(message) > _MESSAGE_HEADER and message[0] == _CLIENT_HELLO:
+                hello = read_client_hello(message[_MESSAGE_HEADER:])
+                if hello.name is not None or hello.alpn:
+                    self.client_hello = hello
+        self.silent = True
+        self._record = self._message = b""
+
+    def _read_alert(self, body: bytes) -> None:
+        if len(body) != 2:  # RFC 8446, section 6; an encrypted one is longer
+            self.stop()
+        elif body[0] == _FATAL:
+            self.alert = body[1]
+            self.stop()
+        elif body[1] == _CLOSE_NOTIFY:
+            self.stop()
+
+    def _read_messages(self, body: bytes) -> None:
+        """Read on in the handshake messages. Behind the hello they are of no interest."""
+        if self.greeted:
+            return
+        message = self._message + body
+        if len(message) >= _MESSAGE_HEADER:
+            end = _MESSAGE_HEADER + int.from_bytes(message[1:4], "big")
+            if message[0] not in (_CLIENT_HELLO, _SERVER_HELLO):
+                self._message = b""
+                self.stop()
+                return
+            if end <= len(message):
+                self._message = b""
+                if message[0] == _CLIENT_HELLO:
+                    self.client_hello = read_client_hello(message[_MESSAGE_HEADER:end])
+                else:
+                    self.server_hello = read_server_hello(message[_MESSAGE_HEADER:end])
+                return
+        self._message = message
+
+
+@final
+class TlsHandshake:
+    """The part in clear of one connection's handshake: give it what comes, until it is `done`.
+
+    Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
+    which it was done, `first` the first one with bytes. Directions are those of the flow, 0 and 1.
+    """
+
+    __slots__ = ("_bytes", "_packets", "_sides", "decided", "done", "first")
+
+    def __init__(self) -> None:
+        self._sides = (_Side(), _Side())
+        self._packets = 0
+        self._bytes = 0
+        self.done = False
+        self.decided = 0
+        self.first = NO_PACKET
+
+    @property
+    def client(self) -> int | None:
+        """The direction in which the client sends, as far as a hello tells."""
+        for way in (0, 1):
+            side = self._sides[way]
+            if side.client_hello is not None:
+                return way
+            if side.server_hello is not None:
+                return 1 - way
+        return None
+
+    @property
+    def client_hello(self) -> ClientHello | None:
+        """What the client asked for."""
+        return self._sides[0].client_hello or self._sides[1].client_hello
+
+    @property
+    def server_hello(self) -> ServerHello | None:
+        """What the server chose."""
+        return self._sides[0].server_hello or self._sides[1].server_hello
+
+    def alert(self, way: int) -> int:
+        """The fatal alert that a direction ended with, -1 if there was none."""
+        return self._sides[way].alert
+
+    def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
+        """Take the next record of a direction."""
+        if isinstance(record, StreamChunk):
+            starts = record.starts
+            for index, number in enumerate(record.numbers):
+                if self.done:
+                    return
+                end = starts[index + 1] if index + 1 < len(starts) else len(record.data)
+                if self.first is NO_PACKET:
+                    self.first = PacketRef(number, record.times[index])
+                self._feed(way, record.data[starts[index] : end])
+                self.decided = max(self.decided, record.delivered or number)
+        elif not self.done:
+            self._sides[way].stop()
+            self.decided = max(self.decided, record.place.number)
+            self._look()
+
+    def close(self) -> None:
+        """The connection is over."""
+        for side in self._sides:
+            side.stop()
+        self.done = True
+
+    def _feed(self, way: int, data: bytes) -> None:
+        self._packets += 1
+        self._bytes += len(data)
+        side = self._sides[way]
+        if not side.silent:
+            side.feed(data)
+        if self._packets >= MOST_PACKETS or self._bytes >= MOST_BYTES:
+            self.close()
+        else:
+            self._look()
+
+    def _look(self) -> None:
+        """Whether there is nothing more to be read in clear.
+
+        A server that chose TLS 1.3 encrypts from there on. Before that, alerts are in clear until a side changes to the
+        keys. A side that goes silent without a hello is in the middle of a connection, unless the other side's hello is
+        still to come: a client may send early data (RFC 8446, section 4.2.10) before the server has said anything.
+        """
+        one, other = self._sides
+        server = self.server_hello
+        both_greeted = one.greeted and other.greeted
+        over = one.alert >= 0 or other.alert >= 0 or (one.silent and other.silent)
+        encrypts = both_greeted and server is not None and server.version >= TLS_1_3
+        silent = one.silent or other.silent
+        if over or encrypts or (silent and (one.greeted == other.greeted or self._silent_without_hello())):
+            self.close()
+
+    def _silent_without_hello(self) -> bool:
+        """Whether the side that says nothing more never said hello, so that the other will not, either."""
+        return any(side.silent and not side.greeted for side in self._sides)

@@ -1,0 +1,156 @@
+"""What is set aside unread, by server: TLS with what its hellos say, HTTP/2 in clear, QUIC, unknown link types."""
+
+from collections.abc import Callable, Container, Iterable
+from operator import itemgetter
+from typing import Final
+
+from eiosniff.decode.flow import Flow
+from eiosniff.decode.links import link_name
+from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
+from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
+from eiosniff.model.session import Session
+from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.tcp import StreamChunk, StreamEnd
+from eiosniff.model.trouble import Gap
+from eiosniff.model.unread import Encrypted, Unread, UnreadKind
+
+# Of each ledger. A day of a busy laptop is a few hundred names; connections beyond are only counted.
+MAX_ENCRYPTED: Final = 1_000
+MAX_UNREAD: Final = 1_000
+MAX_WEBTRANSPORT: Final = 1_000  # servers
+WEBTRANSPORT: Final = "webtransport"
+
+
+class UnreadLedger:
+    """What is set aside, for the summary of a capture. `endpoint` unpacks an end of a flow.
+
+    Connections of a batch are not told in the order of the capture: `settle` after each batch puts them into it, so
+    that what is kept does not depend on how the input is cut.
+    """
+
+    def __init__(self, endpoint: Callable[[int], Endpoint]) -> None:
+        self._endpoint = endpoint
+        self._encrypted: dict[tuple[Endpoint, str | None, tuple[str, ...], bool], Encrypted] = {}
+        self._connections = 0  # that are encrypted
+        self._unread: dict[tuple[UnreadKind, Endpoint], Unread] = {}
+        self._handshakes: dict[Flow, TlsHandshake] = {}  # of connections of which more is to come in clear
+        self._webtransport: set[str] = set()  # addresses of servers that offer it
+        # In the batch at hand, with the captured packet that told.
+        self._tls: list[tuple[int, Endpoint, int, TlsHandshake]] = []
+        self._http2: list[tuple[int, Endpoint, UnreadKind, PacketRef]] = []
+
+    # ------------------------------------------------------------------ connections
+
+    def is_reading(self, flow: Flow) -> bool:
+        """Whether a connection is TLS, and more of it is to be read."""
+        return flow in self._handshakes
+
+    def read_tls(self, flow: Flow, records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]]) -> None:
+        """Read (on) in what a TLS connection says in clear; after that it is dropped."""
+        handshake = self._handshakes.get(flow)
+        if handshake is None:
+            handshake = self._handshakes[flow] = TlsHandshake()
+        for way, record in records:
+            handshake.take(way, record)
+        if handshake.done:
+            flow.dropped = True
+            self._note_handshake(flow, handshake.decided)
+
+    def add_http2(self, flow: Flow, order: int) -> None:
+        """A connection that speaks HTTP/2 from its beginning, as a captured packet showed."""
+        server = self._endpoint(flow.ends[1 - _client_of(flow, None)])
+        self._http2.append((order, server, UnreadKind.HTTP2, flow.first))
+
+    def add_h2c(self, server: Endpoint, switched: PacketRef, order: int) -> None:
+        """A connection that went on with HTTP/2 after a 101 is over, as a captured packet showed."""
+        self._http2.append((order, server, UnreadKind.H2C, switched))
+
+    def closed(self, flow: Flow, order: int) -> None:
+        """A connection is over."""
+        handshake = self._handshakes.get(flow)
+        if handshake is not None:
+            handshake.close()
+            self._note_handshake(flow, order)
+
+    def _note_handshake(self, flow: Flow, order: int) -> None:
+        handshake = self._handshakes.pop(flow)
+        client = _client_of(flow, handshake.client)
+        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake))
+
+    def settle(self) -> None:
+        """A batch is over."""
+        self._tls.sort(key=itemgetter(0))
+        for _, server, client, handshake in self._tls:
+            self._count_tls(server, client, handshake)
+        self._tls.clear()
+        self._http2.sort(key=itemgetter(0))
+        for _, server, kind, place in self._http2:
+            known = self._unread.get((kind, server))
+            if known is None:
+                if len(self._unread) >= MAX_UNREAD:
+                    continue
+                known = self._unread[kind, server] = Unread(kind, server, place)
+            known.count += 1
+        self._http2.clear()
+
+    def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> None:
+        self._connections += 1
+        hello, answer = handshake.client_hello, handshake.server_hello
+        name, alpn = (hello.name, hello.alpn) if hello is not None else (None, ())
+        key = (server, name, alpn, hello is not None)
+        known = self._encrypted.get(key)
+        if known is None:
+            if len(self._encrypted) >= MAX_ENCRYPTED:
+                return
+            known = self._encrypted[key] = Encrypted(server, name, alpn, hello is not None, handshake.first)
+        known.connections += 1
+        if hello is not None and hello.encrypted:
+            known.outer += 1
+        if answer is not None:
+            _count(known.versions, version_name(answer.version))
+            if answer.alpn in alpn:  # of what was not offered there could be anything
+                _count(known.chosen, answer.alpn)
+        for side in SIDES:
+            alert = handshake.alert(1 - client if side else client)
+            if alert >= 0:
+                _count(known.alerts, f"{side.label}: {alert_name(alert)}")
+
+    # ------------------------------------------------------------------ the whole
+
+    def note_session(self, session: Session) -> None:
+        """Note whether the server of a session offers WebTransport: then its QUIC may be that."""
+        offers = session.handshake is not None and WEBTRANSPORT in session.handshake.upgrades
+        if offers and len(self._webtransport) < MAX_WEBTRANSPORT:
+            self._webtransport.add(session.server.endpoint.address)
+
+    def summarise(
+        self, summary: CaptureSummary, packets: PacketDecoder, servers: Iterable[Endpoint], ports: Container[int]
+    ) -> None:
+        """The capture is over. `servers` speak Engine.IO; of QUIC only that with one of `ports` counts, if there are
+        any."""
+        summary.encrypted = list(self._encrypted.values())
+        summary.encrypted_connections = self._connections
+        summary.unread = list(self._unread.values())
+        for quic in packets.quic.ledgers():
+            if not ports or (quic.server is not None and quic.server.port in ports):
+                summary.unread.append(quic)
+        speaking = {server.address for server in servers}
+        for entry in summary.unread:
+            if entry.server is not None:
+                entry.speaks_engineio = entry.server.address in speaking
+                entry.webtransport = entry.server.address in self._webtransport
+        for link, count in sorted(packets.counters.unknown_link.items()):
+            summary.unread.append(Unread(UnreadKind.LINK, None, count=count, detail=link_name(link)))
+
+
+def _client_of(flow: Flow, told: int | None) -> int:
+    """The direction of the client of a connection that is not followed. If nothing tells, servers have lower ports."""
+    if flow.client is not None:
+        return flow.client
+    one, other = flow.ends
+    return told if told is not None else int(one & 0xFFFF < other & 0xFFFF)
+
+
+def _count(counts: dict[str, int], what: str) -> None:
+    counts[what] = counts.get(what, 0) + 1

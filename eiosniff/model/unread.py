@@ -1,0 +1,56 @@
+"""What a capture holds that is not read: what is encrypted, and what is of a protocol that nobody decodes here."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef
+
+
+@dataclass(slots=True, eq=False)
+class Encrypted:
+    """TLS connections to one server, under one name and with one offer of protocols.
+
+    `name` is the server name of the ClientHello (RFC 6066, section 3), None where it has none; `alpn` the application
+    protocols that it offers (RFC 7301), in its order, without those that stand for nothing (RFC 8701). Unless `greeted`
+    the ClientHello was not captured, and neither says anything. `versions` counts the versions that the server chose,
+    and `chosen` the protocols, both as far as they are sent in clear: a TLS 1.3 server names the protocol in what is
+    encrypted. `alerts` counts fatal alerts in clear, such as `client: unknown_ca`. Of `outer` connections the name may
+    be that of a front: the client sent an Encrypted Client Hello, or something that looks like one.
+    """
+
+    server: Endpoint
+    name: str | None
+    alpn: tuple[str, ...]
+    greeted: bool
+    first: PacketRef
+    connections: int = 0
+    outer: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
+    chosen: dict[str, int] = field(default_factory=dict)
+    alerts: dict[str, int] = field(default_factory=dict)
+
+
+class UnreadKind(Enum):
+    """A protocol that is recognised and not decoded. The value is what a report calls it."""
+
+    HTTP2 = "HTTP/2"
+    H2C = "HTTP/2 after Upgrade: h2c"
+    QUIC = "QUIC"
+    LINK = "link type"
+
+
+@dataclass(slots=True, eq=False)
+class Unread:
+    """What is not decoded, of one kind and to one server (of one link type, which is then the `detail`).
+
+    `count` is of connections for HTTP/2, of datagrams of both directions for QUIC, of packets for a link type, of which
+    `first` is not known. Of QUIC, `detail` names the versions; it is empty where no handshake was captured.
+    """
+
+    kind: UnreadKind
+    server: Endpoint | None
+    first: PacketRef = NO_PACKET
+    count: int = 0
+    detail: str = ""
+    speaks_engineio: bool = False  # a server of that address speaks Engine.IO in clear in this capture
+    webtransport: bool = False  # and offers WebTransport

@@ -1,0 +1,134 @@
+"""The capture holds traffic of a kind that eiosniff does not decode.
+
+## What it reports
+HTTP/2 in clear, QUIC (which HTTP/3 and WebTransport use), and packets of link types that nothing here decodes, where
+they may be Socket.IO: how much there is, and to which servers.
+
+## Why it matters
+What goes that way is not in the report. A session that moved to WebTransport looks as if it had fallen silent.
+
+## On the wire
+HTTP/2 begins with `PRI * HTTP/2.0`, or follows a `101` with `Upgrade: h2c`. QUIC is UDP, mostly to port 443; its first
+packets have the long header form with a version. It is always encrypted. WebTransport is a CONNECT request within
+HTTP/3, so without keys nothing tells it from a download. But an Engine.IO server that lists `webtransport` among the
+`upgrades` of its open packet expects it.
+
+## How to fix
+Capture where HTTP/1.1 is spoken, such as between the proxy and Node. Turn HTTP/3 off for a test, so that the client
+takes WebSocket or polling: Chrome and Edge with `--disable-quic`, Firefox with `network.http.http3.enable` set to
+false. curl speaks HTTP/1.1 with `--http1.1`.
+
+## When it is silent
+For HTTP/2 and QUIC when there is Engine.IO in clear and they go to other addresses: that is other traffic. With
+`--port` only those ports count. It is a warning where the capture holds no Engine.IO in clear and no TLS that could
+carry it either, so that a diagnosis depends on it.
+
+## References
+- RFC 9113, section 3.4; RFC 7540, section 3.2; RFC 9000, section 17; RFC 9369
+- Engine.IO protocol, WebTransport; draft-ietf-webtrans-http3
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import NO_PACKET
+from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.unread import Unread, UnreadKind
+from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.encrypted import hides_socketio, listed
+
+_SHOWN = 5
+_FIRST = {
+    UnreadKind.HTTP2: "a connection that begins with HTTP/2",
+    UnreadKind.H2C: "101 Switching Protocols: from here on HTTP/2",
+    UnreadKind.QUIC: "the first datagram of QUIC {}",
+}
+
+
+@rule(
+    code="CAP228",
+    name="not-decoded",
+    subject=CaptureSummary,
+    severity=Severity.INFO,
+    since="0.1.0",
+    title="{title}",
+    message="{found}",
+    why="{reason}",
+    fix=("{first_step}", "{second_step}"),
+    tolerates_gaps=True,
+)
+def not_decoded(summary: CaptureSummary) -> Iterator[Hit]:
+    """See the module."""
+    readable = summary.engineio_connections > 0
+    severity = Severity.INFO if readable or hides_socketio(summary) else Severity.WARNING
+    relevant = [
+        entry for entry in summary.unread if not readable or entry.speaks_engineio or entry.kind is UnreadKind.LINK
+    ]
+    for kind, words in _WORDS.items():
+        entries = sorted((entry for entry in relevant if entry.kind in kind), key=lambda entry: -entry.count)
+        if entries:
+            yield Hit(
+                *(
+                    evidence(entry.first, None, _FIRST[entry.kind].format(entry.detail))
+                    for entry in entries[:_SHOWN]
+                    if entry.first is not NO_PACKET
+                ),
+                severity=severity,
+                occurrences=len(entries),
+                kind=entries[0].kind.value,
+                **words(entries),
+            )
+
+
+def _http2(entries: list[Unread]) -> dict[str, Any]:
+    return {
+        "title": "HTTP/2 in clear is not decoded",
+        "found": f"HTTP/2 without TLS, by server and number of connections: {_servers(entries)}.",
+        "reason": "eiosniff reads HTTP/1.x; what goes over these connections is not in this report.",
+        "first_step": "Capture where HTTP/1.1 is spoken, such as between the proxy and Node.",
+        "second_step": "Or let the client speak HTTP/1.1 for a test (curl --http1.1).",
+    }
+
+
+def _quic(entries: list[Unread]) -> dict[str, Any]:
+    offering = [entry for entry in entries if entry.webtransport]
+    looks = (
+        "QUIC" if any(entry.detail for entry in entries) else "What looks like QUIC (its beginning was not captured)"
+    )
+    found = f"{looks}, by server and number of datagrams: {_servers(entries)}."
+    if offering:
+        found += (
+            f" The Engine.IO server at {offering[0].server.address if offering[0].server else ''} offers WebTransport "
+            "in its open packet, so this may be its sessions."
+        )
+    return {
+        "title": "HTTP/3 (QUIC), which WebTransport uses, is encrypted and not read",
+        "found": found,
+        "reason": "QUIC is always encrypted. Without keys, WebTransport cannot be told from other HTTP/3.",
+        "first_step": "Turn HTTP/3 off for a test, so that the client takes WebSocket or polling: Chrome and Edge with "
+        '--disable-quic, Firefox with network.http.http3.enable = false, or "webtransport" left out of the '
+        "`transports` of the server.",
+        "second_step": "Then capture where that is plain, such as between the proxy and Node.",
+    }
+
+
+def _links(entries: list[Unread]) -> dict[str, Any]:
+    return {
+        "title": "Some packets are of a link type that cannot be decoded",
+        "found": f"By link type and number of packets: {listed((entry.detail, entry.count) for entry in entries)}.",
+        "reason": "What is in these packets is not in this report, whatever it is.",
+        "first_step": "Capture on an interface with Ethernet or IP (tcpdump -L lists what an interface offers).",
+        "second_step": "Or capture on the other host of the conversation.",
+    }
+
+
+def _servers(entries: list[Unread]) -> str:
+    return listed((str(entry.server), entry.count) for entry in entries)
+
+
+_WORDS: dict[tuple[UnreadKind, ...], Callable[[list[Unread]], dict[str, Any]]] = {
+    (UnreadKind.HTTP2, UnreadKind.H2C): _http2,
+    (UnreadKind.QUIC,): _quic,
+    (UnreadKind.LINK,): _links,
+}

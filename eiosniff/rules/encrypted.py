@@ -1,0 +1,32 @@
+"""What the rules about encrypted traffic share: whether it may be Socket.IO, and what it is called."""
+
+from collections.abc import Iterable
+
+from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.unread import Encrypted
+
+_SHOWN = 5
+_WEB = {"http/1.1", "http/1.0", "h2"}
+# TLS from the first byte on, and something else than HTTP: SMTP, LDAP, DNS, FTP, IRC, IMAP, POP3, SIP, XMPP (and push
+# messages of Apple and Google), AMQP, MQTT (IANA's registry of ports; 5223 and 5228 by custom).
+_PORTS_OF_OTHERS = {465, 636, 853, 989, 990, 992, 993, 994, 995, 5061, 5223, 5228, 5671, 6697, 8883}
+
+
+def may_be_socketio(entry: Encrypted) -> bool:
+    """Whether TLS connections could carry Socket.IO, by the protocols that the client offers and by the port."""
+    return entry.server.port not in _PORTS_OF_OTHERS and (not entry.alpn or not _WEB.isdisjoint(entry.alpn))
+
+
+def hides_socketio(summary: CaptureSummary) -> bool:
+    """Whether the capture holds no Engine.IO in clear, and TLS that could carry it."""
+    return not summary.engineio_connections and any(may_be_socketio(entry) for entry in summary.encrypted)
+
+
+def listed(counts: Iterable[tuple[str, int]]) -> str:
+    """Names with how often each occurred, the most frequent first: `chat.example:443 (12), 10.0.0.2:8443 (3)`."""
+    together: dict[str, int] = {}
+    for name, count in counts:
+        together[name] = together.get(name, 0) + count
+    ordered = sorted(together.items(), key=lambda entry: -entry[1])
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(f"{name} ({count})" for name, count in ordered[:_SHOWN]) + more

@@ -1,0 +1,88 @@
+"""Captures that hold only what one side sends."""
+
+import pytest
+
+from eiosniff.model.attempt import Outcome
+from eiosniff.model.provenance import PacketRef, Side
+from tests.unit.decode.talk_sessions import Talk
+
+POLL = "EIO=4&transport=polling"
+
+
+def _one_sided(*names: str, syn: bool) -> Talk:
+    """Connections of which the client's side is there, perhaps with its SYN."""
+    talk = Talk()
+    for name in names:
+        talk.connect(name)
+        flow = talk.wires[name].conversation.flow
+        flow.heard = 1
+        flow.client = 0
+        if syn:
+            flow.directions[0].syn = PacketRef(1, talk.now)
+    return talk
+
+
+@pytest.mark.parametrize("syn", [True, False])
+def test_requests_without_their_answers(syn: bool) -> None:
+    talk = _one_sided("a", "b", syn=syn)
+    talk.play(f"""
+        a> GET {POLL}
+        b> POST {POLL}&sid=S 40
+        b> POST {POLL}&sid=S 42["one"]
+        b> GET {POLL}&sid=S
+        b> POST {POLL}&sid=S 42["two"]
+    """)
+    session = talk.close().session
+    assert (session.sid, session.midstream, session.one_direction) == ("S", True, True)
+    assert session.socketio_counts == [{"CONNECT": 1, "EVENT": 2}, {}]
+    assert [packet.packets for packet in talk.heard] == [(2,), (3,), (5,)]  # in the order of the capture
+    (attempts,) = next(iter(talk.sessions.clients.values())).attempts.values()
+    assert attempts.first[0].outcome is (Outcome.UNSEEN if syn else Outcome.UNANSWERED)
+
+
+def test_a_session_of_which_only_the_answers_are_there() -> None:
+    talk = Talk()
+    for name in "abcd":
+        talk.connect(name)
+        talk.wires[name].conversation.flow.heard = 2
+    talk.play("""
+        a< 200 open:S
+        b< 200 ok
+        c< 200 40{"sid":"x"}~42["hello"]
+        d< 101
+        d< 3probe
+        d< 42["over WebSocket"]
+    """)
+    session = talk.close().session
+    assert (session.sid, session.midstream) == ("S", True)
+    assert session.socketio_counts == [{}, {"CONNECT": 1, "EVENT": 2}]
+    assert [use.stream for use in session.connections] == [0, 2, 3]
+
+
+def test_answers_of_something_else_are_no_session() -> None:
+    talk = Talk()
+    talk.connect("a")
+    talk.play("""
+        a< 200 2
+        a< 200 404 page not found
+        a< 200 {"sid":"S"}
+        a< 200 6
+    """)
+    assert not talk.close().sessions.sessions
+
+
+def test_rules_that_need_both_sides_are_silent() -> None:
+    talk = Talk()
+    talk.connect("w")
+    talk.wires["w"].conversation.flow.heard = 2
+    talk.play("""
+        w< 101
+        w< open:S
+        + 25
+        w< 2
+        + 20
+        w< close
+    """)
+    assert talk.session.heartbeats.pings == 1
+    assert talk.names() == []
+    assert talk.session.last_from[Side.CLIENT] is None
