@@ -45,12 +45,12 @@ def of_binary(session: Session, side: Side, payload: bytes) -> int:
     """
     revision = revision_of(session, side)
     typed = payload.startswith(_TYPE_BYTE)
+    if session.claimed_eio is None and session.revisions[0] is None and session.revisions[1] is None:
+        revision = 3
     if revision <= 3:
         if payload and not typed and session.revisions[side] is None:
             show(session, side, 4)
             return 4
-    elif typed and session.claimed_eio is None and session.revisions[0] is None and session.revisions[1] is None:
-        return 3
     elif typed and side is SERVER and session.sid:
         for namespace in session.namespaces.values():
             if namespace.socket_id == session.sid:

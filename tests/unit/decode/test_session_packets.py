@@ -303,6 +303,15 @@ def test_binary_data_without_its_type_shows_revision_4() -> None:
     assert talk.heard[-1].socketio.attachments == (b"\x04\xff",)
 
 
+@pytest.mark.parametrize(("binary", "attachment", "engineio"), [("04ff", b"\xff", None), ("ff04", b"\xff\x04", 4)])
+def test_binary_data_in_the_middle_of_a_session(binary: str, attachment: bytes, engineio: int | None) -> None:
+    talk = Talk()
+    talk.connect("w", midstream=True)
+    talk.play(f'w> 42["a"]\nw> {HEADER}\nw> hex:{binary}').close()
+    assert event_of(talk)[1] == (attachment,)
+    assert talk.session.engineio == engineio
+
+
 def test_binary_data_of_revision_3() -> None:
     assert event_of(played(WEBSOCKET_3, f"w> {HEADER}\nw> hex:04ff04")) == (3, (b"\xff\x04",))
 
