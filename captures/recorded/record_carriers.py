@@ -45,7 +45,6 @@ class Carrier:
     what: str
     make: Callable[[Path, Path], None]
     source: str = ""
-    truth: bool = True
 
     @property
     def stem(self) -> str:
@@ -330,7 +329,6 @@ CARRIERS = [
         "Captured with `tcpdump -i any` on a router that translates its port 80 to the server's 3000: each packet once "
         "on either side, with other addresses.",
         any_dnat,
-        truth=False,
     ),
     Carrier("gzip.pcap.gz", "Compressed with gzip.", gzipped, "plain"),
     Carrier("zstd.pcap.zst", "Compressed with zstd.", zstd, "plain"),
@@ -365,11 +363,7 @@ def record(carrier: Carrier) -> dict[str, Any]:
         shutil.copy(FOLDER / f"{carrier.source}.truth.jsonl", truth)
     else:
         carrier.make(capture, truth)
-    entry: dict[str, Any] = {"file": f"carriers/{carrier.name}"}
-    if carrier.truth:
-        entry["truth"] = f"carriers/{truth.name}"
-    else:
-        truth.unlink()
+    entry: dict[str, Any] = {"file": f"carriers/{carrier.name}", "truth": f"carriers/{truth.name}"}
     for side in ("server", "client"):
         entry[side] = {"library": NODE_4.library(side), "version": NODE_4.version}
     if carrier.source:

@@ -320,7 +320,7 @@ def index_entry(scenario: Scenario, hop: str) -> dict[str, Any]:
         "proxy": scenario.proxy.name,
         "hop": hop,
         "way": scenario.way,
-        "healthy": not scenario.fails and "tls" not in scenario.name,  # which cannot be read
+        "healthy": not scenario.fails and not scenario.tls,
         "what": f"{scenario.note}; {'both hops' if hop == 'both' else f'the hop of the {hop}'}.",
     }
 

@@ -86,6 +86,8 @@ class TextLines:
             if not isinstance(data, str):
                 text, attachments = _put_in_place(text, attachments)
             words.append(text)
+        if packet.recovered is not None:
+            words.append("(recovered)" if packet.recovered else "(not recovered)")
         if socketio.type == SioType.ERROR and (meaning := _error_09(socketio.data)):
             words.append(f"({meaning})")
         words.extend(attachments)
