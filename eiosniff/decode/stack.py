@@ -320,7 +320,8 @@ class Stack(FlowListener):
         return f"{protocol.value} (port {port})"
 
     def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
-        if conversation.is_engineio:
+        """Count the bodies that were not read for want of a library."""
+        if anomaly.kind is AnomalyKind.HTTP_UNREADABLE_CODING and conversation.is_engineio:
             first, count = self._unreadable.get(anomaly.found, (anomaly.place.number, 0))
             self._unreadable[anomaly.found] = first, count + 1
 
