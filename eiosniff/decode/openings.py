@@ -97,12 +97,12 @@ class Openings:
     def settle(self, ledger: Connection, attempt: Attempt, outcome: Outcome) -> None:
         """An attempt has come to its end. One that was forwarded counts only if it came to another end than the one in
         front of the proxy, which is known later."""
+        hop = attempt.hop
+        behind = self._hop_ledgers.pop(hop, None) if hop is not None else None
         if attempt.forwarded:
             attempt.outcome = outcome
             return
         self.peers.settle(ledger, attempt, outcome)
-        hop = attempt.hop
-        behind = self._hop_ledgers.pop(hop, None) if hop is not None else None
         if hop is None or behind is None:
             return
         if hop.outcome is Outcome.PENDING:

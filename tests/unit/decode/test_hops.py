@@ -168,3 +168,20 @@ def test_an_attempt_in_front_knows_what_became_of_it_behind() -> None:
     assert attempt.request.upgrade
     assert attempt.hop is not None
     assert not attempt.hop.request.upgrade  # the proxy left it out
+
+
+def test_three_hops_are_one_session() -> None:
+    talk = _proxied()
+    talk.connect("e", NODE.address, OTHER_NODE)
+    talk.play(f"""
+        a> {POLL}&t=Pq8x0aB
+        b> {POLL}&t=Pq8x0aB
+        e> {POLL}&t=Pq8x0aB
+        e< 200 open:S
+        b< 200 open:S
+        a< 200 open:S
+    """)
+    session = talk.close().session
+    assert session.server.endpoint.address == "10.0.0.2"
+    assert sorted(hop.server.endpoint.address for hop in session.hops) == ["10.1.0.10", "10.1.0.9"]
+    assert len(talk.heard) == 1
