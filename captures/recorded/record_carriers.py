@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from index_file import toml
 from lab import Lab, LabError, RelayPlan
-from record_healthy import NODE_4, Scenario, toml
+from record_healthy import NODE_4, Scenario
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "carriers"

@@ -18,13 +18,13 @@ import argparse
 import json
 import sys
 import tempfile
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
+import index_file
 from lab import Lab, LabError, RelayPlan, node_env, npm_install, pip_install
 from peers.healthy_wire import read
 
@@ -342,23 +342,11 @@ def index_entry(scenario: Scenario, said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def toml(entry: dict[str, Any]) -> str:
-    def value(of: Any) -> str:
-        if isinstance(of, dict):
-            return "{ " + ", ".join(f"{key} = {value(v)}" for key, v in of.items()) + " }"
-        return json.dumps(of)  # strings, numbers and truth look the same in both
-
-    return "[[recording]]\n" + "".join(f"{key} = {value(v)}\n" for key, v in entry.items())
-
-
 def write_index(new: dict[str, Any]) -> None:
     """Put the entry into its index, at its place in the list of scenarios."""
     collection = new["file"].split("/")[0]
     index = HERE / f"{collection}.toml"
-    old = tomllib.loads(index.read_text())["recording"] if index.exists() else []
-    entries = {entry["file"]: entry for entry in [*old, new]}
-    files = (f"{s.collection}/{s.capture.name}" for s in scenarios())
-    index.write_text("\n".join([INDEX_HEAD, *(toml(entries[f]) for f in files if f in entries)]))
+    index_file.write_index(index, INDEX_HEAD, (f"{s.collection}/{s.capture.name}" for s in scenarios()), [new])
 
 
 def main() -> int:

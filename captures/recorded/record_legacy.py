@@ -17,11 +17,11 @@ import argparse
 import json
 import sys
 import tempfile
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import index_file
 from lab import Lab, LabError, node_env, npm_install
 
 HERE = Path(__file__).resolve().parent
@@ -163,22 +163,10 @@ def record(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def toml(entry: dict[str, Any]) -> str:
-    def value(of: Any) -> str:
-        if isinstance(of, dict):
-            return "{ " + ", ".join(f"{key} = {value(v)}" for key, v in of.items()) + " }"
-        return json.dumps(of)  # strings, numbers and lists of them look the same in both
-
-    return "[[recording]]\n" + "".join(f"{key} = {value(v)}\n" for key, v in entry.items())
-
-
-def write_index(entries: dict[str, dict[str, Any]]) -> None:
-    """Put the entries into the index, in the order of the scenarios."""
-    index = HERE / "legacy.toml"
-    old = tomllib.loads(index.read_text())["recording"] if index.exists() else []
-    known = {entry["file"]: entry for entry in old} | entries
+def write_index(new: dict[str, Any]) -> None:
+    """Put the entry into the index, at its place in the list of scenarios."""
     files = (f"legacy/{scenario.capture.name}" for scenario in scenarios())
-    index.write_text("\n".join([INDEX_HEAD, *(toml(known[file]) for file in files if file in known)]))
+    index_file.write_index(HERE / "legacy.toml", INDEX_HEAD, files, [new])
 
 
 def main() -> int:
@@ -195,8 +183,7 @@ def main() -> int:
     failed = False
     for name in arguments.names if arguments.command == "one" else known:
         try:
-            entry = record(known[name])
-            write_index({entry["file"]: entry})
+            write_index(record(known[name]))
         except LabError as error:
             failed = True
             print(error, file=sys.stderr)

@@ -18,17 +18,17 @@ import contextlib
 import json
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import index_file
 from lab import DEVICE, Lab, LabError, Process, Side, node_env, npm_install, pip_install
 from proxied_peers import proxies
 from proxied_peers.proxies import Proxy
-from record_healthy import NODE_2, NODE_2_CLIENT, NODE_4, PING_INTERVAL_MS, PYTHON_4, PYTHON_5, Peer, toml
+from record_healthy import NODE_2, NODE_2_CLIENT, NODE_4, PING_INTERVAL_MS, PYTHON_4, PYTHON_5, Peer
 
 from eiosniff import app
 from eiosniff.model.provenance import Side as Sender
@@ -327,10 +327,8 @@ def index_entry(scenario: Scenario, hop: str) -> dict[str, Any]:
 
 def write_index(new: list[dict[str, Any]]) -> None:
     """Put entries into the index, each at its place in the list of scenarios."""
-    old = tomllib.loads(INDEX.read_text())["recording"] if INDEX.exists() else []
-    entries = {entry["file"]: entry for entry in [*old, *new]}
     files = (f"proxied/{scenario.path(hop).name}" for scenario in scenarios() for hop in scenario.hops)
-    INDEX.write_text("\n".join([INDEX_HEAD, *(toml(entries[file]) for file in files if file in entries)]))
+    index_file.write_index(INDEX, INDEX_HEAD, files, new)
 
 
 def main() -> int:

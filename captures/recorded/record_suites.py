@@ -20,11 +20,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import index_file
 from lab import Lab, LabError, node_env, npm_install, pip_install
 
 HERE = Path(__file__).resolve().parent
@@ -187,23 +187,10 @@ def index_entry(scenario: Scenario, suites: Path) -> dict[str, Any]:
     }
 
 
-def toml(entry: dict[str, Any]) -> str:
-    def value(of: Any) -> str:
-        if isinstance(of, dict):
-            return "{ " + ", ".join(f"{key} = {value(v)}" for key, v in of.items()) + " }"
-        if isinstance(of, list) and of:
-            return "[\n" + "".join(f"    {value(v)},\n" for v in of) + "]"
-        return json.dumps(of)  # strings and numbers look the same in both
-
-    return "[[recording]]\n" + "".join(f"{key} = {value(v)}\n" for key, v in entry.items())
-
-
 def write_index(new: dict[str, Any]) -> None:
     """Put the entry into the index, at its place in the list of scenarios."""
-    old = tomllib.loads(INDEX.read_text())["recording"] if INDEX.exists() else []
-    entries = {entry["file"]: entry for entry in [*old, new]}
     files = (f"suites/{scenario.capture.name}" for scenario in scenarios())
-    INDEX.write_text("\n".join([INDEX_HEAD, *(toml(entries[f]) for f in files if f in entries)]))
+    index_file.write_index(INDEX, INDEX_HEAD, files, [new], a_line_each=True)
 
 
 def main() -> int:

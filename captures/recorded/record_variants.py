@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from index_file import toml
 from lab import LabError
-from record_healthy import toml
 from variant_peers.derived import DERIVED
 from variant_peers.scenarios import RECORDED
 from variant_peers.stage import Scenario, converse
