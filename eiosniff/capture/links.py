@@ -289,9 +289,9 @@ def _scapy() -> Iterator[Any]:
 
             level = logger.level
             logger.setLevel(logging.CRITICAL + 1)
-            import scapy.layers.dot11  # noqa: PLC0415
-            import scapy.layers.inet6  # noqa: PLC0415
-            import scapy.layers.ppp  # noqa: PLC0415
+            import scapy.layers.dot11  # noqa: PLC0415  # only for captures that need it
+            import scapy.layers.inet6  # noqa: PLC0415  # only for captures that need it
+            import scapy.layers.ppp  # noqa: PLC0415  # only for captures that need it
         except (ImportError, OSError) as error:  # OSError: it may not ask for the interfaces
             raise CaptureError(
                 f"packets of this link type are read by scapy, and it cannot be loaded: {error}", "pip install scapy"

@@ -12,13 +12,12 @@ from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioPacket, EioType
 from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
-from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.socketio import SioPacket
 
 BODY_KEPT: Final = 300
 _MAX_ANSWERED_ALONE: Final = 256
-POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
 WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
 
@@ -75,11 +74,7 @@ class Exchanges:
             facts = request_facts(request, query_of(request), upgrade, conversation.ledger.stream)
             self._openings.peers.note_request(session.client, facts)
         if not upgrade:
-            polls = self._openings.states[session].polls
-            polls[conversation] = session.last
-            if len(polls) > POLLS_UNDER_WAY:
-                del polls[next(iter(polls))]
-            conversation.polled = session
+            self._openings.states[session].polled_on(conversation)
         note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
         if request.body and not upgrade:
             self._payload(conversation, session, request.body, request, CLIENT)
@@ -142,7 +137,7 @@ class Exchanges:
         body = response.body
         if response.status != 200 or self._openings.path is not None or not looks_like_payload(body):
             return
-        session = conversation.polled or self._openings.answered_alone.get(_peers_of(conversation))
+        session = conversation.polled or self._openings.answered_alone.get(conversation.ledger.peers)
         if session is not None and session not in self._openings.states:
             session = None
         packets = decode_payload(
@@ -160,7 +155,7 @@ class Exchanges:
         conversation.is_engineio = True
         conversation.polled = session
         answered_alone = self._openings.answered_alone
-        answered_alone[_peers_of(conversation)] = session
+        answered_alone[conversation.ledger.peers] = session
         if len(answered_alone) > _MAX_ANSWERED_ALONE:
             del answered_alone[next(iter(answered_alone))]
         session.requests_answered += 1
@@ -244,7 +239,3 @@ class Exchanges:
             else:
                 state.engineio(packet, conversation, message.end)
         state.lose(message.side)
-
-
-def _peers_of(conversation: Conversation) -> tuple[str, Endpoint]:
-    return conversation.ledger.client.address, conversation.ledger.server

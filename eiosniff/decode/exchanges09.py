@@ -8,7 +8,7 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import parse_error_body
-from eiosniff.decode.exchanges import BODY_KEPT, POLLS_UNDER_WAY, WITHOUT_ENGINEIO
+from eiosniff.decode.exchanges import BODY_KEPT, WITHOUT_ENGINEIO
 from eiosniff.decode.facts import is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
@@ -72,10 +72,7 @@ class Exchanges09:
             state.farewell(Closing(CLIENT, CloseHow.DISCONNECT, request.last))
             return
         state.reopen()
-        state.polls[conversation] = session.last
-        if len(state.polls) > POLLS_UNDER_WAY:
-            del state.polls[next(iter(state.polls))]
-        conversation.polled = session
+        state.polled_on(conversation)
         note_transport(session, POLLING)
         if request.body:
             self._payload(conversation, session, target, request, CLIENT)

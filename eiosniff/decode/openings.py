@@ -44,11 +44,6 @@ class Openings:
         self._watch = watch
         self._listener = listener
 
-    def state_of(self, conversation: Conversation) -> SessionState | None:
-        """That of the session which a WebSocket is part of; None where there is none, or it was let go."""
-        session = conversation.session
-        return None if session is None else self.states.get(session)
-
     def is_engineio(self, query: Query, upgrade: bool) -> bool:
         """Whether a request is one of Engine.IO, under the path that the user chose."""
         if self.path is not None:
@@ -198,7 +193,7 @@ class Openings:
         """The session of a WebSocket that speaks Engine.IO (or Socket.IO 0.9) and whose request was not captured: the
         one whose polling was answered last between the same two, if it may be upgraded, else a session of its own."""
         ledger = conversation.ledger
-        session = self.answered_alone.get((ledger.client.address, ledger.server))
+        session = self.answered_alone.get(ledger.peers)
         may_upgrade = (
             session is not None
             and session in self.states

@@ -47,6 +47,7 @@ MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
 _MAX_UNHEARD: Final = 256
+POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 _NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
@@ -126,6 +127,14 @@ class SessionState:
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
 
+    def polled_on(self, conversation: Conversation) -> None:
+        """A connection has a request of the session under way."""
+        polls = self.polls
+        polls[conversation] = self.session.last
+        if len(polls) > POLLS_UNDER_WAY:
+            del polls[next(iter(polls))]
+        conversation.polled = self.session
+
     def no_payload(self, conversation: Conversation, side: Side, message: HttpMessage, trouble: str) -> None:
         """The body of a request or an answer is not framed as Engine.IO frames its packets."""
         body = message.body
@@ -162,9 +171,8 @@ class SessionState:
     def _ping(self, packet: EioPacket, conversation: Conversation, end: int) -> None:
         side = packet.side
         if side is SERVER:
-            revisions.show(
-                self.session, side, 1 if self.session.before_intervals else 4
-            )  # in revisions 2 and 3 a server never pings
+            # In revisions 2 and 3 a server never pings.
+            revisions.show(self.session, side, 1 if self.session.before_intervals else 4)
         self.watch(conversation, end, heartbeat.ping(self.session, side, packet.place))
 
     def _pong(self, packet: EioPacket) -> None:

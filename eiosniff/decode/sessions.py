@@ -134,8 +134,7 @@ class Sessions:
         conversation.lossy = True
         session = conversation.session or conversation.polled
         if session is None:  # what is missing may have been said in the session that these two have
-            ledger = conversation.ledger
-            session = self._openings.register.latest.get((ledger.client.address, ledger.server))
+            session = self._openings.register.latest.get(conversation.ledger.peers)
         if session is not None:
             self._openings.note_gap(session, gap.place)
             self._lose(session, gap.side)

@@ -298,7 +298,7 @@ class Stack(FlowListener):
         self._retired.append((self._order, retired))
 
     def _note_reached(self, ledger: Connection) -> None:
-        ends = ledger.client.address, ledger.server
+        ends = ledger.peers
         known = self._reached.pop(ends, NO_PACKET)
         self._reached[ends] = ledger.first if known < ledger.first else known
         if len(self._reached) > MAX_REACHED:

@@ -223,6 +223,11 @@ class Connection:
         self.seen = [False, False]
         self.ends: list[EndKind | None] = [None, None]
 
+    @property
+    def peers(self) -> tuple[str, Endpoint]:
+        """Between whom it is: other connections of the client have other ports."""
+        return self.client.address, self.server
+
 
 _CLAIMS: Final = {"1": 1, "2": 2, "3": 3, "4": 4}
 _SOCKETIO: Final = {3: 4, 4: 5}  # by the revision of Engine.IO
