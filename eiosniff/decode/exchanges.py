@@ -4,7 +4,7 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import parse_error_body, parse_open
-from eiosniff.decode.facts import is_upgrade, note_server, query_of, request_facts
+from eiosniff.decode.facts import answer_facts, is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
 from eiosniff.decode.payload import decode_payload, looks_like_payload
 from eiosniff.decode.session_packets import SessionState, note_use
@@ -196,7 +196,11 @@ class Exchanges:
         closing = session.closing
         # Of a request that went on when it was refused, the end may have come in the same batch, or be still to come.
         asked = request.last if request.complete and request.order <= response.order else request.first
+        answered = answer_facts(response)
+        answered.body = response.body[:BODY_KEPT]
         refusal = RefusedRequest(
+            asked=request_facts(request, query_of(request), is_upgrade(request), 0),
+            answered=answered,
             request=asked,
             answer=response.last,
             status=response.status,

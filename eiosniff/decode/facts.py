@@ -4,7 +4,7 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from eiosniff.decode.socketio import decode_packet
-from eiosniff.model.attempt import RequestFacts
+from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.http import TEXT_LIMIT, HttpRequest, HttpResponse, Query, text_of
 from eiosniff.model.peers import Server
@@ -12,6 +12,9 @@ from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
 
 _QUERY_LIMIT: Final = 64
+_HEADERS_READ: Final = 100
+_COOKIES_KEPT: Final = 16  # of one message
+_COOKIES_READ: Final = 4096  # bytes
 _ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
 # What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
 _BARE_PACKETS: Final = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
@@ -92,7 +95,50 @@ def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int
         subprotocol=_optional(request.header(b"sec-websocket-protocol")),
         extensions=_optional(request.header(b"sec-websocket-extensions")),
         header_names=request.fields.names(),
+        version=_text(request.version),
+        connection=_optional(request.header(b"connection")),
+        cookies=cookie_names(request),
     )
+
+
+def cookie_names(request: HttpRequest) -> tuple[str, ...]:
+    """The names of the cookies that a request carries (RFC 6265, section 4.2)."""
+    value = request.header(b"cookie")
+    if not value:
+        return ()
+    pairs = value[:_COOKIES_READ].split(b";")[:_COOKIES_KEPT]
+    return tuple([_text(pair.partition(b"=")[0].strip()) for pair in pairs])
+
+
+def answer_facts(response: HttpResponse) -> AnswerFacts:
+    """What the ledgers keep of an answer to a handshake request, or of one that is out of the ordinary."""
+    set_cookies: list[tuple[str, str]] = []
+    for name, value in response.headers()[:_HEADERS_READ]:
+        if len(set_cookies) < _COOKIES_KEPT and name.lower() == b"set-cookie":
+            set_cookies.append((_text(value.partition(b"=")[0].strip()), _text(value)))
+    return AnswerFacts(
+        place=response.last,
+        status=response.status,
+        version=_text(response.version),
+        header_names=response.fields.names(),
+        server=_optional(response.header(b"server")),
+        via=_optional(response.header(b"via")),
+        location=_optional(response.header(b"location")),
+        content_type=_optional(response.header(b"content-type")),
+        connection=_optional(response.header(b"connection")),
+        upgrade=_optional(response.header(b"upgrade")),
+        subprotocol=_optional(response.header(b"sec-websocket-protocol")),
+        cookies=tuple(set_cookies),
+        last=is_last(response),
+    )
+
+
+def is_last(response: HttpResponse) -> bool:
+    """Whether a response says that its connection ends after it (RFC 9112, section 9.3)."""
+    options = response.fields.members(b"connection")
+    if b"close" in options:
+        return True
+    return response.version == b"HTTP/1.0" and b"keep-alive" not in options
 
 
 def note_server(server: Server, response: HttpResponse) -> None:

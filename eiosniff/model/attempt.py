@@ -1,11 +1,13 @@
 """Requests for a session: what a client asks for, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from eiosniff.model.engineio import ServerError, Transport
 from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.tcp import EndKind
+from eiosniff.model.trouble import Anomaly
 
 if TYPE_CHECKING:
     from eiosniff.model.session import Session
@@ -18,7 +20,9 @@ class RequestFacts:
     """A handshake request: what it asks for, and what tells which library sent it.
 
     `eio` is the value of `EIO=`, `transports` all values of `transport=` in order; `header_names` are in order and
-    spelling as sent. Texts from the wire are cut at 300 characters.
+    spelling as sent. `upgrade` says that the request asks for a WebSocket by its header (RFC 6455, section 4.1),
+    whatever its `transport=`; `connection` is the value of the header that goes with it. `cookies` are the names of
+    those that it carries. Texts from the wire are cut at 300 characters.
     """
 
     place: PacketRef
@@ -36,11 +40,40 @@ class RequestFacts:
     subprotocol: str | None
     extensions: str | None
     header_names: tuple[str, ...]
+    version: str
+    connection: str | None
+    cookies: tuple[str, ...]
 
     @property
     def transport(self) -> Transport | None:
         """The transport that the request asks for, if it is one that Engine.IO knows."""
         return _TRANSPORTS.get(self.transports[-1]) if self.transports else None
+
+
+@dataclass(slots=True, eq=False)
+class AnswerFacts:
+    """What an HTTP answer says of itself, as far as rules ask (RFC 9110): None for headers that it does not have.
+
+    `version` is as in the status line (`HTTP/1.0`). `cookies` are those that it sets: name and the whole header value.
+    `last` says that the connection ends after it, by its version and `Connection` (RFC 9112, section 9.3). `body` is
+    the beginning of its content (up to 300 bytes), empty for an answer that is Engine.IO as it should be. Texts from
+    the wire are cut at 300 characters.
+    """
+
+    place: PacketRef
+    status: int
+    version: str
+    header_names: tuple[str, ...]
+    server: str | None
+    via: str | None
+    location: str | None
+    content_type: str | None
+    connection: str | None
+    upgrade: str | None
+    subprotocol: str | None
+    cookies: tuple[tuple[str, str], ...]
+    last: bool
+    body: bytes = b""
 
 
 class Outcome(Enum):
@@ -64,6 +97,10 @@ class Attempt:
     a foreign answer (up to 300 bytes); `ended` the packet with which the connection ended. `forwarded` says that it is
     another attempt on its way from a proxy or a NAT to the server, and is not counted; of that other, it is the `hop`.
     `socketio09`: the handshake is that of Socket.IO 0.9.
+
+    `answered` is the answer by HTTP, a 101 too; `inside` is HTTP text that the server wrote into the WebSocket after
+    it. `after_last` is the answer before the request on its connection, if that said that it was the last one.
+    `anomalies` are the first few of its connection while it waited.
     """
 
     request: RequestFacts
@@ -74,6 +111,11 @@ class Attempt:
     answer: PacketRef | None = None
     ended: PacketRef | None = None
     ended_by: Side | None = None
+    ended_how: EndKind | None = None  # None for a close frame of WebSocket
+    answered: AnswerFacts | None = None
+    inside: AnswerFacts | None = None
+    after_last: PacketRef | None = None
+    anomalies: list[Anomaly] = field(default_factory=list)
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101
     forwarded: bool = False
@@ -91,8 +133,15 @@ class Attempt:
 
 @dataclass(slots=True, frozen=True)
 class RefusedRequest:
-    """A request with the sid of a session, refused."""
+    """A request with the sid of a session, refused.
 
+    `transport` is WEBSOCKET if the request asks for an upgrade by its header; what its query says is in `asked`.
+    `overlaps` is a request of the same method for the same session that was not answered yet when this one came.
+    `inside_websocket` says that the refusal came as HTTP text in the WebSocket, after a 101.
+    """
+
+    asked: RequestFacts
+    answered: AnswerFacts
     request: PacketRef
     answer: PacketRef
     status: int
@@ -100,3 +149,67 @@ class RefusedRequest:
     transport: Transport | None
     after_close: bool
     idle_ns: int  # since the last packet of the session
+    overlaps: PacketRef | None = None
+    inside_websocket: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class UpgradeTry:
+    """A WebSocket that a client opens for a session that it has over polling (Engine.IO protocol, "Upgrade").
+
+    It is one by its query (`transport=websocket` and a `sid`), even where the header is missing. `answered` is the HTTP
+    answer, `inside` and `after_last` as in `Attempt`. On the WebSocket: `first` is the client's first message (up to 80
+    bytes), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the client's `5`. `poll` is the
+    GET that was under way when the probe was answered, `poll_answered` its answer. `refused` says that the HTTP answer,
+    or the one inside the WebSocket, was a refusal.
+    """
+
+    request: RequestFacts
+    after_last: PacketRef | None = None
+    answered: AnswerFacts | None = None
+    inside: AnswerFacts | None = None
+    refused: bool = False
+    first: PacketRef | None = None
+    first_text: bytes = b""
+    probe: PacketRef | None = None
+    probe_answered: PacketRef | None = None
+    confirmed: PacketRef | None = None
+    poll: PacketRef | None = None
+    poll_answered: PacketRef | None = None
+    polls_meanwhile: int = 0  # GETs that began between the probe's answer and the confirmation
+    ended: PacketRef | None = None
+    ended_by: Side | None = None
+    ended_how: EndKind | None = None  # None for a close frame of WebSocket
+    code: int | None = None  # of the close frame
+    anomalies: list[Anomaly] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class CutRequest:
+    """A request of a session whose connection ended before its answer had come."""
+
+    request: PacketRef
+    end: PacketRef
+    by: Side
+    how: EndKind
+    post: bool
+
+    @property
+    def waited_ns(self) -> int:
+        """From the request to the end of its connection."""
+        return self.end.ts_ns - self.request.ts_ns
+
+
+@dataclass(slots=True, frozen=True)
+class Transfer:
+    """A large message (64 KB or more) on its way: a WebSocket message, or the body of a POST.
+
+    `last` is the packet with its last byte as far as it came, `bytes` what came on the wire; it is `complete` if that
+    was all of it.
+    """
+
+    side: Side
+    first: PacketRef
+    last: PacketRef
+    bytes: int
+    complete: bool

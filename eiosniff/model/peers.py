@@ -65,8 +65,30 @@ class Client:
 
 
 @dataclass(slots=True, eq=False)
+class SidChain:
+    """Ids that one server process gave out, by the counter at the end of each (see `decode/sid_chains.py`).
+
+    `first` and `last` are the packets with its first and last id, `low` and `high` their counters.
+    """
+
+    first: PacketRef
+    last: PacketRef
+    low: int
+    high: int
+    count: int = 1
+
+    def overlaps(self, other: "SidChain") -> bool:
+        """Whether both were in use at one time: then they are two processes, and not one that was restarted."""
+        return self.first < other.last and other.first < self.last
+
+
+@dataclass(slots=True, eq=False)
 class Server:
-    """A server, as the wire shows it: an address and a port."""
+    """A server, as the wire shows it: an address and a port.
+
+    `sid_chains` are the processes behind it, in the order of their first ids, as far as the counters in session ids
+    tell them apart; empty where they hold none.
+    """
 
     endpoint: Endpoint
     handshake: OpenPacket | None = None
@@ -75,6 +97,7 @@ class Server:
     revisions: dict[str, None] = field(default_factory=dict)  # asked and spoken, in sessions that were let go
     refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
     identity: Identity | None = None
+    sid_chains: list[SidChain] = field(default_factory=list)
 
 
 class Retired(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from mypy_extensions import mypyc_attr
 
-from eiosniff.model.attempt import Attempt, RefusedRequest
+from eiosniff.model.attempt import Attempt, CutRequest, RefusedRequest, Transfer, UpgradeTry
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.socketio import Parser
@@ -31,6 +31,9 @@ MAX_REVISIONS: Final = 64
 # Ledgers in memory, and as many of clients and of servers: older ones are folded into these.
 MAX_SESSIONS: Final = 10_000
 MAX_NAME: Final = 300  # characters kept of a name from the wire
+MAX_UPGRADES: Final = 8  # tries of a session
+SLOW_PONG_NS: Final = 1_000_000_000
+LARGE_MESSAGE: Final = 65_536  # bytes
 
 
 @final
@@ -38,8 +41,9 @@ MAX_NAME: Final = 300  # characters kept of a name from the wire
 class Beat:
     """One ping, and its pong if it came.
 
-    `ping_acked` is, as long as there is no pong, the first captured packet whose TCP acknowledgement covers the ping:
-    it tells a frozen peer (acknowledged by its kernel) from a dead network.
+    `ping_acked` is the first captured packet whose TCP acknowledgement covers the ping: it tells a frozen peer
+    (acknowledged by its kernel) from a dead network. It is known only of pings without a pong, or with one that took
+    `SLOW_PONG_NS` or longer.
     """
 
     __slots__ = ("ping", "ping_acked", "pong", "side")
@@ -251,14 +255,70 @@ class Session:
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
     `one_direction` says that of a connection only one direction was captured. `last_repeats`: how often each side sent
     bytes again after its last new ones, over the WebSocket that the session lived on.
+
+    Over HTTP: `polls` counts the GETs that were answered 200, `head_bytes` and `body_bytes` what requests and answers
+    took, one entry a side. `polls_cut` are requests whose connection ended before they were answered, `preflights`
+    OPTIONS with its sid that were refused. `cookies_set` are the names of those that the handshake set, and of later
+    requests `cookies_returned` counts those that carried one of them, `cookies_missing` the others. `upgrades` are the
+    tries to go on over WebSocket: the first few and the last, of `upgrade_count`. Over WebSocket: `ws_pings` and
+    `ws_pongs` are control frames (RFC 6455, section 5.5), one tally a side. `transfers` are large messages.
     """
 
     __slots__ = (
-        "ack_delays", "anomalies", "anomaly_count", "attempt", "claimed_eio", "client", "client_endpoint", "closing",
-        "connection_count", "connections", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "heartbeats",
-        "hops", "index", "last", "last_from", "last_repeats", "midstream", "namespaces", "observed_until_ns", "odd",
-        "one_direction", "opened", "parsers", "path", "proxied_for", "refusals", "requests_answered", "revisions",
-        "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transports", "unreadable", "upgraded",
+        "ack_delays",
+        "anomalies",
+        "anomaly_count",
+        "attempt",
+        "body_bytes",
+        "claimed_eio",
+        "client",
+        "client_endpoint",
+        "closing",
+        "connection_count",
+        "connections",
+        "cookies_missing",
+        "cookies_returned",
+        "cookies_set",
+        "engineio_counts",
+        "foreign",
+        "forwarded",
+        "gaps",
+        "handshake",
+        "head_bytes",
+        "heartbeats",
+        "hops",
+        "index",
+        "last",
+        "last_from",
+        "last_repeats",
+        "midstream",
+        "namespaces",
+        "observed_until_ns",
+        "odd",
+        "one_direction",
+        "opened",
+        "parsers",
+        "path",
+        "polls",
+        "polls_cut",
+        "preflights",
+        "proxied_for",
+        "refusals",
+        "requests_answered",
+        "revisions",
+        "server",
+        "sid",
+        "socketio09",
+        "socketio_counts",
+        "socketio_shown",
+        "transfers",
+        "transports",
+        "unreadable",
+        "upgrade_count",
+        "upgraded",
+        "upgrades",
+        "ws_pings",
+        "ws_pongs",
     )  # fmt: skip
 
     def __init__(
@@ -299,6 +359,19 @@ class Session:
         self.odd: list[Tally[Said]] = [Tally(), Tally()]
         self.refusals: Tally[RefusedRequest] = Tally()
         self.requests_answered = 0
+        self.polls = 0
+        self.head_bytes = [0, 0]
+        self.body_bytes = [0, 0]
+        self.polls_cut: Tally[CutRequest] = Tally()
+        self.preflights: Tally[RefusedRequest] = Tally()
+        self.cookies_set: tuple[str, ...] = ()
+        self.cookies_returned = 0
+        self.cookies_missing = 0
+        self.upgrades: list[UpgradeTry] = []
+        self.upgrade_count = 0
+        self.ws_pings: list[Tally[PacketRef]] = [Tally(), Tally()]
+        self.ws_pongs: list[Tally[PacketRef]] = [Tally(), Tally()]
+        self.transfers: Tally[Transfer] = Tally()
         self.anomalies: list[Anomaly] = []
         self.anomaly_count = 0
         self.connections: list[ConnectionUse] = []

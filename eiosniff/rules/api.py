@@ -7,8 +7,9 @@ there, keeps nothing between calls, and yields a `Hit` for each thing that it fi
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from eiosniff.model.finding import Certainty, Evidence, RuleInfo, Severity
@@ -80,6 +81,9 @@ class Rule:
     consequences of this one; `hence` is what is said of this one where it is a consequence itself (else its title).
     `tolerates_gaps` is for rules that are about gaps, or that a gap cannot mislead; `one_side_tells` for those that
     need not know what the other side said: only they look at sessions of which one direction was captured.
+
+    `limits` are the thresholds by which it judges, each with its default, its name ending in its unit (`answer_ms`,
+    `polls`); a user may set others. A rule that has some is called with them as the second argument.
     """
 
     code: str
@@ -95,9 +99,14 @@ class Rule:
     tolerates_gaps: bool
     one_side_tells: bool
     hence: str
-    check: Callable[[Any], Iterator[Hit]]
+    check: Callable[..., Iterator[Hit]]
     documentation: str
     file: str
+    limits: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    def hits(self, ledger: Any) -> Iterator[Hit]:
+        """What the rule finds in a ledger of its subject."""
+        return self.check(ledger, self.limits) if self.limits else self.check(ledger)
 
     def info(self) -> RuleInfo:
         """What the reports and `eiosniff rules` show of it."""
@@ -122,10 +131,11 @@ def rule(
     tolerates_gaps: bool = False,
     one_side_tells: bool = False,
     hence: str = "",
-) -> Callable[[Callable[[Any], Iterator[Hit]]], Rule]:
-    """Make a rule of a function that looks at one ledger."""
+    limits: Mapping[str, float] = MappingProxyType({}),
+) -> Callable[[Callable[..., Iterator[Hit]]], Rule]:
+    """Make a rule of a function that looks at one ledger (and at the limits, if it has some)."""
 
-    def decorate(check: Callable[[Any], Iterator[Hit]]) -> Rule:
+    def decorate(check: Callable[..., Iterator[Hit]]) -> Rule:
         module = sys.modules[check.__module__]
         return Rule(
             code=code,
@@ -141,6 +151,7 @@ def rule(
             tolerates_gaps=tolerates_gaps,
             one_side_tells=one_side_tells,
             hence=hence or title,
+            limits=MappingProxyType(dict(limits)),
             check=check,
             documentation=inspect.cleandoc(module.__doc__ or ""),
             file=module.__file__ or "",

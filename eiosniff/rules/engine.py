@@ -194,7 +194,7 @@ class Judge:
             if isinstance(ledger, Session) and ledger.one_direction and not rule.one_side_tells:
                 continue
             try:
-                for hit in rule.check(ledger):
+                for hit in rule.hits(ledger):
                     about = _named_peers(hit, peers) if isinstance(peers, Ledgers) else peers
                     key = _key(merged, rule, hit.kind, _place(hit, about), about[0])
                     entry = merged.get(key)
