@@ -3,7 +3,15 @@
 
 from __future__ import annotations
 
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects
+from faulty_peers import (
+    connects,
+    handshakes,
+    heartbeats,
+    messages,
+    quality,
+    reconnects,
+    upgrades_http,
+)
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -11,5 +19,6 @@ RECORDINGS = [
     *connects.RECORDINGS,
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
+    *upgrades_http.RECORDINGS,
     *quality.RECORDINGS,
 ]
