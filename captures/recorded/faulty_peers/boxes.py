@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from lab import DEVICE, Process
 
+from faulty_peers.peers import HERE
 from faulty_peers.stage import Stage
 
 # What the documentation of Socket.IO asks for, and what nginx does not do by itself.
@@ -128,6 +129,16 @@ Listen 3000
 """
         )
         argv = ["apache2", "-DFOREGROUND", "-f", str(config)]
+        return stage.lab.start("server", argv, ready=None)
+
+    return start
+
+
+def rewriting(connection: str) -> Callable[[Stage], Process]:
+    """A proxy written by hand that puts this line in the place of `Connection` in each 101."""
+
+    def start(stage: Stage) -> Process:
+        argv = ["node", str(HERE / "rewriting_proxy.js"), connection]
         return stage.lab.start("server", argv, ready=None)
 
     return start

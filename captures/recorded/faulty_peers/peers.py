@@ -54,6 +54,7 @@ SERVER_3_0 = _server("3.0.5")  # the last with Engine.IO 4.0, which looks at no 
 SERVER_3_1 = _server("3.1.2")
 SERVER_4 = _server("4.8.4")
 PYTHON_4 = _python("4.6.1", "3.14.2")
+PYTHON_5_11 = _python("5.11.4", "4.9.1")
 PYTHON_5 = _python("5.18.1", "4.15.1")
 
 FLASK = Peer(
@@ -68,8 +69,7 @@ FLASK_5_1 = Peer(  # before python-engineio came with a package for WebSockets
     "flask_server.py",
     ("Flask-SocketIO==5.1.2", "python-socketio==5.4.1", "python-engineio==4.2.1", "Flask==2.0.3", "Werkzeug==2.0.3"),
 )
-ASGI_4_9 = _asgi("5.11.4", "4.9.1")
-ASGI_4_15 = _asgi("5.18.1", "4.15.1")
+ASGI = _asgi("5.18.1", "4.15.1")
 
 CLIENT_2 = _client("2.5.0")  # the last 2.x of the client: there is no 2.5.1
 CLIENT_4 = _client("4.8.4")

@@ -8,14 +8,14 @@ from lab import Lab
 from faulty_peers import boxes
 from faulty_peers.handshakes import POLLING_ONLY, RETRIES_WEBSOCKET, TALKS, WEBSOCKET_ONLY
 from faulty_peers.peers import (
-    ASGI_4_9,
-    ASGI_4_15,
+    ASGI,
     CLIENT_2,
     CLIENT_4,
     FLASK,
     FLASK_5_1,
     ONE_CONNECTION,
     PYTHON_5,
+    PYTHON_5_11,
     PYTHON_5_POLLS,
     SERVER_2,
     SERVER_4,
@@ -197,6 +197,17 @@ _REJECTED = [
     ),
     Recording(
         REJECTED,
+        "uvicorn-500",
+        ASGI,
+        CLIENT_4,
+        "python-socketio on uvicorn without a package for WebSockets, which the server offers all"
+        " the same: the upgrade ends in an error 500; the session goes on over polling.",
+        [_UPGRADE_AT_CLIENT, answers(500)],
+        lacks=[answers(101)],
+        visit=_VISIT,
+    ),
+    Recording(
+        REJECTED,
         "by-the-application",
         SERVER_4,
         CLIENT_4,
@@ -300,25 +311,27 @@ _NOT_OFFERED = [
 _CONSUMED = [
     Recording(
         CONSUMED,
-        "python-engineio-4.9",
-        ASGI_4_9,
+        f"nginx-python-engineio-4.9{place}",
+        PYTHON_5_11,
         CLIENT_4,
-        "python-engineio 4.9 on uvicorn without a WebSocket package: the upgrade request is"
-        " answered as if it were a poll, and what the server had to say in it is lost.",
-        [_UPGRADE_AT_CLIENT, answers(200)],
+        f"{_NGINX}, and behind it python-engineio 4.9: it answers the request for an upgrade as if"
+        f" it were a poll, and what it has to say in that answer is lost; {where}.",
+        [ask, answer],
         lacks=[answers(101)],
+        serve={"port": 3001},
         visit=_VISIT,
-    ),
-    Recording(
-        CONSUMED,
-        "python-engineio-4.15",
-        ASGI_4_15,
-        CLIENT_4,
-        "The same with python-engineio 4.15, which fails on the request: 500.",
-        [_UPGRADE_AT_CLIENT, answers(500)],
-        near_miss=True,
-        visit=_VISIT,
-    ),
+        play=boxes.behind(boxes.nginx(), device=device),
+    )
+    for place, where, device, ask, answer in (
+        ("", "in front of nginx", "eth0", _UPGRADE_AT_CLIENT, answers(200)),
+        (
+            "-inside",
+            "between nginx and the server",
+            "lo",
+            _STRIPPED_GET,
+            "tcp.srcport == 3001 && http.response.code == 200",
+        ),
+    )
 ]
 
 _ONE = {"host": Lab.server_ip, "rounds": 4, "everyMs": 500}
@@ -369,19 +382,42 @@ _STRICT_CLIENT = {**_ONE, "strict": True}
 _STRICT = [
     Recording(
         STRICT,
-        "haproxy",
+        "list",
         SERVER_4,
         ONE_CONNECTION,
-        "A proxy writes the 101 with a list in its header Connection; the client wants the one word"
-        " and leaves, four times.",
+        "A proxy written by hand puts a list into the header Connection of the 101, as some load"
+        " balancers do; the client wants the one word and leaves, four times.",
         [_UPGRADE_AT_CLIENT, answers(101)],
         times=4,
         lacks=[client_says("^2probe$")],
         serve={"port": 3001},
         visit=_STRICT_CLIENT,
-        play=boxes.behind(
-            boxes.haproxy("http-after-response set-header Connection upgrade,keep-alive")
-        ),
+        play=boxes.behind(boxes.rewriting("Connection: upgrade, keep-alive")),
+    ),
+    Recording(
+        STRICT,
+        "absent",
+        SERVER_4,
+        ONE_CONNECTION,
+        "A proxy written by hand leaves the header Connection out of the 101.",
+        [_UPGRADE_AT_CLIENT, answers(101)],
+        times=4,
+        lacks=[client_says("^2probe$")],
+        serve={"port": 3001},
+        visit=_STRICT_CLIENT,
+        play=boxes.behind(boxes.rewriting("X-Forwarded: yes")),
+    ),
+    Recording(
+        STRICT,
+        "list-taken",
+        SERVER_4,
+        CLIENT_4,
+        "The same list before a client that reads it as one, as it should.",
+        [_UPGRADE_AT_CLIENT, answers(101), client_says("^5$")],
+        near_miss=True,
+        serve={"port": 3001},
+        visit=_VISIT,
+        play=boxes.behind(boxes.rewriting("Connection: upgrade, keep-alive")),
     ),
     Recording(
         STRICT,
