@@ -190,7 +190,7 @@ def test_facts_of_an_answer(late: bool) -> None:
     assert (facts.location, facts.cookies, facts.last) == ("https://x/", (("lb", "lb=one; Path=/"),), False)
     assert (facts.body, facts.connection) == (b"moved", None)
     request = attempt.request
-    assert (request.version, request.connection, request.cookies) == ("HTTP/1.1", "close", ("k",))
+    assert (request.version, request.connection, request.cookies) == ("1.1", "close", ("k",))
 
 
 def test_frames_before_the_101_are_an_anomaly_of_the_attempt(late: bool) -> None:
