@@ -189,7 +189,7 @@ class Judge:
         if isinstance(ledger, Session) and ledger.socketio09:
             return []  # what rules judge a session by is not so in Socket.IO 0.9; of its client, EIO006 tells of it
         for rule in self._rules:
-            if rule.subject is not type(ledger):
+            if not isinstance(ledger, rule.subject):
                 continue
             if isinstance(ledger, Session) and ledger.one_direction and not rule.one_side_tells:
                 continue

@@ -37,7 +37,5 @@ class Server(uvicorn.Server):  # type: ignore[misc]
         print("LISTENING", flush=True)
 
 
-config = uvicorn.Config(
-    socketio.ASGIApp(sio), host="0.0.0.0", port=3000, ws="none", lifespan="off", log_config=None
-)
+config = uvicorn.Config(socketio.ASGIApp(sio), host="0.0.0.0", port=3000, ws="none", lifespan="off", log_config=None)
 Server(config).run()

@@ -44,7 +44,7 @@ def nginx(
     servers: Sequence[int] = (3001,),
     http: str = "",
 ) -> Callable[[Stage], Process]:
-    """nginx that passes everything on to the servers in turn; `location` and `http` are more lines
+    """Nginx that passes everything on to the servers in turn; `location` and `http` are more lines
     of its configuration, at those places."""
 
     def start(stage: Stage) -> Process:
@@ -83,7 +83,7 @@ http {{
 
 
 def haproxy(frontend: str) -> Callable[[Stage], Process]:
-    """haproxy in http mode; `frontend` is more lines of its configuration."""
+    """Haproxy in http mode; `frontend` is more lines of its configuration."""
 
     def start(stage: Stage) -> Process:
         config = stage.folder / "haproxy.cfg"
@@ -113,9 +113,7 @@ def apache(passes: str, modules: Sequence[str] = ()) -> Callable[[Stage], Proces
         folder = stage.folder / "apache"
         folder.mkdir()
         loaded = ("mpm_event", "authz_core", "headers", "proxy", "proxy_http", *modules)
-        load = "\n".join(
-            f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in loaded
-        )
+        load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in loaded)
         config = folder / "apache.conf"
         config.write_text(
             f"""\

@@ -37,7 +37,7 @@ _UPGRADE = asks("transport=websocket")
 _UPGRADE_AT_CLIENT = f"{_UPGRADE} && http.upgrade"
 # Behind the proxy: the server listens at 3001.
 _STRIPPED_GET = f"tcp.dstport == 3001 && {_UPGRADE} && !http.upgrade"
-_TAIL = 'tcp.srcport == 3001 && http.response.code == 400'
+_TAIL = "tcp.srcport == 3001 && http.response.code == 400"
 
 
 def _inside(text: str) -> list[str]:
@@ -50,104 +50,106 @@ _INVALID_UPGRADE = "Invalid websocket upgrade"
 _NGINX = "nginx as it comes (HTTP/1.0 and no Upgrade to the server)"
 _APACHE = "ProxyPass / http://127.0.0.1:3001/\nProxyPassReverse / http://127.0.0.1:3001/"
 
-_STRIPPED = [
-    Recording(
-        STRIPPED,
-        f"nginx-{name}{place}",
-        server,
-        client,
-        f"{_NGINX}: the upgrade of a session is refused, it goes on over polling; {where}.",
-        shows,
-        lacks=[answers(101)],
-        serve={"port": 3001},
-        visit=_VISIT,
-        play=boxes.behind(boxes.nginx(), device=device),
-    )
-    for name, server, client, text in (
-        ("v4-server", SERVER_4, CLIENT_4, _BAD_REQUEST),
-        ("python5-server", PYTHON_5, CLIENT_4, _INVALID_TRANSPORT),
-        ("v2-server", SERVER_2, CLIENT_2, _BAD_REQUEST),
-    )
-    for place, where, device, shows in (
-        ("", "in front of nginx", "eth0", [_UPGRADE_AT_CLIENT, answers(400, text)]),
-        ("-inside", "between nginx and the server", "lo", _inside(text)),
-    )
-] + [
-    Recording(
-        STRIPPED,
-        f"nginx-{name}-websocket-only{place}",
-        server,
-        CLIENT_4,
-        f"{_NGINX}, and a client that does not poll: it never gets in; {where}.",
-        shows,
-        times=4,
-        lacks=[answers(101)],
-        serve={"port": 3001},
-        visit=RETRIES_WEBSOCKET,
-        play=boxes.behind(boxes.nginx(), device=device),
-    )
-    for name, server, text in (
-        ("v4-server", SERVER_4, _BAD_REQUEST),
-        ("python5-server", PYTHON_5, _INVALID_UPGRADE),
-    )
-    for place, where, device, shows in (
-        ("", "in front of nginx", "eth0", [_UPGRADE_AT_CLIENT, answers(400, text)]),
-        ("-inside", "between nginx and the server", "lo", _inside(text)),
-    )
-] + [
-    Recording(
-        STRIPPED,
-        "apache-v4-server",
-        SERVER_4,
-        CLIENT_4,
-        "Apache httpd with mod_proxy_http and a plain ProxyPass; in front of it.",
-        [_UPGRADE_AT_CLIENT, answers(400, _BAD_REQUEST)],
-        lacks=[answers(101)],
-        serve={"port": 3001},
-        visit=_VISIT,
-        play=boxes.behind(boxes.apache(_APACHE)),
-    ),
-    Recording(
-        STRIPPED,
-        "nginx-two-servers",
-        SERVER_4,
-        CLIENT_4,
-        f"{_NGINX}, and two servers in turn behind it: two faults at once.",
-        [_UPGRADE_AT_CLIENT, answers(400, "Session ID unknown")],
-        lacks=[answers(101)],
-        serve={},
-        visit={"url": URL, "lifeMs": 4000},
-        play=boxes.behind(boxes.nginx(servers=(3001, 3002)), ports=(3001, 3002)),
-    ),
-    Recording(
-        STRIPPED,
-        "raw-text",
-        SERVER_4,
-        CLIENT_4,
-        "Two servers in turn behind an nginx that does pass upgrades on: the refusal of the"
-        " WebSocket is the bare text of a server that saw the upgrade, and the session is not its.",
-        [_UPGRADE_AT_CLIENT, answers(400, "Session ID unknown")],
-        near_miss=True,
-        visit={"url": URL, "lifeMs": 4000},
-        play=boxes.behind(
-            boxes.nginx(boxes.NGINX_UPGRADES, servers=(3001, 3002)), ports=(3001, 3002)
+_STRIPPED = (
+    [
+        Recording(
+            STRIPPED,
+            f"nginx-{name}{place}",
+            server,
+            client,
+            f"{_NGINX}: the upgrade of a session is refused, it goes on over polling; {where}.",
+            shows,
+            lacks=[answers(101)],
+            serve={"port": 3001},
+            visit=_VISIT,
+            play=boxes.behind(boxes.nginx(), device=device),
+        )
+        for name, server, client, text in (
+            ("v4-server", SERVER_4, CLIENT_4, _BAD_REQUEST),
+            ("python5-server", PYTHON_5, CLIENT_4, _INVALID_TRANSPORT),
+            ("v2-server", SERVER_2, CLIENT_2, _BAD_REQUEST),
+        )
+        for place, where, device, shows in (
+            ("", "in front of nginx", "eth0", [_UPGRADE_AT_CLIENT, answers(400, text)]),
+            ("-inside", "between nginx and the server", "lo", _inside(text)),
+        )
+    ]
+    + [
+        Recording(
+            STRIPPED,
+            f"nginx-{name}-websocket-only{place}",
+            server,
+            CLIENT_4,
+            f"{_NGINX}, and a client that does not poll: it never gets in; {where}.",
+            shows,
+            times=4,
+            lacks=[answers(101)],
+            serve={"port": 3001},
+            visit=RETRIES_WEBSOCKET,
+            play=boxes.behind(boxes.nginx(), device=device),
+        )
+        for name, server, text in (
+            ("v4-server", SERVER_4, _BAD_REQUEST),
+            ("python5-server", PYTHON_5, _INVALID_UPGRADE),
+        )
+        for place, where, device, shows in (
+            ("", "in front of nginx", "eth0", [_UPGRADE_AT_CLIENT, answers(400, text)]),
+            ("-inside", "between nginx and the server", "lo", _inside(text)),
+        )
+    ]
+    + [
+        Recording(
+            STRIPPED,
+            "apache-v4-server",
+            SERVER_4,
+            CLIENT_4,
+            "Apache httpd with mod_proxy_http and a plain ProxyPass; in front of it.",
+            [_UPGRADE_AT_CLIENT, answers(400, _BAD_REQUEST)],
+            lacks=[answers(101)],
+            serve={"port": 3001},
+            visit=_VISIT,
+            play=boxes.behind(boxes.apache(_APACHE)),
         ),
-    ),
-    Recording(
-        STRIPPED,
-        "apache-upgrades",
-        SERVER_4,
-        CLIENT_4,
-        "Apache httpd with mod_proxy_http that is told to pass upgrades on (2.4.47 or later).",
-        [_UPGRADE_AT_CLIENT, answers(101), client_says("^5$")],
-        near_miss=True,
-        serve={"port": 3001},
-        visit=_VISIT,
-        play=boxes.behind(
-            boxes.apache("ProxyPass / http://127.0.0.1:3001/ upgrade=websocket"),
+        Recording(
+            STRIPPED,
+            "nginx-two-servers",
+            SERVER_4,
+            CLIENT_4,
+            f"{_NGINX}, and two servers in turn behind it: two faults at once.",
+            [_UPGRADE_AT_CLIENT, answers(400, "Session ID unknown")],
+            lacks=[answers(101)],
+            serve={},
+            visit={"url": URL, "lifeMs": 4000},
+            play=boxes.behind(boxes.nginx(servers=(3001, 3002)), ports=(3001, 3002)),
         ),
-    ),
-]
+        Recording(
+            STRIPPED,
+            "raw-text",
+            SERVER_4,
+            CLIENT_4,
+            "Two servers in turn behind an nginx that does pass upgrades on: the refusal of the"
+            " WebSocket is the bare text of a server that saw the upgrade, and the session is not its.",
+            [_UPGRADE_AT_CLIENT, answers(400, "Session ID unknown")],
+            near_miss=True,
+            visit={"url": URL, "lifeMs": 4000},
+            play=boxes.behind(boxes.nginx(boxes.NGINX_UPGRADES, servers=(3001, 3002)), ports=(3001, 3002)),
+        ),
+        Recording(
+            STRIPPED,
+            "apache-upgrades",
+            SERVER_4,
+            CLIENT_4,
+            "Apache httpd with mod_proxy_http that is told to pass upgrades on (2.4.47 or later).",
+            [_UPGRADE_AT_CLIENT, answers(101), client_says("^5$")],
+            near_miss=True,
+            serve={"port": 3001},
+            visit=_VISIT,
+            play=boxes.behind(
+                boxes.apache("ProxyPass / http://127.0.0.1:3001/ upgrade=websocket"),
+            ),
+        ),
+    ]
+)
 
 _NO_UPGRADES = "if ($http_upgrade) { return %s; }"
 _DENY = "http-request deny deny_status 403 if { hdr(Upgrade) -m found }"
@@ -211,8 +213,7 @@ _REJECTED = [
         "by-the-application",
         SERVER_4,
         CLIENT_4,
-        "A WebSocket handshake that the application forbids (allowRequest): a bare 400 of Engine.IO"
-        " itself.",
+        "A WebSocket handshake that the application forbids (allowRequest): a bare 400 of Engine.IO itself.",
         [_UPGRADE_AT_CLIENT, answers(400, "not for you")],
         near_miss=True,
         serve={"forbid": True},
@@ -220,14 +221,16 @@ _REJECTED = [
     ),
 ]
 
+# Two polls for each event: its answer, and its acknowledgement.
+_BUSY = {"url": URL, "lifeMs": 1600, "hello": {"times": 12, "everyMs": 100}}
+
 _STUCK = [
     Recording(
         STUCK,
         "python-client-35s",
         SERVER_4,
         PYTHON_5_POLLS,
-        "python-socketio without the package websocket-client: never asks for a WebSocket, and is"
-        " quiet.",
+        "python-socketio without the package websocket-client: never asks for a WebSocket, and is quiet.",
         [answers(200, '^0{.*"upgrades":."websocket'), server_tells("^2$")],
         lacks=[_UPGRADE],
         visit={"url": URL, "lifeMs": 35000},
@@ -237,11 +240,10 @@ _STUCK = [
         "python-client-busy",
         SERVER_4,
         PYTHON_5_POLLS,
-        "python-socketio without the package websocket-client, ten events a second: two requests"
-        " for each.",
+        "python-socketio without the package websocket-client, ten events a second: two requests for each.",
         [answers(200, '^0{.*"upgrades":."websocket'), server_tells("greeting")],
         lacks=[_UPGRADE],
-        visit={"url": URL, "lifeMs": 2400, "hello": {"times": 22, "everyMs": 100}},
+        visit=_BUSY,
     ),
     Recording(
         STUCK,
@@ -263,7 +265,7 @@ _STUCK = [
         [_UPGRADE_AT_CLIENT, answers(400, _BAD_REQUEST), answers(200, "greeting")],
         lacks=[answers(101)],
         serve={"port": 3001},
-        visit={"url": URL, "lifeMs": 2600, "hello": {"times": 22, "everyMs": 100}},
+        visit=_BUSY,
         play=boxes.behind(boxes.nginx()),
     ),
 ]
@@ -278,11 +280,12 @@ _NOT_OFFERED = [
         [answers(200, '^0{.*"upgrades":..,'), server_tells("greeting")],
         lacks=[_UPGRADE],
         serve={"options": options},
-        visit={"url": URL, "lifeMs": 2600, "hello": {"times": 22, "everyMs": 100}},
+        visit={**_BUSY, "lifeMs": 2600, "hello": {"times": times, "everyMs": 100}},
     )
-    for name, server, options, what in (
-        ("v4-server", SERVER_4, POLLING_ONLY, 'A 4.x server with transports: ["polling"]'),
-        ("python5-server", PYTHON_5, {"allow_upgrades": False}, "A server with allow_upgrades off"),
+    for name, server, options, times, what in (
+        ("v4-server", SERVER_4, POLLING_ONLY, 12, 'A 4.x server with transports: ["polling"]'),
+        # It sends both in one answer.
+        ("python5-server", PYTHON_5, {"allow_upgrades": False}, 22, "allow_upgrades is off"),
     )
 ] + [
     Recording(
@@ -453,15 +456,14 @@ _SUBPROTOCOL = [
         "A client with the option protocols: the upgrade fails in the client, polling goes on.",
         [_OFFERS, answers(101)],
         lacks=[client_says("^2probe$")],
-        visit={**_VISIT, "options": {"protocols": ["chat"]}},
+        visit={"url": URL, "options": {"protocols": ["chat"]}, "lifeMs": 350},
     ),
     Recording(
         SUBPROTOCOL,
         "v4-server",
         SERVER_4,
         CLIENT_4,
-        "The same option at a server on Node, which takes the first subprotocol offered, whatever"
-        " it is.",
+        "The same option at a server on Node, which takes the first subprotocol offered, whatever it is.",
         [_OFFERS, f"{answers(101)} && http.sec_websocket_protocol", client_says("^5$")],
         near_miss=True,
         visit={**_VISIT, "options": {"protocols": ["chat"]}},

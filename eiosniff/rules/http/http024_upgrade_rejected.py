@@ -1,0 +1,117 @@
+"""Something on the way refuses the request for a WebSocket.
+
+## What it reports
+A request for a WebSocket that is answered with a redirect or an error as no server of Engine.IO writes it: by a
+firewall, a login page, a proxy, a web server.
+
+## Why it matters
+A client that began with polling stays there, which costs two requests for each message; a client that only does
+WebSocket never gets in. The log of the Socket.IO server shows nothing, for the request never got there.
+
+## On the wire
+A GET with `Upgrade: websocket`, answered 3xx, 401, 403, 404, 426 or 5xx with a page of HTML or with nothing, while
+polling at the same address works. `Server`, `Via`, `cf-ray` or the page itself tell who wrote it.
+
+## How to fix
+Let the box that answers pass such requests on: the same rule of routing, the same exception from the login as for
+polling. Where it redirects, give clients the address that it redirects to: WebSockets do not follow redirects.
+
+## When it is silent
+When Engine.IO itself refuses, in its own words (an unknown session, the revision, the application), and when polling is
+refused too.
+
+## References
+- RFC 6455, section 4.1; WHATWG, "WebSockets", "Establish a WebSocket connection" (no redirects)
+- socket.io documentation, "Troubleshooting connection issues"
+"""
+
+from collections.abc import Iterator
+
+from eiosniff.model.attempt import AnswerFacts, Outcome
+from eiosniff.model.finding import Severity
+from eiosniff.model.peers import Client
+from eiosniff.model.session import Session
+from eiosniff.rules.api import Hit, rule
+from eiosniff.rules.boxes import UNNAMED, box_of
+from eiosniff.rules.upgrades import Answered, answered, gets_in
+
+BAD_REQUEST = 400
+# Of these a handshake over WebSocket may be refused for what it is; other refusals would meet polling too.
+_NO_WEBSOCKETS_HERE = (401, 403, 405, 421, 426)
+_REASONS = {
+    401: "it wants a login, and WebSockets of a browser cannot answer that",
+    403: "it forbids it, as firewalls and login proxies do",
+    404: "it has no place for it: requests for a WebSocket are routed otherwise than polling",
+    426: "it wants another version of HTTP or of WebSocket",
+}
+
+
+@rule(
+    code="HTTP024",
+    name="upgrade-rejected",
+    subject=(Session, Client),
+    severity=Severity.WARNING,
+    since="0.1.0",
+    title="The request for a WebSocket is refused on its way ({status})",
+    message="{client} asks {server} for a WebSocket, and {box} answers {status}{to}: {reason}. {outcome}",
+    why="No server of Engine.IO answers so; something in front of it does, that lets polling pass.",
+    fix=(
+        "Find out who answers (headers Server and Via, the page in the answer), and let it pass requests with "
+        "Upgrade: websocket for this path on to the same server as polling.",
+    ),
+    explains=("stuck-in-polling", "connect-loop", "no-backoff"),
+    hence="the request for a WebSocket is refused on its way ({status})",
+)
+def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
+    """See the module."""
+    for asked in answered(ledger):
+        answer = asked.answer
+        if not asked.request.upgrade or answer.status < 300 or _is_engineio(asked):
+            continue
+        if isinstance(ledger, Client) and not (answer.status in _NO_WEBSOCKETS_HERE or _polls(ledger, asked)):
+            continue
+        inside = asked.of_session or (isinstance(ledger, Client) and gets_in(ledger))
+        yield Hit(
+            *asked.proof,
+            severity=Severity.WARNING if inside else Severity.ERROR,
+            occurrences=asked.count,
+            period_ns=asked.period_ns,
+            kind=f"{answer.status} {asked.of_session}",
+            box=_who(answer),
+            status=answer.status,
+            to=f" to {answer.location}" if answer.location and answer.status < BAD_REQUEST else "",
+            reason=_reason(answer.status),
+            outcome="The session goes on over polling." if asked.of_session else "It never gets in this way.",
+        )
+
+
+def _is_engineio(asked: Answered) -> bool:
+    """Whether the refusal may be one of the server itself: in its words, or as bare as old ones write it."""
+    answer = asked.answer
+    if asked.error is not None and (asked.error.style != "text" or answer.status == BAD_REQUEST):
+        return True
+    return answer.status == BAD_REQUEST and not answer.body.lstrip().startswith(b"<")
+
+
+def _polls(client: Client, asked: Answered) -> bool:
+    """Whether the client gets sessions over polling at the same path."""
+    return any(
+        attempt.outcome is Outcome.OPENED and not attempt.request.upgrade and attempt.request.path == asked.request.path
+        for group in client.attempts.values()
+        for attempt in group
+    )
+
+
+def _who(answer: AnswerFacts) -> str:
+    box = box_of(answer)
+    if box != UNNAMED:
+        return box
+    return f'a server that calls itself "{answer.server}"' if answer.server else "something on the way"
+
+
+def _reason(status: int) -> str:
+    if status < BAD_REQUEST:
+        return "WebSockets do not follow redirects"
+    if status >= 500:
+        return "the server to which it sends requests for a WebSocket fails, or is not there"
+    return _REASONS.get(status, "it does not let it pass")
