@@ -26,7 +26,7 @@ the capture are not judged.
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import SIDES
+from eiosniff.model.provenance import SIDES, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
@@ -55,12 +55,14 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
     if session.gaps:
         return
     for side in SIDES:
-        odd = [(said.place, said.text) for said in session.odd[side]]
+        odd = [(one.place, one.text) for one in session.odd[side]]
         count = session.odd[side].count
         for anomaly in session.anomalies:
             if anomaly.kind is AnomalyKind.EIO_BAD_PAYLOAD and anomaly.side is side:
                 odd.append((anomaly.place, anomaly.found.encode("latin-1", "replace")))
                 count += 1
+        said = [(place, text) for place, text in odd if text or not _said_goodbye(session, place)]
+        count, odd = count - len(odd) + len(said), said
         if not odd:
             continue
         odd.sort()
@@ -75,3 +77,9 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
         yield Hit(
             *proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction
         )
+
+
+def _said_goodbye(session: Session, place: PacketRef) -> bool:
+    """Whether the session had ended orderly: python-engineio up to 4.2 then answers the last poll with nothing."""
+    closing = session.closing
+    return closing is not None and closing.after_goodbye and closing.place < place

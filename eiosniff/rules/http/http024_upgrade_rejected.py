@@ -1,4 +1,4 @@
-"""Something on the way refuses the request for a WebSocket.
+"""Something that is not Engine.IO refuses the request for a WebSocket.
 
 ## What it reports
 A request for a WebSocket that is answered with a redirect or an error as no server of Engine.IO writes it: by a
@@ -36,6 +36,7 @@ from eiosniff.rules.boxes import UNNAMED, box_of
 from eiosniff.rules.upgrades import Answered, answered, gets_in
 
 BAD_REQUEST = 400
+SERVER_ERROR = 500
 # Of these a handshake over WebSocket may be refused for what it is; other refusals would meet polling too.
 _NO_WEBSOCKETS_HERE = (401, 403, 405, 421, 426)
 _REASONS = {
@@ -52,15 +53,16 @@ _REASONS = {
     subject=(Session, Client),
     severity=Severity.WARNING,
     since="0.1.0",
-    title="The request for a WebSocket is refused on its way ({status})",
+    title="The request for a WebSocket is refused with {status}, and not by Engine.IO",
     message="{client} asks {server} for a WebSocket, and {box} answers {status}{to}: {reason}. {outcome}",
-    why="No server of Engine.IO answers so; something in front of it does, that lets polling pass.",
+    why="No server of Engine.IO answers so. Something in front of it does, or the web server that it runs in, and lets "
+    "polling pass.",
     fix=(
         "Find out who answers (headers Server and Via, the page in the answer), and let it pass requests with "
         "Upgrade: websocket for this path on to the same server as polling.",
     ),
     explains=("stuck-in-polling", "connect-loop", "no-backoff"),
-    hence="the request for a WebSocket is refused on its way ({status})",
+    hence="the request for a WebSocket is refused with {status}, and not by Engine.IO",
 )
 def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
     """See the module."""
@@ -80,7 +82,7 @@ def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
             box=_who(answer),
             status=answer.status,
             to=f" to {answer.location}" if answer.location and answer.status < BAD_REQUEST else "",
-            reason=_reason(answer.status),
+            reason=_reason(answer),
             outcome="The session goes on over polling." if asked.of_session else "It never gets in this way.",
         )
 
@@ -109,9 +111,11 @@ def _who(answer: AnswerFacts) -> str:
     return f'a server that calls itself "{answer.server}"' if answer.server else "something on the way"
 
 
-def _reason(status: int) -> str:
+def _reason(answer: AnswerFacts) -> str:
+    status = answer.status
     if status < BAD_REQUEST:
         return "WebSockets do not follow redirects"
-    if status >= 500:
-        return "the server to which it sends requests for a WebSocket fails, or is not there"
+    if status >= SERVER_ERROR:
+        behind = "the server to which it sends requests for a WebSocket fails, or is not there"
+        return behind if box_of(answer) != UNNAMED else "it fails on the request"
     return _REASONS.get(status, "it does not let it pass")

@@ -37,8 +37,8 @@ from eiosniff.rules.api import Hit, evidence, rule
     severity=Severity.ERROR,
     since="0.1.0",
     title="The client asks for a WebSocket on a connection that the server has closed",
-    message="{server} says with its answer to the poll of {client} that the connection ends; the client asks for a "
-    "WebSocket on it all the same{met}.",
+    message="{server} ends the connection with its answer to the poll of {client}; the client asks for a WebSocket on it "
+    "all the same{met}.",
     why="The client uses one connection for all, and does not see that the server closes it after each answer "
     "(HTTP/1.0, or Connection: close).",
     fix=(
@@ -61,7 +61,9 @@ def upgrade_on_closed_connection(session: Session) -> Iterator[Hit]:
             evidence(request.place, Side.CLIENT, f"GET {request.target}"),
         ]
         if end is not None:
-            proof.append(evidence(end, attempted.ended_by, "reset" if was_reset else "end of the connection"))
+            # Of a connection that one side had ended before, a reset does not tell whose it is.
+            side = None if was_reset else attempted.ended_by
+            proof.append(evidence(end, side, "reset" if was_reset else "end of the connection"))
         yield Hit(
             *proof,
             met=", and is met by a reset" if was_reset else ", and nothing answers",

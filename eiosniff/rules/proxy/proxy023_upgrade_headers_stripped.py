@@ -37,6 +37,7 @@ from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.boxes import box_of, forwarder_of, is_forwarded
 from eiosniff.rules.upgrades import SWITCHING, Answered, answered, gets_in, has_websocket_headers
 
+BAD_REQUEST = 400
 BAD_REQUEST_CODE = 3
 _PYTHON_TEXTS = ("Invalid websocket upgrade", "Invalid transport")
 _STAYS = "The session goes on over polling."
@@ -50,7 +51,7 @@ _OUT = "It never gets in this way."
     severity=Severity.WARNING,
     since="0.1.0",
     title="A proxy takes out the header that asks for a WebSocket",
-    message="{client} asks {server} for a WebSocket, and {story}. {outcome}",
+    message="{client} asks {server} for a WebSocket{story}. {outcome}",
     why="A request for a WebSocket is an ordinary one but for its headers Upgrade and Connection. These are not passed "
     "on by a proxy that nobody told to.",
     fix=(
@@ -71,21 +72,21 @@ def upgrade_headers_stripped(ledger: Session | Client) -> Iterator[Hit]:
             if answer.status == SWITCHING or not (_is_for_no_upgrade(asked) or has_websocket_headers(request)):
                 continue
             box = forwarder_of(request)
-            story = f"the request comes without the header Upgrade, from {box}; the answer is {_said(asked)}"
+            story = f", but the request comes without the header Upgrade, through {box}; the answer is {_said(asked)}"
             if not has_websocket_headers(request):
                 certainty = Certainty.LIKELY if is_forwarded(request) else Certainty.POSSIBLE
                 doubt = "no other header of a WebSocket handshake is there either: perhaps the client sent none"
         elif _is_for_no_upgrade(asked):
             box = box_of(answer)
-            story = f"the answer is {_said(asked)}, as for a request without the header Upgrade: {box} takes it out"
+            story = f"; the answer is {_said(asked)}, as for a request without the header Upgrade: {box} takes it out"
         else:
             continue
-        inside = asked.of_session or (isinstance(ledger, Client) and gets_in(ledger))
+        works = answer.status >= BAD_REQUEST and (asked.of_session or (isinstance(ledger, Client) and gets_in(ledger)))
         yield Hit(
             *asked.proof,
             certainty=certainty,
             doubt=doubt,
-            severity=Severity.WARNING if inside else Severity.ERROR,
+            severity=Severity.WARNING if works else Severity.ERROR,
             occurrences=asked.count,
             period_ns=asked.period_ns,
             kind="session" if asked.of_session else "handshake",
