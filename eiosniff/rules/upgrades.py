@@ -1,10 +1,10 @@
 """What the rules about upgrades to WebSocket have in common."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from eiosniff.model.attempt import AnswerFacts, Attempt, Outcome, RequestFacts
+from eiosniff.model.attempt import AnswerFacts, Outcome, RequestFacts
 from eiosniff.model.engineio import WEBSOCKET, ServerError
 from eiosniff.model.finding import Evidence
 from eiosniff.model.peers import Client
@@ -24,24 +24,16 @@ class Answered:
     """A request for a WebSocket and its answer by HTTP, with the refusal if that is one of Engine.IO.
 
     `of_session` says that the client has a session over polling already. `count` such requests were alike, with the
-    usual time between them.
+    usual time between them; `proof` are some of them and their answers.
     """
 
     request: RequestFacts
     answer: AnswerFacts
     error: ServerError | None
     of_session: bool
+    proof: list[Evidence]
     count: int = 1
     period_ns: int | None = None
-
-    @property
-    def proof(self) -> tuple[Evidence, Evidence]:
-        """The request and the answer."""
-        said = f' "{self.error.message}"' if self.error is not None else ""
-        return (
-            evidence(self.request.place, Side.CLIENT, f"{self.request.method} {self.request.target}"),
-            evidence(self.answer.place, Side.SERVER, f"{self.answer.status}{said}"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +43,42 @@ class Left:
     request: RequestFacts
     answer: AnswerFacts
     end: PacketRef
-    of_session: bool
+    proof: list[Evidence]
     count: int = 1
     period_ns: int | None = None
+
+    @property
+    def after_ns(self) -> int:
+        """From the 101 to the end."""
+        return self.end.ts_ns - self.answer.place.ts_ns
 
 
 def answered(ledger: Session | Client) -> Iterator[Answered]:
     """The requests for a WebSocket of a session, or the handshakes of a client over WebSocket."""
     if isinstance(ledger, Session):
         for attempted in ledger.upgrades:
-            if attempted.answered is not None:
-                yield Answered(attempted.request, attempted.answered, attempted.error, of_session=True)
+            request, answer, error = attempted.request, attempted.answered, attempted.error
+            if answer is not None:
+                yield Answered(request, answer, error, True, _exchange(request, answer, error))
         return
     for group in ledger.attempts.values():
         first = group.first[0]
         if asks_for_websocket(first.request) and first.answered is not None:
-            yield Answered(first.request, first.answered, first.error, False, group.count, group.period_ns)
+            proof = [
+                item
+                for attempt in group
+                if attempt.answered is not None
+                for item in _exchange(attempt.request, attempt.answered, attempt.error)
+            ]
+            yield Answered(first.request, first.answered, first.error, False, proof, group.count, group.period_ns)
+
+
+def _exchange(request: RequestFacts, answer: AnswerFacts, error: ServerError | None) -> list[Evidence]:
+    said = f' "{error.message}"' if error is not None else ""
+    return [
+        evidence(request.place, Side.CLIENT, f"{request.method} {request.target}"),
+        evidence(answer.place, Side.SERVER, f"{answer.status}{said}"),
+    ]
 
 
 def asks_for_websocket(request: RequestFacts) -> bool:
@@ -83,28 +95,39 @@ def left_at_once(ledger: Session | Client) -> Iterator[Left]:
     """The WebSockets of a session, or of a client's handshakes, that the client left at once."""
     if isinstance(ledger, Client):
         for group in ledger.attempts.values():
-            first = group.first[0]
-            if first.outcome is Outcome.SILENT_AFTER_101 and first.ended_by is Side.CLIENT and not first.client_said:
-                yield from _left(first, first.ended, group.count, group.period_ns)
+            if group.first[0].outcome is not Outcome.SILENT_AFTER_101:
+                continue
+            all_left = [
+                left
+                for attempt in group
+                if attempt.ended_by is Side.CLIENT and not attempt.client_said
+                for left in _left(attempt.request, attempt.answered, attempt.ended)
+            ]
+            if all_left:
+                proof = [item for left in all_left for item in left.proof]
+                yield replace(all_left[0], proof=proof, count=group.count, period_ns=group.period_ns)
         return
     for attempted in ledger.upgrades:
-        answer, end = attempted.answered, attempted.ended
-        if answer is None or answer.status != SWITCHING or end is None or attempted.first is not None:
-            continue
-        if attempted.ended_by is Side.CLIENT and end.ts_ns - answer.place.ts_ns < AT_ONCE_NS:
-            yield Left(attempted.request, answer, end, of_session=True)
-    closing = ledger.closing
+        if attempted.ended_by is Side.CLIENT and attempted.first is None:
+            yield from _left(attempted.request, attempted.answered, attempted.ended)
+    closing, opening = ledger.closing, ledger.attempt
     said = ledger.engineio_counts[Side.CLIENT] or ledger.foreign[Side.CLIENT].count
-    if ledger.attempt is not None and closing is not None and closing.side is Side.CLIENT and not said:
-        yield from _left(ledger.attempt, closing.place)
+    if opening is not None and closing is not None and closing.side is Side.CLIENT and not said:
+        yield from _left(opening.request, opening.answered, closing.place)
 
 
-def _left(attempt: Attempt, end: PacketRef | None, count: int = 1, period_ns: int | None = None) -> Iterator[Left]:
-    answer = attempt.answered
-    if end is None or answer is None or answer.status != SWITCHING:
+def _left(request: RequestFacts, answer: AnswerFacts | None, end: PacketRef | None) -> Iterator[Left]:
+    if answer is None or end is None or answer.status != SWITCHING or end.ts_ns - answer.place.ts_ns >= AT_ONCE_NS:
         return
-    if end.ts_ns - answer.place.ts_ns < AT_ONCE_NS:
-        yield Left(attempt.request, answer, end, False, count, period_ns)
+    wants = f", subprotocol {request.subprotocol}" if request.subprotocol is not None else ""
+    takes = f", subprotocol {answer.subprotocol}" if answer.subprotocol is not None else ""
+    says = f"Connection: {answer.connection}" if answer.connection is not None else "no Connection"
+    proof = [
+        evidence(request.place, Side.CLIENT, f"GET {request.target}{wants}"),
+        evidence(answer.place, Side.SERVER, f"101, {says}{takes}"),
+        evidence(end, Side.CLIENT, "ends the connection"),
+    ]
+    yield Left(request, answer, end, proof)
 
 
 def gets_in(client: Client) -> bool:

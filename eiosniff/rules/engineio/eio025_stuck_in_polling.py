@@ -45,7 +45,7 @@ from eiosniff.rules.upgrades import SWITCHING
     severity=Severity.WARNING,
     since="0.1.0",
     title="The session stays on polling: {short}",
-    message="{server} offers WebSocket to {client}; {how}. So it stays on polling: {cost}.",
+    message="{server} offers WebSocket to {client}; {how}. So it stays on polling: {cost}{spins}.",
     why="Over polling each message takes an HTTP request with all its headers. A WebSocket carries it in a few bytes, "
     "and at once.",
     fix=(
@@ -53,7 +53,7 @@ from eiosniff.rules.upgrades import SWITCHING
         "python-socketio: pip install websocket-client), and see what refuses it where it tries.",
     ),
     limits=LIMITS,
-    hence="the session stays on polling: {cost}",
+    hence="the session stays on polling: {cost}{spins}",
 )
 def stuck_in_polling(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
@@ -61,15 +61,14 @@ def stuck_in_polling(session: Session, limits: Mapping[str, float]) -> Iterator[
     if session.on_websocket or session.midstream or handshake is None or WEBSOCKET.value not in handshake.upgrades:
         return
     cost = cost_of(session)
-    severity = Severity.WARNING
+    severity, spins = Severity.WARNING, ""
     if session.upgrade_count:
         if not (cost.is_long(limits) or cost.has_many(limits)):
             return
         last = session.upgrades[-1]
         short, how = _why_not(last)
         if cost.spins(limits):
-            severity = Severity.ERROR
-            how += ", and from then on the server answers each poll at once, with nothing in it"
+            severity, spins = Severity.ERROR, "; the server answers each of them at once, with nothing in it"
     else:
         last = None
         short = how = "the client never tries to upgrade"
@@ -83,7 +82,7 @@ def stuck_in_polling(session: Session, limits: Mapping[str, float]) -> Iterator[
         if last.answered is not None:
             proof.append(evidence(last.answered.place, Side.SERVER, str(last.answered.status)))
     proof.append(evidence(session.last, None, "still polling"))
-    yield Hit(*proof, severity=severity, kind=short, lasting=True, short=short, how=how, cost=cost)
+    yield Hit(*proof, severity=severity, kind=short, lasting=True, short=short, how=how, cost=cost, spins=spins)
 
 
 def _why_not(last: UpgradeTry) -> tuple[str, str]:

@@ -37,8 +37,8 @@ from eiosniff.rules.api import Hit, evidence, rule
     severity=Severity.ERROR,
     since="0.1.0",
     title="The client asks for a WebSocket on a connection that the server has closed",
-    message="{server} ends the connection with its answer to the poll of {client}; the client asks for a WebSocket on it "
-    "all the same{met}.",
+    message="{server} ends the connection with its answer to the poll of {client}; the client asks for a WebSocket on "
+    "it all the same{met}.",
     why="The client uses one connection for all, and does not see that the server closes it after each answer "
     "(HTTP/1.0, or Connection: close).",
     fix=(

@@ -26,9 +26,8 @@ from collections.abc import Iterator
 
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
-from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
-from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.phrases import in_ms
 from eiosniff.rules.upgrades import left_at_once
 
@@ -59,14 +58,12 @@ def strict_connection_header(ledger: Session | Client) -> Iterator[Hit]:
             continue
         said = "nothing of the connection" if connection is None else f"Connection: {connection}"
         yield Hit(
-            evidence(left.request.place, Side.CLIENT, f"GET {left.request.target}"),
-            evidence(left.answer.place, Side.SERVER, f"101, {said}"),
-            evidence(left.end, Side.CLIENT, "ends the connection"),
+            *left.proof,
             certainty=Certainty.CERTAIN if connection is None else Certainty.LIKELY,
             doubt="" if connection is None else "the client does not say why it leaves",
             occurrences=left.count,
             period_ns=left.period_ns,
             kind=said,
             said=said,
-            after=in_ms(left.end.ts_ns - left.answer.place.ts_ns),
+            after=in_ms(left.after_ns),
         )

@@ -31,9 +31,8 @@ from collections.abc import Iterator
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
-from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
-from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.phrases import in_ms
 from eiosniff.rules.upgrades import answered, left_at_once
 
@@ -69,13 +68,11 @@ def subprotocol_refused(ledger: Session | Client) -> Iterator[Hit]:
         named = left.answer.subprotocol
         says = f"names another one ({named})" if named is not None else "names none"
         yield Hit(
-            evidence(left.request.place, Side.CLIENT, f"GET {left.request.target}, subprotocol {wanted}"),
-            evidence(left.answer.place, Side.SERVER, "101 without it"),
-            evidence(left.end, Side.CLIENT, "ends the connection"),
+            *left.proof,
             occurrences=left.count,
             period_ns=left.period_ns,
             wanted=wanted,
-            answer=f"The 101 {says}, and the client leaves {in_ms(left.end.ts_ns - left.answer.place.ts_ns)} later.",
+            answer=f"The 101 {says}, and the client leaves {in_ms(left.after_ns)} later.",
         )
     for asked in answered(ledger):
         wanted = asked.request.subprotocol
