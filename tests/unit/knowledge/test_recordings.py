@@ -17,6 +17,7 @@ CLIENTS = {
     "arduinoWebSockets": "arduinoWebSockets",
     "curl": None,
     "engine.io-client": "socket.io-client-js-node",
+    "node:net": "arduinoWebSockets",  # by hand over TCP, as that library does it, User-Agent and all
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
     "python-socketio": "python-socketio-client",
     "socket.io-client": "socket.io-client-js-node",
@@ -25,6 +26,7 @@ CLIENTS = {
 }
 SERVERS = {
     "engine.io": "socket.io",
+    "Flask-SocketIO": "python-socketio",
     "none": None,
     "python-socketio": "python-socketio",
     "socket.io": "socket.io",
@@ -49,6 +51,8 @@ UNKNOWN_CLIENTS = {
     "old--node-1.0.6--node-1.0.6--websocket": "its ws package of 2014 has headers of its own",
     "squid-client-hop-refused": "the proxy did not let it ask",
     "squid-tls-client-hop": "it asks in TLS",
+    "upgrade-headers-stripped-nginx-python5-server-websocket-only-inside": "nginx changes its headers",
+    "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "nginx changes its headers",
     "tcp-refused-nobody-listens": "it sends no request at all",
     "tcp-refused-syn-unanswered": "it sends no request at all",
 }
@@ -60,6 +64,8 @@ UNKNOWN_SERVERS = {
     "eio-unsupported-ws-v2-client-v3.1-server-silent-retries": "it says nothing but 101",
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
+    "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "it says nothing but 400",
+    "upgrade-rejected-nginx-403-websocket-only": "nginx answers in its place",
     "v4-client-sio09-server-websocket": "it says nothing, and hangs up",
 }
 
