@@ -6,6 +6,7 @@ What these say of themselves: nginx, Apache httpd, Caddy and Microsoft IIS in `S
 configuration manual); recorded, as the order of nginx's headers is.
 """
 
+import itertools
 import re
 
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
@@ -51,16 +52,17 @@ def box_of(answer: AnswerFacts) -> str:
 
 
 def forwarder_of(request: RequestFacts) -> str:
-    """The proxy that passed a request on, as far as it tells, or `UNNAMED`."""
+    """The proxy that passed a request for a WebSocket on, as far as it tells, or `UNNAMED`."""
     names = [name.lower() for name in request.header_names]
     if "cf-ray" in names:
         return "Cloudflare"
-    # nginx puts these two in front of those of the client; "close" and HTTP/1.0 are what it does unless told otherwise.
-    if request.version == "1.0" and request.connection == "close" and names[:2] == ["host", "connection"]:
+    # nginx puts these two together and in front of those of the client, and says "close" unless told otherwise.
+    if request.connection == "close" and ("host", "connection") in itertools.pairwise(names):
         return "nginx"
     return UNNAMED
 
 
 def is_forwarded(request: RequestFacts) -> bool:
-    """Whether a proxy has had a request in its hands, by what it added or by the version of HTTP."""
-    return request.version == "1.0" or not FORWARDED.isdisjoint(name.lower() for name in request.header_names)
+    """Whether a proxy has had a request for a WebSocket in its hands, by what it added or by the version of HTTP."""
+    names = {name.lower() for name in request.header_names}
+    return request.version == "1.0" or forwarder_of(request) != UNNAMED or not FORWARDED.isdisjoint(names)

@@ -86,6 +86,12 @@ def asks_for_websocket(request: RequestFacts) -> bool:
     return request.upgrade or request.transport is WEBSOCKET
 
 
+def says_upgrade(request: RequestFacts) -> bool:
+    """Whether the header `Connection` of a request names the header `Upgrade` (RFC 9110, section 7.8): without that,
+    servers do not look at it."""
+    return any(option.strip().lower() == "upgrade" for option in (request.connection or "").split(","))
+
+
 def has_websocket_headers(request: RequestFacts) -> bool:
     """Whether other headers of the WebSocket handshake are there (RFC 6455, section 4.1)."""
     return not _WEBSOCKET_HEADERS.isdisjoint(name.lower() for name in request.header_names)

@@ -28,7 +28,7 @@ PAGE = "<html><head><title>No</title></head><body>No</body></html>\n"
 HANDSHAKE = "w#> WS EIO=4&transport=websocket\n"
 CONFIRMED = "w#< 101\nw#> 2probe\nw#< 3probe\nw#> 5\n"
 FIN = "w#> FIN\nw#< FIN\n"
-PLAIN, PROXIED = "", "X-Forwarded-For: 192.0.2.1\r\n"
+PROXIED = "X-Forwarded-For: 192.0.2.1\r\n"
 KEYS = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 
@@ -88,7 +88,13 @@ def test_stripped_headers_are_a_warning_where_polling_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asks", "certainty"), [(KEYS, Certainty.CERTAIN), (PROXIED, Certainty.LIKELY), (PLAIN, Certainty.POSSIBLE)]
+    ("asks", "certainty"),
+    [
+        (KEYS + PROXIED, Certainty.CERTAIN),
+        (KEYS, Certainty.LIKELY),  # no proxy shows: a client by hand may have forgotten it
+        (PROXIED, Certainty.LIKELY),
+        ("", Certainty.POSSIBLE),
+    ],
 )
 def test_behind_the_proxy_the_other_headers_of_a_websocket_tell(asks: str, certainty: Certainty) -> None:
     finding = found(talk(POLL_OPEN, JOIN, BARE_UPGRADE, BAD_REQUEST, asks=asks), "upgrade-headers-stripped")
@@ -96,9 +102,24 @@ def test_behind_the_proxy_the_other_headers_of_a_websocket_tell(asks: str, certa
     assert bool(finding.doubt) is (certainty is not Certainty.CERTAIN)
 
 
+def test_an_upgrade_that_connection_does_not_name_is_lost_too() -> None:
+    made = Talk()
+    made.connect("w0", headers=f"Upgrade: websocket\r\nConnection: keep-alive\r\n{KEYS}{PROXIED}")
+    made.play(repeated(POLL_OPEN + JOIN + BARE_UPGRADE + BAD_REQUEST, [0])).close()
+    assert "without Connection: upgrade" in found(made, "upgrade-headers-stripped").summary
+
+
+def test_connection_may_name_more_than_the_upgrade() -> None:
+    made = Talk()
+    made.connect("w0", headers=f"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n{KEYS}{PROXIED}")
+    made.play(repeated(POLL_OPEN + JOIN + BARE_UPGRADE + "w#< 400 Bad request", [0])).close()
+    assert made.names() == []
+
+
 def test_a_url_in_the_address_bar_of_a_browser_is_at_most_possible() -> None:
     finding = found(talk("w#> GET EIO=4&transport=websocket\n", BAD_REQUEST), "upgrade-headers-stripped")
     assert finding.certainty is Certainty.POSSIBLE
+    assert finding.severity is Severity.WARNING
 
 
 @pytest.mark.parametrize(

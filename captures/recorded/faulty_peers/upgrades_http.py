@@ -44,6 +44,10 @@ def _inside(text: str) -> list[str]:
     return [_STRIPPED_GET, f'{_TAIL} && http.file_data contains "{text}"']
 
 
+_AT_SERVER = f"tcp.dstport == 3001 && {_UPGRADE}"
+_HTTP_1_1 = "proxy_http_version 1.1;"
+_UPGRADE_LINE = "proxy_set_header Upgrade $http_upgrade;"
+_CONNECTION_LINE = 'proxy_set_header Connection "upgrade";'
 _BAD_REQUEST = "Bad request"
 _INVALID_TRANSPORT = "Invalid transport"
 _INVALID_UPGRADE = "Invalid websocket upgrade"
@@ -109,6 +113,37 @@ _STRIPPED = (
             serve={"port": 3001},
             visit=_VISIT,
             play=boxes.behind(boxes.apache(_APACHE)),
+        ),
+        *(
+            Recording(
+                STRIPPED,
+                f"nginx-no-connection{place}",
+                SERVER_4,
+                CLIENT_4,
+                f"nginx passes the header Upgrade on, and says Connection: close; {where}.",
+                shows,
+                lacks=[answers(101)],
+                serve={"port": 3001},
+                visit=_VISIT,
+                play=boxes.behind(boxes.nginx(f"{_HTTP_1_1} {_UPGRADE_LINE}"), device=device),
+            )
+            for place, where, device, shows in (
+                ("", "in front of nginx", "eth0", [_UPGRADE_AT_CLIENT, answers(400, _BAD_REQUEST)]),
+                ("-inside", "between nginx and the server", "lo", [_AT_SERVER, f"{_TAIL}"]),
+            )
+        ),
+        Recording(
+            STRIPPED,
+            "nginx-no-http11-inside",
+            SERVER_4,
+            CLIENT_4,
+            "nginx passes both headers on, but as HTTP/1.0 (proxy_http_version 1.1 is missing): Node"
+            " does not mind; between nginx and the server.",
+            [f'{_AT_SERVER} && http.request.version == "HTTP/1.0"', "tcp.srcport == 3001 && http.response.code == 101"],
+            near_miss=True,
+            serve={"port": 3001},
+            visit=_VISIT,
+            play=boxes.behind(boxes.nginx(f"{_UPGRADE_LINE} {_CONNECTION_LINE}"), device="lo"),
         ),
         Recording(
             STRIPPED,

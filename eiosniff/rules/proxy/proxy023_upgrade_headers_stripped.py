@@ -12,7 +12,7 @@ polling stays there, which costs two requests for each message; a client that on
 In front of the proxy: `Upgrade: websocket` is sent, and the answer is a refusal as only requests without it get: 400
 with the JSON `{"code":3,"message":"Bad request"}` (Node), "Invalid websocket upgrade" or "Invalid transport"
 (python-engineio). Behind it: a GET with `transport=websocket` and `Sec-WebSocket-Key`, but without `Upgrade`, often as
-HTTP/1.0 and with `Connection: close`.
+HTTP/1.0 and with `Connection: close`. Where only the header `Connection` is lost, servers do not look at `Upgrade`.
 
 ## How to fix
 Tell the proxy to pass WebSockets on. nginx needs three lines (`proxy_http_version 1.1` and the headers `Upgrade` and
@@ -30,12 +30,13 @@ reason is another one (an unknown session, the revision).
 
 from collections.abc import Iterator
 
+from eiosniff.model.attempt import RequestFacts
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.boxes import box_of, forwarder_of, is_forwarded
-from eiosniff.rules.upgrades import SWITCHING, Answered, answered, gets_in, has_websocket_headers
+from eiosniff.rules.upgrades import SWITCHING, Answered, answered, gets_in, has_websocket_headers, says_upgrade
 
 BAD_REQUEST = 400
 BAD_REQUEST_CODE = 3
@@ -68,20 +69,20 @@ def upgrade_headers_stripped(ledger: Session | Client) -> Iterator[Hit]:
     for asked in answered(ledger):
         request, answer = asked.request, asked.answer
         certainty, doubt = Certainty.CERTAIN, ""
-        if not request.upgrade:
+        if not (request.upgrade and says_upgrade(request)):
             if answer.status == SWITCHING or not (_is_for_no_upgrade(asked) or has_websocket_headers(request)):
                 continue
             box = forwarder_of(request)
-            story = f", but the request comes without the header Upgrade, through {box}; the answer is {_said(asked)}"
-            if not has_websocket_headers(request):
-                certainty = Certainty.LIKELY if is_forwarded(request) else Certainty.POSSIBLE
-                doubt = "no other header of a WebSocket handshake is there either: perhaps the client sent none"
+            lacks = "Connection: upgrade" if request.upgrade else "the header Upgrade"
+            story = f", but the request comes without {lacks}, through {box}; the answer is {_said(asked)}"
+            certainty, doubt = _was_taken_out(request)
         elif _is_for_no_upgrade(asked):
             box = box_of(answer)
             story = f"; the answer is {_said(asked)}, as for a request without the header Upgrade: {box} takes it out"
         else:
             continue
         works = answer.status >= BAD_REQUEST and (asked.of_session or (isinstance(ledger, Client) and gets_in(ledger)))
+        works = works or certainty is Certainty.POSSIBLE
         yield Hit(
             *asked.proof,
             certainty=certainty,
@@ -94,6 +95,17 @@ def upgrade_headers_stripped(ledger: Session | Client) -> Iterator[Hit]:
             outcome=_STAYS if asked.of_session else _OUT,
             box=box,
         )
+
+
+def _was_taken_out(request: RequestFacts) -> tuple[Certainty, str]:
+    """How sure it is that a header was there once, and why it is not."""
+    meant, forwarded = has_websocket_headers(request), is_forwarded(request)
+    if meant and forwarded:
+        return Certainty.CERTAIN, ""
+    if meant:
+        return Certainty.LIKELY, "no proxy shows in the request: perhaps the client did not send the header"
+    doubt = "no other header of a WebSocket handshake is there either: perhaps the client sent none"
+    return Certainty.LIKELY if forwarded else Certainty.POSSIBLE, doubt
 
 
 def _is_for_no_upgrade(asked: Answered) -> bool:
