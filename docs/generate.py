@@ -87,7 +87,7 @@ def _peer(peer: object) -> str:
 
 def pages() -> dict[Path, str]:
     """All generated files and their contents."""
-    infos = app.rules()
+    infos = [info for info in app.rules() if not info.origin]
     made = {DOCS / "rules" / f"{info.code}.md": rule_page(info) for info in infos}
     made[DOCS / "rules" / "README.md"] = rule_index(infos)
     made[CAPTURES / "README.md"] = capture_index()

@@ -53,8 +53,5 @@ class Application:
         if self.error:
             raise self.error
 
-    def find_rule(self, label: str) -> RuleInfo | None:
-        return next((rule for rule in RULES if label.upper() == rule.code or label == rule.name), None)
-
     def _asked(self, captures: Sequence[str], options: Options, progress: Progress | None) -> None:
         self.captures, self.options, self.progress = list(captures), options, progress
