@@ -4,6 +4,7 @@ It is `[eiosniff]` in a `setup.cfg`, or a file such as `eiosniff.toml`. It may c
 filled, so it names nothing that would be run or written to.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ OWN_FILE = "eiosniff.toml"
 SHARED_FILE = "setup.cfg"
 SECTION = "eiosniff"
 KEYS = ("select", "ignore", "fail-on", "severity", "limits")
+_EXAMPLES = {"severity": "RULE = error (or warning, or info)", "limits": "RULE.LIMIT = NUMBER"}
 _MOST_BYTES = 1_000_000
 _MOST = 1_000_000_000  # of anything that is counted; a time of 11 days
 _MOST_DOTS = 8  # in the name of a rule or a limit
@@ -73,7 +75,7 @@ def _read(path: Path, shown: str, *, ours: bool = True) -> dict[str, object] | N
         raise EiosniffError(f"{shown}: {problem}", "--config takes the path of a .toml or .cfg file") from None
     if path.suffix not in (".toml", ".cfg", ".ini"):
         raise EiosniffError(f"{shown}: by its name this is no configuration", "name a .toml or .cfg file")
-    if path.suffix != ".toml" and f"[{SECTION}]".encode() not in content.splitlines():
+    if path.suffix != ".toml" and not re.search(rb"(?m)^\[" + SECTION.encode() + rb"\]", content):
         return None
     if len(content) > _MOST_BYTES:
         raise EiosniffError(f"{shown}: the file is too large for a configuration")
@@ -94,13 +96,18 @@ def _toml(text: str, shown: str) -> dict[str, object]:
 
 
 def _section(text: str, shown: str) -> dict[str, object]:
-    """Our section of a file that other programs read too."""
+    """Our section of a file that other programs read too, and that may be broken where it is not ours."""
     from configparser import ConfigParser, Error
 
+    lines = text.splitlines()
+    heads = [at for at, line in enumerate(lines) if line.startswith("[")]
+    start = next(at for at in heads if lines[at].startswith(f"[{SECTION}]"))
+    end = next((at for at in heads if at > start), len(lines))
+    ours = "\n" * start + "\n".join(lines[start:end])  # with the lines before it, for the numbers in complaints
     parser = ConfigParser(interpolation=None, default_section="")
     parser.optionxform = str  # type: ignore[method-assign, assignment]  # keys are as they are written
     try:
-        parser.read_string(text, shown)
+        parser.read_string(ours, shown)
     except Error as error:
         raise EiosniffError(f"{shown}: {' '.join(str(error).split())}") from None
     return dict(parser[SECTION])
@@ -120,7 +127,7 @@ class _Reading:
                 remedy = inside + (closest(key, dict(zip(KEYS, KEYS, strict=True))) or f"there are {', '.join(KEYS)}")
                 raise self._wrong(key, "there is no such key", remedy)
         return Configuration(
-            source=f"{self._file} ({', '.join(key for key in KEYS if key in said)})",
+            source=f"{self._file} ({', '.join(key for key in KEYS if key in said) or 'empty'})",
             select=self._names("select", said),
             ignore=self._names("ignore", said),
             fail_on=self._word("fail-on", said["fail-on"], FAIL_ON) if "fail-on" in said else None,
@@ -143,7 +150,7 @@ class _Reading:
 
     def _severities(self, table: object) -> dict[str, Severity]:
         severities: dict[str, Severity] = {}
-        for label, value in self._entries("severity", table, "connect-loop = warning"):
+        for label, value in self._entries("severity", table):
             rule = self._rule("severity", label)
             if rule.code in severities:
                 raise self._wrong("severity", f"{rule.name} ({rule.code}) is there twice", "leave one out")
@@ -153,7 +160,7 @@ class _Reading:
 
     def _limits(self, table: object) -> dict[str, dict[str, float]]:
         limits: dict[str, dict[str, float]] = {}
-        for label, value in self._entries("limits", table, "connect-loop.fewest_lives = 5"):
+        for label, value in self._entries("limits", table):
             rule_label, dot, name = label.rpartition(".")
             if not dot:
                 raise self._wrong("limits", f"{label!r} does not name a rule and a limit", "write RULE.LIMIT = NUMBER")
@@ -168,17 +175,17 @@ class _Reading:
             limits[rule.code][name] = self._number(f"limits: {label}", value, known[name], name)
         return limits
 
-    def _entries(self, key: str, table: object, example: str) -> Iterator[tuple[str, object]]:
+    def _entries(self, key: str, table: object) -> Iterator[tuple[str, object]]:
         """What stands in a table. In TOML a name with dots may be tables in each other, elsewhere all is lines."""
         if isinstance(table, str):
             for line in filter(None, map(str.strip, table.splitlines())):
                 label, equals, text = line.partition("=")
                 if not equals:
-                    raise self._wrong(key, f"there is no '=' in {line!r}", f"write a line such as {example}")
+                    raise self._wrong(key, f"there is no '=' in {line!r}", f"write {_EXAMPLES[key]}")
                 yield label.strip(), text.strip()
             return
         if not isinstance(table, dict):
-            raise self._wrong(key, "this is no table", f"write [{key}] and below it lines such as {example}")
+            raise self._wrong(key, "this is no table", f"write [{key}] and below it {_EXAMPLES[key]}")
         ahead = list(table.items())
         while ahead:
             label, value = ahead.pop(0)

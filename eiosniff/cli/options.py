@@ -123,7 +123,7 @@ def closest(wanted: str, known: Mapping[str, str]) -> str:
     """Which of the known words (by what they are in lower case) looks like `wanted`, as a question; empty if none."""
     lower = wanted.strip().lower()
     close = [known[label] for label in difflib.get_close_matches(lower, known, n=3, cutoff=0.6)]
-    close += [label for key, label in known.items() if lower and lower in key and label not in close]
+    close += [label for key, label in known.items() if len(lower) > 2 and lower in key and label not in close]
     return f"did you mean {' or '.join(close[:3])}?" if close else ""
 
 

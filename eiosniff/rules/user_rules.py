@@ -2,6 +2,7 @@
 `eiosniff.rules`. What is wrong with one of them is an `EiosniffError`, for whoever wrote it to mend.
 """
 
+import difflib
 import os
 import re
 import string
@@ -146,9 +147,11 @@ def _check_labels(rule: Rule) -> None:
 def _check_texts(rule: Rule) -> None:
     for text in (rule.title, rule.message, rule.why, rule.hence, *rule.fix):
         try:
-            list(string.Formatter().parse(text))
+            fields = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
         except ValueError as error:
             raise wrong(rule, f"the text {text[:40]!r} cannot be filled in: {error}", "a brace is {{ or }}") from None
+        if any(not field or field.isdigit() for field in fields):
+            raise wrong(rule, f"a place in {text[:40]!r} has no name", "write {client}, {server} or a keyword of Hit")
     if not rule.documentation or rule.documentation.startswith("#"):
         raise wrong(
             rule, "it is not documented", "begin the docstring of its function with a sentence on what it reports"
@@ -156,7 +159,9 @@ def _check_texts(rule: Rule) -> None:
     headings = [heading.strip() for heading, _ in sections(rule.documentation)]
     for heading in headings:
         if heading not in HEADINGS:
-            raise wrong(rule, f"it has the heading {heading!r}", f"there are {', '.join(HEADINGS)}")
+            close = difflib.get_close_matches(heading, HEADINGS, n=1)
+            remedy = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(HEADINGS)}"
+            raise wrong(rule, f"it has the heading {heading!r}", remedy)
     if headings != [heading for heading in HEADINGS if heading in headings]:
         raise wrong(rule, "its headings are not in order, or not once", f"the order is {', '.join(HEADINGS)}")
 

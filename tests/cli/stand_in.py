@@ -17,7 +17,8 @@ Run = Callable[..., Result]
 RULES = [
     RuleInfo("EIO038", "client-ping-in-eio4", Severity.ERROR, "0.1.0", "The client sends PING", ("connect-loop",),
              (("What it reports", "A ping."), ("How to fix", "Upgrade."))),
-    RuleInfo("EIO089", "connect-loop", Severity.ERROR, "0.1.0", "It connects again and again", (), ()),
+    RuleInfo("EIO089", "connect-loop", Severity.ERROR, "0.1.0", "It connects again and again", (), (),
+             (("fewest_lives", 3), ("short_life_ms", 30_000))),
 ]  # fmt: skip
 
 
