@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import Heading, Markdown
-from rich.text import Text
 
 from eiosniff.model.finding import RuleInfo
 from eiosniff.report.figures import duration
@@ -31,8 +30,8 @@ def markdown(rule: RuleInfo) -> str:
     """The documentation of a rule as Markdown, with the limits that a user may set."""
     facts = [rule.severity.label]
     facts += [f"since {rule.since}"] if rule.since else []
-    facts += [f"from {rule.origin}"] if rule.origin else []
-    facts += [f"explains {', '.join(rule.explains)}"] if rule.explains else []
+    facts += [f"from {printable(rule.origin)}"] if rule.origin else []
+    facts += [f"may cause {', '.join(rule.explains)}"] if rule.explains else []
     sections = [*rule.sections, ("Limits", limits(rule))] if rule.limits else rule.sections
     parts = [
         f"# {rule.code} {rule.name}",
@@ -45,25 +44,24 @@ def markdown(rule: RuleInfo) -> str:
 
 def limits(rule: RuleInfo) -> str:
     """The limits of a rule with their defaults (Markdown), as they would stand in a configuration."""
-    settings = [f"{rule.name}.{name} = {value:g}" for name, value in rule.limits]
+    settings = [f"{rule.name}.{name} = {value:.15g}" for name, value in rule.limits]
     widest = max(map(len, settings))
-    lines = [
-        f"{setting:{widest}}  # {unit(name, value)}"
-        for setting, (name, value) in zip(settings, rule.limits, strict=True)
-    ]
+    units = [_unit(name, value) for name, value in rule.limits]
+    lines = [f"{setting:{widest}}  # {unit}" for setting, unit in zip(settings, units, strict=True)]
     block = "\n".join(["```toml", "[limits]", *lines, "```"])
-    return f"What these are set to in `eiosniff.toml` takes the place of the defaults:\n\n{block}"
+    return f"The thresholds by which it judges. To set others than these, write them into `eiosniff.toml`:\n\n{block}"
 
 
-def unit(name: str, value: float) -> str:
+def _unit(name: str, value: float) -> str:
     """What a limit counts, by the end of its name."""
     if name.endswith("_ms"):
-        return f"ms, {duration(int(value * 1_000_000))}"
-    return f"{name.rpartition('_')[2]}"
+        return f"milliseconds: {duration(int(value * 1_000_000))}"
+    noun = name.rpartition("_")[2]
+    return f"number of {noun}" if isinstance(value, int) else noun
 
 
 def _title(rule: RuleInfo) -> str:
-    return f"{rule.title} ({rule.origin})" if rule.origin else rule.title
+    return f"{rule.title} ({printable(rule.origin)})" if rule.origin else rule.title
 
 
 def write(rule: RuleInfo, console: Console) -> None:
@@ -77,8 +75,6 @@ class _LeftHeading(Heading):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.text.justify = "left"
-        if self.tag != "h1":
-            yield Text("")
         yield self.text
 
 

@@ -133,7 +133,8 @@ def _check_labels(rule: Rule) -> None:
         raise wrong(rule, f"the code {rule.code!r} is not usable", "take letters and three digits, such as MY001")
     if not _NAME.fullmatch(rule.name):
         raise wrong(rule, f"the name {rule.name!r} is not usable", "take lower case with hyphens, such as slow-login")
-    if rule.subject not in SUBJECTS:
+    subjects = rule.subject if isinstance(rule.subject, tuple) else (rule.subject,)
+    if not subjects or not all(subject in SUBJECTS for subject in subjects):
         raise wrong(rule, "its subject is no ledger", f"take {', '.join(kind.__name__ for kind in SUBJECTS)}")
     if not isinstance(rule.severity, Severity):
         raise wrong(rule, f"the severity {rule.severity!r} is none", "take Severity.ERROR, WARNING or INFO")

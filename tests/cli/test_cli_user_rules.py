@@ -109,8 +109,8 @@ def test_lists_say_where_a_rule_is_from(file: Path) -> None:
 
 def test_show_knows_them(file: Path) -> None:
     shown = run("rules", "show", "--rules", "mine.py", "my001").stdout
-    assert shown.startswith("# MY001 thrown-out\n\n**A device that is thrown out**\n\nerror · from mine.py · explains")
-    assert "thrown-out.sessions = 1  # sessions" in shown
+    assert shown.startswith("# MY001 thrown-out\n\n**A device that is thrown out**\n\nerror · from mine.py · may cause")
+    assert "thrown-out.sessions = 1  # number of sessions" in shown
     assert "did you mean thrown-out?" in " ".join(run("rules", "show", "--rules", "mine.py", "throw").stderr.split())
 
 

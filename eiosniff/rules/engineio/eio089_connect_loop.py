@@ -16,8 +16,8 @@ Mend the cause. If the report names none, look at the last packets of the sessio
 
 ## When it is silent
 For clients that leave orderly (`41` or `1`), that stay for half a minute or more (`short_life_ms`), or that take
-longer than ten seconds to come back (`quick_return_ms`); what counts are the medians. Lives of more than two minutes,
-and pauses of more than one, end a row whatever the limits are.
+longer than ten seconds to come back (`quick_return_ms`); what counts are the medians. For fewer than three lives in a
+row (`fewest_lives`); a life of more than two minutes, or a pause of more than one, ends a row whatever the limits are.
 
 ## References
 - socket.io-client issue #1436, arduinoWebSockets issue #546
