@@ -52,7 +52,7 @@ def configuration(given: str | None, *, wanted: bool, rules: "Sequence[RuleInfo]
     if not wanted:
         return Configuration()
     if given is not None:
-        said = _read(Path(given), given)
+        said = _read(Path(given), given or "''")
         if said is None:
             raise EiosniffError(f"{given} has no section [{SECTION}]")
         return _Reading(given, rules).configuration(said)

@@ -6,7 +6,21 @@ from eiosniff.cli import options
 from eiosniff.cli.output import Output, text_of
 
 
+class _Rules(click.Group):
+    """Says how to show a rule to who names one where a command belongs."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = "`eiosniff rules show NAME` shows a rule."
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
+
 @click.group(
+    cls=_Rules,
     invoke_without_command=True,
     epilog="""\b
 Examples:

@@ -32,7 +32,7 @@ _LIMIT = re.compile(r"[a-z][a-z0-9_]*")
 
 def in_file(path: str) -> tuple[Rule, ...]:
     """The rules of a Python file, which is run (once in a process). Raises `EiosniffError`."""
-    return _in_file(str(Path.cwd() / path), path)
+    return _in_file(str(Path.cwd() / path), path or "''")
 
 
 @cache

@@ -146,9 +146,7 @@ def test_selected_rules_do_not_promise_health() -> None:
 
 def test_the_configuration_and_how_to_show_a_rule_come_last() -> None:
     text = rendered(report(), configuration="a\x1b.toml (ignore)", show_rule="eiosniff rules show --rules x.py")
-    assert text.endswith(
-        "\n\nConfiguration: a\\x1b.toml (ignore)\n\nMore: eiosniff rules show --rules x.py EIO038\n"
-    )
+    assert text.endswith("\n\nConfiguration: a\\x1b.toml (ignore)\n\nMore: eiosniff rules show --rules x.py EIO038\n")
     assert rendered(healthy(), configuration="setup.cfg (select)").endswith("\n\nConfiguration: setup.cfg (select)\n")
     assert "\x1b[2mConfiguration: x\x1b[0m" in rendered(report(), color="standard", configuration="x")
 

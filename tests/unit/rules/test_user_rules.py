@@ -93,6 +93,7 @@ def test_a_path_that_is_of_no_use(tmp_path: Path) -> None:
     remedy = "; --rules takes the path of a Python file with rules"
     assert complaint(str(tmp_path / "none.py")) == f"{tmp_path}/none.py: there is no such file{remedy}"
     assert complaint(str(tmp_path)) == f"{tmp_path}: Is a directory{remedy}"
+    assert complaint("").startswith("'': ")
 
 
 @pytest.mark.parametrize(
