@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Servers in Python that make it hard to get in.
+
+The plan, the first argument, a JSON object: `kind` is `engineio` (python-engineio on aiohttp, whose
+application refuses every client), `aiohttp` (python-socketio under the path `path`) or `asgi` (the
+same, in an application of FastAPI under uvicorn); `options` are for the AsyncServer, and `slow_s`
+is for how long each handshake holds the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+plan: dict[str, Any] = json.loads(sys.argv[1])
+
+
+def log(*words: object) -> None:
+    print("LOG", *words, flush=True)
+
+
+def engine_that_refuses() -> Any:
+    import engineio  # type: ignore[import-not-found]  # is in the venv of the peer only
+
+    eio = engineio.AsyncServer(async_mode="aiohttp", **plan.get("options", {}))
+
+    async def connect(sid: str, environ: object) -> bool:
+        log("refused")
+        return False
+
+    eio.on("connect", connect)
+    return eio
+
+
+def socketio_server() -> Any:
+    import socketio  # type: ignore[import-not-found]
+
+    mode = "asgi" if plan["kind"] == "asgi" else "aiohttp"
+    sio = socketio.AsyncServer(async_mode=mode, **plan.get("options", {}))
+    if "slow_s" in plan:
+        make_id = sio.eio.generate_id
+
+        def slowly() -> str:
+            time.sleep(plan["slow_s"])
+            return str(make_id())
+
+        sio.eio.generate_id = slowly
+    return sio
+
+
+async def serve_aiohttp(server: Any, **attach: str) -> None:
+    from aiohttp import web  # type: ignore[import-not-found]
+
+    app = web.Application()
+    server.attach(app, **attach)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, port=3000).start()
+    print("LISTENING", flush=True)
+    await asyncio.Event().wait()
+
+
+def serve_asgi(server: Any) -> None:
+    import fastapi  # type: ignore[import-not-found]
+    import socketio
+    import uvicorn  # type: ignore[import-not-found]
+
+    app = fastapi.FastAPI()
+    app.mount(plan["path"], socketio.ASGIApp(server))
+
+    class Announced(uvicorn.Server):  # type: ignore[misc]
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            print("LISTENING", flush=True)
+
+    Announced(uvicorn.Config(app, host="0.0.0.0", port=3000, log_level="error")).run()
+
+
+if plan["kind"] == "asgi":
+    serve_asgi(socketio_server())
+elif plan["kind"] == "aiohttp":
+    asyncio.run(serve_aiohttp(socketio_server(), socketio_path=plan.get("path", "socket.io")))
+else:
+    asyncio.run(serve_aiohttp(engine_that_refuses()))
