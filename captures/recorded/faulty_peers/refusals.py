@@ -273,8 +273,7 @@ _WRONG_PATH = [
         "express-404",
         REFUSING_4,
         CLIENT_4,
-        "The server has Socket.IO under /ws/, the client asks under the default path: the 404 of"
-        " Express, four times.",
+        "The server has Socket.IO under /ws/, the client asks under the default path: the 404 of Express, four times.",
         [_ASKS_POLLING, _NOT_FOUND],
         times=4,
         serve={"express": True, "options": {"path": "/ws"}},
@@ -308,8 +307,7 @@ _WRONG_PATH = [
         "no-slash-websocket",
         SERVER_4,
         RAW_WS,
-        "A hand-written URL without the slash before the question mark: no answer, FIN after a"
-        " second.",
+        "A hand-written URL without the slash before the question mark: no answer, FIN after a second.",
         [asks("/socket.io?EIO=4&transport=websocket"), _GONE_AFTER_1S],
         times=3,
         lacks=["http.response"],
@@ -322,8 +320,7 @@ _WRONG_PATH = [
         CLIENT_4,
         "With addTrailingSlash off on one side only: a server without any other application never"
         " answers; the client gives up after its time-out, here 5 s.",
-        [asks("/socket.io?EIO=4&transport=polling"), ends(FROM_CLIENT)],
-        times=2,
+        [*[asks("/socket.io?EIO=4&transport=polling")] * 2, ends(FROM_CLIENT)],
         lacks=["http.response"],
         visit={
             "url": URL,
@@ -354,11 +351,12 @@ _WRONG_PATH = [
         visit=_RETRIES_POLLING,
     ),
     Recording(
-        WRONG_PATH,
+        FORBIDDEN,
         "asgi-websocket",
         REFUSING_ASGI,
         CLIENT_4,
-        "The same over WebSocket: an ASGI application can only close what it does not know, which"
+        "FastAPI under uvicorn, with Socket.IO mounted under another path: an ASGI application can"
+        " only close a WebSocket of which it knows nothing, which"
         " uvicorn makes a 403 of.",
         [_ASKS_WEBSOCKET, answers(403)],
         times=4,
@@ -591,13 +589,13 @@ _LATE = [
     Recording(
         LATE,
         "python-client-gives-up",
-        REFUSING_PYTHON,
+        REFUSING_4,
         PYTHON_CLIENT,
-        "The server needs 5.5 s for a session id, and the client of python-socketio gives up after"
-        " 5 s: the open packet comes when nobody wants it any more.",
-        [asks("transport=polling&EIO=4"), ends(FROM_CLIENT)],
+        "Each handshake holds the event loop of the server for 5.5 s, and the client of"
+        " python-socketio gives up after 5 s: the open packet comes when nobody wants it any more.",
+        [asks("transport=polling&EIO=4"), ends(FROM_CLIENT), answers(200, "^0{")],
         times=3,
-        serve={"kind": "aiohttp", "slow_s": 5.5},
+        serve={"holdMs": 5500},
         visit={"url": URL, "options": {"transports": ["polling"]}, "attempts": 3},
     ),
     Recording(
@@ -622,7 +620,7 @@ _TO_SERVER = f"proxy_pass http://127.0.0.1:3001;{_UPGRADE}"
 
 
 def _behind_nginx(server: str, *, backend: bool = True) -> Callable[[Stage], None]:
-    """nginx on port 3000, with this in its server block, and Socket.IO on port 3001."""
+    """Put nginx on port 3000, with this in its server block, and Socket.IO on port 3001."""
 
     def play(stage: Stage) -> None:
         state = stage.folder / "nginx"
@@ -684,9 +682,7 @@ _NGINX = [
         [_ASKS_POLLING, answers(401, "nginx")],
         times=4,
         visit={"url": URL, "attempts": 4},
-        play=_behind_nginx(
-            f"auth_basic staging; auth_basic_user_file users; location / {{ {_TO_SERVER} }}"
-        ),
+        play=_behind_nginx(f"auth_basic staging; auth_basic_user_file users; location / {{ {_TO_SERVER} }}"),
     ),
     Recording(
         FORBIDDEN,
@@ -721,23 +717,36 @@ _NGINX = [
         visit=_RETRIES_POLLING,
         play=_behind_nginx("return 301 https://chat.example$request_uri;", backend=False),
     ),
-    Recording(
-        REDIRECT,
-        "slash-polling",
-        SERVER_4,
-        PYTHON_CLIENT,
-        "nginx has the location /socket.io/ and sends who asks for /socket.io there; a client over"
-        " polling follows, and is in.",
-        [asks("/old/?transport=polling&EIO=4"), answers(301), asks("/socket.io/?"), answers(200, "^0{")],
-        visit={
-            "url": URL,
-            "options": {"transports": ["polling"], "socketio_path": "old"},
-            "attempts": 1,
-        },
-        play=_behind_nginx(
-            f"location /old/ {{ rewrite ^/old/(.*)$ /socket.io/$1 permanent; }} location /socket.io/ {{ {_TO_SERVER} }}"
-        ),
-    ),
+    *[
+        Recording(
+            REDIRECT,
+            f"followed-{status}",
+            SERVER_4,
+            PYTHON_CLIENT,
+            f"nginx sends an old path to the new one; a client over polling follows. {outcome}",
+            [
+                asks("/old/?transport=polling&EIO=4"),
+                answers(status),
+                asks("/socket.io/?transport=polling&EIO=4"),
+                answers(200, "^0{"),
+                'http.request.method == "POST" && http.request.uri contains "/old/"',
+                f'http.request.method == "{method}" && http.request.uri contains "/socket.io/"',
+            ],
+            visit={
+                "url": URL,
+                "options": {"transports": ["polling"], "socketio_path": "old"},
+                "attempts": 1,
+            },
+            play=_behind_nginx(
+                f"location /old/ {{ return {status} /socket.io/$is_args$args; }}"
+                f" location /socket.io/ {{ {_TO_SERVER} }}"
+            ),
+        )
+        for status, method, outcome in (
+            (301, "GET", "Each POST becomes a GET, and the CONNECT in it is lost."),
+            (308, "POST", "Each request is sent twice, and all arrives."),
+        )
+    ],
     Recording(
         REDIRECT,
         "slash-websocket",

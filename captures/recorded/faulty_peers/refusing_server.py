@@ -10,6 +10,7 @@ is for how long each handshake holds the event loop.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
 import time
@@ -23,9 +24,7 @@ def log(*words: object) -> None:
 
 
 def engine_that_refuses() -> Any:
-    import engineio  # type: ignore[import-not-found]  # is in the venv of the peer only
-
-    eio = engineio.AsyncServer(async_mode="aiohttp", **plan.get("options", {}))
+    eio = importlib.import_module("engineio").AsyncServer(async_mode="aiohttp", **plan.get("options", {}))
 
     async def connect(sid: str, environ: object) -> bool:
         log("refused")
@@ -36,10 +35,8 @@ def engine_that_refuses() -> Any:
 
 
 def socketio_server() -> Any:
-    import socketio  # type: ignore[import-not-found]
-
     mode = "asgi" if plan["kind"] == "asgi" else "aiohttp"
-    sio = socketio.AsyncServer(async_mode=mode, **plan.get("options", {}))
+    sio = importlib.import_module("socketio").AsyncServer(async_mode=mode, **plan.get("options", {}))
     if "slow_s" in plan:
         make_id = sio.eio.generate_id
 
@@ -52,7 +49,7 @@ def socketio_server() -> Any:
 
 
 async def serve_aiohttp(server: Any, **attach: str) -> None:
-    from aiohttp import web  # type: ignore[import-not-found]
+    web = importlib.import_module("aiohttp.web")
 
     app = web.Application()
     server.attach(app, **attach)
@@ -64,11 +61,9 @@ async def serve_aiohttp(server: Any, **attach: str) -> None:
 
 
 def serve_asgi(server: Any) -> None:
-    import fastapi  # type: ignore[import-not-found]
-    import socketio
-    import uvicorn  # type: ignore[import-not-found]
-
-    app = fastapi.FastAPI()
+    # Of the peer's own venv, as all that is imported here by name.
+    socketio, uvicorn = (importlib.import_module(name) for name in ("socketio", "uvicorn"))
+    app = importlib.import_module("fastapi").FastAPI()
     app.mount(plan["path"], socketio.ASGIApp(server))
 
     class Announced(uvicorn.Server):  # type: ignore[misc]
