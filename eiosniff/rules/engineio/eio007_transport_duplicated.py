@@ -40,8 +40,8 @@ from eiosniff.rules.exchanges import exchanges
     subject=Client,
     severity=Severity.ERROR,
     since="0.1.0",
-    title="The handshake names its transport {count} times",
-    message="{client} asks for {target}, with transport= {count} times. The server at {server} answers {answered}.",
+    title="The handshake names its transport {often}",
+    message="{client} asks for {target}, with transport= {often}. The server at {server} answers {answered}.",
     why="Most servers read a parameter that comes more than once as a list, and a list is not the name of a transport. "
     "Usually the URL that was given to the library has transport= already, and the library adds its own.",
     fix=("Take transport= out of the URL that you give to the client library; it adds the right one itself.",),
@@ -60,7 +60,7 @@ def transport_duplicated(client: Client) -> Iterator[Hit]:
             *exchanges(group, answer_words),
             occurrences=group.count,
             period_ns=group.period_ns,
-            count=len(request.transports),
+            often="twice" if len(request.transports) == 2 else f"{len(request.transports)} times",
             target=request.target,
             answered=answer_words(sample),
         )

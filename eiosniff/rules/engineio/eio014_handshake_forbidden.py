@@ -42,6 +42,7 @@ _FORBIDDEN_CODE = 4
 _STATUSES = (401, 403, 407)
 # Of engine.io itself, over WebSocket without their codes; any other text is the application's.
 _OTHER_REASONS = ("Transport unknown", "Session ID unknown", "Bad handshake method", "Bad request")
+_OF_ENGINEIO = ("EIO", "transport", "t", "sid", "b64", "j")
 _ABORTED = ("connection", "content-type", "content-length")  # the headers with which engine.io refuses an upgrade
 
 
@@ -126,6 +127,8 @@ def _refused_by(attempt: Attempt) -> str:
 def _credentials(request: RequestFacts) -> str:
     """What the request has to show, in words."""
     shows = [f"the cookies {', '.join(request.cookies[:5])}"] if request.cookies else []
+    own = [name for name, _ in request.query if name not in _OF_ENGINEIO]
+    shows += [f"the parameters {', '.join(own[:5])}"] if own else []
     if any(name.lower() == "authorization" for name in request.header_names):
         shows.append("an Authorization header")
     return f"with {' and '.join(shows)}" if shows else "without a cookie and without an Authorization header"

@@ -38,7 +38,8 @@ from eiosniff.rules.engineio.eio006_legacy_09_client import WELCOME
 from eiosniff.rules.exchanges import exchanges
 from eiosniff.rules.phrases import quoted
 
-_LOGIN = re.compile(rb"log ?in|sign ?in|password|captive|hotspot|wi-?fi|portal", re.IGNORECASE)
+_LOGIN = re.compile(rb"log ?in|sign ?in|captive|hotspot|wi-?fi", re.IGNORECASE)
+_PASSWORD = b'type="password"'
 _VITE = b"/@vite/client"
 # What the capture holds of such an answer is not all that was said.
 _UNREADABLE = {AnomalyKind.HTTP_INCOMPLETE, AnomalyKind.HTTP_BAD_CODING, AnomalyKind.HTTP_UNREADABLE_CODING,
@@ -90,7 +91,7 @@ def _look(attempt: Attempt) -> str:
     if not body:
         return "empty"
     if is_page(body):
-        return "vite" if _VITE in body else "login" if _LOGIN.search(body) else "page"
+        return "vite" if _VITE in body else "login" if _LOGIN.search(heading(body)) or _PASSWORD in body else "page"
     return "json" if body[:1] in (b"{", b"[") else "text"
 
 

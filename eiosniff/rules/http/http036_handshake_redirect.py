@@ -17,7 +17,8 @@ a login page.
 Give the client the address where the redirect ends. On the server side, take the path of Socket.IO out of the redirect.
 
 ## When it is silent
-Where it is followed and keeps the method (307, 308), and the client gets in, it is an information only.
+Where it is followed and keeps the method (307, 308), and the client gets in, it is an information only. Requests that
+carry a `sid` are not looked at: the handshake before them was redirected too, or they are refused upgrades.
 
 ## References
 - RFC 9110, section 15.4; WHATWG WebSockets standard (a redirect fails the connection)
@@ -45,7 +46,7 @@ _LOGINS = ("login", "signin", "sign-in", "auth", "sso", "portal")
     severity=Severity.ERROR,
     since="0.1.0",
     title="The handshake is redirected {whither} ({status})",
-    message="{client} asks for {request}{host}. The server at {server} answers {status}, Location: {location}.{later}",
+    message="{client} asks for {request}. The server at {server} answers {status}, Location: {location}.{later}",
     why="{because}",
     fix=("{advice}",),
     explains=("eio-missing", "connect-loop", "no-backoff"),
@@ -61,19 +62,21 @@ def handshake_redirect(client: Client) -> Iterator[Hit]:
         request = sample.request
         location = (sample.answered.location if sample.answered else None) or "none"
         kind = _whither(sample, location)
-        harmless = works and not request.upgrade and status in _KEEP_THE_METHOD
+        follows = works and not request.upgrade
+        severity = Severity.ERROR
+        if works and (request.upgrade or status in _KEEP_THE_METHOD):
+            severity = Severity.INFO if follows else Severity.WARNING
         yield Hit(
             *exchanges(group, lambda attempt: f"{attempt.status}, Location: {_location(attempt)}"),
-            severity=Severity.INFO if harmless else Severity.WARNING if works else None,
+            severity=severity,
             occurrences=group.count,
             period_ns=group.period_ns,
             kind=f"{kind} {request.upgrade}",
             whither=_WHITHER[kind],
             status=status,
             request=f"{request.method} {request.target}",
-            host=f" of {request.host}" if request.host else "",
             location=location,
-            later=" The client gets in by another handshake." if works else "",
+            later=" The client follows, and a session is opened." if follows else "",
             because=_because(request.upgrade, status),
             advice=_ADVICE[kind],
         )
