@@ -131,7 +131,7 @@ _DUPLICATED = [
     ),
 ]
 
-_TRIES_ALL = {"tryAllTransports": True, "extraHeaders": {"User-Agent": "Mozilla/5.0"}}
+_TRIES_ALL = {"tryAllTransports": True, "extraHeaders": {"User-Agent": "node-XMLHttpRequest"}}
 _ONLY_WEBSOCKET = {"options": WEBSOCKET_ONLY}
 _ONLY_POLLING = {"options": POLLING_ONLY}
 

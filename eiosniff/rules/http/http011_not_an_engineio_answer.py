@@ -38,6 +38,8 @@ from eiosniff.rules.engineio.eio006_legacy_09_client import WELCOME
 from eiosniff.rules.exchanges import exchanges
 from eiosniff.rules.phrases import quoted
 
+# An open packet or a payload of any revision, damaged or not: whatever is wrong with it, Engine.IO answers.
+_ENGINEIO = re.compile(rb"0\{|\d+:\d|[\x00\x01]|___eio\[")
 _LOGIN = re.compile(rb"log ?in|sign ?in|captive|hotspot|wi-?fi", re.IGNORECASE)
 _PASSWORD = b'type="password"'
 _VITE = b"/@vite/client"
@@ -65,7 +67,7 @@ def not_an_engineio_answer(client: Client) -> Iterator[Hit]:
         status = sample.status or 0
         if sample.outcome is not Outcome.FOREIGN or not 200 <= status < 300 or sample.body.strip() == WELCOME:
             continue
-        if any(anomaly.kind in _UNREADABLE for anomaly in sample.anomalies):
+        if _ENGINEIO.match(sample.body) or any(anomaly.kind in _UNREADABLE for anomaly in sample.anomalies):
             continue
         look = _look(sample)
         title = heading(sample.body) if is_page(sample.body) else sample.body.strip()
