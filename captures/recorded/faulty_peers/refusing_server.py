@@ -66,7 +66,7 @@ def serve_asgi(server: Any) -> None:
     app = importlib.import_module("fastapi").FastAPI()
     app.mount(plan["path"], socketio.ASGIApp(server))
 
-    class Announced(uvicorn.Server):  # type: ignore[misc]
+    class Announced(uvicorn.Server):  # type: ignore[misc, name-defined]
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             print("LISTENING", flush=True)
