@@ -3,8 +3,7 @@
 
 The plan, the first argument, a JSON object: `kind` is `engineio` (python-engineio on aiohttp, whose
 application refuses every client), `aiohttp` (python-socketio under the path `path`) or `asgi` (the
-same, in an application of FastAPI under uvicorn); `options` are for the AsyncServer, and `slow_s`
-is for how long each handshake holds the event loop.
+same, in an application of FastAPI under uvicorn); `options` are for the AsyncServer.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import asyncio
 import importlib
 import json
 import sys
-import time
 from typing import Any
 
 plan: dict[str, Any] = json.loads(sys.argv[1])
@@ -36,16 +34,7 @@ def engine_that_refuses() -> Any:
 
 def socketio_server() -> Any:
     mode = "asgi" if plan["kind"] == "asgi" else "aiohttp"
-    sio = importlib.import_module("socketio").AsyncServer(async_mode=mode, **plan.get("options", {}))
-    if "slow_s" in plan:
-        make_id = sio.eio.generate_id
-
-        def slowly() -> str:
-            time.sleep(plan["slow_s"])
-            return str(make_id())
-
-        sio.eio.generate_id = slowly
-    return sio
+    return importlib.import_module("socketio").AsyncServer(async_mode=mode, **plan.get("options", {}))
 
 
 async def serve_aiohttp(server: Any, **attach: str) -> None:
