@@ -10,6 +10,7 @@ from faulty_peers import (
     messages,
     quality,
     reconnects,
+    refusals,
     upgrades_http,
 )
 
@@ -20,5 +21,6 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
     *upgrades_http.RECORDINGS,
+    *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]
