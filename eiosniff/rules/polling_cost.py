@@ -12,7 +12,7 @@ from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 LIMITS: Final = {
     "lifetime_ms": 30_000,  # before that a session may be on its way to the upgrade, and costs little
     "polls": 20,
-    "polls_a_minute": 60,  # with `header_bytes`: so many hurt a server and a battery
+    "minute_polls": 60,  # with `header_bytes`: so many hurt a server and a battery
     "header_bytes": 8,  # for each byte of payload
 }
 _SECONDS = 60
@@ -42,7 +42,7 @@ class Cost:
 
     def hurts(self, limits: Mapping[str, float]) -> bool:
         """Whether the capture shows that polling is dear here: many requests, and little in them."""
-        dear = self.a_minute >= limits["polls_a_minute"] and self.headers >= limits["header_bytes"]
+        dear = self.a_minute >= limits["minute_polls"] and self.headers >= limits["header_bytes"]
         return self.has_many(limits) and dear
 
     def spins(self, limits: Mapping[str, float]) -> bool:

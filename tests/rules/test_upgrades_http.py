@@ -168,12 +168,18 @@ def test_engineio_and_its_server_refuse_in_their_own_words(answer: str) -> None:
     assert "upgrade-rejected" not in " ".join(names(POLL_OPEN, JOIN, UPGRADE, f"w#< {answer}"))
 
 
-@pytest.mark.parametrize(("status", "told"), [(403, True), (404, False), (302, False), (502, False)])
+@pytest.mark.parametrize(("status", "told"), [(426, True), (405, True), (503, False), (502, False)])
 def test_a_handshake_that_polling_might_meet_too_is_not_blamed_on_websockets(status: int, told: bool) -> None:
     script = f"{HANDSHAKE}w#< {status} {PAGE}{FIN}+ 1"
     assert any("upgrade-rejected" in name for name in names(script, count=2)) is told
     polls = "p#> GET EIO=4&transport=polling\np#< 200 open:P#\n"
     assert any("upgrade-rejected" in name for name in names(polls, script))
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404])
+def test_logins_wrong_paths_and_redirects_have_rules_of_their_own(status: int) -> None:
+    polls = "p#> GET EIO=4&transport=polling\np#< 200 open:P#\n"
+    assert not any("upgrade-rejected" in name for name in names(polls, f"{HANDSHAKE}w#< {status} {PAGE}{FIN}"))
 
 
 def test_a_redirect_says_whereto() -> None:
@@ -182,7 +188,7 @@ def test_a_redirect_says_whereto() -> None:
 
 
 def test_a_firewall_and_a_client_that_only_does_websocket_are_one_diagnosis() -> None:
-    assert names(f"{HANDSHAKE}w#< 403 {PAGE}{FIN}+ 0.5", count=5) == ["upgrade-rejected + connect-loop + no-backoff"]
+    assert names(f"{HANDSHAKE}w#< 426 {PAGE}{FIN}+ 0.5", count=5) == ["upgrade-rejected + connect-loop + no-backoff"]
 
 
 # ---------------------------------------------------------------- sessions that stay on polling
@@ -396,7 +402,7 @@ def test_two_back_ends_behind_a_proxy_that_strips_are_two_faults() -> None:
     ("script", "expected"),
     [
         (HANDSHAKE + BAD_REQUEST + FIN + "+ 1", "upgrade-headers-stripped + connect-loop"),
-        (f"{HANDSHAKE}w#< 403 {PAGE}{FIN}+ 1", "upgrade-rejected + connect-loop"),
+        (f"{HANDSHAKE}w#< 426 {PAGE}{FIN}+ 1", "upgrade-rejected + connect-loop"),
         (POLL_OPEN + "a#< FIN\n" + ON_THE_SAME + "a#< RST\n+ 1", "upgrade-on-closed-connection + connect-loop"),
     ],
 )

@@ -221,16 +221,16 @@ _REJECTED = [
 ] + [
     Recording(
         REJECTED,
-        "nginx-403-websocket-only",
+        "nginx-426-websocket-only",
         SERVER_4,
         CLIENT_4,
         "nginx refuses upgrades, and the client does not poll: it never gets in.",
-        [_UPGRADE_AT_CLIENT, answers(403)],
+        [_UPGRADE_AT_CLIENT, answers(426)],
         times=4,
         lacks=[answers(101)],
         serve={"port": 3001},
         visit=RETRIES_WEBSOCKET,
-        play=boxes.behind(boxes.nginx(_NO_UPGRADES % 403)),
+        play=boxes.behind(boxes.nginx(_NO_UPGRADES % 426)),
     ),
     Recording(
         REJECTED,

@@ -17,9 +17,9 @@ python-socketio: install `websocket-client`, or `aiohttp` for its asynchronous c
 upgrade from working; this rule then stands under the one that names it.
 
 ## When it is silent
-For sessions of less than half a minute, unless they poll very much. A client that never tries may be meant to poll:
-that is an information, and a warning only where the capture shows that it is dear (more than 20 polls, one a second and
-more, 8 bytes of headers for each byte of payload).
+For sessions of less than half a minute (`lifetime_ms`) and of 20 polls at most (`polls`). A client that never tries may
+be meant to poll: that is an information, and a warning only where the capture shows that it is dear: more polls than
+that, 60 a minute or more (`minute_polls`), and 8 or more bytes of headers for each byte of payload (`header_bytes`).
 
 ## References
 - Engine.IO protocol, "Upgrade"; socket.io documentation, "Troubleshooting connection issues"

@@ -15,9 +15,10 @@ Node: no `allowUpgrades: false` and no `transports: ["polling"]`. python-socketi
 do WebSockets (eventlet, gevent with gevent-websocket, an ASGI server with `websockets`), or `simple-websocket`.
 
 ## When it is silent
-When the handshake itself is over WebSocket, where there is nothing to offer; for sessions of less than half a minute,
-unless polling is dear there (more than 20 polls, one a second and more, 8 bytes of headers for each byte of payload):
-then it is a warning, else an information.
+When the handshake itself is over WebSocket, where there is nothing to offer, and for sessions of less than half a
+minute (`lifetime_ms`). It is an information, and a warning, of short sessions too, where the capture shows that polling
+is dear: more than 20 polls (`polls`), 60 a minute or more (`minute_polls`), and 8 or more bytes of headers for each
+byte of payload (`header_bytes`).
 
 ## References
 - Engine.IO protocol, "Handshake"; socket.io documentation, server options `transports` and `allowUpgrades`

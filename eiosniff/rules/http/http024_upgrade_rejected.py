@@ -17,8 +17,9 @@ Let the box that answers pass such requests on: the same rule of routing, the sa
 polling. Where it redirects, give clients the address that it redirects to: WebSockets do not follow redirects.
 
 ## When it is silent
-When Engine.IO itself refuses, in its own words (an unknown session, the revision, the application), and when polling is
-refused too.
+When Engine.IO itself refuses, in its own words (an unknown session, the revision, the application). Of handshakes over
+WebSocket only 405, 421 and 426 are reported here, and 5xx where polling works at that path: logins, wrong paths and
+redirects have rules of their own (EIO014, HTTP010, HTTP036).
 
 ## References
 - RFC 6455, section 4.1; WHATWG, "WebSockets", "Establish a WebSocket connection" (no redirects)
@@ -27,18 +28,20 @@ refused too.
 
 from collections.abc import Iterator
 
-from eiosniff.model.attempt import AnswerFacts, Outcome
+from eiosniff.model.attempt import AnswerFacts
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.session import Session
+from eiosniff.rules.answers import let_in
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.boxes import UNNAMED, box_of
 from eiosniff.rules.upgrades import Answered, answered, gets_in
 
 BAD_REQUEST = 400
 SERVER_ERROR = 500
-# Of these a handshake over WebSocket may be refused for what it is; other refusals would meet polling too.
-_NO_WEBSOCKETS_HERE = (401, 403, 405, 421, 426)
+# A handshake may be refused so for being one over WebSocket. Of others nothing tells that, unless polling works there;
+# and what a login, a wrong path and a redirect say is judged by rules of their own.
+_FOR_WEBSOCKETS = (405, 421, 426)
 _REASONS = {
     401: "it wants a login, and WebSockets of a browser cannot answer that",
     403: "it forbids it, as firewalls and login proxies do",
@@ -70,7 +73,7 @@ def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
         answer = asked.answer
         if not asked.request.upgrade or answer.status < 300 or _is_engineio(asked):
             continue
-        if isinstance(ledger, Client) and not (answer.status in _NO_WEBSOCKETS_HERE or _polls(ledger, asked)):
+        if isinstance(ledger, Client) and not _is_for_websockets(ledger, asked):
             continue
         inside = asked.of_session or (isinstance(ledger, Client) and gets_in(ledger))
         yield Hit(
@@ -95,13 +98,10 @@ def _is_engineio(asked: Answered) -> bool:
     return answer.status == BAD_REQUEST and not answer.body.lstrip().startswith(b"<")
 
 
-def _polls(client: Client, asked: Answered) -> bool:
-    """Whether the client gets sessions over polling at the same path."""
-    return any(
-        attempt.outcome is Outcome.OPENED and not attempt.request.upgrade and attempt.request.path == asked.request.path
-        for group in client.attempts.values()
-        for attempt in group
-    )
+def _is_for_websockets(client: Client, asked: Answered) -> bool:
+    """Whether a handshake was refused for being one over WebSocket."""
+    status = asked.answer.status
+    return status in _FOR_WEBSOCKETS or (status >= SERVER_ERROR and let_in(client, asked.request.path))
 
 
 def _who(answer: AnswerFacts) -> str:

@@ -78,7 +78,7 @@ UNKNOWN_SERVERS = {
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
     "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "it says nothing but 400",
-    "upgrade-rejected-nginx-403-websocket-only": "nginx answers in its place",
+    "upgrade-rejected-nginx-426-websocket-only": _ITS_PROXY,
     "v4-client-sio09-server-websocket": "it says nothing, and hangs up",
     "wrong-path-asgi-polling": _ELSEWHERE,
     "wrong-path-express-404": _ELSEWHERE,
