@@ -54,12 +54,14 @@ class Left:
 
 
 def answered(ledger: Session | Client) -> Iterator[Answered]:
-    """The requests for a WebSocket of a session, or the handshakes of a client over WebSocket."""
+    """The requests for a WebSocket of a session, up to the first that is accepted, or the handshakes of a client."""
     if isinstance(ledger, Session):
         for attempted in ledger.upgrades:
             request, answer, error = attempted.request, attempted.answered, attempted.error
             if answer is not None:
                 yield Answered(request, answer, error, True, _exchange(request, answer, error))
+                if answer.status == SWITCHING:
+                    return  # a second WebSocket of one session is another matter
         return
     for group in ledger.attempts.values():
         first = group.first[0]

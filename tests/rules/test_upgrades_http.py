@@ -168,6 +168,11 @@ def test_engineio_and_its_server_refuse_in_their_own_words(answer: str) -> None:
     assert "upgrade-rejected" not in " ".join(names(POLL_OPEN, JOIN, UPGRADE, f"w#< {answer}"))
 
 
+def test_a_second_upgrade_of_a_session_is_another_matter() -> None:
+    second = UPGRADE.replace("w#", "v#") + f"v#< 500 {PAGE}"
+    assert "upgrade-rejected" not in " ".join(names(POLL_OPEN, JOIN, UPGRADE, CONFIRMED, second))
+
+
 @pytest.mark.parametrize(("status", "told"), [(426, True), (405, True), (503, False), (502, False)])
 def test_a_handshake_that_polling_might_meet_too_is_not_blamed_on_websockets(status: int, told: bool) -> None:
     script = f"{HANDSHAKE}w#< {status} {PAGE}{FIN}+ 1"
