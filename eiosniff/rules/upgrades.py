@@ -138,6 +138,13 @@ def _left(request: RequestFacts, answer: AnswerFacts | None, end: PacketRef | No
     yield Left(request, answer, end, proof)
 
 
-def gets_in(client: Client) -> bool:
-    """Whether a client gets sessions in some other way."""
-    return client.sessions > 0
+def gets_in(ledger: Session | Client) -> bool:
+    """Whether a client has sessions all the same."""
+    return isinstance(ledger, Session) or ledger.sessions > 0
+
+
+def outcome(ledger: Session | Client) -> str:
+    """What comes of it for the client if it gets no WebSocket."""
+    if isinstance(ledger, Session):
+        return "The session goes on over polling."
+    return "Over polling it gets in." if gets_in(ledger) else "It never gets in this way."

@@ -179,6 +179,7 @@ def test_a_handshake_that_polling_might_meet_too_is_not_blamed_on_websockets(sta
     assert any("upgrade-rejected" in name for name in names(script, count=2)) is told
     polls = "p#> GET EIO=4&transport=polling\np#< 200 open:P#\n"
     assert any("upgrade-rejected" in name for name in names(polls, script))
+    assert found(talk(polls, script), "upgrade-rejected").summary.endswith("Over polling it gets in.")
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404])

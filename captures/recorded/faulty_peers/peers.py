@@ -73,6 +73,7 @@ ASGI = _asgi("5.18.1", "4.15.1")
 
 CLIENT_2 = _client("2.5.0")  # the last 2.x of the client: there is no 2.5.1
 CLIENT_4 = _client("4.8.4")
+BROWSER_4 = Peer("socket.io-client in Chromium", "4.8.4", "sio_browser.js", ("socket.io-client@4.8.4",))
 PYTHON_5_POLLS = Peer(
     "python-socketio",
     "5.18.1",

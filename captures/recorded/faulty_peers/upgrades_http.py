@@ -9,6 +9,7 @@ from faulty_peers import boxes
 from faulty_peers.handshakes import POLLING_ONLY, RETRIES_WEBSOCKET, TALKS, WEBSOCKET_ONLY
 from faulty_peers.peers import (
     ASGI,
+    BROWSER_4,
     CLIENT_2,
     CLIENT_4,
     FLASK,
@@ -231,6 +232,23 @@ _REJECTED = [
         serve={"port": 3001},
         visit=RETRIES_WEBSOCKET,
         play=boxes.behind(boxes.nginx(_NO_UPGRADES % 426)),
+    ),
+    Recording(
+        REJECTED,
+        "nginx-502-browser",
+        SERVER_4,
+        BROWSER_4,
+        "nginx sends requests for a WebSocket to a second server, which is down; the page begins with"
+        " WebSocket and then tries polling (tryAllTransports), which works.",
+        [_UPGRADE_AT_CLIENT, answers(502), answers(200, "^0{")],
+        lacks=[answers(101)],
+        serve={"port": 3001, "options": {"cors": {"origin": "*"}}},
+        visit={
+            "url": URL,
+            "options": {"transports": ["websocket", "polling"], "tryAllTransports": True},
+            "lifeMs": 1500,
+        },
+        play=boxes.behind(boxes.nginx("if ($http_upgrade) { proxy_pass http://127.0.0.1:3009; }")),
     ),
     Recording(
         REJECTED,
@@ -482,6 +500,21 @@ _SUBPROTOCOL = [
         [_OFFERS, answers(101)],
         times=4,
         visit={"url": URL, "options": {**WEBSOCKET_ONLY, "protocols": ["chat"]}, "attempts": 4},
+    ),
+    Recording(
+        SUBPROTOCOL,
+        "python5-server-browser",
+        PYTHON_5,
+        BROWSER_4,
+        "A page with the option protocols, over WebSocket alone: the browser does not take the 101, three times.",
+        [_OFFERS, answers(101)],
+        times=3,
+        serve={"options": {"cors_allowed_origins": "*"}},
+        visit={
+            "url": URL,
+            "options": {**WEBSOCKET_ONLY, "protocols": ["chat"], "reconnectionDelay": 500},
+            "lifeMs": 4000,
+        },
     ),
     Recording(
         SUBPROTOCOL,

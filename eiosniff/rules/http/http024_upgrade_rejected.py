@@ -35,7 +35,7 @@ from eiosniff.model.session import Session
 from eiosniff.rules.answers import let_in
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.boxes import UNNAMED, box_of
-from eiosniff.rules.upgrades import Answered, answered, gets_in
+from eiosniff.rules.upgrades import Answered, answered, gets_in, outcome
 
 BAD_REQUEST = 400
 SERVER_ERROR = 500
@@ -75,10 +75,9 @@ def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
             continue
         if isinstance(ledger, Client) and not _is_for_websockets(ledger, asked):
             continue
-        inside = asked.of_session or (isinstance(ledger, Client) and gets_in(ledger))
         yield Hit(
             *asked.proof,
-            severity=Severity.WARNING if inside else Severity.ERROR,
+            severity=Severity.WARNING if gets_in(ledger) else Severity.ERROR,
             occurrences=asked.count,
             period_ns=asked.period_ns,
             kind=f"{answer.status} {asked.of_session}",
@@ -86,7 +85,7 @@ def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
             status=answer.status,
             to=f" to {answer.location}" if answer.location and answer.status < BAD_REQUEST else "",
             reason=_reason(answer),
-            outcome="The session goes on over polling." if asked.of_session else "It never gets in this way.",
+            outcome=outcome(ledger),
         )
 
 

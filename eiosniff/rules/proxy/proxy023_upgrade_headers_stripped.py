@@ -36,13 +36,11 @@ from eiosniff.model.peers import Client
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.boxes import box_of, forwarder_of, is_forwarded
-from eiosniff.rules.upgrades import SWITCHING, Answered, answered, gets_in, has_websocket_headers, says_upgrade
+from eiosniff.rules.upgrades import SWITCHING, Answered, answered, gets_in, has_websocket_headers, outcome, says_upgrade
 
 BAD_REQUEST = 400
 BAD_REQUEST_CODE = 3
 _PYTHON_TEXTS = ("Invalid websocket upgrade", "Invalid transport")
-_STAYS = "The session goes on over polling."
-_OUT = "It never gets in this way."
 
 
 @rule(
@@ -81,7 +79,7 @@ def upgrade_headers_stripped(ledger: Session | Client) -> Iterator[Hit]:
             story = f"; the answer is {_said(asked)}, as for a request without the header Upgrade: {box} takes it out"
         else:
             continue
-        works = answer.status >= BAD_REQUEST and (asked.of_session or (isinstance(ledger, Client) and gets_in(ledger)))
+        works = answer.status >= BAD_REQUEST and gets_in(ledger)
         works = works or certainty is Certainty.POSSIBLE
         yield Hit(
             *asked.proof,
@@ -92,7 +90,7 @@ def upgrade_headers_stripped(ledger: Session | Client) -> Iterator[Hit]:
             period_ns=asked.period_ns,
             kind="session" if asked.of_session else "handshake",
             story=story,
-            outcome=_STAYS if asked.of_session else _OUT,
+            outcome=outcome(ledger),
             box=box,
         )
 
