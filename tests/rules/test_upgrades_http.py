@@ -193,6 +193,11 @@ def test_a_redirect_says_whereto() -> None:
     assert "301 to https://chat.example/: WebSockets do not follow redirects" in found(made, "upgrade-rejected").summary
 
 
+def test_clients_do_not_wait_for_the_page() -> None:
+    assert names(POLL_OPEN, JOIN, UPGRADE, "w#< 403 cut:500 <html>", "w#> FIN\nw#< FIN") == ["upgrade-rejected"]
+    assert names(POLL_OPEN, JOIN, UPGRADE, 'w#< 400 cut:500 {"code":3', "w#> FIN\nw#< FIN") == []
+
+
 def test_a_firewall_and_a_client_that_only_does_websocket_are_one_diagnosis() -> None:
     assert names(f"{HANDSHAKE}w#< 426 {PAGE}{FIN}+ 0.5", count=5) == ["upgrade-rejected + connect-loop + no-backoff"]
 
