@@ -95,6 +95,9 @@ def test_an_upgrade_that_another_back_end_refuses() -> None:
     found = once(POLL_OPEN, JOIN, SERVED, upgrade, SERVED, SERVED)
     assert found[0].split(" + ")[0] == "sid-unknown-sticky"
     assert len(found) == 1
+    finding = the_finding("sid-unknown-sticky", POLL_OPEN, JOIN, SERVED, upgrade, SERVED, SERVED)
+    assert finding.severity is Severity.WARNING
+    assert finding.title.startswith("The upgrade to WebSocket gets to a server that does not know the session")
 
 
 def test_a_balancer_that_names_another_server_in_its_cookie() -> None:

@@ -37,8 +37,8 @@ UVICORN = Peer(
     "asgi_server.py",
     ("python-socketio==5.18.1", "python-engineio==4.15.1", "uvicorn==0.54.0"),
 )
-CHROMIUM_2 = Peer("socket.io-client", "2.5.0", "page_host.js", ("socket.io-client@2.5.0",))
-CHROMIUM_4 = Peer("socket.io-client", "4.8.4", "page_host.js", ("socket.io-client@4.8.4",))
+CHROMIUM_2 = Peer("socket.io-client", "2.5.0", "page_host.js", ("socket.io-client@2.5.0",), "Chromium")
+CHROMIUM_4 = Peer("socket.io-client", "4.8.4", "page_host.js", ("socket.io-client@4.8.4",), "Chromium")
 
 PAGE_PORT = 8000
 _BUILDS = ("dist/socket.io.js", "socket.io.js")
@@ -143,6 +143,23 @@ _STICKY = [
         serve={"workers": 2},
         visit={**_POLLS_FOR_A_WHILE, "lifeMs": 9000},
         play=_uvicorn,
+    ),
+    Recording(
+        STICKY,
+        "haproxy-upgrade-elsewhere",
+        SERVER_4,
+        CLIENT_4,
+        "Two servers behind haproxy with a cookie for affinity, which the client sends back; but a rule"
+        " for WebSocket sends all of it to one of the two, and that is not the one with the session.",
+        [
+            answers(200, "^0{"),
+            asks("transport=websocket"),
+            answers(400, "Session ID unknown"),
+            answers(200, "greeting"),
+        ],
+        lacks=[answers(101)],
+        visit={"url": URL, "options": {"withCredentials": True}, **TALKS},
+        play=_behind_haproxy(affinity="polling"),
     ),
 ]
 

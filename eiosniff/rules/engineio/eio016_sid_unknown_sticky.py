@@ -14,6 +14,9 @@ unknown"; python-engineio: "Invalid session"), or a WebSocket upgrade with a bar
 succeed. What shows the processes: the ids of Node and Python end in a counter, and each process has its own; the
 cookie or the `Server` header of a load balancer names another one with the refusal than with the handshake.
 
+Where only the upgrades are refused, polls are sticky and WebSocket is not: the session goes on over polling, which
+costs more, and so this is a warning.
+
 ## How to fix
 Make the load balancer sticky: nginx `hash $remote_addr consistent` or `ip_hash`, HAProxy `cookie` or `balance source`,
 AWS ALB stickiness, Kubernetes `sessionAffinity: ClientIP`; with PM2 or `cluster` use `@socket.io/sticky`; gunicorn
@@ -34,6 +37,7 @@ too.
 from collections.abc import Iterator
 
 from eiosniff.model.attempt import RefusedRequest
+from eiosniff.model.engineio import WEBSOCKET
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
@@ -52,6 +56,9 @@ from eiosniff.rules.unknown_sids import (
     says_unknown,
 )
 
+_ALL = "The server forgets its sessions at once"
+_UPGRADES = "The upgrade to WebSocket gets to a server that does not know the session"
+
 
 @rule(
     code="EIO016",
@@ -59,7 +66,7 @@ from eiosniff.rules.unknown_sids import (
     subject=Session,
     severity=Severity.ERROR,
     since="0.1.0",
-    title="The server forgets its sessions at once: several back ends without sticky sessions",
+    title="{trouble}: several back ends without sticky sessions",
     message="The server at {server} opens a session for {client}, and {after} later refuses a request with its sid: "
     "{answer}.{seen}",
     why="Behind that address are several server processes, each of which knows only the sessions that it opened "
@@ -98,6 +105,7 @@ def sid_unknown_sticky(session: Session) -> Iterator[Hit]:
         return
     first = unknown[0]
     count = processes(session.server)
+    upgrades_only = all(refusal.transport is WEBSOCKET for refusal in unknown) and session.requests_answered > 1
     perhaps_restarted = (
         session.requests_answered >= LUCKY_STREAK and session.last.number < first.answer.number and count == 1
     )
@@ -112,6 +120,9 @@ def sid_unknown_sticky(session: Session) -> Iterator[Hit]:
         if perhaps_restarted
         else "",
         after=in_ms(first.answer.ts_ns - session.opened.ts_ns),
+        severity=Severity.WARNING if upgrades_only else None,
+        kind="upgrade" if upgrades_only else "",
+        trouble=_UPGRADES if upgrades_only else _ALL,
         answer=answer_words(first),
         seen=_seen(session, first, count),
     )
