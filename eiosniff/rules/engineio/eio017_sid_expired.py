@@ -131,7 +131,7 @@ def _reason(session: Session, refusal: RefusedRequest) -> _Reason | None:
     dropped = dropped_request(session, refusal)
     if dropped is None and (anew is None or session.requests_answered < LUCKY_STREAK):
         return None
-    proof, detail = [opened], "the ids that the server gives out begin again at zero"
+    proof, detail = [opened], "the counter in the session ids of the server begins anew"
     if dropped is not None:
         proof.append(evidence(dropped.request, Side.CLIENT, "a request of that session"))
         proof.append(_end(dropped))
