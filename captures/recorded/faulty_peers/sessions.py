@@ -141,7 +141,7 @@ _STICKY = [
         [asks("EIO=4&transport=polling"), answers(200, "^0{"), answers(400, "Invalid session")],
         times=2,
         serve={"workers": 2},
-        visit={**_POLLS_FOR_A_WHILE, "lifeMs": 9000},
+        visit={**_POLLS_FOR_A_WHILE, "lifeMs": 6000},
         play=_uvicorn,
     ),
     Recording(
@@ -187,6 +187,18 @@ def _restart_of_the_server(stage: Stage) -> None:
         time.sleep(0.3)
 
 
+def _four_clients(stage: Stage) -> None:
+    server = stage.start_server()
+    with stage.capture():
+        clients = [stage.start_client() for _ in range(4)]
+        time.sleep(1)
+        server.stop()
+        stage.start_server()
+        for client in clients:
+            client.wait(timeout=60)
+        time.sleep(0.3)
+
+
 def _plan(*steps: list[object], **more: object) -> dict[str, object]:
     return {"host": Lab.server_ip, "steps": [["open"], *steps], **more}
 
@@ -210,7 +222,8 @@ _EXPIRED = [
         "server-restarted-client-insists",
         SERVER_4,
         RAW,
-        "The same, but this client knows nothing better than to ask again and again with the old id.",
+        "The server is restarted while a poll is pending; this hand-written client knows"
+        " nothing better than to ask again and again with the old id.",
         [answers(200, "^0{"), ends(FROM_SERVER), *[SESSION_UNKNOWN] * 5],
         visit=_plan(*_JOIN, ["ready"], ["poll"], ["wait", 2500], *[["poll"], ["wait", 300]] * 5),
         play=_restart_of_the_server,
@@ -231,7 +244,8 @@ _EXPIRED = [
         "polls-too-seldom-python5-server",
         PYTHON_5,
         RAW,
-        "The same at python-socketio.",
+        "A hand-written client polls python-socketio now and then and not all the time:"
+        " between two polls the time of its session is over.",
         [answers(200, "^0{"), asks("sid="), answers(400, "Invalid session|disconnected")],
         serve={"options": {"ping_interval": 1, "ping_timeout": 1}},
         visit=_plan(*_JOIN, ["wait", 5000], ["poll"], ["wait", 200]),
@@ -247,6 +261,19 @@ _EXPIRED = [
         serve={"options": QUICK},
         visit={"url": URL, "options": POLLING_ONLY, "lifeMs": 7000},
         play=_frozen,
+    ),
+    Recording(
+        EXPIRED,
+        "real-clients-at-a-restart",
+        SERVER_4,
+        CLIENT_4,
+        "Four real clients poll while the server is restarted: each takes the end of its poll for what"
+        " it is, and opens a new session without asking for the old one.",
+        [*[answers(200, "^0{")] * 4, *[ends(FROM_SERVER)] * 4, *[answers(200, "^0{")] * 4],
+        lacks=[SESSION_UNKNOWN],
+        near_miss=True,
+        visit={"url": URL, "options": POLLING_ONLY, "lifeMs": 6000},
+        play=_four_clients,
     ),
 ]
 
@@ -272,7 +299,8 @@ _COOKIES = [
         "chromium-of-another-origin",
         SERVER_4,
         CHROMIUM_4,
-        "The same, and the client is a page of another origin without withCredentials.",
+        "Two servers behind haproxy with a cookie for affinity; the client is a page of"
+        " another origin, which sends no cookies, as withCredentials is not set.",
         [answers(200, "^0{"), SESSION_UNKNOWN],
         times=2,
         lacks=["http.cookie"],
@@ -320,8 +348,9 @@ _PREFLIGHTS = [
         "chromium-answered-before-the-session",
         SERVER_4,
         CHROMIUM_4,
-        "The same with servers of 4.x and an extra header, so that each request has a preflight:"
-        " their cors option answers it before it looks for a session.",
+        "Two servers of 4.x behind haproxy with a cookie for affinity; a page of another"
+        " origin with an extra header, so that each request has a preflight: the cors option"
+        " of the servers answers it before it looks for a session.",
         [answers(200, "^0{"), _PREFLIGHT_ASKED, answers(204), answers(200, "greeting")],
         lacks=[SESSION_UNKNOWN],
         near_miss=True,
@@ -354,7 +383,8 @@ _POLL_OVERLAPS = [
         "v2-server",
         SERVER_2,
         RAW,
-        "The same at a 2.x server: 500 with an empty body, the first poll gets '1:1'.",
+        "A second poll while the first one waits, at a 2.x server: 500 with an empty body,"
+        " the first one gets '1:1', and the session is gone.",
         [answers(200, "0{"), asks("sid="), asks("sid="), answers(500), SESSION_UNKNOWN],
         visit={
             "host": Lab.server_ip,
@@ -498,7 +528,7 @@ _POLLS_CUT = [
         "long-enough",
         SERVER_4,
         REQUESTS,
-        "The same client with timeout=4, at a server that pings every second.",
+        "A client written over requests with timeout=4, at a server that pings every second.",
         [answers(200, "^0{"), answers(200, "^2$"), posts("^3$"), answers(200, "^2$"), posts("^3$")],
         lacks=[SESSION_UNKNOWN],
         near_miss=True,
