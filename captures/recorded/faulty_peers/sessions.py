@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from lab import Lab, npm_install
+from lab import Lab, Side, npm_install
 
 from faulty_peers.handshakes import POLLING_ONLY, TALKS
 from faulty_peers.peers import (
@@ -84,7 +84,7 @@ def _browse(stage: Stage, host: str) -> None:
     package = npm_install(f"socket.io-client@{version}") / "node_modules" / "socket.io-client"
     library = next(package / name for name in _BUILDS if (package / name).exists())
     visit = {**stage.recording.visit, "library": str(library), "host": host, "port": PAGE_PORT}
-    side = "server" if host == Lab.server_ip else "client"
+    side: Side = "server" if host == Lab.server_ip else "client"
     pages = stage.start_pages(side, visit)
     with stage.capture(filter="tcp port 3000"):
         argv = [*_BROWSER, f"--user-data-dir={stage.folder / 'profile'}", f"http://{host}:{PAGE_PORT}/"]
@@ -199,7 +199,7 @@ def _four_clients(stage: Stage) -> None:
         time.sleep(0.3)
 
 
-def _plan(*steps: list[object], **more: object) -> dict[str, object]:
+def _plan(*steps: Sequence[object], **more: object) -> dict[str, object]:
     return {"host": Lab.server_ip, "steps": [["open"], *steps], **more}
 
 
