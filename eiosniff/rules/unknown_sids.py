@@ -80,6 +80,12 @@ def pinged_out(session: Session, refusal: RefusedRequest) -> bool:
     return refusal.request.ts_ns - waiting.ping.ts_ns >= (handshake.ping_timeout_ms or 0) * NS_PER_MS
 
 
+def last_before(session: Session, refusal: RefusedRequest) -> PacketRef:
+    """The last packet of the session before a refused request, as far as the ledger has it."""
+    known = (session.opened, session.last, *session.last_from)
+    return max(place for place in known if place is not None and place < refusal.request)
+
+
 def dropped_request(session: Session, refusal: RefusedRequest) -> CutRequest | RefusedRequest | None:
     """The request before a refusal that the server did not live to answer: its connection was ended, or a proxy says
     that there is no server behind it."""

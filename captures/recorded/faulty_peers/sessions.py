@@ -205,6 +205,8 @@ def _plan(*steps: Sequence[object], **more: object) -> dict[str, object]:
 
 _JOIN: list[list[object]] = [["post", "40"], ["poll"]]
 
+_INSISTS: list[list[object]] = [["poll"], ["wait", 300]] * 5
+
 _EXPIRED = [
     Recording(
         EXPIRED,
@@ -225,7 +227,7 @@ _EXPIRED = [
         "The server is restarted while a poll is pending; this hand-written client knows"
         " nothing better than to ask again and again with the old id.",
         [answers(200, "^0{"), ends(FROM_SERVER), *[SESSION_UNKNOWN] * 5],
-        visit=_plan(*_JOIN, ["ready"], ["poll"], ["wait", 2500], *[["poll"], ["wait", 300]] * 5),
+        visit=_plan(*_JOIN, ["ready"], ["poll"], ["wait", 2500], *_INSISTS),
         play=_restart_of_the_server,
     ),
     Recording(

@@ -7,7 +7,8 @@ the server waits, or the server process that had the session is gone.
 ## Why it matters
 Mostly it is no fault but what the user sees of one thing: a phone that was locked, a laptop that slept, a deployment.
 It is here so that it is not taken for a load balancer without sticky sessions, which is answered with the same words.
-It matters where a client does not open a new session after it, or where it polls so seldom that each session is lost.
+It matters where a client polls so seldom that each session is lost, or does not open a new one after it: asking with
+the old id again and again (`requests` times, 2) makes it a warning.
 
 ## On the wire
 A request with a known `sid`, and 400 with code 1 ("Session ID unknown"; python-engineio: "Invalid session", "Session
@@ -34,7 +35,7 @@ from collections.abc import Iterator, Mapping
 
 from eiosniff.model.attempt import CutRequest, RefusedRequest
 from eiosniff.model.finding import Certainty, Evidence, Severity
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.model.tcp import EndKind
 from eiosniff.rules.api import Hit, evidence, rule
@@ -46,6 +47,7 @@ from eiosniff.rules.unknown_sids import (
     dropped_request,
     ended_by_client,
     expired,
+    last_before,
     lifetime_ns,
     pinged_out,
     unknown_refusals,
@@ -123,7 +125,7 @@ def _reason(session: Session, refusal: RefusedRequest) -> _Reason | None:
             proof = [evidence(waiting.ping, Side.SERVER, 'PING "2"')]
             return Certainty.CERTAIN, "", proof, f"the server's ping was not answered for {since}"
         idle, limit = in_ms(refusal.idle_ns), in_ms(lifetime_ns(session))
-        proof = [evidence(_last_before(session, refusal), None, "the last packet of the session until then")]
+        proof = [evidence(last_before(session, refusal), None, "the last packet of the session until then")]
         return Certainty.CERTAIN, "", proof, f"nothing was heard for {idle}, and the server waits {limit}"
     if ended_by_client(session, refusal):
         return None
@@ -140,11 +142,6 @@ def _reason(session: Session, refusal: RefusedRequest) -> _Reason | None:
         proof.append(evidence(anew, Side.SERVER, "a new session, of a process that counts from the beginning"))
         return Certainty.CERTAIN, "", proof, detail
     return Certainty.LIKELY, _MAYBE_CUT, proof, detail
-
-
-def _last_before(session: Session, refusal: RefusedRequest) -> PacketRef:
-    known = (session.opened, session.last, *session.last_from)
-    return max(place for place in known if place is not None and place < refusal.request)
 
 
 def _end(dropped: CutRequest | RefusedRequest) -> Evidence:

@@ -21,7 +21,8 @@ without `requestTimeout`, `requests` with `timeout=60`. Or lower `pingInterval` 
 same is seen behind a proxy that cuts polls: look there if the client is one.
 
 ## When it is silent
-When a client leaves: it cuts its poll too, with a goodbye (`41`) or without anything after it. When the server had let
+When a client leaves: it cuts its poll too, with a goodbye (`41`) or without anything after it, or sooner than after
+`shortest_ms` (1 s). When the server had let
 `pingInterval` pass without its ping: then the server is the one that is late. At an upgrade to WebSocket.
 
 ## References
