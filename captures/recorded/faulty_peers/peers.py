@@ -21,6 +21,7 @@ class Peer:
     version: str  # "raw" for a client that speaks the protocol by hand, over `library`
     script: str = ""
     packages: tuple[str, ...] = ()
+    runs_in: str = ""  # a browser
 
     def argv(self, plan: Plan) -> list[str]:
         interpreter = "node" if self.script.endswith(".js") else str(pip_install(*self.packages))
@@ -43,12 +44,6 @@ def _python(version: str, engineio: str) -> Peer:
     return Peer("python-socketio", version, "sio_server.py", packages)
 
 
-def _asgi(version: str, engineio: str) -> Peer:
-    """python-socketio on a uvicorn."""
-    packages = (f"python-socketio=={version}", f"python-engineio=={engineio}", "uvicorn==0.54.0")
-    return Peer("python-socketio", version, "asgi_server.py", packages)
-
-
 SERVER_2 = _server("2.5.1")
 SERVER_3_0 = _server("3.0.5")  # the last with Engine.IO 4.0, which looks at no EIO
 SERVER_3_1 = _server("3.1.2")
@@ -69,7 +64,12 @@ FLASK_5_1 = Peer(  # before python-engineio came with a package for WebSockets
     "flask_server.py",
     ("Flask-SocketIO==5.1.2", "python-socketio==5.4.1", "python-engineio==4.2.1", "Flask==2.0.3", "Werkzeug==2.0.3"),
 )
-ASGI = _asgi("5.18.1", "4.15.1")
+ASGI = Peer(
+    "python-socketio",
+    "5.18.1",
+    "asgi_without_websockets.py",
+    ("python-socketio==5.18.1", "python-engineio==4.15.1", "uvicorn==0.54.0"),
+)
 
 CLIENT_2 = _client("2.5.0")  # the last 2.x of the client: there is no 2.5.1
 CLIENT_4 = _client("4.8.4")

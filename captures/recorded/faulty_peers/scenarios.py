@@ -11,6 +11,7 @@ from faulty_peers import (
     quality,
     reconnects,
     refusals,
+    sessions,
     upgrades_http,
 )
 
@@ -21,6 +22,7 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
     *upgrades_http.RECORDINGS,
+    *sessions.RECORDINGS,
     *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]
