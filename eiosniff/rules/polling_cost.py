@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 
@@ -20,9 +20,11 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`polls` were answered in `lived_ns`; `headers` are the bytes of headers for each byte of payload."""
+    """`polls` were answered up to `last`, `lived_ns` after the session was opened; `headers` are the bytes of headers
+    for each byte of payload, `noops` the packets that say nothing."""
 
     polls: int
+    last: PacketRef
     lived_ns: int
     headers: float
     noops: int
@@ -57,9 +59,20 @@ class Cost:
 
 def cost_of(session: Session) -> Cost:
     """What polling has cost a session."""
+    last, served = session.last, session.last_from[Side.SERVER] or session.opened
+    if last.ts_ns - served.ts_ns > _lapse_ns(session):
+        last = served  # the client was asleep: what it sends afterwards is not the session's life
     return Cost(
         session.polls,
-        session.last.ts_ns - session.opened.ts_ns,
+        last,
+        last.ts_ns - session.opened.ts_ns,
         sum(session.head_bytes) / max(sum(session.body_bytes), 1),
         session.engineio_counts[Side.SERVER].get("noop", 0),
     )
+
+
+def _lapse_ns(session: Session) -> int:
+    """How long a session lives without a word of the server: up to its next ping, and until that has timed out."""
+    handshake = session.handshake
+    times = (handshake.ping_interval_ms, handshake.ping_timeout_ms) if handshake is not None else ()
+    return sum(time or 0 for time in times) * NS_PER_MS

@@ -247,6 +247,7 @@ def test_what_keeps_a_session_on_polling_comes_first(tried: str, expected: str, 
         (POLL_OPEN, JOIN, UPGRADE, "w#< 400 Bad request", POLL),
         (POLL_OPEN, JOIN, UPGRADE, CONFIRMED, "+ 25\nw#< 2\nw#> 3\n" * 3),
         (NO_OFFER, JOIN, POLL),
+        (POLL_OPEN, JOIN, "+ 60\nb#> POST EIO=4&transport=polling&sid=S# 1\nb#< 200 ok"),  # it was asleep
     ],
 )
 def test_sessions_that_are_short_or_get_there_are_not_stuck(parts: tuple[str, ...]) -> None:

@@ -81,7 +81,7 @@ def stuck_in_polling(session: Session, limits: Mapping[str, float]) -> Iterator[
         proof.append(evidence(last.request.place, Side.CLIENT, f"GET {last.request.target}"))
         if last.answered is not None:
             proof.append(evidence(last.answered.place, Side.SERVER, str(last.answered.status)))
-    proof.append(evidence(session.last, None, "still polling"))
+    proof.append(evidence(cost.last, None, "still polling"))
     yield Hit(*proof, severity=severity, kind=short, lasting=True, short=short, how=how, cost=cost, spins=spins)
 
 

@@ -63,7 +63,7 @@ def no_upgrade_offered(session: Session, limits: Mapping[str, float]) -> Iterato
         return
     yield Hit(
         evidence(session.opened, Side.SERVER, f'opens session {session.sid}, "upgrades":[]'),
-        evidence(session.last, None, "still polling"),
+        evidence(cost.last, None, "still polling"),
         severity=Severity.WARNING if cost.hurts(limits) else Severity.INFO,
         lasting=True,
         cost=cost,
