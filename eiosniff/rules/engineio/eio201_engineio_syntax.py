@@ -87,7 +87,7 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
 
 
 def _said_goodbye(session: Session, place: PacketRef) -> bool:
-    """Whether the session had ended orderly: python-engineio up to 4.2 then answers the last poll with nothing."""
+    """Whether the session had ended orderly: python-engineio 4.2 then answers the last poll with nothing."""
     closing = session.closing
     return closing is not None and closing.after_goodbye and closing.place < place
 
