@@ -17,7 +17,7 @@ overwritten on a microcontroller, or another protocol on the same connection.
 
 ## When it is silent
 A client that never says anything of Engine.IO is a plain WebSocket client (rule WS013). Packets with bytes missing in
-the capture are not judged.
+the capture are not judged. python-engineio under WSGI answers the poll that waits at the goodbye with nothing at all.
 
 ## References
 - Engine.IO protocol, revision 4, "Packet encoding"
@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import SIDES
 from eiosniff.model.session import Session
-from eiosniff.model.trouble import AnomalyKind
+from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms, quoted
 
@@ -58,7 +58,7 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
         odd = [(said.place, said.text) for said in session.odd[side]]
         count = session.odd[side].count
         for anomaly in session.anomalies:
-            if anomaly.kind is AnomalyKind.EIO_BAD_PAYLOAD and anomaly.side is side:
+            if anomaly.kind is AnomalyKind.EIO_BAD_PAYLOAD and anomaly.side is side and not _goodbye(session, anomaly):
                 odd.append((anomaly.place, anomaly.found.encode("latin-1", "replace")))
                 count += 1
         if not odd:
@@ -75,3 +75,8 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
         yield Hit(
             *proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction
         )
+
+
+def _goodbye(session: Session, anomaly: Anomaly) -> bool:
+    """Whether it is an empty answer to a poll that the session did not outlive."""
+    return not anomaly.found and session.closing is not None and session.closing.place < anomaly.place
