@@ -66,10 +66,15 @@ def eio4_client_on_v2_server(session: Session) -> Iterator[Hit]:
         result = "the client cannot read it and starts again"
         proof.append(evidence(session.opened, Side.SERVER, "answers in revision 3 framing"))
     else:
-        sign = "it joins the client without being asked"
         result = "both wait for the other to ping"
-        joined = next((name.connected for name in session.namespaces.values() if name.connected), session.opened)
-        proof.append(evidence(joined, Side.SERVER, 'sends "40" unasked'))
+        namespace = next((namespace for namespace in session.namespaces.values() if namespace.connected), None)
+        joined = namespace.connected if namespace and namespace.connected else session.opened
+        if namespace and not namespace.unasked:  # the client asks before the open packet has come
+            sign = "it joins the client and gives it no id"
+            proof.append(evidence(joined, Side.SERVER, 'sends "40" without a sid'))
+        else:
+            sign = "it joins the client without being asked"
+            proof.append(evidence(joined, Side.SERVER, 'sends "40" unasked'))
         if session.closing is not None:
             proof.append(evidence(session.closing.place, session.closing.side, closing_words(session.closing)))
     yield Hit(*proof, asked="EIO=4", spoken=spoken, sign=sign, result=result)

@@ -15,6 +15,10 @@ from tests.unit.knowledge.peers import identified
 # What the indices call a client, and what eiosniff should call it (None: it has nothing of its own on the wire).
 CLIENTS = {
     "arduinoWebSockets": "arduinoWebSockets",
+    "gilmaimon/ArduinoWebsockets": "gilmaimon-ArduinoWebsockets",
+    "googollee/go-socket.io (client)": "go-socket.io-client",
+    "socket.io-client-cpp": "socket.io-client-cpp",
+    "socket.io-client-java": "socket.io-client-java",
     "curl": None,
     "engine.io-client": "socket.io-client-js-node",
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
@@ -24,12 +28,17 @@ CLIENTS = {
     "ws": "websocket-package",  # a client by hand over WebSocket
 }
 SERVERS = {
+    "Flask-SocketIO": "python-socketio",
     "engine.io": "socket.io",
+    "googollee/go-socket.io": "go-socket.io",
+    "netty-socketio": "netty-socketio",
     "none": None,
     "python-socketio": "python-socketio",
     "socket.io": "socket.io",
     "ws": None,  # no Engine.IO
 }
+# What is told of it is the version of python-socketio.
+OTHER_VERSIONS = ("Flask-SocketIO",)
 # socket.io takes the versions of engine.io that were released with it.
 SOCKETIO_OF_ENGINEIO = {"0.4": "", "3.5": "2.4", "3.6": "2.5", "6.6": "4.8"}
 
@@ -77,6 +86,8 @@ def _truth(peer: dict[str, str], names: dict[str, str | None]) -> tuple[str | No
     version = peer["version"] if re.fullmatch(r"\d+(\.\d+)*", peer["version"]) else ""
     if name.startswith("engine.io"):
         version = SOCKETIO_OF_ENGINEIO[".".join(version.split(".")[:2])]
+    if name in OTHER_VERSIONS:
+        version = ""
     return names[name], "" if pinned else version
 
 
