@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -11,5 +11,6 @@ RECORDINGS = [
     *connects.RECORDINGS,
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
+    *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]
