@@ -36,7 +36,10 @@ INDEX_HEAD = """\
 # `column` are its place in the table of tests/recorded/test_matrix.py; `what` is what the client said, if anything.
 """
 QUICK = {"pingInterval": 1000, "pingTimeout": 800}
-PYTHON_QUICK = {"ping_interval": 1, "ping_timeout": 1}  # not of 4.x, which has no patience beyond its interval
+PYTHON_QUICK: dict[str, Any] = {
+    "ping_interval": 1,
+    "ping_timeout": 1,
+}  # not of 4.x, which has no patience beyond its interval
 RETRIES = {"reconnectionDelay": 300, "reconnectionDelayMax": 600, "timeout": 3000}
 TALK: dict[str, Any] = {"url": URL, "lifeMs": 4000, "attempts": 3, "hello": {"times": 1, "everyMs": 100}}
 SERVERS: dict[str, Peer] = {
@@ -96,7 +99,15 @@ def made(
         process.stop()
     lines = [line.removeprefix("LOG ").strip() for line in said.splitlines() if re.match("[A-Z]{3}", line)]
     what = "; ".join(dict.fromkeys(line for line in lines if line != "DONE"))[:200] or "The client says nothing."
-    return {"file": file, "row": row, "column": column, "server": server, "client": client, "way": "default", "what": what}
+    return {
+        "file": file,
+        "row": row,
+        "column": column,
+        "server": server,
+        "client": client,
+        "way": "default",
+        "what": what,
+    }
 
 
 def write_index(new: list[dict[str, Any]]) -> None:

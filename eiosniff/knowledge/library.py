@@ -16,6 +16,7 @@ from eiosniff.model.session import Session
 
 # Stands for the library of a peer that is not recognised, in the data on what to do.
 UNKNOWN = "unknown"
+GROUP = r"\1"
 
 Conditions = tuple[tuple[str, re.Pattern[str]], ...]
 
@@ -25,8 +26,8 @@ class Library:
     """A client or server library: it is recognised if all conditions of one alternative in `when` hold.
 
     A condition is a regular expression on an observation; `""` as the expression says that there must be none. The
-    first of `versions` whose conditions hold gives the version bound; where the peer says its version itself, that is
-    `\\1`, the group in the expression of its last condition.
+    first of `versions` whose conditions hold gives the version bound; a bound of `GROUP` stands for the version that
+    the peer says itself: what the group in the expression of the last condition has found.
     """
 
     id: str
@@ -175,7 +176,7 @@ def _identify(libraries: Iterable[Library], seen: Mapping[str, str]) -> Identity
     library, version = found.library, ""
     if found.version is not None:
         conditions, version = library.versions[found.version]
-        if version == r"\1":
+        if version == GROUP:
             name, expression = conditions[-1]
             said = expression.search(seen[name])
             version = said[1] if said else ""

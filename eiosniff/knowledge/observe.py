@@ -15,6 +15,7 @@ from eiosniff.model.session import MAX_REVISIONS, Session
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 YES = "yes"
+HTTP_SWITCHING = 101  # RFC 9110, section 15.2.2
 HTTP_TOO_LARGE = 413  # RFC 9110, section 15.5.14
 
 # A client library asks to join right after the open packet; whoever has not done so by then does not mean to.
@@ -61,10 +62,10 @@ def fold_session(session: Session) -> None:
 
 def fold_client(client: Client, server: Server) -> None:
     """Keep what a client that is let go shows of its server."""
-    refusals = _Refusals(server)
-    refusals.add(client)
-    server.marks.update(refusals.seen)
-    for revision in refusals.revisions:
+    answers = _Answers(server)
+    answers.add(client)
+    server.marks.update(answers.seen)
+    for revision in answers.revisions:
         if len(server.refused) < MAX_REVISIONS:
             server.refused[revision] = None
 
@@ -206,11 +207,12 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
     `revisions`: for each session what the client asked for and what the server speaks, such as `3:3,4:4` (`-` for a
     client that did not say, `?` where nothing tells); `refused-revisions`: those that it refuses to speak;
     `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `foreign-answer` (the beginning of
-    one that is not Engine.IO), `unasked-connect`, `sid-is-socket-id`, `recovers` (see `of_client`), `overlap-500`,
-    `overlap-400` and `too-large-413` (a bare answer to a request of a session that overlapped another, or whose body
-    was too large), `outlives-pong` (see `_outlives_pong`), `closes-at-unjoined` (see there), and the marks of
-    `decode/facts.py`: `server`, `via`, `sid-09` (that it gave out in Socket.IO 0.9), `cache-control`, `set-cookie`,
-    `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as sent, in order).
+    one that is not Engine.IO), `upgrade-headers` (names in the last 101, as sent, in order), `unasked-connect`,
+    `sid-is-socket-id`, `recovers` (see `of_client`), `overlap-500`, `overlap-400` and `too-large-413` (a bare answer to
+    a request of a session that overlapped another, or whose body was too large), `outlives-pong` (see
+    `_outlives_pong`), `closes-at-unjoined` (see there), and the marks of `decode/facts.py`: `server`, `via`, `sid-09`
+    (that it gave out in Socket.IO 0.9), `cache-control`, `set-cookie`, `uwebsockets`, `post-ok`,
+    `allows-credentials-only`, `refusal-headers` (names as sent, in order).
     """
     seen: dict[str, str] = dict(server.marks)
     if server.handshake is not None:
@@ -221,17 +223,17 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
         seen.update(_of_its_server(session))
     if revisions:
         seen["revisions"] = ",".join(sorted(revisions))
-    refusals = _Refusals(server)
+    answers = _Answers(server)
     for client in clients:
-        refusals.add(client)
-    seen.update(refusals.seen)
-    if refusals.revisions:
-        seen["refused-revisions"] = ",".join(sorted(refusals.revisions))
+        answers.add(client)
+    seen.update(answers.seen)
+    if answers.revisions:
+        seen["refused-revisions"] = ",".join(sorted(answers.revisions))
     return seen
 
 
-class _Refusals:
-    """How a server refuses handshakes: what is known of clients that were let go, and what others add to it."""
+class _Answers:
+    """How a server answers handshakes: what is known of clients that were let go, and what others add to it."""
 
     def __init__(self, server: Server) -> None:
         self.seen = {name: server.marks[name] for name in ("error-code",) if name in server.marks}
@@ -251,6 +253,8 @@ class _Refusals:
                     self.seen["foreign-answer"] = text_of(attempt.body)
                 if attempt.outcome is Outcome.REFUSED_AFTER_101:
                     self.seen["refuses-after-101"] = YES
+                if attempt.answered is not None and attempt.answered.status == HTTP_SWITCHING:
+                    self.seen["upgrade-headers"] = ",".join(attempt.answered.header_names)
 
 
 def _open(handshake: OpenPacket) -> dict[str, str]:

@@ -8,9 +8,11 @@ Its plan, the first argument, a JSON object: `on`, what serves it ("tornado", "u
 import asyncio
 import json
 import sys
+from importlib import import_module
 from typing import Any
 
-import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only, as what it is served by
+# Is in the venv of the peer only, as is what it is served by, which is imported where it is known.
+import socketio  # type: ignore[import-not-found]
 
 plan: dict[str, Any] = json.loads(sys.argv[1])
 on: str = plan["on"]
@@ -23,17 +25,15 @@ def log(*words: object) -> None:
 
 
 def flask() -> None:
-    from flask import Flask, request  # type: ignore[import-not-found]
-    from flask_socketio import SocketIO, emit  # type: ignore[import-not-found]
-
+    web, extension = import_module("flask"), import_module("flask_socketio")
     mode = {"werkzeug": "threading"}.get(on, on)
-    app = Flask("peer")
-    sio = SocketIO(app, async_mode=mode, **options)
+    app = web.Flask("peer")
+    sio = extension.SocketIO(app, async_mode=mode, **options)
 
     @sio.on("hello")  # type: ignore[untyped-decorator]
     def hello(word: str) -> str:
         log("event hello", word)
-        emit("greeting", f"{word} to you", to=request.sid)
+        extension.emit("greeting", f"{word} to you", to=web.request.sid)
         return "well received"
 
     print("LISTENING", flush=True)
@@ -52,15 +52,12 @@ def asynchronous() -> None:
 
     sio.on("hello", hello)
     if on == "uvicorn":
-        import uvicorn  # type: ignore[import-not-found]
-
         print("LISTENING", flush=True)
-        uvicorn.run(socketio.ASGIApp(sio), host="0.0.0.0", port=PORT, log_level="warning")
+        import_module("uvicorn").run(socketio.ASGIApp(sio), host="0.0.0.0", port=PORT, log_level="warning")
         return
-    import tornado.web  # type: ignore[import-not-found]
 
     async def serve() -> None:
-        tornado.web.Application([("/socket.io/", socketio.get_tornado_handler(sio))]).listen(PORT)
+        import_module("tornado.web").Application([("/socket.io/", socketio.get_tornado_handler(sio))]).listen(PORT)
         print("LISTENING", flush=True)
         await asyncio.Event().wait()
 
@@ -79,14 +76,12 @@ def synchronous() -> None:
     app = socketio.WSGIApp(sio)
     print("LISTENING", flush=True)
     if on == "eventlet":
-        import eventlet  # type: ignore[import-not-found]
-
-        eventlet.wsgi.server(eventlet.listen(("0.0.0.0", PORT)), app, log_output=False)
+        eventlet = import_module("eventlet")
+        import_module("eventlet.wsgi").server(eventlet.listen(("0.0.0.0", PORT)), app, log_output=False)
     else:
-        from gevent.pywsgi import WSGIServer  # type: ignore[import-not-found]
-        from geventwebsocket.handler import WebSocketHandler  # type: ignore[import-not-found]
-
-        WSGIServer(("0.0.0.0", PORT), app, log=None, handler_class=WebSocketHandler).serve_forever()
+        handler = import_module("geventwebsocket.handler").WebSocketHandler
+        server = import_module("gevent.pywsgi").WSGIServer(("0.0.0.0", PORT), app, log=None, handler_class=handler)
+        server.serve_forever()
 
 
 if plan.get("flask"):

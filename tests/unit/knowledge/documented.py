@@ -19,7 +19,13 @@ from tests.unit.knowledge.peers import client, open_packet, request, server, ses
 NODE_WS = ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x", "Connection: Upgrade", "Upgrade: websocket")
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 NODE = (*NODE_WS, DEFLATE, "Host: h:3000")
-OLD_NODE_WS = ("Connection: Upgrade", "Upgrade: websocket", "Host: h", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x")
+OLD_NODE_WS = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Host: h",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: x",
+)
 NODE_XHR = ("User-Agent: node-XMLHttpRequest", "Accept: */*", "Host: h", "Connection: close")
 FIREFOX = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 BROWSER_WS = (FIREFOX, "Sec-WebSocket-Version: 13", "Origin: http://h", DEFLATE, "Upgrade: websocket")
@@ -374,6 +380,7 @@ REFUSALS: list[Refusal] = [
     Refusal("4", _REFUSED, _by("python", None, "Invalid transport"), "Content-Type", "python-socketio"),
     Refusal("4", _REFUSED, _by("socketioxide", 1, "Session ID unknown"), "content-length", "socketioxide"),
     Refusal("3", _REFUSED, _by("text", None, "invalid sid value: 1"), "Content-Type", "googollee/go-socket.io"),
+    Refusal("3", _REFUSED, _by("text", None, "invalid transport: flash"), "Content-Type", "googollee/go-socket.io"),
     Refusal("4", _REFUSED, _by("text", None, "Bad Gateway"), "Server,Date,Content-Type", None),
     Refusal("4", Outcome.FOREIGN, None, "", "socket.io 0.9 or older", b"Welcome to socket.io."),
 ]  # fmt: skip

@@ -69,6 +69,10 @@ _ELSEWHERE = "something else answers, or nothing: it is under another path"
 _ITS_PROXY = "the proxy in front of it answers"
 _TO_NOBODY = "an answer without a body, or to no handshake, is anybody's"
 UNKNOWN_SERVERS = {
+    "cpp-2--socket.io-3.1": "it says nothing but 101",
+    "js-0.9--googollee": "it has a text for each handshake that it does not take",
+    "js-0.9--netty-1.7": "it answers 400, and nothing else",
+    "js-0.9--netty-2.0": "it answers 400, and nothing else",
     "capture-one-direction-client-only": "its answers were not captured",
     "capture-snaplen-96": "no answer is whole",
     "capture-starts-midstream-in-session": "its open packet came before",

@@ -3,8 +3,8 @@
 import pytest
 
 from eiosniff.knowledge import identify_server
-from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.model.tally import NS_PER_S
 from tests.unit.knowledge.documented import ANSWERS, REFUSALS, WITH_PAYLOAD, Answers, Refusal
 from tests.unit.knowledge.peers import server
@@ -52,9 +52,7 @@ def _pings_of_revision_3(ledger: Session) -> None:
     ledger.revisions[Side.SERVER] = 3
 
 
-@pytest.mark.parametrize(
-    "change", [_closed_when_due, _silent_from_then_on, _a_pong_may_be_lost, _pings_of_revision_3]
-)
+@pytest.mark.parametrize("change", [_closed_when_due, _silent_from_then_on, _a_pong_may_be_lost, _pings_of_revision_3])
 def test_no_server_is_old_for_pongs_that_it_did_not_forgo(change: object) -> None:
     answers = Answers(server(WITH_PAYLOAD), "socket.io 4.5 or later", change=change)  # type: ignore[arg-type]
     assert _who(answers) == answers.expected
