@@ -105,7 +105,7 @@ HANDSHAKES: list[tuple[RequestFacts, str | None]] = [
     (request("/?EIO=3&transport=polling", *ARDUINO), _BOARD),
     (
         request("/socket.io/?transport=websocket", *ARDUINO, "Upgrade: websocket"),
-        "timum-viw/socket.io-client (on arduinoWebSockets)",
+        "a client without EIO on arduinoWebSockets, such as timum-viw/socket.io-client",
     ),
     (request(URL, "Host: h", "Upgrade: websocket", "User-Agent: TinyWebsockets Client"), "gilmaimon/ArduinoWebsockets"),
     (request(URL, *NODE_WS, "User-Agent: PostmanRuntime/7.43.0", "Host: h"), "Postman 7.43.0"),
