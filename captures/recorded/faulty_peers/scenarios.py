@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals, sessions
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -11,6 +11,7 @@ RECORDINGS = [
     *connects.RECORDINGS,
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
+    *sessions.RECORDINGS,
     *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]
