@@ -5,8 +5,8 @@
     record_libraries.py one NAME...   make these again
     record_libraries.py all           make all of them again
 
-`libraries.toml` is the index. It also holds recordings of libraries in Java, C++ and Go, and for microcontrollers, which
-npm and PyPI do not have: they were made once, by hand, and their entries, which say `by_hand`, are left as they are.
+`libraries.toml` is the index. It also holds recordings of libraries in Java, C++ and Go, and for microcontrollers,
+which npm and PyPI do not have: they were made once, by hand, and their entries, which say `by_hand`, are left alone.
 Needs what `lab.py` needs; the peers come from npm and PyPI.
 """
 

@@ -11,7 +11,8 @@ the answer, or waits for a ping that never comes, and starts again for ever.
 Over polling the answer begins with a length (`97:0{"sid":...`, often with `2:40` behind it), which a client of revision
 4 cannot parse: it never uses that sid, and opens another after a second or so. Over WebSocket the server sends `40` on
 its own after `0{...}`, never pings, and closes at `pingInterval` + `pingTimeout`, because the client does not ping
-either.
+either. To a client that asks to join before the open packet has come (socket.io-client-cpp) that looks like an answer,
+but it has no `sid`.
 
 ## How to fix
 Upgrade the server to Socket.IO 3 or later (netty-socketio 2, python-socketio 5), or use a client of Socket.IO 2.
