@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects
+from faulty_peers import (
+    connects,
+    handshakes,
+    heartbeats,
+    heartbeats_more,
+    messages,
+    quality,
+    reconnects,
+)
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
     *messages.RECORDINGS,
     *connects.RECORDINGS,
     *heartbeats.RECORDINGS,
+    *heartbeats_more.RECORDINGS,
     *reconnects.RECORDINGS,
     *quality.RECORDINGS,
 ]
