@@ -9,11 +9,13 @@ from eiosniff.model.session import Beat, Heartbeats, Session
 
 
 def ping(session: Session, side: Side, place: PacketRef) -> Beat:
-    """Record a ping; returns its entry, so that the acknowledgement by TCP can be added when it comes."""
+    """Record a ping, if the session is not over; returns its entry, so that the acknowledgement by TCP can be added when it comes."""
     beat = Beat(place, side)
     ledger = session.heartbeats
     if side is not session.pinger:
         ledger.reversed.add(beat, place.ts_ns)
+        return beat
+    if session.closing is not None:
         return beat
     if ledger.pending is None:
         ledger.pending = beat
@@ -27,7 +29,7 @@ def ping(session: Session, side: Side, place: PacketRef) -> Beat:
 
 
 def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
-    """Record a pong; returns the entry of the ping that it answers, None for one that nobody asked for.
+    """Record a pong; returns the entry of the ping that it answers, None for one that nobody waits for.
 
     It answers the oldest ping that waits, and with it all that waited: pongs do not say which ping they are for.
     """
@@ -40,7 +42,7 @@ def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
             if not beat.is_slow:
                 beat.ping_acked = None
         return beat
-    if beat is None:
+    if beat is None or session.closing is not None:
         return None
     beat.pong = place
     if not beat.is_slow:

@@ -25,7 +25,16 @@ from faulty_peers.peers import (
     Peer,
     Plan,
 )
-from faulty_peers.stage import QUICK, QUICK_TOTAL_S, URL, WS_URL, Recording, Rule, Stage
+from faulty_peers.stage import (
+    QUICK,
+    QUICK_TOTAL_S,
+    URL,
+    WS_URL,
+    WS_URL_3,
+    Recording,
+    Rule,
+    Stage,
+)
 from faulty_peers.wire import (
     FROM_CLIENT,
     FROM_SERVER,
@@ -44,8 +53,13 @@ CHATTY = Rule("chatty-but-no-pong", "EIO044")
 PROXY = Rule("heartbeat-vs-proxy", "PROXY045")
 TOO_FAST = Rule("heartbeat-too-fast", "EIO046")
 DOUBLE = Rule("double-heartbeat", "EIO047")
+THROTTLED = Rule("throttled-timers", "EIO048")
 
 SERVER_4_7 = Peer("socket.io", "4.7.5", "sio_server.js", ("socket.io@4.7.5",))
+TAB = replace(RAW_WS, library="chromium", script="tab.js")
+TAB_2 = replace(CLIENT_2, script="tab.js")
+TAB_4_1 = Peer("socket.io-client", "4.1.2", "tab.js", ("socket.io-client@4.1.2",))
+TAB_4 = replace(CLIENT_4, script="tab.js")
 AIOHTTP_CLIENT = replace(PYTHON_5, script="aiohttp_client.py")
 
 
@@ -439,6 +453,98 @@ _DOUBLE = [
     ),
 ]
 
+
+
+def _hides(seconds: float, until: str = "") -> Callable[[Stage], None]:
+    """A page in a tab that is soon hidden, for so long, or until the server says something."""
+
+    def play(stage: Stage) -> None:
+        server = stage.start_server()
+        with stage.capture(filter="tcp port 3000"):
+            tab = stage.start_client(ready="LOG hidden")
+            if until:
+                server.wait_for(until, timeout=seconds)
+            else:
+                time.sleep(seconds)
+            time.sleep(0.5)
+        tab.stop()
+
+    return play
+
+
+_TAB_3 = {"url": WS_URL_3, "lifeMs": 200_000}
+_TAB_4 = {"url": URL, "library": True, "everyMs": 2000, "lifeMs": 200_000}
+_IN_A_TAB = "in a tab of Chromium that is hidden, with the long throttling after 10 s instead of 5 min"
+
+_THROTTLED = [
+    Recording(
+        THROTTLED,
+        "v2-server-closes",
+        SERVER_2,
+        TAB,
+        f"A page that pings by hand from an interval timer, {_IN_A_TAB}: its pings stop, and the"
+        " server closes when interval + timeout are over.",
+        [*[client_says("^2$"), server_says("^3$")] * 4, closes(FROM_SERVER)],
+        serve={"options": {"pingInterval": 2000, "pingTimeout": 3000}},
+        visit={**_TAB_3, "everyMs": 2000},
+        play=_hides(120, until="LOG disconnect"),
+    ),
+    Recording(
+        THROTTLED,
+        "v2-server-patient",
+        SERVER_2,
+        TAB,
+        f"The same page, {_IN_A_TAB}, on a server that waits for two minutes: pings every 60 s"
+        " instead of every 5 s.",
+        [client_says("^2$"), server_says("^3$")],
+        times=4,
+        serve={"options": {"pingInterval": 5000, "pingTimeout": 120_000}},
+        visit={**_TAB_3, "everyMs": 5000},
+        play=_hides(150),
+    ),
+    Recording(
+        THROTTLED,
+        "v4.1-client",
+        SERVER_4,
+        TAB_4_1,
+        f"socket.io-client 4.1.2 in a page that sends an event from an interval timer, {_IN_A_TAB}:"
+        " after an event the library waits for a timer before it sends the next packet, so its pong"
+        " does not come.",
+        [server_says("^2$"), client_says("^3$"), server_says("^2$"), closes(FROM_SERVER)],
+        serve={"options": {"pingInterval": 3000, "pingTimeout": 4000}},
+        visit=_TAB_4,
+        play=_hides(120, until="LOG disconnect"),
+    ),
+    Recording(
+        THROTTLED,
+        "v2-client",
+        SERVER_2,
+        TAB_2,
+        f"socket.io-client 2.5 {_IN_A_TAB}: its timers are set anew by each pong and so not chained;"
+        " the pings come on whole seconds, which is in time.",
+        [client_says("^2$"), server_says("^3$")],
+        times=8,
+        near_miss=True,
+        serve={"options": {"pingInterval": 2500, "pingTimeout": 3000}},
+        visit={**_TAB_4, "everyMs": 100_000},
+        play=_hides(30),
+    ),
+    Recording(
+        THROTTLED,
+        "v4-client",
+        SERVER_4,
+        TAB_4,
+        f"socket.io-client 4.8 in a page that sends an event from an interval timer, {_IN_A_TAB}:"
+        " its events come once a minute, its pongs at once.",
+        [server_says("^2$"), client_says("^3$")],
+        times=8,
+        near_miss=True,
+        serve={"options": {"pingInterval": 3000, "pingTimeout": 4000}},
+        visit=_TAB_4,
+        play=_hides(40),
+    ),
+]
+
 _RETRANSMITS_CLIENT = f"{FROM_CLIENT} && tcp.analysis.retransmission"
 _RETRANSMITS_SERVER = f"{FROM_SERVER} && tcp.analysis.retransmission"
 _QUICK_2 = {"url": URL, "options": {**WEBSOCKET_ONLY, "reconnection": False}, "lifeMs": 7000}
@@ -638,5 +744,6 @@ RECORDINGS = [
     *_PROXY,
     *_TOO_FAST,
     *_DOUBLE,
+    *_THROTTLED,
     *_BLAME,
 ]
