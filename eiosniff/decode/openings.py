@@ -243,7 +243,7 @@ class Openings:
         session.forwarded = forwarded
         session.socketio09 = socketio09
         kind = SessionState09 if socketio09 else SessionState
-        self.register.add(session, kind(session, self._watch, self._listener, note_id=self.peers.sids.note))
+        self.register.add(session, kind(session, self._watch, self._listener))
         return session
 
     def note_gap(self, session: Session, place: PacketRef) -> None:

@@ -25,7 +25,6 @@ from eiosniff.model.engineio import (
     Transport,
 )
 from eiosniff.model.http import HttpMessage
-from eiosniff.model.peers import Server
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import (
     MAX_ANOMALIES,
@@ -84,7 +83,6 @@ class SessionState:
     # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
     unheard: list[DecodedPacket] | None = None
     stands_alone: Callable[[Session], None] = lambda _: None  # to be told if it would be too much
-    note_id: Callable[[Server, str, PacketRef], None] = lambda server, sid, place: None  # of Socket.IO, given out
     polls: Polls = field(init=False)
     upgrades: Upgrades = field(init=False)
 
@@ -392,8 +390,6 @@ class SessionState:
                 if session.revisions[side] is None:
                     revisions.show(self.session, side, 3)
             has_id = namespaces.join(namespace, packet, self.asked_pids.pop(namespace.name, None))
-            if has_id and namespace.socket_id is not None:
-                self.note_id(session.server, namespace.socket_id, place)
             if session.socketio_shown is None:
                 session.socketio_shown = 5 if has_id else 4
             if session.revisions[side] is None and session.claimed_eio is None and session.midstream:

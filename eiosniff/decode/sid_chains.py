@@ -1,8 +1,9 @@
 """The counters in session ids, into the ledger of a server: how many processes gave them out, and which began anew.
 
-engine.io makes an id of 15 bytes in URL-safe base 64, the last four of which count the ids of the process (the package
-base64id; the ids of Socket.IO 5 come from the same counter); python-engineio does so with the last three. A counter
-only grows: one that falls back, or a value that comes twice, is another process, or the same one after a restart.
+engine.io makes an id of 15 bytes in URL-safe base 64, the last four of which count the sessions of the process (the
+package base64id; recorded: socket.io has a counter of its own for its socket ids); python-engineio does so with the
+last three, and takes its socket ids from the same counter. It only grows: one that falls back, or a value that comes
+twice, is another process, or the same one after a restart.
 """
 
 from base64 import urlsafe_b64decode
