@@ -9,7 +9,8 @@ from eiosniff.model.session import Beat, Heartbeats, Session
 
 
 def ping(session: Session, side: Side, place: PacketRef) -> Beat:
-    """Record a ping, if the session is not over; returns its entry, so that the acknowledgement by TCP can be added when it comes."""
+    """Record a ping, if the session is not over; returns its entry, so that the acknowledgement by TCP can be added
+    when it comes."""
     beat = Beat(place, side)
     ledger = session.heartbeats
     if side is not session.pinger:

@@ -71,8 +71,8 @@ class Direction:
     """
 
     __slots__ = (
-        "_repeated_at", "_repeats", "acked", "again", "duplicates", "ended", "fin", "held", "held_bytes", "next_seq",
-        "most_repeats", "offset", "syn", "syn_seq",
+        "_repeated_at", "_repeats", "acked", "again", "duplicates", "ended", "fin", "held", "held_bytes",
+        "most_repeats", "next_seq", "offset", "syn", "syn_seq",
     )  # fmt: skip
 
     def __init__(self) -> None:

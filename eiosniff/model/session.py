@@ -282,8 +282,8 @@ class Session:
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
         "cookies_set", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "head_bytes", "heartbeats",
         "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd",
-        "one_direction", "opened", "parsers", "path", "polls", "polls_cut", "preflights", "proxied_for", "refusals", "repeats",
-        "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts", "socketio_shown",
+        "one_direction", "opened", "parsers", "path", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
+        "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts", "socketio_shown",
         "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from eiosniff.model.attempt import AnswerFacts, Transfer
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Closing, Session
+from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S
 
 # Servers are not exact to the millisecond; python-engineio checks in steps.
@@ -35,6 +35,9 @@ def talks_on(session: Session) -> bool:
     beat, heard, times = session.heartbeats.pending, session.last_from[Side.CLIENT], times_ns(session)
     if beat is None or heard is None or times is None or session.pinger is Side.CLIENT or session.heartbeats.reversed:
         return False
+    closing = session.closing
+    if closing is not None and closing.side is Side.CLIENT and closing.after_goodbye:
+        return False  # what it said was the goodbye
     return heard.ts_ns - beat.ping.ts_ns > _crossing_ns(times[1]) and held_up(session) is None
 
 
@@ -92,6 +95,11 @@ def proxy_named(answer: AnswerFacts | None) -> str:
     if answer.via is not None:
         return f"Via: {answer.via}"
     return f"Server: {answer.server}" if answer.server is not None and _PROXIES.match(answer.server) else ""
+
+
+def is_orderly(closing: Closing) -> bool:
+    """Whether a side left by itself. A server that ends a session over polling says so by "1", whatever the reason."""
+    return closing.after_goodbye and not (closing.side is Side.SERVER and closing.how is CloseHow.EIO_CLOSE)
 
 
 def is_lost(session: Session, closing: Closing) -> bool:

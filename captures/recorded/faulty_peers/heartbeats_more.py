@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from lab import DEVICE, RelayPlan, Side
+from lab import DEVICE, Lab, RelayPlan, Side
 from proxied_peers import proxies
 from proxied_peers.proxies import Proxy
 
@@ -19,6 +19,7 @@ from faulty_peers.peers import (
     CLIENT_2,
     CLIENT_4,
     PYTHON_5,
+    RAW_POLLING,
     RAW_WS,
     SERVER_2,
     SERVER_4,
@@ -56,10 +57,11 @@ DOUBLE = Rule("double-heartbeat", "EIO047")
 THROTTLED = Rule("throttled-timers", "EIO048")
 
 SERVER_4_7 = Peer("socket.io", "4.7.5", "sio_server.js", ("socket.io@4.7.5",))
-TAB = replace(RAW_WS, library="chromium", script="tab.js")
-TAB_2 = replace(CLIENT_2, script="tab.js")
-TAB_4_1 = Peer("socket.io-client", "4.1.2", "tab.js", ("socket.io-client@4.1.2",))
-TAB_4 = replace(CLIENT_4, script="tab.js")
+TAB = replace(RAW_WS, library="WebSocket in Chromium", script="tab.js")
+_LIBRARY = "socket.io-client in Chromium"
+TAB_2 = replace(CLIENT_2, library=_LIBRARY, script="tab.js")
+TAB_4_1 = Peer(_LIBRARY, "4.1.2", "tab.js", ("socket.io-client@4.1.2",))
+TAB_4 = replace(CLIENT_4, library=_LIBRARY, script="tab.js")
 AIOHTTP_CLIENT = replace(PYTHON_5, script="aiohttp_client.py")
 
 
@@ -233,12 +235,14 @@ _CHATTY = [
         "v4.7-server",
         SERVER_4_7,
         RAW_WS,
-        "The same client with socket.io 4.7, which takes any packet for a sign of life: the"
-        " session lives.",
+        "The same client with socket.io 4.7, which takes any packet for a sign of life: the session lives.",
         [server_says("^40{"), server_says("^2$"), *[_HELLO] * 6, closes(FROM_CLIENT)],
         lacks=[client_says("^3$")],
-        serve={"options": QUICK},
-        visit=_CHATTY_VISIT,
+        serve={"options": {"pingInterval": 5000, "pingTimeout": 2000}},
+        visit={
+            **_CHATTY_VISIT,
+            "steps": [*OPEN_AND_CONNECT, *[["send", '42["hello","word"]'], ["wait", 900]] * 12],
+        },
     ),
     Recording(
         CHATTY,
@@ -391,7 +395,7 @@ _PROXY = [
         SERVER_4,
         CLIENT_4,
         "The same nginx, and pings every 4 s.",
-        [f"{_FROM_PROXY_80} && websocket.payload.text == \"2\""],
+        [f'{_FROM_PROXY_80} && websocket.payload.text == "2"'],
         times=2,
         near_miss=True,
         serve={"options": {"pingInterval": 4000, "pingTimeout": 3000}},
@@ -454,7 +458,6 @@ _DOUBLE = [
 ]
 
 
-
 def _hides(seconds: float, until: str = "") -> Callable[[Stage], None]:
     """A page in a tab that is soon hidden, for so long, or until the server says something."""
 
@@ -494,8 +497,7 @@ _THROTTLED = [
         "v2-server-patient",
         SERVER_2,
         TAB,
-        f"The same page, {_IN_A_TAB}, on a server that waits for two minutes: pings every 60 s"
-        " instead of every 5 s.",
+        f"The same page, {_IN_A_TAB}, on a server that waits for two minutes: pings every 60 s instead of every 5 s.",
         [client_says("^2$"), server_says("^3$")],
         times=4,
         serve={"options": {"pingInterval": 5000, "pingTimeout": 120_000}},
@@ -665,6 +667,21 @@ _BLAME = [
         visit=_QUICK_2,
         play=_cut("server"),
         relay=RelayPlan(),
+    ),
+    Recording(
+        NO_CLIENT_PING,
+        "raw-polling-v2-server",
+        SERVER_2,
+        RAW_POLLING,
+        "A hand-written client of revision 3 that polls and never pings: the poll in flight gets"
+        " '1' when interval + timeout are over.",
+        [answers(200, "^[0-9]+:0{"), answers(200, "^1:1$")],
+        lacks=[posts("2")],
+        serve={"options": QUICK},
+        visit={
+            "host": Lab.server_ip,
+            "steps": [["get", "EIO=3&transport=polling"], ["get", "EIO=3&transport=polling&sid={sid}"]],
+        },
     ),
     *[
         Recording(

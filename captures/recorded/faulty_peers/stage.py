@@ -68,9 +68,7 @@ class Stage:
         self._capture = capture
         self._heard: list[tuple[Side, Process]] = []
 
-    def capture(
-        self, side: Side = "server", device: str = DEVICE, filter: str = "tcp"
-    ) -> AbstractContextManager[None]:
+    def capture(self, side: Side = "server", device: str = DEVICE, filter: str = "tcp") -> AbstractContextManager[None]:
         return self.lab.capture(self._capture, side=side, device=device, filter=filter)
 
     def start_server(self, **more: object) -> Process:

@@ -23,8 +23,8 @@ running, in a browser by a long task, on a phone by sleep. A server that does no
 
 ## When it is silent
 When the pong is late but within `pingTimeout`, and when the capture ends before the time is over. A client that sends
-other things, but no pong, has a rule of its own (EIO044). A proxy that adds no header to the requests cannot be told
-from a client.
+other things, but no pong, and one that sends a large message meanwhile have rules of their own (EIO044, EIO043). A
+proxy that adds no header to the requests cannot be told from a client.
 
 ## References
 - Engine.IO protocol, revisions 3 and 4, "Heartbeat" and "Timeouts"
@@ -44,6 +44,7 @@ from eiosniff.rules.heartbeats import (
     TIMER_SLACK,
     advice_behind_proxy,
     behind_proxy,
+    held_up,
     nearest,
     proxy_between,
     talks_on,
@@ -59,8 +60,8 @@ from eiosniff.rules.phrases import closing_words, in_ms
     severity=Severity.ERROR,
     since="0.1.0",
     title="The {who} does not answer the {other}'s ping: {verdict}",
-    message="{client} with {server}: the {who} leaves a ping unanswered for {waited} (pingTimeout is {limit}). {detail} "
-    "{end}",
+    message="{client} with {server}: the {who} leaves a ping unanswered for {waited} (pingTimeout is {limit}). "
+    "{detail} {end}",
     why="{how} must answer PONG within pingTimeout; else the {other} takes it for dead and closes the session.",
     fix=("{advice}",),
     explains=("no-connect-packet", "connect-loop", "no-backoff", "heartbeat-slow", "double-heartbeat"),
@@ -77,7 +78,7 @@ def pong_missing(session: Session) -> Iterator[Hit]:
     limit_ns = times[1]
     waited = session.observed_until_ns - beat.ping.ts_ns
     closing = session.closing
-    if waited < limit_ns * TIMER_SLACK or talks_on(session):
+    if waited < limit_ns * TIMER_SLACK or talks_on(session) or held_up(session) is not None:
         return
     if closing is not None and closing.side is pinger.other and (closing.after_goodbye or pinger is Side.CLIENT):
         return

@@ -21,7 +21,7 @@ or gevent and eventlet without monkey patching), and move it elsewhere.
 ## When it is silent
 When a ping is late but comes before the client gives up, or the client leaves with a goodbye before; over polling,
 where a ping needs a request to travel on; when TCP sends the server's packets again and again, because the network
-between the two is gone: pings wait behind them.
+between the two is gone: pings wait behind them, as they do behind a large message (EIO043).
 
 ## References
 - Engine.IO protocol, revision 4, "Heartbeat"
@@ -42,6 +42,7 @@ from eiosniff.rules.heartbeats import (
     TIMER_SLACK,
     advice_behind_proxy,
     behind_proxy,
+    held_up,
     is_lost,
     nearest,
     proxy_between,
@@ -90,7 +91,7 @@ def ping_missing(session: Session) -> Iterator[Hit]:
         return
     if closing is not None and closing.side is Side.SERVER:
         return  # it is alive after all
-    if session.repeats[Side.SERVER] >= REPEATS_INTO_THE_VOID:
+    if held_up(session) is not None or session.repeats[Side.SERVER] >= REPEATS_INTO_THE_VOID:
         return  # its words do not arrive, and what it says after them waits in its kernel
     first_text = 'its last PING "2"' if last else "opens the session"
     proof = [evidence(since, Side.SERVER, first_text)]

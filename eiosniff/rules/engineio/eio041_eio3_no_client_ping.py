@@ -20,7 +20,8 @@ client must send `2` every `pingInterval`. A client that stopped was kept from i
 that slows down the timers of a hidden page (EIO048).
 
 ## When it is silent
-When the client pings in time, and when it says goodbye before the time is over.
+When the client pings in time, when it says goodbye before the time is over, and when its ping waits behind a large
+message (EIO043).
 
 ## References
 - Engine.IO protocol, revision 3, "Timeouts"
@@ -39,7 +40,9 @@ from eiosniff.rules.heartbeats import (
     TIMER_SLACK,
     advice_behind_proxy,
     behind_proxy,
+    held_up,
     is_lost,
+    is_orderly,
     proxy_between,
     times_ns,
 )
@@ -64,11 +67,13 @@ NEVER = "it never does"
 def eio3_no_client_ping(session: Session) -> Iterator[Hit]:
     """See the module."""
     times, closing = times_ns(session), session.closing
-    if times is None or session.pinger is not Side.CLIENT or closing is None or closing.after_goodbye:
+    if times is None or session.pinger is not Side.CLIENT or closing is None or is_orderly(closing):
         return
     beats = session.heartbeats
     if beats.pending is not None and closing.side is Side.CLIENT:
         return  # it pinged, and got no pong
+    if held_up(session) is not None:
+        return
     limit_ns = sum(times)
     last = beats.last
     since = last.ping if last else session.opened

@@ -105,7 +105,9 @@ def _blame(session: Session, slowest: Beat, side: Side) -> tuple[str, str, str]:
             "Raise pingTimeout on the server if it has to stay so slow.",
         )
     proxy = proxy_between(session, side)
-    whose = f"the {side.label} behind the proxy ({proxy}), or the way to it," if proxy else f"the {side.label}'s program"
+    whose = (
+        f"the {side.label} behind the proxy ({proxy}), or the way to it," if proxy else f"the {side.label}'s program"
+    )
     busy = (
         "Find what keeps the client busy: a long task in the event loop, delay() or a Wi-Fi scan that starves loop(), "
         "a page in the background."

@@ -33,7 +33,7 @@ from collections.abc import Iterator
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.heartbeats import held_up, times_ns
+from eiosniff.rules.heartbeats import held_up, is_orderly, times_ns
 from eiosniff.rules.phrases import closing_words, in_ms
 
 
@@ -67,7 +67,7 @@ from eiosniff.rules.phrases import closing_words, in_ms
 def ping_timeout_during_transfer(session: Session) -> Iterator[Hit]:
     """See the module."""
     transfer, times, closing = held_up(session), times_ns(session), session.closing
-    if transfer is None or times is None or (closing is not None and closing.after_goodbye):
+    if transfer is None or times is None or (closing is not None and is_orderly(closing)):
         return
     pending = session.heartbeats.pending
     proof = [evidence(transfer.first, transfer.side, "begins a large message")]
@@ -82,10 +82,8 @@ def ping_timeout_during_transfer(session: Session) -> Iterator[Hit]:
     until_ns = transfer.last.ts_ns if transfer.complete else session.observed_until_ns
     yield Hit(
         *proof,
-        certainty=Certainty.CERTAIN if closing is not None and session.heartbeats.pongs else Certainty.LIKELY,
-        doubt=""
-        if closing is not None and session.heartbeats.pongs
-        else "the session ended (or the capture did) before a first pong, so that the heartbeat may fail anyway",
+        certainty=Certainty.CERTAIN if closing is not None else Certainty.LIKELY,
+        doubt="" if closing is not None else "the capture ends before the session does",
         who=transfer.side.label,
         size=f"{transfer.bytes / 1000:.0f} KB" if transfer.complete else f"more than {transfer.bytes / 1000:.0f} KB",
         taken=in_ms(until_ns - transfer.first.ts_ns),

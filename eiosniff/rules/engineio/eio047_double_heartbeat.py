@@ -9,15 +9,16 @@ that sends PING frames then gives up a connection on which the heartbeat of Engi
 after five misses, aiohttp after the first.
 
 ## On the wire
-Frames `89 ...` of the client (arduinoWebSockets 2.4.1 and later: every 60 s; aiohttp with `heartbeat=`, websocket-client
-with `ping_interval`), answered by frames `8a ...`; and text frames `2` and `3`. Proxies send PING frames, too.
+Frames `89 ...` of the client (arduinoWebSockets 2.4.1 and later: every 60 s; aiohttp with `heartbeat=`,
+websocket-client with `ping_interval`), answered by frames `8a ...`; and text frames `2` and `3`. Proxies send PING
+frames, too.
 
 ## How to fix
 Leave it, or turn the heartbeat of WebSocket off. Where PONG frames are missing: a server written by hand must answer
 PING frames (RFC 6455 demands it), a proxy must pass them on.
 
 ## When it is silent
-Where only one of the two runs, and for a single PING frame. A PONG may stand for several PINGs (RFC 6455, section
+Where only one of the two was seen. A PONG may stand for several PINGs (RFC 6455, section
 5.5.3).
 
 ## References
@@ -35,7 +36,6 @@ from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms
 
 # Every peer answers sooner; aiohttp gives up after half of its period.
 PATIENCE_NS = NS_PER_S // 2
-AT_LEAST = 2
 
 
 @rule(
@@ -45,7 +45,7 @@ AT_LEAST = 2
     severity=Severity.INFO,
     since="0.1.0",
     title="The {who} runs a heartbeat of WebSocket beside that of Engine.IO{trouble}",
-    message="{client} with {server}: the {who} sends PING frames of WebSocket ({count}{period}). {detail}",
+    message="{client} with {server}: the {who} sends {count} of WebSocket{period}. {detail}",
     why="Engine.IO has a heartbeat of its own, so one of the two is superfluous. A side that gets no PONG frames gives "
     "up, however well the other heartbeat is.",
     fix=("{advice}",),
@@ -60,13 +60,13 @@ def double_heartbeat(session: Session) -> Iterator[Hit]:
         waiting = pings.last
         answered = pongs.last is not None and not pongs.last < waiting
         dead = not answered and not pongs and _waited(session, waiting)
-        if not dead and (pings.count < AT_LEAST or not session.heartbeats.pings):
+        if not dead and not session.heartbeats.pings:
             continue
-        proof = [evidence(pings.first[0], side, "PING frame"), evidence(waiting, side, "PING frame")]
+        proof = [evidence(place, side, "PING frame") for place in dict.fromkeys((pings.first[0], waiting))]
         closing = session.closing
-        detail = f"{pongs.count} of them were answered by PONG frames."
+        detail = f"{pongs.count} PONG frames answer them."
         if dead:
-            detail = f"The {side.other.label} answers none of them, as it must."
+            detail = f"The {side.other.label} does not answer, as it must."
             if closing is not None and closing.side is side and not closing.after_goodbye:
                 proof.append(evidence(closing.place, side, closing_words(closing)))
                 detail += f" The {side.label} then {closing_words(closing)}."
@@ -76,11 +76,11 @@ def double_heartbeat(session: Session) -> Iterator[Hit]:
             kind=f"{side.label}{', dead' if dead else ''}",
             who=side.label,
             trouble=", and gets no answer" if dead else "",
-            count=f"{pings.count} of them" if pings.count > 1 else "one",
+            count=f"{pings.count} PING frames" if pings.count > 1 else "a PING frame",
             period=f", every {in_ms(pings.period_ns)}" if pings.period_ns is not None else "",
             detail=detail,
-            advice=f"The {side.other.label} must answer PING frames (opcode 9) with PONG frames (opcode 10), and a proxy "
-            f"between the two must pass them; or turn the {side.label}'s heartbeat of WebSocket off."
+            advice=f"The {side.other.label} must answer PING frames (opcode 9) with PONG frames (opcode 10), and a "
+            f"proxy between the two must pass them; or turn the {side.label}'s heartbeat of WebSocket off."
             if dead
             else f"Nothing needs to be done. To save packets, turn the {side.label}'s heartbeat of WebSocket off.",
         )
