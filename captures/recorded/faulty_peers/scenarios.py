@@ -12,6 +12,7 @@ from faulty_peers import (
     quality,
     reconnects,
 )
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -20,5 +21,6 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *heartbeats_more.RECORDINGS,
     *reconnects.RECORDINGS,
+    *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]
