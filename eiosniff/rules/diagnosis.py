@@ -42,9 +42,9 @@ def _grade(finding: Finding) -> tuple[int, int]:
 
 
 def _is_remark(finding: Finding, rules: dict[str, Rule]) -> bool:
-    """Whether it is on how a server is set up, and did no harm: then what happened comes first."""
+    """Whether it is on how a peer is set up, and did no harm: then what happened comes first."""
     rule = rules.get(finding.name)
-    return finding.severity is Severity.INFO and rule is not None and rule.subject is Server
+    return finding.severity is Severity.INFO and rule is not None and rule.remark
 
 
 def _weight(diagnosis: Diagnosis) -> tuple[int, int, int]:

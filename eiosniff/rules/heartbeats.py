@@ -23,9 +23,12 @@ _PROXIES = re.compile(r"nginx|openresty|cloudflare|envoy|apache|caddy|awselb|var
 
 
 def times_ns(session: Session) -> tuple[int, int] | None:
-    """`pingInterval` and `pingTimeout` of the handshake (ns); None where the capture does not show both."""
+    """`pingInterval` and `pingTimeout` of the handshake (ns); None where the capture does not show both.
+
+    python-engineio announces 0 for an interval of less than a second.
+    """
     handshake = session.handshake
-    if handshake is None or not handshake.ping_interval_ms or handshake.ping_timeout_ms is None:
+    if handshake is None or handshake.ping_interval_ms is None or handshake.ping_timeout_ms is None:
         return None
     return handshake.ping_interval_ms * NS_PER_MS, handshake.ping_timeout_ms * NS_PER_MS
 

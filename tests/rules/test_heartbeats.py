@@ -10,7 +10,7 @@ import pytest
 from eiosniff.model.attempt import Transfer
 from eiosniff.model.finding import Certainty, Finding, Severity
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.rules.registry import find
+from eiosniff.rules.registry import all_rules
 from tests.cases import RECORDED, report_of
 from tests.rules.test_combinations import BEAT, HUNG_UP, JOIN, OPEN, POLL, POLL_OPEN, POST
 from tests.unit.decode.talk_sessions import SECOND, Talk, played, repeated
@@ -121,6 +121,12 @@ def test_an_event_after_the_end_does_not_excuse_a_client_that_never_pinged() -> 
 
 REVISION_3 = {
     "server frozen, client gives up": ([OLD, OLD_BEAT, "+ 25\nw#> 2\n+ 20\nw#> close"], ["pong-missing"]),
+    "over polling the pong needs a request": (
+        ["a#> GET EIO=3&transport=polling\na#< 200 open3:S#", "b#> POST EIO=3&transport=polling&sid=S# 1:2\nb#< 200 ok",
+         "+ 40"],
+        [],
+    ),
+    "never answered, client gives up": ([OLD, "+ 25\nw#> 2\n+ 20\nw#> close"], ["pong-missing"]),
     "the pong comes in time": ([OLD, OLD_BEAT, "+ 25\nw#> 2\n+ 19\nw#< 3"], []),
     "the capture ends before the time is over": ([OLD, OLD_BEAT, "+ 25\nw#> 2\n+ 10"], []),
     "the client is patient, then leaves": ([OLD, "+ 25\nw#> 2\n+ 30\nw#> 41\nw#> close"], ["pong-missing"]),
@@ -169,8 +175,7 @@ def test_slow_pongs_are_shown_as_a_distribution() -> None:
 
 def test_what_is_slow_can_be_set() -> None:
     session = played(script(OPEN, JOIN, beats(0.5, 0.5))).session
-    rule = find("heartbeat-slow")
-    assert rule is not None
+    (rule,) = (rule for rule in all_rules() if rule.name == "heartbeat-slow")
     assert not list(rule.check(session, rule.limits))
     assert list(rule.check(session, {**rule.limits, "pong_ms": 400}))
     assert not list(rule.check(session, {**rule.limits, "pong_ms": 400, "slow_pongs": 3}))

@@ -22,7 +22,8 @@ running, in a browser by a long task, on a phone by sleep. A server that does no
 `pingTimeout` only if the pauses cannot be avoided.
 
 ## When it is silent
-When the pong is late but within `pingTimeout`, and when the capture ends before the time is over. A client that sends
+When the pong is late but within `pingTimeout`, when the capture ends before the time is over, and over polling up to
+revision 3, where the pong needs a request to travel on. A client that sends
 other things, but no pong, and one that sends a large message meanwhile have rules of their own (EIO044, EIO043). A
 proxy that adds no header to the requests cannot be told from a client.
 
@@ -73,8 +74,8 @@ def pong_missing(session: Session) -> Iterator[Hit]:
     if times is None or beat is None:
         return  # without the open packet there is no limit to judge by
     pinger = session.pinger
-    if not session.on_websocket and session.last_from[pinger.other] is None:
-        return
+    if not session.on_websocket and (session.last_from[Side.CLIENT] is None or pinger is Side.CLIENT):
+        return  # over polling the pong of a server needs a request to travel on
     limit_ns = times[1]
     waited = session.observed_until_ns - beat.ping.ts_ns
     closing = session.closing
@@ -120,12 +121,13 @@ def _blame(session: Session, beat: Beat, side: Side) -> tuple[str, str, str]:
             "Look at the path between the two (Wi-Fi, NAT, VPN): the packets do not arrive. A shorter pingInterval "
             "keeps NAT entries alive and notices sooner.",
         )
-    if beats.pongs == 0 and side is Side.CLIENT:
+    if beats.pongs == 0:
+        library = "client library for Socket.IO 3 or later" if side is Side.CLIENT else "server of Engine.IO"
         return (
             "it never answers any",
-            "TCP acknowledged it, and this client has answered no ping at all.",
-            'The client must send "3" for each "2" that it receives: use a client library for Socket.IO 3 or later, or '
-            "add the answer to a hand-written one.",
+            f"TCP acknowledged it, and this {side.label} has answered no ping at all.",
+            f'The {side.label} must send "3" for each "2" that it receives: use a {library}, or add the answer to a '
+            "hand-written one.",
         )
     proxy = proxy_between(nearest(session, side), side)
     if proxy:

@@ -75,7 +75,7 @@ _BLOCKS = (
 def ping_missing(session: Session) -> Iterator[Hit]:
     """See the module."""
     times = times_ns(session)
-    if times is None:
+    if times is None or not times[0]:
         return
     if session.pinger is not Side.SERVER or not session.on_websocket or session.heartbeats.pending is not None:
         return

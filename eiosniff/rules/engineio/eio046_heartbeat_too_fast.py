@@ -17,7 +17,8 @@ Leave the defaults, unless a dead client has to be noticed within seconds. An in
 for that.
 
 ## When it is silent
-At the defaults of all servers. The limits are `interval_ms` and `timeout_ms`.
+At the defaults of all servers. It is said once for each server, whatever the number of sessions. The limits are
+`interval_ms` and `timeout_ms`.
 
 ## References
 - socket.io documentation, server options pingInterval and pingTimeout
@@ -26,9 +27,9 @@ At the defaults of all servers. The limits are `interval_ms` and `timeout_ms`.
 
 from collections.abc import Iterator, Mapping
 
-from eiosniff.model.finding import Evidence, Severity
-from eiosniff.model.peers import Server
+from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
+from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 
 HOUR_MS = 3_600_000
@@ -37,31 +38,27 @@ HOUR_MS = 3_600_000
 @rule(
     code="EIO046",
     name="heartbeat-too-fast",
-    subject=Server,
+    subject=Session,
     severity=Severity.INFO,
     since="0.1.0",
     title="The heartbeat is very fast: {times}",
     message="{server} pings each client {pings} times an hour.",
     why="Each ping wakes a radio, and a short pingTimeout takes slow clients for dead.",
     fix=("Server: the defaults, pingInterval 25000 and pingTimeout 20000, do for most.",),
+    one_side_tells=True,
+    remark=True,
     limits={"interval_ms": 5000, "timeout_ms": 2000},
 )
-def heartbeat_too_fast(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
+def heartbeat_too_fast(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
-    handshake = server.handshake
-    if handshake is None or not handshake.ping_interval_ms or handshake.ping_timeout_ms is None:
-        return
+    handshake = session.handshake
+    if handshake is None or handshake is not session.server.handshake:
+        return  # once for each server, at its first session
     interval, timeout = handshake.ping_interval_ms, handshake.ping_timeout_ms
-    if interval >= limits["interval_ms"] and timeout >= limits["timeout_ms"]:
+    if not interval or timeout is None or (interval >= limits["interval_ms"] and timeout >= limits["timeout_ms"]):
         return
     yield Hit(
-        *_opened(server),
+        evidence(session.opened, Side.SERVER, "opens the first session"),
         times=f"pingInterval {interval} ms, pingTimeout {timeout} ms",
         pings=HOUR_MS // interval,
     )
-
-
-def _opened(server: Server) -> list[Evidence]:
-    """The first open packet, where the capture shows which it is."""
-    chains = server.sid_chains
-    return [evidence(chains[0].first, Side.SERVER, "opens a session")] if chains else []

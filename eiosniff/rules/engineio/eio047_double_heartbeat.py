@@ -64,7 +64,7 @@ def double_heartbeat(session: Session) -> Iterator[Hit]:
             continue
         proof = [evidence(place, side, "PING frame") for place in dict.fromkeys((pings.first[0], waiting))]
         closing = session.closing
-        detail = f"{pongs.count} PONG frames answer them."
+        detail = f"PONG frames in answer: {pongs.count}."
         if dead:
             detail = f"The {side.other.label} does not answer, as it must."
             if closing is not None and closing.side is side and not closing.after_goodbye:
