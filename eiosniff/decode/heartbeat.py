@@ -6,6 +6,7 @@ pings. The upgrade probe (`2probe`, `3probe`) is no heartbeat.
 
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Beat, Heartbeats, Session
+from eiosniff.model.tally import NS_PER_MS
 
 
 def ping(session: Session, side: Side, place: PacketRef) -> Beat:
@@ -55,6 +56,15 @@ def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
     if ledger.slowest is None or delay > (ledger.slowest.delay_ns or 0):
         ledger.slowest = beat
     return beat
+
+
+def is_due(session: Session, place: PacketRef) -> bool:
+    """Whether a ping should have come by then, so that its absence may be why the session ends."""
+    handshake, last = session.handshake, session.heartbeats.last
+    if handshake is None or handshake.ping_interval_ms is None:
+        return False
+    since = last.ping if last is not None else session.opened
+    return place.ts_ns - since.ts_ns >= handshake.ping_interval_ms * NS_PER_MS
 
 
 def turn(session: Session) -> None:

@@ -146,7 +146,7 @@ class SessionState:
         """Record how the session ended, if that is not known yet; `end` is the stream offset after what ended it."""
         if self.session.closing is not None:
             return
-        if conversation is not None:
+        if conversation is not None and heartbeat.is_due(self.session, closing.place):
             self.watch(conversation, end, closing)
         side = closing.side
         said = self.goodbye[side.other]

@@ -157,7 +157,7 @@ class Closing:
     the close code says little, the packet before it much).
 
     `acked` is the first captured packet whose TCP acknowledgement covers it: it tells a peer that is frozen from one
-    that is gone. It is known only of close frames and packets without a goodbye before.
+    that is gone. It is known only of close frames and packets that come without a goodbye, when a ping was due.
     """
 
     side: Side
