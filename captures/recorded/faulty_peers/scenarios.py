@@ -13,6 +13,7 @@ from faulty_peers import (
     reconnects,
 )
 from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals, sessions
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -21,6 +22,7 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *heartbeats_more.RECORDINGS,
     *reconnects.RECORDINGS,
+    *sessions.RECORDINGS,
     *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]
