@@ -11,9 +11,9 @@ from faulty_peers import (
     messages,
     quality,
     reconnects,
+    refusals,
+    sessions,
 )
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals, sessions
 
 RECORDINGS = [
     *handshakes.RECORDINGS,

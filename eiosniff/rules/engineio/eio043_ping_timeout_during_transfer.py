@@ -60,6 +60,7 @@ from eiosniff.rules.phrases import closing_words, in_ms
         "eio3-no-client-ping",
         "chatty-but-no-pong",
         "heartbeat-slow",
+        "sid-expired",
         "connect-loop",
         "no-backoff",
     ),

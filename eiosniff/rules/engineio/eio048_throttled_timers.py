@@ -56,7 +56,7 @@ _LOOKS_THE_SAME = "a page that computes for so long, or a computer that sleeps, 
     why="Browsers wake the timers of a page in the background once a second, and after five minutes once a minute. A "
     "heartbeat that hangs on such a timer comes too late for the server.",
     fix=("{advice}",),
-    explains=("pong-missing", "eio3-no-client-ping", "heartbeat-slow", "connect-loop", "no-backoff"),
+    explains=("pong-missing", "eio3-no-client-ping", "heartbeat-slow", "sid-expired", "connect-loop", "no-backoff"),
 )
 def throttled_timers(session: Session) -> Iterator[Hit]:
     """See the module."""

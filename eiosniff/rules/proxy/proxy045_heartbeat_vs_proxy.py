@@ -59,7 +59,7 @@ TIMED_OUT = (408, 504, 524)
         "Or raise the proxy's timeout above pingInterval: nginx proxy_read_timeout, HAProxy timeout tunnel, idle "
         "timeout of the load balancer.",
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("sid-expired", "connect-loop", "no-backoff"),
     limits={"interval_ms": 55000},
 )
 def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
