@@ -54,6 +54,8 @@ VERDICTS = {
     "ping-missing-event-loop-held": "it was frozen",
     "ping-missing-server-mute": "it does not ping",
     "ping-missing-network-gone": "the network is gone",
+    "ping-missing-behind-nginx-client-hop": "a proxy answers for it",
+    "ping-missing-behind-nginx-both-hops": "it was frozen",
     "eio3-no-client-ping-client-frozen": "it was frozen",
     "eio3-no-client-ping-network-gone": "the network is gone",
     "eio3-no-client-ping-raw-v2-server": "it never does",

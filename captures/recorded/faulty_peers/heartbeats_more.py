@@ -583,15 +583,17 @@ def _cut(at: Side, seconds: float = 2.5 * QUICK_TOTAL_S) -> Callable[[Stage], No
     return play
 
 
-def _frozen_behind_proxy(device: str, *, cut: bool = False) -> Callable[[Stage], None]:
+def _frozen_behind_proxy(device: str, *, cut: bool = False, server_freezes: bool = False) -> Callable[[Stage], None]:
     def play(stage: Stage) -> None:
-        stage.start_server()
+        server = stage.start_server()
         _start_proxy(stage, _nginx(60))
         with stage.capture(device=device):
             client = stage.start_client()
             time.sleep(1.5)
             if cut:
                 stage.lab.relay.cut()
+            elif server_freezes:
+                server.freeze()
             else:
                 client.freeze()
             time.sleep(2 * QUICK_TOTAL_S)
@@ -683,6 +685,32 @@ _BLAME = [
             "steps": [["get", "EIO=3&transport=polling"], ["get", "EIO=3&transport=polling&sid={sid}"]],
         },
     ),
+    *[
+        Recording(
+            PING_MISSING,
+            f"behind-nginx-{hop}",
+            SERVER_4,
+            CLIENT_4,
+            f"A server behind nginx is stopped (SIGSTOP), the client gives up; {what}",
+            [
+                f'{_FROM_PROXY_80} && websocket.payload.text == "2"',
+                f"{_FROM_CLIENT_80} && websocket.opcode == 8",
+                shows,
+            ],
+            serve={"options": QUICK},
+            visit=_QUICK_PROXY,
+            play=_frozen_behind_proxy(device, server_freezes=True),
+        )
+        for hop, device, what, shows in (
+            (
+                "client-hop",
+                DEVICE,
+                "on the hop of the client it is nginx that acknowledges.",
+                acknowledges_only(_FROM_PROXY_80),
+            ),
+            ("both-hops", "any", "both hops.", acknowledges_only(FROM_SERVER)),
+        )
+    ],
     *[
         Recording(
             PONG_MISSING,

@@ -109,7 +109,7 @@ def _cut_websocket(session: Session, due_ns: int) -> tuple[PacketRef, PacketRef,
     end = closing.place
     if not session.on_websocket or end.ts_ns >= due_ns or not _is_round(end.ts_ns - begin.ts_ns):
         return None
-    proxy = "both hops were captured" if session.hops else proxy_between(session, closing.side)
+    proxy = proxy_between(session, closing.side) or ("both hops were captured" if session.hops else "")
     if closing.side is Side.CLIENT and not proxy:
         return None  # clients of phones come and go
     return begin, end, closing.side, closing_words(closing), proxy
