@@ -446,3 +446,11 @@ def test_a_transfer_is_the_only_thing_to_be_said(stem: str) -> None:
     serious = [diagnosis.finding.name for diagnosis in diagnoses if diagnosis.finding.severity > Severity.INFO]
     assert serious == ["ping-timeout-during-transfer"]
     assert not diagnoses[0].consequences
+
+
+def test_a_double_heartbeat_explains_a_loop_only_if_it_is_dead() -> None:
+    beat = "+ 1\nw#< 2\nw#> 3\n"
+    alive = [OPEN, JOIN, beat, "w#> PING\nw#< PONG\n+ 1", HUNG_UP, "+ 1"]
+    dead = [OPEN, JOIN, beat, "w#> PING\n+ 1\nw#> FIN\nw#< FIN", "+ 1"]
+    assert played(repeated("\n".join(alive), range(5))).names() == ["connect-loop", "double-heartbeat"]
+    assert played(repeated("\n".join(dead), range(5))).names() == ["double-heartbeat + connect-loop"]
