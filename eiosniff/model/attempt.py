@@ -162,7 +162,7 @@ class UpgradeTry:
     answer, `inside` and `after_last` as in `Attempt`. On the WebSocket: `first` is the client's first message (up to 80
     bytes), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the client's `5`. `poll` is the
     GET that was under way when the probe was answered, `poll_answered` its answer. `refused` says that the HTTP answer,
-    or the one inside the WebSocket, was a refusal.
+    or the one inside the WebSocket, was a refusal, and `error` is what it says if it is one of Engine.IO.
     """
 
     request: RequestFacts
@@ -170,6 +170,7 @@ class UpgradeTry:
     answered: AnswerFacts | None = None
     inside: AnswerFacts | None = None
     refused: bool = False
+    error: ServerError | None = None
     first: PacketRef | None = None
     first_text: bytes = b""
     probe: PacketRef | None = None

@@ -13,6 +13,7 @@ from faulty_peers import (
     reconnects,
     refusals,
     sessions,
+    upgrades_http,
 )
 
 RECORDINGS = [
@@ -22,6 +23,7 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *heartbeats_more.RECORDINGS,
     *reconnects.RECORDINGS,
+    *upgrades_http.RECORDINGS,
     *sessions.RECORDINGS,
     *refusals.RECORDINGS,
     *quality.RECORDINGS,
