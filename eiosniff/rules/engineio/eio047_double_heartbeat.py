@@ -9,7 +9,7 @@ that sends PING frames then gives up a connection on which the heartbeat of Engi
 after five misses, aiohttp after the first.
 
 ## On the wire
-Frames `89 ...` of the client (arduinoWebSockets 2.4.1 and later: every 60 s; aiohttp with `heartbeat=`,
+Frames `89 ...` of the client (arduinoWebSockets, recorded from 2.3.0 on: every 60 s; aiohttp with `heartbeat=`,
 websocket-client with `ping_interval`), answered by frames `8a ...`; and text frames `2` and `3`. Proxies send PING
 frames, too.
 
