@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, upgrades_ws
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -11,5 +11,6 @@ RECORDINGS = [
     *connects.RECORDINGS,
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
+    *upgrades_ws.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A python-socketio server on aiohttp, of whatever version this interpreter holds.
 
-Its plan, the first argument, a JSON object: `options` for the AsyncServer, and `token`: a client
-whose auth carries another one is refused, with `errorData`.
+Its plan, the first argument, a JSON object: `options` for the AsyncServer, `port` unless it is 3000,
+and `token`: a client whose auth carries another one is refused, with `errorData`.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def serve() -> None:
     sio.attach(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, port=3000).start()
+    await web.TCPSite(runner, port=plan.get("port", 3000)).start()
     print("LISTENING", flush=True)
     await asyncio.Event().wait()
 

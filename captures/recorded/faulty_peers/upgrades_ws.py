@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Upgrades that fail on the WebSocket: probes without an answer, polls in the way, handlers that write into it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lab import DEVICE, Lab, node_env, npm_install
+
+from faulty_peers.peers import CLIENT_2, CLIENT_4, HERE, PYTHON_5, SERVER_2, SERVER_4, Peer
+from faulty_peers.stage import URL, Recording, Rule, Stage
+from faulty_peers.wire import (
+    FROM_CLIENT,
+    FROM_SERVER,
+    answers,
+    asks,
+    client_says,
+    closes,
+    ends,
+    posts,
+    server_says,
+)
+
+PROBE_UNANSWERED = Rule("probe-unanswered", "EIO027")
+STALLED_POLL = Rule("upgrade-stalled-poll", "EIO028")
+WITHOUT_PROBE = Rule("upgrade-without-probe", "EIO029")
+TWO_HANDLERS = Rule("double-upgrade-handler", "WS031")
+EARLY_FRAME = Rule("ws-frame-before-101", "WS032")
+INCOMPLETE = Rule("upgrade-incomplete", "EIO208")
+DUPLICATE = Rule("upgrade-duplicate", "EIO209")
+
+_WS = "ws@8.23.0"
+RAW_UPGRADE = Peer(_WS, "raw", "raw_upgrade.js", (_WS,))
+RAW_TCP = Peer("node:net", "raw", "early_frame.js", (_WS,))
+# The last whose server ends one poll for an upgrade, and no more.
+PYTHON_4_OLD = Peer(
+    "python-socketio",
+    "4.5.1",
+    "sio_server.py",
+    ("python-socketio==4.5.1", "python-engineio==3.11.2", "aiohttp==3.14.5"),
+)
+
+UPGRADES = asks("transport=websocket&sid=")
+PROBES = client_says("^2probe$")
+PROBE_ANSWERED = server_says("^3probe$")
+CONFIRMS = client_says("^5$")
+SOON = {"options": {"upgradeTimeout": 1500}}
+TALKS = {"url": URL, "lifeMs": 4000, "hello": {"times": 2, "everyMs": 1000}}
+
+
+def _behind_proxy(device: str = DEVICE, **plan: object) -> Callable[[Stage], None]:
+    """The server on port 3001, and in front of it, on the same host, a proxy that does what the plan says."""
+
+    def play(stage: Stage) -> None:
+        stage.start_server(port=3001)
+        argv = ["node", str(HERE / "upgrade_proxy.js"), json.dumps({"to": 3001, **plan})]
+        stage.lab.start("server", argv, env=node_env(npm_install(_WS)))
+        with stage.capture(device=device):
+            stage.run_client()
+            time.sleep(0.3)
+
+    return play
+
+
+_PROBE_UNANSWERED = [
+    Recording(
+        PROBE_UNANSWERED,
+        "proxy-holds-frames-v4-server",
+        SERVER_4,
+        CLIENT_4,
+        "A proxy passes the 101 and then not a single frame; the server gives the WebSocket up when"
+        " its upgradeTimeout (here 1.5 s) is over, and the session stays on polling.",
+        [UPGRADES, answers(101), PROBES, ends(FROM_SERVER), posts("hello")],
+        lacks=[PROBE_ANSWERED, CONFIRMS],
+        serve=SOON,
+        visit={**TALKS, "hello": {"times": 3, "everyMs": 1000}},
+        play=_behind_proxy(hold="both"),
+    ),
+    Recording(
+        PROBE_UNANSWERED,
+        "proxy-holds-answers-both-sides",
+        SERVER_4,
+        CLIENT_4,
+        "A proxy passes what the client sends over the WebSocket, and nothing of what the server"
+        " sends; captured on all interfaces of its host, so that the probe is seen to be answered"
+        " behind it and not before.",
+        [UPGRADES, PROBES, "tcp.srcport == 3001 && websocket.payload.text == \"3probe\"", ends(FROM_SERVER)],
+        lacks=[PROBE_ANSWERED, CONFIRMS],
+        serve=SOON,
+        visit=TALKS,
+        play=_behind_proxy(hold="server", device="any"),
+    ),
+    Recording(
+        PROBE_UNANSWERED,
+        "proxy-holds-frames-python5-server",
+        PYTHON_5,
+        CLIENT_4,
+        "The same proxy in front of python-socketio, which has no time-out for an upgrade: the probe"
+        " waits until the client leaves after 8 s.",
+        [UPGRADES, answers(101), PROBES, posts("hello"), ends(FROM_CLIENT)],
+        lacks=[PROBE_ANSWERED, CONFIRMS],
+        visit={**TALKS, "lifeMs": 8000},
+        play=_behind_proxy(hold="both"),
+    ),
+    Recording(
+        PROBE_UNANSWERED,
+        "client-leaves-at-once",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A client leaves within moments of its probe, before the answer is through a slow proxy.",
+        [UPGRADES, answers(101), PROBES, ends(FROM_CLIENT)],
+        near_miss=True,
+        visit={
+            "host": Lab.server_ip,
+            "steps": [["open"], ["post", "40"], ["upgrade"], ["send", "2probe"], ["wait", 200], ["post", "1"]],
+        },
+        play=_behind_proxy(slowFramesMs=1000),
+    ),
+    Recording(
+        PROBE_UNANSWERED,
+        "slow-answer",
+        SERVER_4,
+        CLIENT_4,
+        "A proxy passes frames of the server 1.5 s late: the probe is answered late, and the upgrade"
+        " goes through.",
+        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, CONFIRMS],
+        near_miss=True,
+        visit=TALKS,
+        play=_behind_proxy(slowFramesMs=1500),
+    ),
+]
+
+_STALLED_POLL = [
+    Recording(
+        STALLED_POLL,
+        "python-engineio-3.11",
+        PYTHON_4_OLD,
+        CLIENT_2,
+        "The way of the WebSocket is 300 ms slower than that of HTTP. The server ends one poll for"
+        " the upgrade; the client, which does not know of the probe's answer yet, polls once more,"
+        " and has to wait for that poll to end.",
+        [UPGRADES, PROBES, answers(200, "^1:6"), asks("transport=polling"), PROBE_ANSWERED],
+        serve={"options": {"ping_interval": 4, "ping_timeout": 3}},
+        visit={**TALKS, "lifeMs": 12000},
+        play=_behind_proxy(slowFramesMs=300),
+    ),
+    Recording(
+        STALLED_POLL,
+        "proxy-delays-polls",
+        SERVER_4,
+        CLIENT_4,
+        "A proxy passes the answers to polls 2.5 s late: the probe is answered at once, and the"
+        " client cannot confirm before its poll has ended.",
+        [UPGRADES, PROBES, PROBE_ANSWERED, CONFIRMS],
+        visit={**TALKS, "lifeMs": 6000},
+        play=_behind_proxy(slowPollsMs=2500),
+    ),
+    Recording(
+        STALLED_POLL,
+        "proxy-delays-polls-too-long",
+        SERVER_4,
+        CLIENT_4,
+        "The answers to polls come later than the server's upgradeTimeout (here 1.5 s): it closes"
+        " the WebSocket before the client can confirm.",
+        [UPGRADES, PROBES, PROBE_ANSWERED, closes(FROM_SERVER)],
+        serve=SOON,
+        visit={**TALKS, "lifeMs": 7000},
+        play=_behind_proxy(slowPollsMs=2500),
+    ),
+    Recording(
+        STALLED_POLL,
+        "slow-frames-v4-server",
+        SERVER_4,
+        CLIENT_4,
+        "The way of the WebSocket is 300 ms slower than that of HTTP, and the server ends each poll"
+        " while it is asked to upgrade: nothing stalls.",
+        [UPGRADES, PROBES, answers(200, "^6"), answers(200, "^6"), PROBE_ANSWERED, CONFIRMS],
+        near_miss=True,
+        visit=TALKS,
+        play=_behind_proxy(slowFramesMs=300),
+    ),
+    Recording(
+        STALLED_POLL,
+        "python-engineio-4",
+        PYTHON_5,
+        CLIENT_4,
+        "The same slow way of the WebSocket in front of python-engineio 4, which answers each poll"
+        " at once while it upgrades.",
+        [UPGRADES, PROBES, answers(200, "^6"), PROBE_ANSWERED, CONFIRMS],
+        near_miss=True,
+        visit=TALKS,
+        play=_behind_proxy(slowFramesMs=300),
+    ),
+]
+
+
+def _by_hand(*steps: list[Any], **more: object) -> dict[str, object]:
+    return {"host": Lab.server_ip, "steps": [["open"], *steps], **more}
+
+
+_TALK_OVER_WS = [["send", '42["hello","over WebSocket"]'], ["wait", 300]]
+_JOIN = [["post", "40"], ["get"]]
+_CHECK = [["send", "2probe"], ["expect", "3probe"]]
+_CLOSED = [["closed"], ["post", '42["hello","still polling"]'], ["get"], ["post", "1"]]
+
+_WITHOUT_PROBE = [
+    Recording(
+        WITHOUT_PROBE,
+        "v4-server",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A hand-written client confirms the upgrade with its first frame; the server takes it.",
+        [UPGRADES, answers(101), CONFIRMS, server_says("greeting")],
+        lacks=[PROBES],
+        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "5"], *_TALK_OVER_WS, ["leave"]),
+    ),
+    Recording(
+        WITHOUT_PROBE,
+        "v2-server",
+        SERVER_2,
+        RAW_UPGRADE,
+        "The same in revision 3.",
+        [UPGRADES, answers(101), CONFIRMS, server_says("greeting")],
+        lacks=[PROBES],
+        visit=_by_hand(["upgrade"], ["send", "5"], *_TALK_OVER_WS, ["leave"], eio=3),
+    ),
+    Recording(
+        WITHOUT_PROBE,
+        "python5-server",
+        PYTHON_5,
+        RAW_UPGRADE,
+        "python-socketio closes the WebSocket, and the session stays on polling.",
+        [UPGRADES, answers(101), CONFIRMS, closes(FROM_SERVER, 1000), posts("still polling")],
+        lacks=[PROBES],
+        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "5"], *_CLOSED),
+    ),
+    Recording(
+        WITHOUT_PROBE,
+        "probe-and-confirmation-at-once",
+        SERVER_4,
+        RAW_UPGRADE,
+        "Probe and confirmation back to back, without waiting for the answer, as arduinoWebSockets"
+        " sends them: allowed.",
+        [UPGRADES, answers(101), PROBES, CONFIRMS, PROBE_ANSWERED, server_says("greeting")],
+        near_miss=True,
+        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "2probe"], ["send", "5"], *_TALK_OVER_WS, ["leave"]),
+    ),
+]
+
+_INCOMPLETE = [
+    Recording(
+        INCOMPLETE,
+        "message-first-v4-server",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A hand-written client sends an event as the first frame of its upgrade: closed at once.",
+        [UPGRADES, answers(101), client_says("^42"), closes(FROM_SERVER), posts("still polling")],
+        lacks=[PROBES],
+        visit=_by_hand(*_JOIN, ["upgrade"], ["send", '42["hello","too early"]'], *_CLOSED),
+    ),
+    Recording(
+        INCOMPLETE,
+        "message-first-python5-server",
+        PYTHON_5,
+        RAW_UPGRADE,
+        "The same: python-socketio closes with code 1000.",
+        [UPGRADES, answers(101), client_says("^42"), closes(FROM_SERVER, 1000), posts("still polling")],
+        lacks=[PROBES],
+        visit=_by_hand(*_JOIN, ["upgrade"], ["send", '42["hello","too early"]'], *_CLOSED),
+    ),
+    Recording(
+        INCOMPLETE,
+        "never-confirmed-v4-server",
+        SERVER_4,
+        RAW_UPGRADE,
+        "The probe is answered, and the client sends no confirmation: closed when upgradeTimeout"
+        " (here 1.5 s) is over.",
+        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, closes(FROM_SERVER), posts("still polling")],
+        lacks=[CONFIRMS],
+        serve=SOON,
+        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, *_CLOSED),
+    ),
+    Recording(
+        INCOMPLETE,
+        "message-instead-of-confirmation-v4-server",
+        SERVER_4,
+        RAW_UPGRADE,
+        "The probe is answered, and the client goes on with an event instead of the confirmation:"
+        " closed at once.",
+        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, client_says("^42"), closes(FROM_SERVER)],
+        lacks=[CONFIRMS],
+        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, ["send", '42["hello","too early"]'], *_CLOSED),
+    ),
+    Recording(
+        INCOMPLETE,
+        "never-confirmed-python5-server",
+        PYTHON_5,
+        RAW_UPGRADE,
+        "python-socketio has no time-out for an upgrade: it waits for the confirmation, and answers"
+        " polls with nothing else until then.",
+        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, answers(200, "^6$")],
+        lacks=[CONFIRMS],
+        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, *[["get"], ["wait", 1500]] * 4, ["leave"]),
+    ),
+    Recording(
+        INCOMPLETE,
+        "client-goes-away",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A client that leaves for good right after the probe was answered, as a page does that is"
+        " closed then.",
+        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, posts("^1$")],
+        lacks=[CONFIRMS],
+        near_miss=True,
+        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, ["leave"], ["post", "1"]),
+    ),
+]
+
+_UPGRADED = [["upgrade"], *_CHECK, ["send", "5"], *_TALK_OVER_WS]
+
+_DUPLICATE = [
+    Recording(
+        DUPLICATE,
+        "v4-server",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A hand-written client opens a second WebSocket for a session that is on one already: the"
+        " server closes the second.",
+        [CONFIRMS, UPGRADES, answers(101), closes(FROM_SERVER)],
+        visit=_by_hand(*_JOIN, *_UPGRADED, ["upgrade"], ["send", "2probe"], ["closed"], ["wait", 500]),
+    ),
+    Recording(
+        DUPLICATE,
+        "python5-server",
+        PYTHON_5,
+        RAW_UPGRADE,
+        "The same at python-socketio.",
+        [CONFIRMS, UPGRADES],
+        visit=_by_hand(*_JOIN, *_UPGRADED, ["upgrade"], ["send", "2probe"], ["wait", 1000]),
+    ),
+    Recording(
+        DUPLICATE,
+        "two-probes-v4-server",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A second WebSocket while the first one still waits for its confirmation: the server closes"
+        " the second.",
+        [UPGRADES, PROBE_ANSWERED, UPGRADES, answers(101), closes(FROM_SERVER)],
+        serve=SOON,
+        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, ["upgrade"], ["send", "2probe"], ["closed"], ["wait", 2000]),
+    ),
+    Recording(
+        DUPLICATE,
+        "second-try",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A second try after the first one was given up: it goes through.",
+        [UPGRADES, PROBES, closes(FROM_CLIENT), UPGRADES, PROBES, CONFIRMS, server_says("greeting")],
+        near_miss=True,
+        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "2probe"], ["leave"], ["closed"], *_UPGRADED, ["leave"]),
+    ),
+]
+
+# ---------------------------------------------------------------- two handlers on one HTTP server
+
+
+def _two(version: str, *others: str) -> Peer:
+    packages = (f"socket.io@{version}", *others)
+    return Peer("socket.io", version, "two_handlers.js", packages)
+
+
+def _raw_http(status: int) -> str:
+    """An HTTP answer inside the WebSocket, which tshark does not take for one."""
+    return f'{FROM_SERVER} && tcp.payload contains "HTTP/1.1 {status}" && !http.response.code'
+
+
+WEBSOCKET_ONLY = {"transports": ["websocket"]}
+_TWO_HANDLERS = [
+    Recording(
+        TWO_HANDLERS,
+        "ws-with-a-path",
+        _two("4.8.4", _WS),
+        CLIENT_4,
+        "A WebSocketServer of ws for the path /updates on the same HTTP server: it answers 400 to"
+        " every upgrade that is not for it, into the WebSocket that Socket.IO has accepted.",
+        [UPGRADES, answers(101)],
+        serve={"also": {"ws": {"path": "/updates"}}},
+        visit=TALKS,
+    ),
+    Recording(
+        TWO_HANDLERS,
+        "ws-with-a-path-websocket-only",
+        _two("4.8.4", _WS),
+        CLIENT_4,
+        "The same, with a client that uses WebSocket only and tries again and again.",
+        [asks("transport=websocket"), answers(101)],
+        times=4,
+        serve={"also": {"ws": {"path": "/updates"}}},
+        visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 4},
+    ),
+    Recording(
+        TWO_HANDLERS,
+        "ws-for-all-paths",
+        _two("4.8.4", "ws@7.4.6"),
+        CLIENT_4,
+        "A WebSocketServer of another copy of ws, for all paths: it accepts the WebSocket once more.",
+        [UPGRADES, answers(101)],
+        serve={"also": {"ws": {}}},
+        visit=TALKS,
+    ),
+    Recording(
+        TWO_HANDLERS,
+        "socket.io-twice-2.2",
+        _two("2.2.0"),
+        CLIENT_2,
+        "Socket.IO attached twice to one HTTP server (2.2): both accept the same WebSocket.",
+        [asks("transport=websocket"), answers(101)],
+        serve={"also": {"again": {}}},
+        visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 2, "lifeMs": 4000},
+    ),
+    Recording(
+        TWO_HANDLERS,
+        "socket.io-twice-4.8",
+        _two("4.8.4"),
+        CLIENT_4,
+        "Socket.IO attached twice to one HTTP server (4.8).",
+        [asks("transport=websocket")],
+        serve={"also": {"again": {}}},
+        visit={"url": URL, "attempts": 2, "lifeMs": 4000},
+    ),
+]
+
+_EARLY_FRAME = [
+    Recording(
+        EARLY_FRAME,
+        f"{early}-{name}",
+        server,
+        RAW_TCP,
+        what,
+        [asks("transport=polling"), f'{FROM_CLIENT} && tcp.payload[0:2] == 81:93'],
+        visit={"host": Lab.server_ip, "early": early, "rounds": 2, "everyMs": 500},
+    )
+    for early, name, server, what in (
+        ("polling", "v4-server", SERVER_4, "A frame right behind the handshake by polling."),
+        ("polling", "python5-server", PYTHON_5, "A frame right behind the handshake by polling."),
+        ("upgrade", "v4-server", SERVER_4, "A frame right behind the request for the upgrade."),
+        ("upgrade", "python5-server", PYTHON_5, "A frame right behind the request for the upgrade."),
+    )
+]
+
+RECORDINGS = [
+    *_PROBE_UNANSWERED,
+    *_STALLED_POLL,
+    *_WITHOUT_PROBE,
+    *_INCOMPLETE,
+    *_DUPLICATE,
+    *_TWO_HANDLERS,
+    *_EARLY_FRAME,
+]
