@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode.conversation import Conversation, Record
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.events import Record
 from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.packets import TcpSegments
 from eiosniff.decode.segments import ACK, FIN, RST, SYN

@@ -7,10 +7,9 @@ then handed to the session layer in the order of the captured packet that comple
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
-import numpy as np
-
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
+from eiosniff.decode.events import Events, Record
 from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
@@ -26,54 +25,7 @@ from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap, GapReason
 from eiosniff.model.websocket import WsControl, WsMessage
 
-Record = HttpMessage | Upgrade | ProxyHeader | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
 Reader = WebSocketReader | HttpConnection
-
-
-_TAKEN: Final = Upgrade(None, None)
-
-
-@final
-class Events:
-    """The records of a batch, as its connections yielded them one after the other: three lists of one length.
-
-    `orders` holds the place of each in the order of the whole capture: the number of the packet that completed it.
-    """
-
-    __slots__ = ("conversations", "orders", "records")
-
-    def __init__(self) -> None:
-        self.orders: list[int] = []
-        self.conversations: list[Conversation] = []
-        self.records: list[Record] = []
-
-    def __len__(self) -> int:
-        return len(self.orders)
-
-    def add(self, order: int, conversation: "Conversation", record: Record) -> None:
-        """Take the next record."""
-        self.orders.append(order)
-        self.conversations.append(conversation)
-        self.records.append(record)
-
-    def in_order(self) -> list[int]:
-        """Indices of all records, in the order of the capture; those of one packet as they were added."""
-        places: list[int] = np.argsort(np.array(self.orders, np.int64), kind="stable").tolist()
-        return places
-
-    def take(self, at: int) -> Record:
-        """The record at an index, for the only time: once it is handled it is freed, while it is still in the cache of
-        the processor (a tenth of the time of an analysis, if all are freed at the end)."""
-        record = self.records[at]
-        self.records[at] = _TAKEN
-        return record
-
-    def clear(self) -> None:
-        """Forget them all."""
-        self.orders.clear()
-        self.conversations.clear()
-        self.records.clear()
-
 
 # What most connections have none of: never changed, only replaced.
 _NO_ATTEMPTS: Final[dict[HttpRequest, Attempt]] = {}
@@ -89,20 +41,22 @@ class Conversation(StreamReader):
     Bytes come before the events of other connections that were captured at the same time are handled. So the session
     layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
 
-    `attempts`, `unknown`, `early`, `session`, `attempt`, `polled`, `lossy` and `is_engineio` belong to the session
-    layer: the handshake requests under way, those with a sid that it does not know, what the client said before the
-    session was opened, what the WebSocket of this connection is part of, the session that was polled here last, and
-    whether bytes are missing. The bytes of a connection that is `uninteresting` are not read (any more), and of one
-    that is `forgotten` the events that they were made into are dropped. `gaps` are packets that showed one, capped,
-    and `cut_bytes` what the snap length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT),
-    the innermost if there are several.
+    `attempts`, `unknown`, `early`, `session`, `attempt`, `polled`, `lossy`, `last_answer` and `is_engineio` belong to
+    the session layer: the handshake requests under way, those with a sid that it does not know, what the client said
+    before the session was opened, what the WebSocket of this connection is part of, the session that was polled here
+    last, whether bytes are missing, and the packet with which the server said that it answers nothing more here (by
+    `Connection: close`, HTTP/1.0 or FIN).
+
+    The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
+    that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
+    length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the innermost if there are
+    several.
     """
 
     __slots__ = (
         "_first_bytes", "_order", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "ended", "events",
-        "flow", "forgotten", "gaps", "http", "is_engineio", "ledger", "lossy", "polled", "session", "tunnel",
-        "uninteresting",
-        "unknown", "upgrade", "websocket",
+        "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger", "lossy", "polled", "session",
+        "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -131,6 +85,7 @@ class Conversation(StreamReader):
         self.lossy = False
         self.early = _NO_MESSAGES
         self.is_engineio = False
+        self.last_answer: PacketRef | None = None
         self.uninteresting = False
         self.forgotten = False
         self.gaps = _NO_PLACES
@@ -238,7 +193,7 @@ class Conversation(StreamReader):
                 order = max(order, record.order)
             elif isinstance(record, Upgrade):
                 if self.http is None:
-                    self._switch_again(order)
+                    self._switch_again(side, record, order)
                     continue
                 self._append(side, order, record)
                 self._switch(record, self.http, order)
@@ -289,8 +244,11 @@ class Conversation(StreamReader):
         unknown = self.upgrade is not None and self.upgrade.request is None and self.upgrade.response is None
         return WebSocketReader(side, buffer, self._inflater(side), midstream=unknown)
 
-    def _switch_again(self, order: int) -> None:
-        """A second 101 in the WebSocket: of another connection, whose beginning was not captured."""
+    def _switch_again(self, side: Side, upgrade: Upgrade, order: int) -> None:
+        """A second 101 in the WebSocket: of another handler of the same server, or of another connection, whose
+        beginning was not captured."""
+        if upgrade.response is not None:
+            self._append(side, order, upgrade.response)
         inside = self.websocket[SERVER]
         if isinstance(inside, HttpConnection):
             reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))

@@ -4,22 +4,23 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import parse_error_body, parse_open
-from eiosniff.decode.facts import answer_facts, is_upgrade, note_server, query_of, request_facts
+from eiosniff.decode.facts import answer_facts, cookie_names, is_last, is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
 from eiosniff.decode.payload import decode_payload, looks_like_payload
+from eiosniff.decode.polls import Poll
 from eiosniff.decode.session_packets import SessionState, note_use
 from eiosniff.decode.socketio import decode_packet
-from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest
+from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest, Transfer
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioPacket, EioType
-from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
-from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
-from eiosniff.model.session import Session
+from eiosniff.model.http import BODY_KEPT, HttpMessage, HttpRequest, HttpResponse, Query
+from eiosniff.model.provenance import CLIENT, SERVER, Side
+from eiosniff.model.session import LARGE_MESSAGE, Session
 from eiosniff.model.socketio import SioPacket
 
-BODY_KEPT: Final = 300
 _MAX_ANSWERED_ALONE: Final = 256
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
-WITHOUT_ENGINEIO: Final = (b"OPTIONS", b"HEAD")
+PREFLIGHT: Final = b"OPTIONS"
+WITHOUT_ENGINEIO: Final = (PREFLIGHT, b"HEAD")
 
 
 class Exchanges:
@@ -73,8 +74,23 @@ class Exchanges:
         if upgrade and session.client.websocket_request is None:  # it tells more than the handshake over polling
             facts = request_facts(request, query_of(request), upgrade, conversation.ledger.stream)
             self._openings.peers.note_request(session.client, facts)
-        if not upgrade:
-            self._openings.states[session].polled_on(conversation)
+        state = self._openings.states[session]
+        state.upgrades.ask(conversation, request, upgrade)
+        if conversation not in state.upgrades.under_way:
+            post = request.method == b"POST"
+            if state.upgrades.under_way and not post:
+                state.upgrades.polled()
+            state.polls.ask(conversation, request.last, post)
+        session.head_bytes[CLIENT] += len(request.head)
+        session.body_bytes[CLIENT] += request.body_length
+        if session.cookies_set:
+            if any(name in session.cookies_set for name in cookie_names(request)):
+                session.cookies_returned += 1
+            else:
+                session.cookies_missing += 1
+        if request.body_length >= LARGE_MESSAGE:
+            whole = Transfer(CLIENT, request.first, request.last, request.body_length, request.complete)
+            session.transfers.add(whole, request.last.ts_ns)
         note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
         if request.body and not upgrade:
             self._payload(conversation, session, request.body, request, CLIENT)
@@ -83,7 +99,11 @@ class Exchanges:
         """Take an answer of any kind."""
         request = response.request
         if 100 <= response.status < 200:
+            if response.inside_websocket and response.status == 101:
+                self._switched_again(conversation, response)
             return
+        if conversation.last_answer is None and not response.inside_websocket and is_last(response):
+            conversation.last_answer = response.last
         if request is None:
             self._answer_alone(conversation, response)
             return
@@ -98,6 +118,8 @@ class Exchanges:
         query, upgrade = query_of(request), is_upgrade(request)
         ours = conversation.is_engineio and self._openings.is_engineio(query, upgrade)
         if request.method in WITHOUT_ENGINEIO or not ours:
+            if ours and request.method == PREFLIGHT and response.status >= 400:
+                self._preflight_refused(conversation, query, request, response)
             return
         session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
         if request in conversation.unknown:
@@ -113,6 +135,7 @@ class Exchanges:
     def _attempt_answered(self, conversation: Conversation, attempt: Attempt, response: HttpResponse) -> None:
         attempt.status = response.status
         attempt.answer = response.last
+        attempt.answered = answer_facts(response)
         if response.status >= 300:
             self._refused(conversation, attempt, response, Outcome.REFUSED)
             return
@@ -123,12 +146,13 @@ class Exchanges:
         packets = payload.packets
         opening = parse_open(packets[0].data) if packets and packets[0].type == EioType.OPEN else None
         if opening is None:
-            attempt.body = response.body[:BODY_KEPT]
+            attempt.body = attempt.answered.body = response.body[:BODY_KEPT]
             self._openings.settle(conversation.ledger, attempt, Outcome.FOREIGN)
             return
         session = self._openings.open(conversation, attempt, opening, POLLING, response.last)
         session.revisions[SERVER] = payload.revision_shape
-        session.requests_answered += 1
+        session.head_bytes[CLIENT] += len(response.request.head) if response.request is not None else 0
+        self._count(session, response)
         for packet in packets:
             self._openings.states[session].engineio(packet, conversation, response.end)
 
@@ -165,6 +189,12 @@ class Exchanges:
     def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:
         attempt.status = response.status
         attempt.answer = response.last
+        facts = answer_facts(response)
+        facts.body = response.body[:BODY_KEPT]
+        if outcome is Outcome.REFUSED_AFTER_101:
+            attempt.inside = facts
+        else:
+            attempt.answered = facts
         attempt.error = parse_error_body(response.body, response.header(b"content-type"))
         attempt.body = response.body[:BODY_KEPT]
         server = self._openings.peers.server(conversation.ledger.server)
@@ -175,13 +205,17 @@ class Exchanges:
 
     def _session_answered(self, conversation: Conversation, session: Session, response: HttpResponse) -> None:
         state = self._openings.states[session]
-        before = state.polls.pop(conversation, session.last)
+        poll = state.polls.answer(conversation)
         request = response.request
         assert request is not None
-        if response.status >= 300 or response.inside_websocket:
-            self._session_refused(session, request, response, before)
+        refused = response.status >= 300 or response.inside_websocket
+        state.upgrades.answered(conversation, response, refused)
+        if refused:
+            self._session_refused(session, request, response, poll, conversation.ledger.stream)
             return
-        session.requests_answered += 1
+        self._count(session, response)
+        if state.upgrades.under_way:
+            state.upgrades.poll_answered(poll.asked, response.last)
         note_use(session, conversation.ledger.stream, POLLING, response.last)
         server = session.server
         if request.method == b"POST":  # what answers a POST is no payload
@@ -189,17 +223,53 @@ class Exchanges:
         elif response.status != 204:
             self._payload(conversation, session, response.body, response, SERVER)
 
-    def _session_refused(
-        self, session: Session, request: HttpRequest, response: HttpResponse, before: PacketRef
+    @staticmethod
+    def _count(session: Session, response: HttpResponse) -> None:
+        session.requests_answered += 1
+        if response.request is not None and response.request.method == b"GET":
+            session.polls += 1
+        session.head_bytes[SERVER] += len(response.head)
+        session.body_bytes[SERVER] += response.body_length
+
+    def _switched_again(self, conversation: Conversation, response: HttpResponse) -> None:
+        """A second 101, inside the WebSocket: another handler has accepted the same request."""
+        state = self._openings.states.get(conversation.session) if conversation.session is not None else None
+        if state is not None:
+            state.upgrades.answered(conversation, response)
+        elif conversation.attempt is not None and conversation.attempt.inside is None:
+            conversation.attempt.inside = answer_facts(response)
+
+    def _preflight_refused(
+        self, conversation: Conversation, query: Query, request: HttpRequest, response: HttpResponse
     ) -> None:
+        session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
+        if session is not None and session in self._openings.states:
+            poll = Poll(request.last, False, session.last, None)
+            refusal = self._refusal(session, request, response, poll, conversation.ledger.stream)
+            session.preflights.add(refusal, refusal.answer.ts_ns)
+
+    def _session_refused(
+        self, session: Session, request: HttpRequest, response: HttpResponse, poll: Poll, stream: int
+    ) -> None:
+        refusal = self._refusal(session, request, response, poll, stream)
+        session.refusals.add(refusal, refusal.answer.ts_ns)
+        if refusal.error is not None:
+            session.server.marks.setdefault("error-style", refusal.error.style)
+
+    @staticmethod
+    def _refusal(
+        session: Session, request: HttpRequest, response: HttpResponse, poll: Poll, stream: int
+    ) -> RefusedRequest:
         error = parse_error_body(response.body, response.header(b"content-type"))
         closing = session.closing
         # Of a request that went on when it was refused, the end may have come in the same batch, or be still to come.
         asked = request.last if request.complete and request.order <= response.order else request.first
         answered = answer_facts(response)
         answered.body = response.body[:BODY_KEPT]
-        refusal = RefusedRequest(
-            asked=request_facts(request, query_of(request), is_upgrade(request), 0),
+        facts = request_facts(request, query_of(request), is_upgrade(request), stream)
+        facts.place = asked
+        return RefusedRequest(
+            asked=facts,
             answered=answered,
             request=asked,
             answer=response.last,
@@ -207,11 +277,10 @@ class Exchanges:
             error=error,
             transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
-            idle_ns=asked.ts_ns - before.ts_ns,
+            idle_ns=asked.ts_ns - poll.before.ts_ns,
+            overlaps=poll.overlaps,
+            inside_websocket=response.inside_websocket,
         )
-        session.refusals.add(refusal, refusal.answer.ts_ns)
-        if error is not None:
-            session.server.marks.setdefault("error-style", error.style)
 
     def _payload(
         self, conversation: Conversation, session: Session, body: bytes, message: HttpMessage, side: Side

@@ -8,7 +8,7 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import parse_error_body
-from eiosniff.decode.exchanges import BODY_KEPT, WITHOUT_ENGINEIO
+from eiosniff.decode.exchanges import WITHOUT_ENGINEIO
 from eiosniff.decode.facts import is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
@@ -17,7 +17,7 @@ from eiosniff.decode.session_packets09 import SessionState09
 from eiosniff.decode.socketio09 import MARK, Target, looks_like_packet, parse_handshake, parse_target, split_payload
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioPacket, OpenPacket
-from eiosniff.model.http import TEXT_LIMIT, HttpMessage, HttpRequest, HttpResponse, Query
+from eiosniff.model.http import BODY_KEPT, TEXT_LIMIT, HttpMessage, HttpRequest, HttpResponse, Query
 from eiosniff.model.provenance import CLIENT, SERVER, Side
 from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
@@ -72,7 +72,7 @@ class Exchanges09:
             state.farewell(Closing(CLIENT, CloseHow.DISCONNECT, request.last))
             return
         state.reopen()
-        state.polled_on(conversation)
+        state.polls.ask(conversation, request.last, post=request.method == b"POST")
         note_transport(session, POLLING)
         if request.body:
             self._payload(conversation, session, target, request, CLIENT)
@@ -151,7 +151,7 @@ class Exchanges09:
         response: HttpResponse,
     ) -> None:
         state = self._openings.states[session]
-        state.polls.pop(conversation, None)
+        state.polls.answer(conversation)
         if response.status != _OK or not target.transport:
             return
         session.requests_answered += 1

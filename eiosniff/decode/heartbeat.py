@@ -37,12 +37,14 @@ def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
         beat = ledger.reversed.last
         if beat is not None:
             beat.pong = beat.pong or place
-            beat.ping_acked = None
+            if not beat.is_slow:
+                beat.ping_acked = None
         return beat
     if beat is None:
         return None
     beat.pong = place
-    beat.ping_acked = None
+    if not beat.is_slow:
+        beat.ping_acked = None
     ledger.pending = None
     ledger.pongs += 1
     delay = place.ts_ns - beat.ping.ts_ns

@@ -55,7 +55,7 @@ class Openings:
         session = self.register.has(sid)
         if session is None or session.client_endpoint.address != conversation.ledger.client.address:
             return None
-        if any(poll.ledger.client == conversation.ledger.client for poll in self.states[session].polls):
+        if any(poll.ledger.client == conversation.ledger.client for poll in self.states[session].polls.under_way):
             return None  # a NAT between the two
         self.register.add_server(session, conversation.ledger.server)
         return session
@@ -69,7 +69,7 @@ class Openings:
     ) -> None:
         """A client asks for a session."""
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
-        attempt = Attempt(facts, socketio09=socketio09)
+        attempt = Attempt(facts, socketio09=socketio09, after_last=conversation.last_answer)
         before = self.hops.ask(conversation, request) if request.target else None
         conversation.ask(request, attempt)
         under_way = conversation.attempts
@@ -117,7 +117,7 @@ class Openings:
         if attempt is None or attempt.session is None:
             return False
         state = self.states[attempt.session]
-        return state.open_websockets > 0 or any(not poll.over for poll in state.polls)
+        return state.open_websockets > 0 or state.polls.busy
 
     def open(
         self,
@@ -140,6 +140,10 @@ class Openings:
         attempt.answer = place
         server = session.server
         server.handshake = server.handshake or opening
+        if sid is not None:
+            self.peers.sids.note(server, sid, place)
+        if attempt.answered is not None and attempt.answered.cookies:
+            session.cookies_set = tuple([name for name, _ in attempt.answered.cookies])
         note_transport(session, transport)
         self.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)

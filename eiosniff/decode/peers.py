@@ -7,6 +7,7 @@ from typing import Final
 
 from eiosniff.decode.lives import LONGEST_PAUSE_NS, LifeTracker
 from eiosniff.decode.roster import Roster, Standing
+from eiosniff.decode.sid_chains import SidChains
 from eiosniff.model.attempt import Attempt, Outcome, RequestFacts
 from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint
@@ -36,6 +37,7 @@ class Peers:
     def __init__(self, most: int, retire: Retire) -> None:
         self.clients: dict[tuple[str, str, Endpoint], Client] = {}
         self.servers: dict[Endpoint, Server] = {}
+        self.sids = SidChains()
         self._retire = retire
         self._presence: dict[Client, _Presence] = {}
         self._clients_of: Counter[Endpoint] = Counter()  # in memory
@@ -63,6 +65,7 @@ class Peers:
             server = Server(endpoint)
             for old in self._server_roster.admit(server, self._now_ns):
                 del self.servers[old.endpoint]
+                self.sids.forget(old)
                 self._retire(Retired(old, old))
             self.servers[endpoint] = server
         return server

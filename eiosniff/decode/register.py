@@ -112,7 +112,7 @@ class Register:
 
     def _standing(self, session: Session, now_ns: int) -> Standing:
         state = self.states[session]
-        busy = state.open_websockets > 0 or any(not poll.over for poll in state.polls)
+        busy = state.open_websockets > 0 or state.polls.busy
         if session.closing is not None and not busy:
             return Standing.OVER
         if busy and session.closing is None:

@@ -8,7 +8,9 @@ from eiosniff.decode import heartbeat, namespaces, revisions
 from eiosniff.decode.attachments import AttachmentJoiner, Joined
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.other_parsers import decode_json, decode_msgpack
+from eiosniff.decode.polls import Polls
 from eiosniff.decode.socketio import ACK_OF_REVISION_3, decode_packet
+from eiosniff.decode.upgrades import Upgrades
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import (
     CLOSE,
@@ -47,7 +49,6 @@ MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
 _MAX_UNHEARD: Final = 256
-POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
 _NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _SIO_LABELS: Final = [kind.name for kind in SioType]
@@ -77,13 +78,17 @@ class SessionState:
     goodbye: list[PacketRef | None] = field(default_factory=lambda: [None, None])
     open_websockets: int = 0
     carrier: int | None = None  # the stream of the WebSocket that the session lives on
-    # Connections with a request under way, and the last packet of the session before it.
-    polls: dict[Conversation, PacketRef] = field(default_factory=dict)
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])  # of what is, or was, being joined
     asked_pids: dict[str, str] = field(default_factory=dict)  # until the server answers; by namespace
     # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
     unheard: list[DecodedPacket] | None = None
     stands_alone: Callable[[Session], None] = lambda _: None  # to be told if it would be too much
+    polls: Polls = field(init=False)
+    upgrades: Upgrades = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.polls = Polls(self.session)
+        self.upgrades = Upgrades(self.session)
 
     # ------------------------------------------------------------------ Engine.IO
 
@@ -126,14 +131,6 @@ class SessionState:
             self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
-
-    def polled_on(self, conversation: Conversation) -> None:
-        """A connection has a request of the session under way."""
-        polls = self.polls
-        polls[conversation] = self.session.last
-        if len(polls) > POLLS_UNDER_WAY:
-            del polls[next(iter(polls))]
-        conversation.polled = self.session
 
     def no_payload(self, conversation: Conversation, side: Side, message: HttpMessage, trouble: str) -> None:
         """The body of a request or an answer is not framed as Engine.IO frames its packets."""

@@ -6,7 +6,8 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
-from eiosniff.decode.conversation import Conversation, Record
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.events import Record
 from eiosniff.decode.exchanges import Exchanges
 from eiosniff.decode.exchanges09 import Exchanges09
 from eiosniff.decode.flow import BOTH_WAYS
@@ -15,14 +16,15 @@ from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
 from eiosniff.decode.session_packets import Listener, Watcher
 from eiosniff.decode.websockets import WebSockets
-from eiosniff.model.attempt import Outcome
+from eiosniff.model.attempt import Outcome, Transfer
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import SERVER, SIDES, Side
-from eiosniff.model.session import MAX_SESSIONS, CloseHow, Closing, Session
+from eiosniff.model.session import LARGE_MESSAGE, MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
-from eiosniff.model.trouble import Anomaly, Desync, Gap
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
 
+_ANOMALIES_OF_AN_ATTEMPT: Final = 4
 _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
@@ -80,7 +82,11 @@ class Sessions:
         elif isinstance(record, Gap):
             self._gap(conversation, record)
         elif isinstance(record, Desync):
-            self._lose(conversation.session or conversation.polled, record.side)
+            session = conversation.session
+            if session is not None and record.end - record.start >= LARGE_MESSAGE and not conversation.lossy:
+                cut = Transfer(record.side, record.place, session.last, record.end - record.start, False)
+                session.transfers.add(cut, session.last.ts_ns)
+            self._lose(session or conversation.polled, record.side)
 
     def close(self) -> None:
         """The capture is over."""
@@ -93,7 +99,7 @@ class Sessions:
         for attempt in conversation.attempts.values():
             if attempt.outcome is Outcome.PENDING:
                 if end.kind is not EndKind.CAPTURE_ENDED and attempt.ended is None:
-                    attempt.ended, attempt.ended_by = end.place, end.side
+                    attempt.ended, attempt.ended_by, attempt.ended_how = end.place, end.side, end.kind
                 if conversation.over:
                     outcome = Outcome.UNANSWERED
                     if conversation.lacks_server(end.place):
@@ -111,6 +117,9 @@ class Sessions:
             carried = conversation.session or conversation.polled
             if carried is not None and conversation.flow.heard != BOTH_WAYS:
                 carried.one_direction = True
+        if end.side is SERVER and end.kind is EndKind.FIN:
+            conversation.last_answer = conversation.last_answer or end.place
+        self._note_cut(conversation, end)
         session = conversation.session
         state = self._openings.states.get(session) if session is not None else None
         if state is None:
@@ -125,10 +134,30 @@ class Sessions:
             if how is not None:
                 state.close(Closing(end.side, how, end.place))
 
+    def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
+        """What was under way for a session on a connection that ends."""
+        session = conversation.session or conversation.polled
+        state = self._openings.states.get(session) if session is not None else None
+        if state is None:
+            return
+        if end.kind is not EndKind.CAPTURE_ENDED:
+            state.polls.cut(conversation, end.place, end.side, end.kind)
+            state.upgrades.ended(conversation.ledger.stream, end.place, end.side, end.kind)
+        if conversation.over:
+            state.upgrades.over(conversation)
+
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
-        state = self._openings.states.get(conversation.session) if conversation.session is not None else None
-        if state is not None:
+        session = conversation.session or conversation.polled
+        state = self._openings.states.get(session) if session is not None else None
+        # A body without its end is no fault of Engine.IO: what it would have held was not said.
+        if state is not None and (conversation.session or anomaly.kind is not AnomalyKind.HTTP_INCOMPLETE):
             state.anomaly(anomaly)
+            attempted = state.upgrades.under_way.get(conversation)
+            if attempted is not None and len(attempted.anomalies) < _ANOMALIES_OF_AN_ATTEMPT:
+                attempted.anomalies.append(anomaly)
+        for attempt in conversation.attempts.values():
+            if len(attempt.anomalies) < _ANOMALIES_OF_AN_ATTEMPT:
+                attempt.anomalies.append(anomaly)
 
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
         conversation.lossy = True

@@ -16,7 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from eiosniff.decode.conversation import Conversation, Events, Record
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
 from eiosniff.decode.packets import PacketDecoder
@@ -307,7 +308,7 @@ class Stack(FlowListener):
     def _resolve_pings(self) -> None:
         """Look for the acknowledgements of pings that have no answer by now: of others nobody will ask."""
         for flow, end, after, beat in self._pings:
-            if beat.pong is None:
+            if beat.is_slow:
                 self._flows.watch(flow, Watch(beat.side, end, after, partial(_acknowledge, beat)))
         self._pings.clear()
         self._flows.resolve_watches()
@@ -425,5 +426,5 @@ def _forget_later_acks(session: Session, number: int) -> None:
 
 
 def _acknowledge(beat: Beat, place: PacketRef) -> None:
-    if beat.pong is None:
+    if beat.is_slow:
         beat.ping_acked = place

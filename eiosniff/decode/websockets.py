@@ -4,17 +4,17 @@ from typing import Final
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import decode_message, parse_open
-from eiosniff.decode.exchanges import BODY_KEPT
 from eiosniff.decode.exchanges09 import midstream_websocket
-from eiosniff.decode.facts import is_engineio_text, query_of
+from eiosniff.decode.facts import answer_facts, is_engineio_text, query_of
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.payload import undo_double_encoding
 from eiosniff.decode.revisions import of_binary
-from eiosniff.model.attempt import Attempt, Outcome
+from eiosniff.model.attempt import Attempt, Outcome, Transfer
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError
+from eiosniff.model.http import BODY_KEPT
 from eiosniff.model.provenance import CLIENT, SERVER
-from eiosniff.model.session import CloseHow, Closing, Session
+from eiosniff.model.session import LARGE_MESSAGE, CloseHow, Closing, Session
 from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
 
 _EARLY_MESSAGES: Final = 8
@@ -38,6 +38,7 @@ class WebSockets:
             if answer is not None:
                 attempt.status = 101
                 attempt.answer = answer
+                attempt.answered = attempt.answered or (answer_facts(upgrade.response) if upgrade.response else None)
             conversation.attempt = attempt
             return
         query = query_of(request)
@@ -50,7 +51,10 @@ class WebSockets:
         conversation.unknown.pop(request, None)
         if session is not None:
             conversation.session = session
-            self._openings.states[session].open_websockets += 1
+            state = self._openings.states[session]
+            state.open_websockets += 1
+            if upgrade.response is not None:
+                state.upgrades.answered(conversation, upgrade.response)
 
     def message(self, conversation: Conversation, message: WsMessage) -> None:
         """Take a message."""
@@ -77,6 +81,10 @@ class WebSockets:
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
             uses[-1].last = message.last
+        if len(payload) >= LARGE_MESSAGE:
+            session.transfers.add(Transfer(side, message.first, message.last, len(payload), True), message.last.ts_ns)
+        if state.upgrades.under_way:
+            state.upgrades.said(conversation, packet, state.polls.pending_get())
         state.engineio(packet, conversation, message.end)
 
     def _without_session(self, conversation: Conversation, message: WsMessage) -> Session | None:
@@ -131,13 +139,19 @@ class WebSockets:
 
     def control(self, conversation: Conversation, frame: WsControl) -> None:
         """Take a control frame."""
-        if frame.opcode != Opcode.CLOSE:
-            return
         session, attempt = conversation.session, conversation.attempt
+        if frame.opcode != Opcode.CLOSE:
+            if session is not None:
+                counts = session.ws_pings if frame.opcode == Opcode.PING else session.ws_pongs
+                counts[frame.side].add(frame.last, frame.last.ts_ns)
+            return
         reason = frame.close_reason.decode("utf-8", "backslashreplace")
         if session is not None:
             state = self._openings.states.get(session)
-            if state is not None and state.carrier == conversation.ledger.stream:
+            stream = conversation.ledger.stream
+            if state is not None:
+                state.upgrades.ended(stream, frame.last, frame.side, None, frame.close_code)
+            if state is not None and state.carrier == stream:
                 state.close(Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason))
         elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
             attempt.ended, attempt.ended_by = frame.last, frame.side

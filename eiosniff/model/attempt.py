@@ -204,8 +204,8 @@ class CutRequest:
 class Transfer:
     """A large message (64 KB or more) on its way: a WebSocket message, or the body of a POST.
 
-    `last` is the packet with its last byte as far as it came, `bytes` what came on the wire; it is `complete` if that
-    was all of it.
+    `last` is the packet with its last byte, `bytes` what came on the wire. It is `complete` if that was all of it; else
+    `last` is the last packet that the session understood before its connection ended.
     """
 
     side: Side

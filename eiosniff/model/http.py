@@ -10,6 +10,7 @@ from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 _NAMES_KEPT: Final = 40
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 TEXT_LIMIT: Final = 300  # bytes or characters that ledgers keep of a text from the wire
+BODY_KEPT: Final = 300  # bytes that ledgers keep of the body of an answer
 
 
 def text_of(value: bytes) -> str:

@@ -65,6 +65,12 @@ class Beat:
         """From ping to pong."""
         return self.pong.ts_ns - self.ping.ts_ns if self.pong else None
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the pong took long, or has not come."""
+        pong = self.pong
+        return pong is None or pong.ts_ns - self.ping.ts_ns >= SLOW_PONG_NS
+
 
 @final
 class Heartbeats:
@@ -265,60 +271,13 @@ class Session:
     """
 
     __slots__ = (
-        "ack_delays",
-        "anomalies",
-        "anomaly_count",
-        "attempt",
-        "body_bytes",
-        "claimed_eio",
-        "client",
-        "client_endpoint",
-        "closing",
-        "connection_count",
-        "connections",
-        "cookies_missing",
-        "cookies_returned",
-        "cookies_set",
-        "engineio_counts",
-        "foreign",
-        "forwarded",
-        "gaps",
-        "handshake",
-        "head_bytes",
-        "heartbeats",
-        "hops",
-        "index",
-        "last",
-        "last_from",
-        "last_repeats",
-        "midstream",
-        "namespaces",
-        "observed_until_ns",
-        "odd",
-        "one_direction",
-        "opened",
-        "parsers",
-        "path",
-        "polls",
-        "polls_cut",
-        "preflights",
-        "proxied_for",
-        "refusals",
-        "requests_answered",
-        "revisions",
-        "server",
-        "sid",
-        "socketio09",
-        "socketio_counts",
-        "socketio_shown",
-        "transfers",
-        "transports",
-        "unreadable",
-        "upgrade_count",
-        "upgraded",
-        "upgrades",
-        "ws_pings",
-        "ws_pongs",
+        "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
+        "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
+        "cookies_set", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "head_bytes", "heartbeats",
+        "hops", "index", "last", "last_from", "last_repeats", "midstream", "namespaces", "observed_until_ns", "odd",
+        "one_direction", "opened", "parsers", "path", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
+        "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts", "socketio_shown",
+        "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
     )  # fmt: skip
 
     def __init__(

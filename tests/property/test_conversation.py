@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.conversation import Conversation, Events
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.events import Events
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.proxy_protocol import ProxyHeader

@@ -21,7 +21,8 @@ otherwise.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from eiosniff.decode.conversation import Conversation, Events
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.events import Events
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.sessions import Sessions
 from eiosniff.model.decoded import DecodedPacket

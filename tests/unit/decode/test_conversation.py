@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from eiosniff.decode.conversation import Conversation, Events, Record
+from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.websocket import WebSocketReader

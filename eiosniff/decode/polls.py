@@ -1,0 +1,74 @@
+"""The requests of a session that wait for an answer: which of them overlap, and which were cut off."""
+
+from typing import Final, final
+
+from mypy_extensions import mypyc_attr
+
+from eiosniff.decode.conversation import Conversation
+from eiosniff.model.attempt import CutRequest
+from eiosniff.model.provenance import CLIENT, NO_PACKET, PacketRef, Side
+from eiosniff.model.session import Session
+from eiosniff.model.tcp import EndKind
+
+POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requests under way at most
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Poll:
+    """A request that waits. `before` is the last packet of the session before it; `overlaps` another request of the
+    same method that was not answered when this one came, if there was one."""
+
+    __slots__ = ("asked", "before", "overlaps", "post")
+
+    def __init__(self, asked: PacketRef, post: bool, before: PacketRef, overlaps: PacketRef | None) -> None:
+        self.asked = asked
+        self.post = post
+        self.before = before
+        self.overlaps = overlaps
+
+
+class Polls:
+    """The requests under way of one session, by their connections."""
+
+    __slots__ = ("_session", "under_way")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.under_way: dict[Conversation, Poll] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether one waits whose connection is not over."""
+        return any(not conversation.over for conversation in self.under_way)
+
+    def ask(self, conversation: Conversation, asked: PacketRef, post: bool) -> None:
+        """A request of the session."""
+        polls = self.under_way
+        overlaps: PacketRef | None = None
+        for other, poll in polls.items():
+            if poll.post == post and not other.ended[CLIENT]:
+                overlaps = poll.asked
+        polls[conversation] = Poll(asked, post, self._session.last, overlaps)
+        if len(polls) > POLLS_UNDER_WAY:
+            del polls[next(iter(polls))]
+        conversation.polled = self._session
+
+    def answer(self, conversation: Conversation) -> Poll:
+        """A request of the session was answered; returns what was known of it."""
+        poll = self.under_way.pop(conversation, None)
+        return Poll(NO_PACKET, False, self._session.last, None) if poll is None else poll
+
+    def pending_get(self) -> PacketRef | None:
+        """The GET that waits for its answer, if one does."""
+        found: PacketRef | None = None
+        for conversation, poll in self.under_way.items():
+            if not poll.post and not conversation.over:
+                found = poll.asked
+        return found
+
+    def cut(self, conversation: Conversation, place: PacketRef, by: Side, how: EndKind) -> None:
+        """A side ended a connection."""
+        poll = self.under_way.get(conversation)
+        if poll is not None and not conversation.ended[by.other]:
+            self._session.polls_cut.add(CutRequest(poll.asked, place, by, how, poll.post), place.ts_ns)
