@@ -2,8 +2,9 @@
 // A client on one TCP connection that sends an event before its handshake is through, as a device
 // does whose loop() sends while the library still waits for the server:
 //   host     where to connect
-//   early    the handshake that it does not wait for: "polling", or "upgrade" (which it asks for
-//            on the same connection, with the sid that the first one gave it)
+//   early    the answer that it does not wait for: that to "polling", to the "upgrade" which it asks
+//            for on the same connection, with the sid that the first one gave it, or to "websocket",
+//            which it asks for without a session
 //   rounds   how often, everyMs apart
 "use strict";
 const net = require("net");
@@ -24,9 +25,8 @@ const round = async () => {
   const socket = net.connect(3000, plan.host).setNoDelay();
   const closed = new Promise((resolve) => socket.on("close", resolve));
   let heard = "";
-  const send = async (request) => {
+  const send = (request) => {
     socket.write(request);
-    await sleep(2); // in a packet of its own, as the device's next loop() would send it
     socket.write(frame(EVENT));
   };
   socket.on("data", (data) => {
@@ -38,7 +38,11 @@ const round = async () => {
     }
   });
   socket.on("error", (error) => log("error:", error.code));
-  plan.early === "polling" ? send(asks("polling")) : socket.write(asks("polling"));
+  if (plan.early === "upgrade") {
+    socket.write(asks("polling"));
+  } else {
+    send(asks(plan.early, plan.early === "websocket" ? KEY : ""));
+  }
   await Promise.race([closed, sleep(3000)]);
   log("heard:", heard.split("\r\n")[0]);
   socket.destroy();

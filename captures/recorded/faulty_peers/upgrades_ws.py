@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lab import DEVICE, Lab, node_env, npm_install
+from lab import DEVICE, Lab, RelayPlan, node_env, npm_install
 
 from faulty_peers.peers import CLIENT_2, CLIENT_4, HERE, PYTHON_5, SERVER_2, SERVER_4, Peer
 from faulty_peers.stage import URL, Recording, Rule, Stage
@@ -47,6 +47,7 @@ UPGRADES = asks("transport=websocket&sid=")
 PROBES = client_says("^2probe$")
 PROBE_ANSWERED = server_says("^3probe$")
 CONFIRMS = client_says("^5$")
+BEHIND_IT = 'tcp.srcport == 3001 && tcp.payload contains "3probe"'
 SOON = {"options": {"upgradeTimeout": 1500}}
 TALKS = {"url": URL, "lifeMs": 4000, "hello": {"times": 2, "everyMs": 1000}}
 
@@ -87,7 +88,7 @@ _PROBE_UNANSWERED = [
         "A proxy passes what the client sends over the WebSocket, and nothing of what the server"
         " sends; captured on all interfaces of its host, so that the probe is seen to be answered"
         " behind it and not before.",
-        [UPGRADES, PROBES, "tcp.srcport == 3001 && websocket.payload.text == \"3probe\"", ends(FROM_SERVER)],
+        [UPGRADES, PROBES, BEHIND_IT, ends(FROM_SERVER)],
         lacks=[PROBE_ANSWERED, CONFIRMS],
         serve=SOON,
         visit=TALKS,
@@ -99,11 +100,13 @@ _PROBE_UNANSWERED = [
         PYTHON_5,
         CLIENT_4,
         "The same proxy in front of python-socketio, which has no time-out for an upgrade: the probe"
-        " waits until the client leaves after 8 s.",
-        [UPGRADES, answers(101), PROBES, posts("hello"), ends(FROM_CLIENT)],
-        lacks=[PROBE_ANSWERED, CONFIRMS],
-        visit={**TALKS, "lifeMs": 8000},
+        " waits until the client leaves after 7 s, and until then every poll is answered at once, and"
+        " with nothing. The wire delays frames by 100 ms each way, so that there are not too many.",
+        [UPGRADES, answers(101), PROBES, *[answers(200, "^6$")] * 5, ends(FROM_CLIENT)],
+        lacks=[PROBE_ANSWERED, CONFIRMS, posts("hello")],
+        visit={**TALKS, "lifeMs": 7000},
         play=_behind_proxy(hold="both"),
+        relay=RelayPlan(delay_ms=100),
     ),
     Recording(
         PROBE_UNANSWERED,
@@ -177,7 +180,7 @@ _STALLED_POLL = [
         CLIENT_4,
         "The way of the WebSocket is 300 ms slower than that of HTTP, and the server ends each poll"
         " while it is asked to upgrade: nothing stalls.",
-        [UPGRADES, PROBES, answers(200, "^6"), answers(200, "^6"), PROBE_ANSWERED, CONFIRMS],
+        [UPGRADES, PROBES, answers(200, "^6"), PROBE_ANSWERED, CONFIRMS],
         near_miss=True,
         visit=TALKS,
         play=_behind_proxy(slowFramesMs=300),
@@ -372,12 +375,14 @@ def _two(version: str, *others: str) -> Peer:
     return Peer("socket.io", version, "two_handlers.js", packages)
 
 
-def _raw_http(status: int) -> str:
-    """An HTTP answer inside the WebSocket, which tshark does not take for one."""
-    return f'{FROM_SERVER} && tcp.payload contains "HTTP/1.1 {status}" && !http.response.code'
+def _writes(status: int) -> str:
+    """An HTTP answer inside a WebSocket, which tshark takes for frames."""
+    return f'{FROM_SERVER} && websocket && tcp.payload contains "HTTP/1.1 {status}"'
 
 
 WEBSOCKET_ONLY = {"transports": ["websocket"]}
+_WITH_A_PATH = {"also": {"ws": {"path": "/updates"}}}
+
 _TWO_HANDLERS = [
     Recording(
         TWO_HANDLERS,
@@ -386,8 +391,9 @@ _TWO_HANDLERS = [
         CLIENT_4,
         "A WebSocketServer of ws for the path /updates on the same HTTP server: it answers 400 to"
         " every upgrade that is not for it, into the WebSocket that Socket.IO has accepted.",
-        [UPGRADES, answers(101)],
-        serve={"also": {"ws": {"path": "/updates"}}},
+        [UPGRADES, answers(101), _writes(400), posts("hello")],
+        lacks=[PROBE_ANSWERED, CONFIRMS],
+        serve=_WITH_A_PATH,
         visit=TALKS,
     ),
     Recording(
@@ -396,9 +402,9 @@ _TWO_HANDLERS = [
         _two("4.8.4", _WS),
         CLIENT_4,
         "The same, with a client that uses WebSocket only and tries again and again.",
-        [asks("transport=websocket"), answers(101)],
+        [asks("transport=websocket"), answers(101), _writes(400)],
         times=4,
-        serve={"also": {"ws": {"path": "/updates"}}},
+        serve=_WITH_A_PATH,
         visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 4},
     ),
     Recording(
@@ -406,49 +412,112 @@ _TWO_HANDLERS = [
         "ws-for-all-paths",
         _two("4.8.4", "ws@7.4.6"),
         CLIENT_4,
-        "A WebSocketServer of another copy of ws, for all paths: it accepts the WebSocket once more.",
-        [UPGRADES, answers(101)],
+        "A WebSocketServer of another copy of ws, for all paths, accepts the WebSocket once more.",
+        [UPGRADES, answers(101), _writes(101), posts("hello")],
+        lacks=[PROBE_ANSWERED, CONFIRMS],
         serve={"also": {"ws": {}}},
         visit=TALKS,
     ),
     Recording(
         TWO_HANDLERS,
-        "socket.io-twice-2.2",
+        "socket.io-twice-v2.2-server",
         _two("2.2.0"),
         CLIENT_2,
-        "Socket.IO attached twice to one HTTP server (2.2): both accept the same WebSocket.",
-        [asks("transport=websocket"), answers(101)],
+        "Socket.IO attached twice to one HTTP server: both accept the same WebSocket, the second one"
+        " behind the open packet of the first. The server does not survive it.",
+        [asks("transport=websocket"), answers(101), server_says("^0{"), _writes(101)],
         serve={"also": {"again": {}}},
         visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 2, "lifeMs": 4000},
     ),
     Recording(
         TWO_HANDLERS,
-        "socket.io-twice-4.8",
+        "socket.io-twice-v4-server",
         _two("4.8.4"),
         CLIENT_4,
-        "Socket.IO attached twice to one HTTP server (4.8).",
-        [asks("transport=websocket")],
+        "Socket.IO attached twice to one HTTP server: the second one takes all polls, and the first"
+        " one refuses the WebSocket, as it does not know the session.",
+        [UPGRADES, answers(400, "Session ID unknown"), *[answers(200, "greeting")] * 3],
+        lacks=[answers(101)],
         serve={"also": {"again": {}}},
-        visit={"url": URL, "attempts": 2, "lifeMs": 4000},
+        visit={**TALKS, "hello": {"times": 3, "everyMs": 800}},
+    ),
+    Recording(
+        TWO_HANDLERS,
+        "ws-with-noserver",
+        _two("4.8.4", _WS),
+        CLIENT_4,
+        "A WebSocketServer that is given the upgrades for its path only: both get on.",
+        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, CONFIRMS],
+        near_miss=True,
+        serve={"also": {"ws": {"path": "/updates", "noServer": True}}},
+        visit=TALKS,
     ),
 ]
 
-_EARLY_FRAME = [
-    Recording(
+_EVENT = f'{FROM_CLIENT} && tcp.payload contains "early"'
+
+
+def _early(transport: str, server: Peer, name: str, what: str, *shows: str) -> Recording:
+    return Recording(
         EARLY_FRAME,
-        f"{early}-{name}",
+        f"{transport}-{name}",
         server,
         RAW_TCP,
         what,
-        [asks("transport=polling"), f'{FROM_CLIENT} && tcp.payload[0:2] == 81:93'],
-        visit={"host": Lab.server_ip, "early": early, "rounds": 2, "everyMs": 500},
+        [asks("transport="), _EVENT, *shows],
+        times=2,
+        visit={"host": Lab.server_ip, "early": transport, "rounds": 2, "everyMs": 500},
     )
-    for early, name, server, what in (
-        ("polling", "v4-server", SERVER_4, "A frame right behind the handshake by polling."),
-        ("polling", "python5-server", PYTHON_5, "A frame right behind the handshake by polling."),
-        ("upgrade", "v4-server", SERVER_4, "A frame right behind the request for the upgrade."),
-        ("upgrade", "python5-server", PYTHON_5, "A frame right behind the request for the upgrade."),
-    )
+
+
+_PYTHON_400 = answers(400, "Invalid method encountered")
+
+_EARLY_FRAME = [
+    _early(
+        "polling",
+        SERVER_4,
+        "v4-server",
+        "A client sends an event as a WebSocket frame right behind its handshake by polling, on the"
+        " same connection: the HTTP server takes it for the next request and answers 400.",
+        f"{FROM_SERVER} && http.response.code == 400",
+    ),
+    _early(
+        "polling",
+        PYTHON_5,
+        "python5-server",
+        "The same: aiohttp answers 400, with what it read, and the handshake is lost, too.",
+        _PYTHON_400,
+    ),
+    _early(
+        "upgrade",
+        SERVER_4,
+        "v4-server",
+        "A frame right behind the request for the upgrade: the server takes it for the first one of"
+        " the WebSocket, where a probe has to be, and closes.",
+    ),
+    _early(
+        "upgrade",
+        PYTHON_5,
+        "python5-server",
+        "A frame right behind the request for the upgrade of a session at python-socketio.",
+    ),
+    _early(
+        "websocket",
+        SERVER_4,
+        "v4-server",
+        "An event right behind the request for a WebSocket without a session: the server reads it"
+        " before it has said that it accepts, and closes, as the client has joined no namespace.",
+    ),
+    Recording(
+        EARLY_FRAME,
+        "frame-after-101",
+        SERVER_4,
+        RAW_UPGRADE,
+        "A client that waits for the 101, and sends its first frame in the same moment.",
+        [UPGRADES, answers(101), PROBES, CONFIRMS],
+        near_miss=True,
+        visit=_by_hand(["upgrade"], ["send", "2probe"], ["expect", "3probe"], ["send", "5"], ["send", "40"], ["wait", 300]),
+    ),
 ]
 
 RECORDINGS = [
