@@ -238,6 +238,7 @@ class Conversation(StreamReader):
             else:
                 reader = self.websocket[side] = self._frames_from(side, buffer)
                 self._take(side, reader.start(), order)
+                self._look_for_http(reader)
 
     def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
         """A reader of what a side says after the 101, of which the capture may lack the beginning."""
@@ -254,6 +255,7 @@ class Conversation(StreamReader):
             reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))
             self.websocket[SERVER] = reader
             self._take(SERVER, reader.start(), order)
+            self._look_for_http(reader)
 
     # ------------------------------------------------------------------ tunnels
 
@@ -314,7 +316,9 @@ class Conversation(StreamReader):
         if self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, gap)
         elif not self.uninteresting:
-            self._take(side, self._reader(side).gap(gap), order)
+            reader = self._reader(side)
+            self._take(side, reader.gap(gap), order)
+            self._look_for_http(reader)
 
     def _tell_end(self, end: StreamEnd) -> None:
         """The same for the end of a direction."""
@@ -346,14 +350,21 @@ class Conversation(StreamReader):
                 self._read(piece)
 
     def _read(self, chunk: StreamChunk) -> None:
-        """Read what comes after the upgrade, by the first byte of the direction: a server that refuses only after the
-        101 writes HTTP into the WebSocket (catalogue, rule of thumb 3)."""
+        """Read what comes after the upgrade. A server that refuses only after the 101 writes HTTP into the WebSocket;
+        its first byte tells."""
         if chunk.side is SERVER and self.websocket[SERVER] is None and chunk.data[:1] == b"H":
             buffer = StreamBuffer(SERVER)  # which knows where in the stream it begins
             buffer.append(chunk)
             self._take(SERVER, self._http_inside().adopt(buffer), 0)
         else:
-            self._take(chunk.side, self._reader(chunk.side).feed(chunk), 0)
+            reader = self._reader(chunk.side)
+            self._take(chunk.side, reader.feed(chunk), 0)
+            self._look_for_http(reader)
+
+    def _look_for_http(self, reader: Reader) -> None:
+        """HTTP may come between frames, too: of another handler on the same HTTP server, which was slower."""
+        if isinstance(reader, WebSocketReader) and reader.at_http and self.websocket[SERVER] is reader:
+            self._take(SERVER, self._http_inside().adopt(reader.buffer), 0)
 
     def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]

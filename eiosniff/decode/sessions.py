@@ -119,18 +119,20 @@ class Sessions:
                 carried.one_direction = True
         if end.side is SERVER and end.kind is EndKind.FIN:
             conversation.last_answer = conversation.last_answer or end.place
-        self._note_cut(conversation, end)
-        session = conversation.session
+        session, stream = conversation.session, conversation.ledger.stream
         state = self._openings.states.get(session) if session is not None else None
+        how = _CLOSES.get(end.kind)
+        if state is not None and state.carrier == stream and how is not None:
+            state.falls_back(end.side, conversation)
+        self._note_cut(conversation, end)
         if state is None:
             return
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
-        if state.carrier == conversation.ledger.stream:
+        if state.carrier == stream:
             if conversation.over:
                 state.session.last_repeats = [conversation.flow.direction(side).last_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
-            how = _CLOSES.get(end.kind)
             if how is not None:
                 state.close(Closing(end.side, how, end.place))
 
