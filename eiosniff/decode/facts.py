@@ -138,7 +138,7 @@ def is_last(response: HttpResponse) -> bool:
     options = response.fields.members(b"connection")
     if b"close" in options:
         return True
-    return response.version == b"HTTP/1.0" and b"keep-alive" not in options
+    return response.version == b"1.0" and b"keep-alive" not in options
 
 
 def note_server(server: Server, response: HttpResponse) -> None:

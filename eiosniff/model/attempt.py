@@ -54,7 +54,7 @@ class RequestFacts:
 class AnswerFacts:
     """What an HTTP answer says of itself, as far as rules ask (RFC 9110): None for headers that it does not have.
 
-    `version` is as in the status line (`HTTP/1.0`). `cookies` are those that it sets: name and the whole header value.
+    `version` is that of HTTP (`1.0`). `cookies` are those that it sets: name and the whole header value.
     `last` says that the connection ends after it, by its version and `Connection` (RFC 9112, section 9.3). `body` is
     the beginning of its content (up to 300 bytes), empty for an answer that is Engine.IO as it should be. Texts from
     the wire are cut at 300 characters.

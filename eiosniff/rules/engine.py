@@ -136,6 +136,9 @@ class Judge:
 
     def __init__(self, rules: Iterable[Rule], fixes: FixSource, capture: str, keep: int = MAX_SESSIONS) -> None:
         self._rules = list(rules)
+        self._of_subject: dict[type, list[Rule]] = {}
+        for rule in self._rules:
+            self._of_subject.setdefault(rule.subject, []).append(rule)
         self._fixes = fixes
         self._capture = capture
         self._keep = keep
@@ -188,9 +191,7 @@ class Judge:
         entries: dict[_Merged, None] = {}
         if isinstance(ledger, Session) and ledger.socketio09:
             return []  # what rules judge a session by is not so in Socket.IO 0.9; of its client, EIO006 tells of it
-        for rule in self._rules:
-            if rule.subject is not type(ledger):
-                continue
+        for rule in self._of_subject.get(type(ledger), ()):
             if isinstance(ledger, Session) and ledger.one_direction and not rule.one_side_tells:
                 continue
             try:

@@ -9,13 +9,15 @@ A script is a list of lines; each is one captured packet, numbered from 1, one m
     w< open:S                               from then on: text messages
     w> hex:04ff                             a binary message
     w> close 1001 bye                       a close frame, with code and reason if given
+    w> PING   w< PONG                       control frames of WebSocket
+    w< HTTP 400 text                        HTTP inside the WebSocket; `HTTP 101` too
     w> FIN   w< RST                         ends
     w! client                               bytes of that side are missing from the capture
     + 25                                    25 seconds pass (`- 1`: the clock was set back)
 
 `~` in a text message is the record separator of polling payloads. Bytes go through the real HTTP and WebSocket
-decoders; only TCP is left out. A connection is of client 10.0.0.7 with server 10.0.0.2:3000 unless `connect` said
-otherwise.
+decoders; only TCP is left out. A connection is of client 10.0.0.7 with server 10.0.0.2:3000, and its messages have no
+other headers than they must, unless `connect` said otherwise (before the script, or between two of them).
 """
 
 from collections.abc import Iterable
@@ -52,6 +54,7 @@ class Wire:
 
     conversation: Conversation
     headers: str = ""
+    replies: str = ""
     upgraded: bool = False
     target: str = "/socket.io/"
     sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes, a side
@@ -91,10 +94,15 @@ class Talk:
         *,
         agent: str = "",
         headers: str = "",
+        replies: str = "",
         midstream: bool = False,
         path: str = "/socket.io/",
     ) -> None:
-        """Begin a connection; scripts begin those that they mention by themselves. `midstream`: after its handshake."""
+        """Begin a connection; scripts begin those that they mention by themselves. `midstream`: after its handshake.
+
+        `headers` are added to all requests, `replies` to all answers (whole lines; `Connection: close` takes the place
+        of what a 101 would say).
+        """
         place = PacketRef(self.number + 1, self.now)
         stream = len(self.wires)
         flow = Flow(ends=(0, 1), first=place, last=place)
@@ -103,7 +111,7 @@ class Talk:
         ledger = Connection(stream, Endpoint(client, 50000 + stream), server, place, place, midstream=midstream)
         make = Conversation.over_websocket if midstream else Conversation.over_http
         headers += f"User-Agent: {agent}\r\n" if agent else ""
-        self.wires[name] = Wire(make(flow, ledger, self._events, self._crashed), headers, midstream, path)
+        self.wires[name] = Wire(make(flow, ledger, self._events, self._crashed), headers, replies, midstream, path)
 
     def play(self, script: str) -> "Talk":
         """Play a script."""
@@ -119,9 +127,9 @@ class Talk:
         return self
 
     def acknowledge(self) -> None:
-        """TCP acknowledges all pings that have no answer yet."""
+        """TCP acknowledges all pings that have no answer yet, or one that took long."""
         for beat in self.watched:
-            if beat.pong is None:
+            if beat.is_slow:
                 beat.ping_acked = self._next()
         self.watched.clear()
 
@@ -200,6 +208,8 @@ class Talk:
         if side is Side.SERVER and text.startswith("HTTP "):
             first, _, rest = rest.partition(" ")
             return self._answer(wire, first, rest)
+        if text in ("PING", "PONG"):
+            return _frame(9 if text == "PING" else 10, b"", side)
         if first == "close":
             code, _, reason = rest.partition(" ")
             return _frame(8, (int(code).to_bytes(2, "big") + reason.encode()) if code else b"", side)
@@ -221,13 +231,16 @@ class Talk:
     def _answer(wire: Wire, status: str, body: str) -> bytes:
         if status == "101":
             wire.upgraded = True
-            return b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+            connection = "" if "Connection:" in wire.replies else "Connection: Upgrade\r\n"
+            head = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n{connection}{wire.replies}\r\n"
+            return head.encode()
         length = ""
         if body.startswith("cut:"):
             length, _, body = body[4:].partition(" ")
         content = _expanded(body)
         kind = _JSON_OR_TEXT.get(body[:1], "text/html" if int(status) >= 400 else "text/plain; charset=UTF-8")
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length or len(content)}\r\n\r\n"
+        length = length or str(len(content))
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{wire.replies}\r\n"
         return head.encode() + content
 
     def _send(self, wire: Wire, side: Side, data: bytes) -> None:

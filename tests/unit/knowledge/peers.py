@@ -53,7 +53,7 @@ def request(target: str, *headers: str) -> RequestFacts:
         subprotocol=values.get("sec-websocket-protocol"),
         extensions=values.get("sec-websocket-extensions"),
         header_names=tuple(name for name, _ in fields),
-        version="HTTP/1.1",
+        version="1.1",
         connection=values.get("connection"),
         cookies=(),
     )
