@@ -17,7 +17,7 @@ from eiosniff.decode.proxy_protocol import ProxyHeader
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
 from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel
 from eiosniff.decode.websocket import WebSocketReader
-from eiosniff.model.attempt import Attempt
+from eiosniff.model.attempt import Attempt, EarlyFrame
 from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Connection, Session
@@ -41,10 +41,10 @@ class Conversation(StreamReader):
     Bytes come before the events of other connections that were captured at the same time are handled. So the session
     layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
 
-    `attempts`, `unknown`, `early`, `session`, `attempt`, `polled`, `lossy`, `last_answer` and `is_engineio` belong to
-    the session layer: the handshake requests under way, those with a sid that it does not know, what the client said
-    before the session was opened, what the WebSocket of this connection is part of, the session that was polled here
-    last, whether bytes are missing, and the packet with which the server said that it answers nothing more here (by
+    `attempts`, `unknown`, `early`, `early_frame`, `session`, `attempt`, `polled`, `lossy`, `last_answer` and
+    `is_engineio` belong to the session layer: the handshake requests under way, those with a sid that it does not know,
+    what the client said before the session was opened, and the first frame that it sent before any WebSocket was
+    accepted, what the WebSocket of this connection is part of, the session that was polled here last, whether bytes are missing, and the packet with which the server said that it answers nothing more here (by
     `Connection: close`, HTTP/1.0 or FIN).
 
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
@@ -54,8 +54,8 @@ class Conversation(StreamReader):
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "ended", "events",
-        "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger", "lossy", "polled", "session",
+        "_first_bytes", "_order", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "early_frame",
+        "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger", "lossy", "polled", "session",
         "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
@@ -84,6 +84,7 @@ class Conversation(StreamReader):
         self.polled: Session | None = None
         self.lossy = False
         self.early = _NO_MESSAGES
+        self.early_frame: EarlyFrame | None = None
         self.is_engineio = False
         self.last_answer: PacketRef | None = None
         self.uninteresting = False

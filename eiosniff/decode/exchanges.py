@@ -163,6 +163,9 @@ class Exchanges:
     def _answer_alone(self, conversation: Conversation, response: HttpResponse) -> None:
         """An answer whose request was not captured: what it holds tells whether it is one of Engine.IO."""
         body = response.body
+        early = conversation.early_frame
+        if early is not None and early.refused is None and response.status >= 400:
+            early.refused = answer_facts(response)
         if response.status != 200 or self._openings.path is not None or not looks_like_payload(body):
             return
         session = conversation.polled or self._openings.answered_alone.get(conversation.ledger.peers)

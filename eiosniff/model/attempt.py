@@ -186,6 +186,19 @@ class UpgradeTry:
     anomalies: list[Anomaly] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
+class EarlyFrame:
+    """A WebSocket frame of a client, on a connection on which no server had accepted a WebSocket yet.
+
+    `asked` is the handshake or the upgrade that had no answer, or was answered last, when it came (`frame`); `refused`
+    an HTTP refusal that answers none of the requests, and so the frame.
+    """
+
+    asked: Attempt | UpgradeTry
+    frame: PacketRef
+    refused: AnswerFacts | None = None
+
+
 @dataclass(slots=True, frozen=True)
 class CutRequest:
     """A request of a session whose connection ended before its answer had come."""
