@@ -245,8 +245,8 @@ class TlsHandshake:
     """The part in clear of one connection's handshake: give it what comes, until it is `done`.
 
     Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
-    which it was done, `first` the first one with bytes, `last` the last one that was taken. `hung_up` are the directions
-    that ended without a hello. Directions are those of the flow, 0 and 1.
+    which it was done, `first` the first one with bytes, `last` the last one that was taken. `hung_up`: whether a
+    direction ended without a hello. Directions are those of the flow, 0 and 1.
     """
 
     __slots__ = ("_bytes", "_packets", "_sides", "decided", "done", "first", "hung_up", "last")

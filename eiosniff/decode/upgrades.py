@@ -40,9 +40,7 @@ class Upgrades:
         if len(self.under_way) > MAX_UPGRADES:
             del self.under_way[next(iter(self.under_way))]
 
-    def answered(
-        self, conversation: Conversation, response: HttpResponse, refused: bool = False
-    ) -> UpgradeTry | None:
+    def answered(self, conversation: Conversation, response: HttpResponse, refused: bool = False) -> UpgradeTry | None:
         """The HTTP answer to a try, or what the server wrote into the WebSocket after it: returns the try if it is the
         first that it wrote there."""
         attempted = self.under_way.get(conversation)
@@ -87,8 +85,8 @@ class Upgrades:
             attempted.confirmed = packet.place
 
     def is_refused_by(self, side: Side, conversation: Conversation) -> bool:
-        """Whether a side that ends a connection refuses a confirmation with it: the server has not answered a probe, and
-        said nothing since. (python-engineio closes so if there was no probe, and the session stays on polling.)"""
+        """Whether a side that ends a connection refuses a confirmation with it: a server that has answered no probe,
+        and said nothing since. (So does python-engineio if there was no probe; the session stays on polling.)"""
         attempted = self.under_way.get(conversation)
         return (
             side is SERVER

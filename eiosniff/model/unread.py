@@ -15,9 +15,10 @@ class Encrypted:
     protocols that it offers (RFC 7301), in its order, without those that stand for nothing (RFC 8701). Unless `greeted`
     the ClientHello was not captured, and neither says anything. `versions` counts the versions that the server chose,
     and `chosen` the protocols, both as far as they are sent in clear: a TLS 1.3 server names the protocol in what is
-    encrypted. `alerts` counts fatal alerts in clear, such as `client: unknown_ca`. `refused` are the packets with which the
-    server ended a handshake: a fatal alert, or a RST or FIN where its hello should have come. Of `outer` connections the name may
-    be that of a front: the client sent an Encrypted Client Hello, or something that looks like one.
+    encrypted. `alerts` counts fatal alerts in clear, such as `client: unknown_ca`. `refused` are the packets with which
+    the server ended a handshake: a fatal alert, or a RST or FIN where its hello should have come. Of `outer`
+    connections the name may be that of a front: the client sent an Encrypted Client Hello, or something that looks like
+    one.
     """
 
     server: Endpoint

@@ -3,6 +3,7 @@
 //   to             the port of the server behind it
 //   hold           what goes over an upgraded connection is never passed on ("both" ways, or only
 //                  from the "server")
+//   cutMs          an upgraded connection is ended, and held until then, so long after the 101
 //   slowFramesMs   what the server sends over an upgraded connection arrives so much later
 //   slowPollsMs    the answer to each poll of a session arrives so much later
 "use strict";
@@ -27,6 +28,9 @@ const server = http.createServer((request, response) => {
 });
 
 const relay = (client, back) => {
+  if (plan.cutMs) {
+    setTimeout(() => [client, back].forEach((socket) => socket.end()), plan.cutMs);
+  }
   for (const [from, to, held] of [
     [client, back, plan.hold === "both"],
     [back, client, Boolean(plan.hold)],

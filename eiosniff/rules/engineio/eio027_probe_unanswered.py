@@ -8,8 +8,8 @@ The client cannot use the WebSocket and stays on polling, which costs more and i
 back while they are asked to upgrade (python-engineio, which has no time-out for it): then nothing arrives at all.
 
 ## On the wire
-`101`, the client's `2probe`, and no `3probe`. Node servers close the WebSocket when `upgradeTimeout` (10 s) is over; the
-close frame may be held back as well. Behind a proxy the same connection is seen to be answered, or the probe never
+`101`, the client's `2probe`, and no `3probe`. Node servers close the WebSocket when `upgradeTimeout` (10 s) is over;
+the close frame may be held back as well. Behind a proxy the same connection is seen to be answered, or the probe never
 arrives: then it is the proxy that holds what goes over the WebSocket.
 
 ## How to fix

@@ -9,9 +9,9 @@ wait, often for one `pingInterval` (25 s). If it takes longer than `upgradeTimeo
 WebSocket, and some clients never recover.
 
 ## On the wire
-`2probe`, `3probe`, and a GET under way; its answer (`6`) comes late, and the client's `5` right after it. A server has to
-end every poll that comes while it is asked to upgrade. Some end only one: a client that learns of the probe's answer a
-little later has begun the next poll, which then hangs. Or a proxy is slow with the answers.
+`2probe`, `3probe`, and a GET under way; its answer (`6`) comes late, and the client's `5` right after it. A server has
+to end every poll that comes while it is asked to upgrade. Some end only one: a client that learns of the probe's answer
+a little later has begun the next poll, which then hangs. Or a proxy is slow with the answers.
 
 ## How to fix
 Upgrade the server library: python-engineio 3.12, socketioxide of March 2025, another server in the place of googollee's

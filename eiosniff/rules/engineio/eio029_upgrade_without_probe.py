@@ -4,8 +4,8 @@
 A WebSocket for a session that was opened over polling, on which the client sends UPGRADE (`5`) and no probe before it.
 
 ## Why it matters
-Whether that works depends on the server. Node takes it; python-engineio closes the WebSocket, and the session goes on by
-polling, although the client thinks that it has left that: what it sends from then on is lost.
+Whether that works depends on the server. Node takes it; python-engineio closes the WebSocket, and the session goes on
+by polling, although the client thinks that it has left that: what it sends from then on is lost.
 
 ## On the wire
 `101`, then `5` as the first frame of the client, where `2probe` has to be. Node goes on over WebSocket; python-engineio
@@ -41,12 +41,19 @@ from eiosniff.rules.upgrading import end_words, is_accepted
     severity=Severity.WARNING,
     since="0.1.0",
     title="The client upgrades to WebSocket without a probe",
-    message='{client} opens a WebSocket to {server} for a session that it polls, and confirms it ("5") without a probe. '
-    "{reaction}",
+    message='{client} opens a WebSocket to {server} for a session that it polls, and confirms it ("5") without a '
+    "probe. {reaction}",
     why='A client has to try the WebSocket before it leaves polling: "2probe", the answer "3probe", and then "5". Some '
     "servers accept the confirmation alone, others close the WebSocket.",
     fix=('Let the client send "2probe" first, wait for "3probe", and then send "5".',),
-    explains=("event-before-connect", "no-connect-packet", "connect-loop", "no-backoff", "ping-missing", "pong-missing"),
+    explains=(
+        "event-before-connect",
+        "no-connect-packet",
+        "connect-loop",
+        "no-backoff",
+        "ping-missing",
+        "pong-missing",
+    ),
 )
 def upgrade_without_probe(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -10,8 +10,8 @@ closes it. python-engineio has no time-out for that, and holds all messages to t
 
 ## On the wire
 After the `101`: an event (`42...`), a CONNECT (`40`) or something else where `2probe` has to be, and the server closes
-at once (Node: no status code, python-engineio: 1000). Or `2probe`, `3probe`, and no `5`: Node closes when `upgradeTimeout`
-(10 s) is over; python-engineio waits for ever, and answers each poll at once with `6`.
+at once (Node: no status code, python-engineio: 1000). Or `2probe`, `3probe`, and no `5`: Node closes when
+`upgradeTimeout` (10 s) is over; python-engineio waits for ever, and answers each poll at once with `6`.
 
 ## How to fix
 On a WebSocket for a session that exists: `2probe`, wait for `3probe`, `5`, and only then packets; nothing over polling
@@ -53,8 +53,8 @@ from eiosniff.rules.upgrading import (
     since="0.1.0",
     title="The client does not go through with its upgrade to WebSocket: {what}",
     message="{client} opens a WebSocket to {server} for a session that it polls. {said}; {ending}.",
-    why='A WebSocket becomes part of a session that exists in three steps: the client sends "2probe", the server answers '
-    '"3probe", the client confirms with "5". Before that, nothing else may be sent over it.',
+    why='A WebSocket becomes part of a session in three steps: the client sends "2probe", the server answers "3probe", '
+    'and the client confirms with "5". Before that, nothing else may be sent over it.',
     fix=(
         'Let the client send "2probe", wait for "3probe", send "5", and only then its packets.',
         "Or leave polling out: open with transport=websocket and without a sid, and wait for the open packet.",

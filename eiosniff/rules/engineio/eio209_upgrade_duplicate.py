@@ -1,8 +1,8 @@
 """A second WebSocket for a session that has one already.
 
 ## What it reports
-A client that asks for a WebSocket with the `sid` of a session that has upgraded, or is about to upgrade, to another one,
-and is refused.
+A client that asks for a WebSocket with the `sid` of a session that has upgraded, or is about to upgrade, to another
+one, and is refused.
 
 ## Why it matters
 A session lives on one WebSocket. The server closes the second one; a client that takes this for the end of its session,

@@ -14,8 +14,8 @@ that are answered by a fatal alert (`no_application_protocol`), RST or FIN.
 
 ## How to fix
 Let the server or the edge in front of it take HTTP/1.1 as well, on the same name and port: Node
-`http2.createSecureServer({ allowHTTP1: true })`, nginx and haproxy with `http/1.1` in `alpn`, a CDN with WebSocket switched
-on. WebSocket over HTTP/2 (RFC 8441) needs a server that announces it.
+`http2.createSecureServer({ allowHTTP1: true })`, nginx and haproxy with `http/1.1` in `alpn`, a CDN with WebSocket
+switched on. WebSocket over HTTP/2 (RFC 8441) needs a server that announces it.
 
 ## When it is silent
 When one connection of the second kind was answered, when it is the client that gives up (it does not trust the
@@ -48,8 +48,8 @@ _SHOWN = 3
     title="TLS connections as browsers open them for WebSocket are refused, those for HTTP/2 are not",
     message="{name} answers TLS connections that offer HTTP/2 ({answered}), and ends those that offer http/1.1 alone "
     "({refused}){how}.",
-    why="A browser opens a WebSocket over a connection of its own that offers http/1.1 alone. Where only HTTP/2 is taken, "
-    "pages load and the WebSocket never opens.",
+    why="A browser opens a WebSocket over a connection of its own that offers http/1.1 alone. Where only HTTP/2 is "
+    "taken, pages load and the WebSocket never opens.",
     fix=(
         "Let the server, and whatever ends TLS in front of it, take HTTP/1.1 as well: allowHTTP1: true for Node's "
         "http2.createSecureServer, http/1.1 in the alpn list of haproxy, WebSocket switched on at the CDN.",

@@ -5,18 +5,19 @@ A WebSocket that the server accepts (`101`), and into which it then writes anoth
 
 ## Why it matters
 An HTTP server hands each upgrade to everyone who listens for upgrades. Socket.IO accepts, and somebody else on the same
-server answers the same request once more. The client reads that as a broken frame ("Invalid frame header", "RSV1 must be
-clear", "FIN must be set") and closes. With WebSocket only, no client ever connects; with polling first, all stay there.
+server answers the same request once more. The client reads that as a broken frame ("Invalid frame header", "RSV1 must
+be clear", "FIN must be set") and closes. With WebSocket only, no client ever connects; with polling first, all stay
+there.
 
 ## On the wire
-`HTTP/1.1 101`, and in the same stream `HTTP/1.1 400 Bad Request` of a WebSocketServer of `ws` that has another `path`, or
-a second `HTTP/1.1 101` of one that takes every path, or of Socket.IO itself, attached twice. It may come behind the first
-frames.
+`HTTP/1.1 101`, and in the same stream `HTTP/1.1 400 Bad Request` of a WebSocketServer of `ws` that has another `path`,
+or a second `HTTP/1.1 101` of one that takes every path, or of Socket.IO itself, attached twice. It may come behind the
+first frames.
 
 ## How to fix
-Attach Socket.IO once to an HTTP server: not `new Server(httpServer)` and `io.attach(httpServer)` or `io.listen(...)` for
-the same one, nor twice `new Server`. Give other WebSocket servers (`ws`, PeerServer, hot reload of a development server)
-`noServer: true` and hand them only the upgrades of their own path, or a port of their own.
+Attach Socket.IO once to an HTTP server: not `new Server(httpServer)` and `io.attach(httpServer)` or `io.listen(...)`
+for the same one, nor twice `new Server`. Give other WebSocket servers (`ws`, PeerServer, hot reload of a development
+server) `noServer: true` and hand them only the upgrades of their own path, or a port of their own.
 
 ## When it is silent
 When the text says that the protocol version is not supported: then it is Socket.IO itself that refuses (rule EIO002).
@@ -47,13 +48,14 @@ _OF_THE_REVISION = b"protocol version"
     since="0.1.0",
     title="Two handlers of one HTTP server answer the same WebSocket request",
     message="The server at {server} accepts the WebSocket of {client} (101), and then {what} into it.",
-    why="Everything that listens for upgrades on an HTTP server gets each of them. Socket.IO accepts this one, and another "
-    'handler answers it again; the client takes that text for a broken frame ("Invalid frame header", "RSV1 must be '
-    'clear").',
+    why="Everything that listens for upgrades on an HTTP server gets each of them. Socket.IO accepts this one, and "
+    'another handler answers it again; the client takes that text for a broken frame ("Invalid frame header", "RSV1 '
+    'must be clear").',
     fix=(
-        "Attach Socket.IO once to each HTTP server (not new Server(httpServer) together with attach or listen, nor twice).",
-        "Create any other WebSocket server on it with noServer: true, and hand it in server.on('upgrade', ...) only what is "
-        "for its own path; or let it listen on another port.",
+        "Attach Socket.IO once to each HTTP server: not new Server(httpServer) together with attach or listen, nor "
+        "twice.",
+        "Create any other WebSocket server on it with noServer: true, and hand it in server.on('upgrade', ...) only "
+        "what is for its own path; or let it listen on another port.",
     ),
     explains=("connect-loop", "no-backoff", "probe-unanswered", "upgrade-incomplete", "engineio-syntax"),
 )

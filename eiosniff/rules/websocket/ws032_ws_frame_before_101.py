@@ -1,17 +1,17 @@
 """A client sends WebSocket frames before the server has accepted the WebSocket.
 
 ## What it reports
-A masked frame of the client on a connection that still speaks HTTP: behind a handshake by polling, or behind the request
-for a WebSocket and before its `101`.
+A masked frame of the client on a connection that still speaks HTTP: behind a handshake by polling, or behind the
+request for a WebSocket and before its `101`.
 
 ## Why it matters
 Until the `101` the server reads HTTP. It takes the frame for the next request and refuses it with 400, and closes; the
-handshake may be lost with it. Servers that keep the bytes for later read them before anything has been agreed: the event
-is lost, or the connection is closed for it.
+handshake may be lost with it. Servers that keep the bytes for later read them before anything has been agreed: the
+event is lost, or the connection is closed for it.
 
 ## On the wire
-`GET ...`, then `81 8x ...` (text frame, masked) from the client before the answer. Node answers a frame behind a poll with
-a bare `400 Bad Request`, aiohttp with "Invalid method encountered" and the bytes that it read.
+`GET ...`, then `81 8x ...` (text frame, masked) from the client before the answer. Node answers a frame behind a poll
+with a bare `400 Bad Request`, aiohttp with "Invalid method encountered" and the bytes that it read.
 
 ## How to fix
 Send nothing before the library says that it is connected: in arduinoWebSockets, from `sIOtype_CONNECT` on; use 2.3.1 or
@@ -48,11 +48,11 @@ _REFUSED = 400
     title="The client sends WebSocket frames before the WebSocket is open",
     message="{client} sends a WebSocket frame {after} after {request}, before the server at {server} has accepted any "
     "WebSocket. {reaction}",
-    why="Until the server answers 101, the connection speaks HTTP: a server takes the frame for a broken request, or reads "
-    "a packet that it cannot expect yet.",
+    why="Until the server answers 101, the connection speaks HTTP: a server takes the frame for a broken request, or "
+    "reads a packet that it cannot expect yet.",
     fix=(
-        "Send nothing before the library reports that it is connected. arduinoWebSockets: 2.3.1 or later, and sendEVENT "
-        "only after sIOtype_CONNECT.",
+        "Send nothing before the library reports that it is connected. arduinoWebSockets: 2.3.1 or later, and "
+        "sendEVENT only after sIOtype_CONNECT.",
         "In own firmware: wait for the 101 before the first frame.",
     ),
     explains=(
@@ -78,9 +78,12 @@ def ws_frame_before_101(client: Client) -> Iterator[Hit]:
         if place is not None:
             proof.append(evidence(place, Side.SERVER, said))
     worst = max(reactions, key=lambda reaction: reaction[0] is not None)
+    harmless = worst[0] is None and all(
+        isinstance(early.asked, UpgradeTry) and early.asked.accepted for early in frames
+    )
     yield Hit(
         *proof,
-        severity=Severity.ERROR if worst[0] is not None else Severity.WARNING,
+        severity=Severity.WARNING if harmless else Severity.ERROR,
         occurrences=frames.count,
         period_ns=frames.period_ns,
         after=in_ms(first.frame.ts_ns - first.asked.request.place.ts_ns),
