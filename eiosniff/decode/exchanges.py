@@ -76,6 +76,7 @@ class Exchanges:
             self._openings.peers.note_request(session.client, facts)
         state = self._openings.states[session]
         state.upgrades.ask(conversation, request, upgrade)
+        conversation.polled = session  # of an upgrade too: it may end, or be spoilt, before it is answered
         if conversation not in state.upgrades.under_way:
             post = request.method == b"POST"
             if state.upgrades.under_way and not post:

@@ -245,11 +245,11 @@ class TlsHandshake:
     """The part in clear of one connection's handshake: give it what comes, until it is `done`.
 
     Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
-    which it was done, `first` the first one with bytes, `last` the last one that was taken. `hung_up`: whether a
-    direction ended without a hello. Directions are those of the flow, 0 and 1.
+    which it was done, `first` the first one with bytes, `last` the last one that was taken. `ended_by` is the direction
+    that ended first, -1 if none did. Directions are those of the flow, 0 and 1.
     """
 
-    __slots__ = ("_bytes", "_packets", "_sides", "decided", "done", "first", "hung_up", "last")
+    __slots__ = ("_bytes", "_packets", "_sides", "decided", "done", "ended_by", "first", "last")
 
     def __init__(self) -> None:
         self._sides = (_Side(), _Side())
@@ -259,7 +259,7 @@ class TlsHandshake:
         self.decided = 0
         self.first = NO_PACKET
         self.last = NO_PACKET
-        self.hung_up = [False, False]
+        self.ended_by = -1
 
     @property
     def client(self) -> int | None:
@@ -308,8 +308,9 @@ class TlsHandshake:
 
     def end(self, way: int, place: PacketRef) -> None:
         """A direction ended."""
-        self.last = place
-        self.hung_up[way] = not self._sides[way].greeted
+        if self.ended_by < 0:
+            self.last = place
+            self.ended_by = way
 
     def close(self) -> None:
         """The connection is over."""

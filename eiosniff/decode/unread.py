@@ -127,7 +127,7 @@ class UnreadLedger:
             alert = handshake.alert(1 - client if side else client)
             if alert >= 0:
                 _count(known.alerts, f"{side.label}: {alert_name(alert)}")
-        hung_up = hello is not None and handshake.hung_up[1 - client] and not handshake.hung_up[client]
+        hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
         if hung_up or handshake.alert(1 - client) >= 0:
             known.refused.add(handshake.last, handshake.last.ts_ns)
 

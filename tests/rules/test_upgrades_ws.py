@@ -151,3 +151,62 @@ def test_a_proxy_that_loses_its_server_may_say_so_inside() -> None:
     found = talk.found("double-upgrade-handler")
     assert found is not None
     assert found.certainty is Certainty.LIKELY
+
+
+OPENED = POLL_OPEN + JOINED
+ASKS_FIRST = "w> WS EIO=4&transport=websocket&sid=S\n"
+EARLY_FRAMES = {
+    "behind the handshake by polling": (
+        *("a> GET EIO=4&transport=polling\na> early 42[]\na< 400 Bad Request\na< FIN\na> FIN\n",),
+        Severity.ERROR,
+    ),
+    "behind it, and refused after its answer": (
+        *("a> GET EIO=4&transport=polling\na> early 42[]\na< 200 open:S\na< 400 Bad\na< FIN\na> FIN\n",),
+        Severity.ERROR,
+    ),
+    "after the answer to the handshake": (
+        *("a> GET EIO=4&transport=polling\na< 200 open:S\na> early 42[]\na< 400 Bad\na< FIN\na> FIN\n",),
+        Severity.ERROR,
+    ),
+    "before the 101, and refused": (OPENED + ASKS_FIRST + "w> early 2probe\nw< 400 Bad Request\n", Severity.ERROR),
+    "before the 101, and closed": (
+        OPENED + ASKS_FIRST + "w> early 42[]\nw< 101\nw< close\nw< FIN\nw> FIN\n",
+        Severity.ERROR,
+    ),
+    "before the 101, and read all the same": (
+        OPENED + ASKS_FIRST + "w> early 2probe\nw< 101\nw< 3probe\nw> 5\nw< 6\n" + BEAT,
+        Severity.WARNING,
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "severity"), EARLY_FRAMES.values(), ids=EARLY_FRAMES)
+def test_frames_before_the_101(script: str, severity: Severity) -> None:
+    talk = played(script)
+    assert talk.names()[0].partition(" + ")[0] == "ws-frame-before-101"
+    found = talk.found("ws-frame-before-101")
+    assert found is not None
+    assert found.severity is severity
+
+
+def test_a_device_that_sends_early_again_and_again() -> None:
+    script = "a#> GET EIO=4&transport=polling\na#> early 42[]\na#< 400 Bad Request\na#< FIN\na#> FIN\n+ 0.5\n"
+    for most in (1, 10_000):
+        talk = played(repeated(script, range(8)), most=most)
+        assert talk.names() == ["ws-frame-before-101 + connect-loop + no-backoff"]
+        found = talk.found("ws-frame-before-101")
+        assert found is not None
+        assert found.occurrences == 8
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        OPENED + ASKS_FIRST + "w< 101\nw> 2probe\nw< 3probe\nw> 5\n" + BEAT,
+        OPENED + "c> GET EIO=4&transport=polling&sid=S\nc! client\nc> early 42[]\n",
+        "w> GET elsewhere=1\nw< 200 fine\nw! client\nw> early 42[]\n",
+    ],
+    ids=["right after it", "something is missing before it", "of another service"],
+)
+def test_frames_that_are_not_early(script: str) -> None:
+    assert played(script).found("ws-frame-before-101") is None
