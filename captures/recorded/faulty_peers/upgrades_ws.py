@@ -212,14 +212,19 @@ _STALLED_POLL = [
 ]
 
 
-def _by_hand(*steps: list[Any], **more: object) -> dict[str, object]:
+Step = list[Any]  # of raw_upgrade.js
+
+
+def _by_hand(*steps: Step, **more: object) -> dict[str, object]:
     return {"host": Lab.server_ip, "steps": [["open"], *steps], **more}
 
 
-_TALK_OVER_WS = [["send", '42["hello","over WebSocket"]'], ["wait", 300]]
-_JOIN = [["post", "40"], ["get"]]
-_CHECK = [["send", "2probe"], ["expect", "3probe"]]
-_CLOSED = [["closed"], ["post", '42["hello","still polling"]'], ["get"], ["post", "1"]]
+_TALK_OVER_WS: list[Step] = [["send", '42["hello","over WebSocket"]'], ["wait", 300]]
+_JOIN: list[Step] = [["post", "40"], ["get"]]
+_CHECK: list[Step] = [["send", "2probe"], ["expect", "3probe"]]
+_CLOSED: list[Step] = [["closed"], ["post", '42["hello","still polling"]'], ["get"], ["post", "1"]]
+
+_POLLS: list[Step] = [["get"], ["wait", 1500]] * 4
 
 _WITHOUT_PROBE = [
     Recording(
@@ -316,7 +321,7 @@ _INCOMPLETE = [
         " polls with nothing else until then.",
         [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, answers(200, "^6$")],
         lacks=[CONFIRMS],
-        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, *[["get"], ["wait", 1500]] * 4, ["leave"]),
+        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, *_POLLS, ["leave"]),
     ),
     Recording(
         INCOMPLETE,
@@ -331,7 +336,7 @@ _INCOMPLETE = [
     ),
 ]
 
-_UPGRADED = [["upgrade"], *_CHECK, ["send", "5"], *_TALK_OVER_WS]
+_UPGRADED: list[Step] = [["upgrade"], *_CHECK, ["send", "5"], *_TALK_OVER_WS]
 
 _DUPLICATE = [
     Recording(
