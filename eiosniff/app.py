@@ -1,7 +1,7 @@
 """The one module that knows everything: it joins sources, decoders, rules and knowledge into a report."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,17 @@ _Rank = tuple[int, int]
 class Options:
     """What the user chose. `select` and `ignore` hold codes or names of rules; `None` selects all.
 
+    `rule_files` are Python files with rules of the user's own, which are run. `severity` and `limits` are by the code
+    of a rule: how bad it is whatever it finds, and its limits that are not to have their defaults.
     `max_sessions` are listed in the report. `kept_sessions`, and those listed, are in memory at a time; what was found
     in older ones is folded into the findings. These are two numbers so that a short list does not change what is found.
     """
 
     select: frozenset[str] | None = None
     ignore: frozenset[str] = frozenset()
+    rule_files: tuple[str, ...] = ()
+    severity: Mapping[str, Severity] = field(default_factory=dict)
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     ports: frozenset[int] = frozenset()
     path: str | None = None
     max_sessions: int = MAX_SESSIONS
@@ -169,7 +174,9 @@ def _findings(stack: "Stack", judge: Judge) -> list[Finding]:
 
 
 def _chosen_rules(options: Options) -> list[Rule]:
-    unknown = [name for name in sorted((options.select or frozenset()) | options.ignore) if registry.find(name) is None]
+    rules = registry.with_others(options.rule_files)
+    known = {label for rule in rules for label in (rule.code, rule.code.lower(), rule.name)}
+    unknown = sorted(((options.select or frozenset()) | options.ignore) - known)
     if unknown:
         raise EiosniffError(f"there is no rule {unknown[0]!r}", "'eiosniff rules list' shows all")
 
@@ -177,8 +184,8 @@ def _chosen_rules(options: Options) -> list[Rule]:
         return bool(names & {rule.code, rule.code.lower(), rule.name})
 
     return [
-        rule
-        for rule in registry.all_rules()
+        rule.adjusted(options.severity.get(rule.code), options.limits.get(rule.code, {}))
+        for rule in rules
         if (options.select is None or named(rule, options.select)) and not named(rule, options.ignore)
     ]
 
@@ -233,12 +240,9 @@ def decode(
                 warn(f"{stack.summary.file}: no Engine.IO packet{chosen} was found; `eiosniff analyze` may say why")
 
 
-def rules() -> list[RuleInfo]:
-    """All rules, by code."""
-    return [rule.info() for rule in registry.all_rules()]
+def rules(rule_files: Sequence[str] = ()) -> list[RuleInfo]:
+    """All rules, by code: those of eiosniff, of installed packages, and of these Python files, which are run.
 
-
-def find_rule(code_or_name: str) -> RuleInfo | None:
-    """The rule with this code (any case) or name."""
-    rule = registry.find(code_or_name)
-    return rule.info() if rule else None
+    Raises `EiosniffError` for a file, a package or a rule in it that cannot be used.
+    """
+    return [rule.info() for rule in registry.with_others(rule_files)]

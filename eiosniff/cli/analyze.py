@@ -1,8 +1,11 @@
 """`eiosniff analyze`: the diagnosis of captures."""
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from eiosniff.cli import exits, options
 from eiosniff.cli.output import Output, text_of
@@ -19,6 +22,13 @@ Examples:
   tcpdump -i any -w - port 3000 | eiosniff analyze -
   eiosniff analyze --format json -o report.json before.pcap after.pcap
   eiosniff analyze --fail-on error --ignore no-backoff,EIO005 capture.pcap
+  eiosniff analyze --rules my_rules.py capture.pcap
+
+\b
+eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
+  select, ignore, fail-on     as the options, which win over it
+  [severity]                  such as: connect-loop = "warning"
+  [limits]                    such as: connect-loop.fewest_lives = 5
 """
 )
 @options.captures
@@ -30,6 +40,8 @@ Examples:
 @options.fail_on("warning")
 @options.rule_list("--select", "Only these rules, by code or name. Example: --select EIO038,connect-loop")
 @options.rule_list("--ignore", "All rules but these, by code or name. Example: --ignore no-backoff")
+@options.rule_files
+@options.configuration
 @options.places
 @click.option(
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,
@@ -43,8 +55,11 @@ def analyze(
     output_format: str,
     output: str | None,
     fail_on: str,
-    select: frozenset[str],
-    ignore: frozenset[str],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    rule_files: tuple[str, ...],
+    config: str | None,
+    no_config: bool,
     ports: tuple[int, ...],
     path: str | None,
     max_sessions: int,
@@ -57,26 +72,60 @@ def analyze(
     CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input.
     """
     from eiosniff import app
+    from eiosniff.cli.configuration import configuration
 
+    if config is not None and no_config:
+        raise click.UsageError("--config and --no-config exclude each other")
+    rules = app.rules(rule_files)
+    said = configuration(config, wanted=not no_config, rules=rules)
+    # Who selects rules says which exactly; who ignores some may still have selected others for good.
+    selected = options.named_rules("--select", select, rules) or said.select
+    ignored = options.named_rules("--ignore", ignore, rules) or (not select and said.ignore) or frozenset()
+    if click.get_current_context().get_parameter_source("fail_on") is ParameterSource.DEFAULT:
+        fail_on = said.fail_on or fail_on
     chosen = app.Options(
-        select=select or None, ignore=ignore, ports=frozenset(ports), path=path, max_sessions=max_sessions
+        select=selected,
+        ignore=ignored,
+        rule_files=rule_files,
+        severity=said.severity,
+        limits=said.limits,
+        ports=frozenset(ports),
+        path=path,
+        max_sessions=max_sessions,
     )
     with progress(wanted=not quiet) as watch:
         report = app.analyze(captures, chosen, watch)
     with Output(output, no_color=no_color, encoding="utf-8" if output_format == "json" else None) as place:
-        show(report, place, output_format, no_redact=no_redact, quiet=quiet, selected_rules=bool(select or ignore))
+        show(
+            report,
+            place,
+            output_format,
+            no_redact=no_redact,
+            quiet=quiet,
+            selected_rules=bool(selected or ignored),
+            configuration=said.source,
+            rule_files=rule_files,
+        )
     code = exits.of_report(report, fail_on)
     if report.interrupted:
         click.echo("eiosniff: interrupted; the report is of what was read until then", err=True)
     if report.crashed:
-        click.echo("eiosniff: a part of eiosniff failed, the report is not complete; please report it", err=True)
+        click.echo("eiosniff: a part of the analysis failed (INT...), the report is not complete", err=True)
     click.get_current_context().exit(code)
 
 
 def show(
-    report: "Report", place: Output, output_format: str, *, no_redact: bool, quiet: bool, selected_rules: bool
+    report: "Report",
+    place: Output,
+    output_format: str,
+    *,
+    no_redact: bool = False,
+    quiet: bool = False,
+    selected_rules: bool = False,
+    configuration: str = "",
+    rule_files: Sequence[str] = (),
 ) -> None:
-    """Write a report in one of the formats."""
+    """Write a report in one of the formats. The text says which configuration was used, and how to show rules."""
     from eiosniff.report.redact import Redactor
 
     redactor = Redactor(enabled=not no_redact)
@@ -91,5 +140,13 @@ def show(
     if quiet:
         terminal.write_headlines(report, console, redactor)
     else:
-        terminal.write(report, console, redactor, selected_rules=selected_rules)
+        show_rule = "eiosniff rules show" + "".join(f" --rules {shlex.quote(file)}" for file in rule_files)
+        terminal.write(
+            report,
+            console,
+            redactor,
+            selected_rules=selected_rules,
+            configuration=configuration,
+            show_rule=show_rule,
+        )
     place.write(text_of(console))

@@ -25,6 +25,6 @@ def demo(fail_on: str, no_color: bool) -> None:
     with importlib.resources.as_file(recording) as path:
         report = app.analyze([str(path)], app.Options())
         with Output(None, no_color=no_color) as place:
-            show(report, place, "text", no_redact=False, quiet=False, selected_rules=False)
+            show(report, place, "text")
             place.write(f"\nThat was a recording that comes with eiosniff. To see it in Wireshark:\n  {path}\n")
     click.get_current_context().exit(exits.of_report(report, fail_on))

@@ -63,7 +63,7 @@ Exit codes:
   0    nothing at or above --fail-on was found
   1    something was
   2    the input or the options cannot be used
-  3    eiosniff itself failed
+  3    eiosniff itself failed, or a rule
   130  interrupted
 """,
 )

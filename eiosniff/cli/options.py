@@ -2,13 +2,16 @@
 
 import difflib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from eiosniff.cli.exits import FAIL_ON
+
+if TYPE_CHECKING:
+    from eiosniff.model.finding import RuleInfo
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,18 +67,64 @@ def fail_on(default: str) -> Callable[[Command], Command]:
 
 
 def rule_list(option: str, text: str) -> Callable[[Command], Command]:
-    """An option that takes rules, by code or name, with commas between them."""
-    return click.option(option, metavar="RULE,...", multiple=True, callback=_check_rules, help=text)
+    """An option that takes rules, by code or name, with commas between them: `named_rules` has their codes."""
+    return click.option(option, metavar="RULE,...", multiple=True, help=text)
 
 
-def closest_rules(wanted: str) -> str:
-    """The rules whose code or name looks like `wanted`, as the end of a sentence; empty when none does."""
-    from eiosniff import app
+def rule_files(command: Command) -> Command:
+    """Rules of the user's own."""
+    return click.option(
+        "--rules", "rule_files", metavar="FILE", multiple=True,
+        help="Use the rules in this Python file too, which is run; may be repeated. Example: --rules my_rules.py",
+    )(command)  # fmt: skip
 
-    known = {label.lower(): label for rule in app.rules() for label in (rule.code, rule.name)}
-    close = [known[label] for label in difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.6)]
-    close += [label for lower, label in known.items() if wanted and wanted.lower() in lower and label not in close]
-    return f"did you mean {' or '.join(close[:3])}?" if close else "`eiosniff rules` lists all of them"
+
+def configuration(command: Command) -> Command:
+    """Where the configuration is."""
+    command = click.option(
+        "--no-config", is_flag=True, help="No configuration, even if there is one in the current folder."
+    )(command)
+    return click.option(
+        "--config", metavar="FILE",
+        help="Read the configuration from this .toml or .cfg file, and not from eiosniff.toml or setup.cfg in the "
+        "current folder. Example: --config ci.toml",
+    )(command)  # fmt: skip
+
+
+def named_rules(option: str, values: Sequence[str], rules: "Sequence[RuleInfo]") -> frozenset[str]:
+    """The codes of the rules that were given to an option of `rule_list`."""
+    codes = set()
+    for label in (label.strip() for value in values for label in value.split(",")):
+        rule = find_rule(label, rules)
+        if rule is None:
+            problem = (
+                f"there is no rule {label!r}; {closest_rules(label, rules)}"
+                if label
+                else "a rule is missing in the list"
+            )
+            raise click.BadParameter(problem, param_hint=f"'{option}'")
+        codes.add(rule.code)
+    return frozenset(codes)
+
+
+def find_rule(label: str, rules: "Sequence[RuleInfo]") -> "RuleInfo | None":
+    """The rule with this code or name, in any case."""
+    wanted = label.strip().lower()
+    return next((rule for rule in rules if wanted in (rule.code.lower(), rule.name)), None)
+
+
+def closest_rules(wanted: str, rules: "Sequence[RuleInfo]") -> str:
+    """The rules whose code or name looks like `wanted`, as the end of a sentence."""
+    known = {label.lower(): label for rule in rules for label in (rule.code, rule.name)}
+    return closest(wanted, known) or "`eiosniff rules` lists all of them"
+
+
+def closest(wanted: str, known: Mapping[str, str]) -> str:
+    """Which of the known words (by what they are in lower case) looks like `wanted`, as a question; empty if none."""
+    lower = wanted.strip().lower()
+    close = [known[label] for label in difflib.get_close_matches(lower, known, n=3, cutoff=0.6)]
+    close += [label for key, label in known.items() if len(lower) > 2 and lower in key and label not in close]
+    return f"did you mean {' or '.join(close[:3])}?" if close else ""
 
 
 def _check_captures(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Sequence[str]:
@@ -116,22 +165,3 @@ def _check_path(context: click.Context, parameter: click.Parameter, value: str |
     if value is not None and not value.startswith("/"):
         raise click.BadParameter(f"a request path begins with a slash: /{value}", context, parameter)
     return value
-
-
-def _check_rules(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> frozenset[str]:
-    """The codes of the rules that are named."""
-    wanted = [label.strip() for value in values for label in value.split(",")]
-    if not wanted:
-        return frozenset()
-    from eiosniff import app
-
-    codes = set()
-    for label in wanted:
-        rule = app.find_rule(label) if label else None
-        if rule is None:
-            problem = (
-                f"there is no rule {label!r}; {closest_rules(label)}" if label else "a rule is missing in the list"
-            )
-            raise click.BadParameter(problem, context, parameter)
-        codes.add(rule.code)
-    return frozenset(codes)

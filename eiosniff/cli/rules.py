@@ -6,7 +6,21 @@ from eiosniff.cli import options
 from eiosniff.cli.output import Output, text_of
 
 
+class _Rules(click.Group):
+    """Says how to show a rule to who names one where a command belongs."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = "`eiosniff rules show NAME` shows a rule."
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
+
 @click.group(
+    cls=_Rules,
     invoke_without_command=True,
     epilog="""\b
 Examples:
@@ -22,32 +36,38 @@ def rules(context: click.Context) -> None:
 
 
 @rules.command("list")
+@options.rule_files
 @options.no_color
-def list_rules(no_color: bool = False) -> None:
-    """All rules; when piped, four fields with tabs between them."""
+def list_rules(rule_files: tuple[str, ...] = (), no_color: bool = False) -> None:
+    """All rules; when piped, four fields with tabs between them, and a fifth for a rule that is not eiosniff's: the
+    file or package that it comes from."""
     from eiosniff import app
     from eiosniff.report import rule_text
 
+    infos = app.rules(rule_files)
     with Output(None, no_color=no_color) as place:
         if not place.is_terminal:
-            place.write(rule_text.plain_list(app.rules()))
+            place.write(rule_text.plain_list(infos))
             return
         console = place.console()
-        rule_text.write_list(app.rules(), console)
+        rule_text.write_list(infos, console)
         place.write(text_of(console))
 
 
 @rules.command("show", epilog="Example: eiosniff rules show EIO038")
 @click.argument("rule", metavar="CODE-OR-NAME")
+@options.rule_files
 @options.no_color
-def show_rule(rule: str, no_color: bool) -> None:
-    """What a rule reports, why it matters and how to mend it; plain Markdown when piped."""
+def show_rule(rule: str, rule_files: tuple[str, ...], no_color: bool) -> None:
+    """What a rule reports, why it matters, how to mend it, and its limits; plain Markdown when piped."""
     from eiosniff import app
     from eiosniff.report import rule_text
 
-    info = app.find_rule(rule)
+    infos = app.rules(rule_files)
+    info = options.find_rule(rule, infos)
     if info is None:
-        raise click.BadParameter(f"there is no rule {rule!r}; {options.closest_rules(rule)}", param_hint="CODE-OR-NAME")
+        problem = f"there is no rule {rule!r}; {options.closest_rules(rule, infos)}"
+        raise click.BadParameter(problem, param_hint="CODE-OR-NAME")
     with Output(None, no_color=no_color) as place:
         if not place.is_terminal:
             place.write(rule_text.markdown(info))

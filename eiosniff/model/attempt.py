@@ -126,7 +126,7 @@ class Attempt:
         """Attempts with the same signature are repeats of each other."""
         request = self.request
         return (
-            request.path, request.eio, request.transports, request.upgrade, self.outcome, self.status,
+            request.method, request.path, request.eio, request.transports, request.upgrade, self.outcome, self.status,
             self.error and (self.error.code, self.error.style), bool(self.client_said),
         )  # fmt: skip
 

@@ -49,7 +49,8 @@ class Evidence(NamedTuple):
 @dataclass(slots=True, frozen=True)
 class RuleInfo:
     """What is fixed of a rule: `title` is the first line of its documentation, `sections` are the headings and texts
-    (Markdown) that follow, in order."""
+    (Markdown) that follow, in order. `limits` are names and defaults. `origin` is where a rule comes from that is not
+    eiosniff's: its file, or its package and version; else empty. `since` is empty where that is not known."""
 
     code: str
     name: str
@@ -58,6 +59,8 @@ class RuleInfo:
     title: str
     explains: tuple[str, ...]
     sections: tuple[tuple[str, str], ...]
+    limits: tuple[tuple[str, float], ...] = ()
+    origin: str = ""
 
 
 @dataclass(slots=True, eq=False)

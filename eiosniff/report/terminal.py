@@ -39,9 +39,20 @@ _PROOF = (
 )
 
 
-def write(report: Report, console: Console, redactor: Redactor, *, selected_rules: bool = False) -> None:
-    """Write the report. `selected_rules`: not all rules were asked, so that silence means less."""
-    _TextReport(report, console, redactor).write(selected_rules)
+def write(
+    report: Report,
+    console: Console,
+    redactor: Redactor,
+    *,
+    selected_rules: bool = False,
+    configuration: str = "",
+    show_rule: str = "eiosniff rules show",
+) -> None:
+    """Write the report. `selected_rules`: not all rules were asked, so that silence means less. `configuration`: which
+    one was used, if any was. `show_rule`: the command that shows a rule, which comes after it."""
+    text = _TextReport(report, console, redactor)
+    text.write(selected_rules)
+    text.end(configuration, show_rule)
 
 
 def write_headlines(report: Report, console: Console, redactor: Redactor) -> None:
@@ -186,11 +197,18 @@ class _TextReport:
             self.page.line()
         for at, line in enumerate(lines):
             self.page.paragraph(line, lead=Text("         " if at else "Summary  ", style="bold"))
-        codes = list(dict.fromkeys(diagnosis.finding.rule for diagnosis in report.diagnoses))
+
+    def end(self, configuration: str, show_rule: str) -> None:
+        if configuration:
+            self.page.line()
+            self.page.paragraph(Text(f"Configuration: {self.redactor.shown(configuration)}", style="dim"))
+        rules = (diagnosis.finding.rule for diagnosis in self.report.diagnoses)
+        codes = list(dict.fromkeys(rule for rule in rules if not rule.startswith("INT")))
         if codes:
             others = f" (or {', '.join(codes[1:])})" if len(codes) > 1 else ""
             self.page.line()
-            self.page.paragraph(f"eiosniff rules show {codes[0]}{others}", lead=Text("More: ", style="bold"))
+            command = self.redactor.shown(f"{show_rule} {codes[0]}{others}")
+            self.page.paragraph(command, lead=Text("More: ", style="bold"))
 
 
 def _label(label: str) -> Text:

@@ -1,14 +1,17 @@
 """What a rule is written with: `@rule`, `Hit`, and helpers for evidence.
 
-A rule is one function in a file of its own, `rules/<layer>/<code>_<name>.py`; the docstring of the module is its
-documentation, with the headings of `HEADINGS` in this order. It looks at one ledger, judges it by what is recorded
-there, keeps nothing between calls, and yields a `Hit` for each thing that it finds. See `docs/writing-a-rule.md`.
+A rule is one function; those of eiosniff are in a file each, `rules/<layer>/<code>_<name>.py`. It looks at one ledger,
+judges it by what is recorded there, keeps nothing between calls, and yields a `Hit` for each thing that it finds. Its
+documentation is its docstring or that of its module, with the headings of `HEADINGS` in this order.
+
+This module and the ledgers in `eiosniff.model` are what rules of other people may rely on; see
+`docs/writing-a-rule.md`.
 """
 
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +26,7 @@ HEADINGS = (
     "When it is silent",
     "References",
 )
+SEE_MODULE = "See the module."  # the docstring of a function whose module documents it
 
 
 def evidence(place: PacketRef, side: Side | None, text: str) -> Evidence:
@@ -84,6 +88,9 @@ class Rule:
 
     `limits` are the thresholds by which it judges, each with its default, its name ending in its unit (`answer_ms`,
     `polls`); a user may set others. A rule that has some is called with them as the second argument.
+
+    `origin` is where a rule comes from that is not eiosniff's: its file, or its package and version. `severity_is_set`
+    says that the user chose the severity, of whatever hits.
     """
 
     code: str
@@ -103,16 +110,34 @@ class Rule:
     documentation: str
     file: str
     limits: Mapping[str, float] = field(default_factory=dict, compare=False)
+    origin: str = ""
+    severity_is_set: bool = False
 
     def hits(self, ledger: Any) -> Iterator[Hit]:
         """What the rule finds in a ledger of its subject."""
         return self.check(ledger, self.limits) if self.limits else self.check(ledger)
 
+    def severity_of(self, hit: Hit) -> Severity:
+        """How bad a hit is: the user's word wins over the hit's own, and that over the rule's."""
+        return self.severity if hit.severity is None or self.severity_is_set else hit.severity
+
+    def adjusted(self, severity: Severity | None, limits: Mapping[str, float]) -> "Rule":
+        """The rule as a user wants it: with this severity, if there is one, and with other values of some limits."""
+        changed = replace(self, limits=MappingProxyType({**self.limits, **limits})) if limits else self
+        return changed if severity is None else replace(changed, severity=severity, severity_is_set=True)
+
     def info(self) -> RuleInfo:
         """What the reports and `eiosniff rules` show of it."""
-        summary = self.documentation.partition("\n")[0].rstrip(".")
         return RuleInfo(
-            self.code, self.name, self.severity, self.since, summary, self.explains, sections(self.documentation)
+            code=self.code,
+            name=self.name,
+            severity=self.severity,
+            since=self.since,
+            title=self.documentation.partition("\n")[0].rstrip("."),
+            explains=self.explains,
+            sections=sections(self.documentation),
+            limits=tuple(self.limits.items()),
+            origin=self.origin,
         )
 
 
@@ -122,18 +147,21 @@ def rule(
     name: str,
     subject: type,
     severity: Severity,
-    since: str,
     title: str,
     message: str,
     why: str,
-    fix: Iterable[str],
-    explains: Iterable[str] = (),
+    fix: str | Iterable[str],
+    since: str = "",
+    explains: str | Iterable[str] = (),
     tolerates_gaps: bool = False,
     one_side_tells: bool = False,
     hence: str = "",
     limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Iterator[Hit]]], Rule]:
-    """Make a rule of a function that looks at one ledger (and at the limits, if it has some)."""
+    """Make a rule of a function that looks at one ledger (and at the limits, if it has some).
+
+    `since` is the version of eiosniff that has it first; rules of other people have none.
+    """
 
     def decorate(check: Callable[..., Iterator[Hit]]) -> Rule:
         module = sys.modules[check.__module__]
@@ -146,18 +174,28 @@ def rule(
             title=title,
             message=message,
             why=why,
-            fix=tuple(fix),
-            explains=tuple(explains),
+            fix=_texts(fix),
+            explains=_texts(explains),
             tolerates_gaps=tolerates_gaps,
             one_side_tells=one_side_tells,
             hence=hence or title,
             limits=MappingProxyType(dict(limits)),
             check=check,
-            documentation=inspect.cleandoc(module.__doc__ or ""),
+            documentation=_documentation(check.__doc__, module.__doc__),
             file=module.__file__ or "",
         )
 
     return decorate
+
+
+def _texts(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _documentation(own: str | None, of_module: str | None) -> str:
+    """The docstring of the function; that of the module if there is none, or if it says so."""
+    text = inspect.cleandoc(own or "")
+    return text if text and text != SEE_MODULE else inspect.cleandoc(of_module or "")
 
 
 def sections(documentation: str) -> tuple[tuple[str, str], ...]:

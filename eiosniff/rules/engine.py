@@ -13,6 +13,7 @@ from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
+from eiosniff.rules.user_rules import at_fault
 
 # Evidence of a fault that repeats: the first occurrences and the last one show it; the count says the rest.
 OCCURRENCES_SHOWN = 5
@@ -73,7 +74,7 @@ class _Merged:
         """One more hit."""
         certainty, doubt = _certainty(self.rule, hit, ledger)
         self._lead(hit, order, peers)
-        self._judge(certainty, order, doubt, max(self.severity, hit.severity or self.rule.severity))
+        self._judge(certainty, order, doubt, max(self.severity, self.rule.severity_of(hit)))
         self.occurrences += hit.occurrences
         if hit.period_ns is not None:
             self.period.add(hit.period_ns)
@@ -356,22 +357,36 @@ def _server_phrase(endpoints: list[str], server: Server | None) -> str:
 
 
 def _crash(rule: Rule, bug: Exception, capture: str) -> Finding:
+    if not rule.origin:
+        problem = f"the rule {rule.name} ({rule.code}) failed: {type(bug).__name__}"
+        return internal_error("INT001", "rule-crashed", problem, capture)
+    line, problem = at_fault(bug, rule.file)
+    if line is None and isinstance(bug, KeyError):
+        problem = f"a text of it wants {{{bug.args[0]}}}, which the Hit does not give"
+    place = f"{rule.origin}{f', line {line}' if line else ''}"
     return internal_error(
-        "INT001", "rule-crashed", f"the rule {rule.name} ({rule.code}) failed: {type(bug).__name__}", capture
+        "INT001", "rule-crashed", f"the rule {rule.name} ({rule.code}) of {place} failed: {problem}", capture, rule.name
     )
 
 
-def internal_error(code: str, name: str, summary: str, capture: str) -> Finding:
-    """Our own bug, as a finding: the rest of the report stands."""
+def internal_error(code: str, name: str, summary: str, capture: str, foreign_rule: str = "") -> Finding:
+    """Our own bug, or that of a rule that is not eiosniff's, as a finding: the rest of the report stands."""
+    title = "eiosniff itself failed on a part of this capture"
+    why = "This is a bug of eiosniff, not of your client or server; everything else in this report stands."
+    fix = "Please report it, with the capture if you may share it."
+    if foreign_rule:
+        title = f"The rule {foreign_rule}, which is not eiosniff's, failed on a part of this capture"
+        why = "This is a bug of that rule, not of your client or server; everything else in this report stands."
+        fix = f"Mend the rule; until then, --ignore {foreign_rule} leaves it out."
     return Finding(
         rule=code,
         name=name,
         severity=Severity.WARNING,
         certainty=Certainty.CERTAIN,
-        title="eiosniff itself failed on a part of this capture",
+        title=title,
         summary=summary,
-        why="This is a bug of eiosniff, not of your client or server; everything else in this report stands.",
-        fix=["Please report it, with the capture if you may share it."],
+        why=why,
+        fix=[fix],
         occurrences=1,
         period_ns=None,
         evidence=[],

@@ -12,8 +12,7 @@ def application(monkeypatch: pytest.MonkeyPatch) -> Application:
     made = Application()
     monkeypatch.setattr(app, "analyze", made.analyze)
     monkeypatch.setattr(app, "decode", made.decode)
-    monkeypatch.setattr(app, "rules", lambda: RULES)
-    monkeypatch.setattr(app, "find_rule", made.find_rule)
+    monkeypatch.setattr(app, "rules", lambda files=(): RULES)
     for name in ("COLUMNS", "NO_COLOR", "EIOSNIFF_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     return made

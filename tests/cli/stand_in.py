@@ -17,7 +17,8 @@ Run = Callable[..., Result]
 RULES = [
     RuleInfo("EIO038", "client-ping-in-eio4", Severity.ERROR, "0.1.0", "The client sends PING", ("connect-loop",),
              (("What it reports", "A ping."), ("How to fix", "Upgrade."))),
-    RuleInfo("EIO089", "connect-loop", Severity.ERROR, "0.1.0", "It connects again and again", (), ()),
+    RuleInfo("EIO089", "connect-loop", Severity.ERROR, "0.1.0", "It connects again and again", (), (),
+             (("fewest_lives", 3), ("short_life_ms", 30_000))),
 ]  # fmt: skip
 
 
@@ -52,9 +53,6 @@ class Application:
                 yield packet
         if self.error:
             raise self.error
-
-    def find_rule(self, label: str) -> RuleInfo | None:
-        return next((rule for rule in RULES if label.upper() == rule.code or label == rule.name), None)
 
     def _asked(self, captures: Sequence[str], options: Options, progress: Progress | None) -> None:
         self.captures, self.options, self.progress = list(captures), options, progress

@@ -20,8 +20,7 @@ from tests.unit.report.builders import report
 from tests.unit.report.test_decode_lines import packet
 app.analyze = lambda captures, options, progress=None: report()
 app.decode = lambda *_: (packet(data=b"x" * 500) for _ in range(20_000))
-app.rules = lambda: RULES
-app.find_rule = lambda label: RULES[0]
+app.rules = lambda files=(): RULES
 from eiosniff.cli.main import main
 sys.argv[0] = "eiosniff"
 main()

@@ -25,7 +25,9 @@ def test_show(run: Run, label: str) -> None:
         (["show", "conect-loop"], "there is no rule 'conect-loop'; did you mean connect-loop?"),
         (["show", ""], "`eiosniff rules` lists all of them"),
         (["show", "EIO038", "EIO089"], "unexpected extra argument"),
+        (["show", "connect_loop"], "did you mean connect-loop?"),
         (["shwo"], "No such command 'shwo'"),
+        (["EIO038"], "No such command 'EIO038'. `eiosniff rules show NAME` shows a rule."),
     ],
 )
 def test_mistakes(run: Run, arguments: list[str], complaint: str) -> None:

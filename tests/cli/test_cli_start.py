@@ -10,12 +10,17 @@ CAPTURE = RECORDED / "arduino" / "s3-arduino-old-eio4-to-v484.pcap"
 FOREIGN = {"scapy", "zstandard", "pyshark", "jinja2", "dpkt"}
 
 
-def _imported(*arguments: object) -> set[str]:
-    """The packages at the top level that a run of eiosniff imports."""
+def _modules(*arguments: object) -> set[str]:
+    """The modules that a run of eiosniff imports."""
     result = python("-X", "importtime", "-m", "eiosniff", *map(str, arguments))
     assert result.returncode == 0
     lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def _imported(*arguments: object) -> set[str]:
+    """The packages at the top level that a run of eiosniff imports."""
+    return {module.partition(".")[0] for module in _modules(*arguments)}
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,9 @@ def test_commands_import_what_they_need(command: str, unneeded: set[str]) -> Non
     imported = _imported(*arguments)
     assert "eiosniff" in imported
     assert not imported & (FOREIGN | unneeded)
+
+
+@pytest.mark.parametrize("arguments", [("rules", "list"), ("analyze", "--fail-on", "never", CAPTURE)])
+def test_rules_of_packages_cost_nothing_where_there_are_none(arguments: tuple[object, ...]) -> None:
+    """What reads the metadata of packages takes longer to import than all of eiosniff's rules."""
+    assert not _modules(*arguments) & {"importlib.metadata", "configparser"}

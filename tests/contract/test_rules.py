@@ -75,6 +75,12 @@ def test_messages_use_only_what_hits_supply(rule: Rule) -> None:
         assert wanted - {"client", "server"} <= supplied | ({*wanted} if None in supplied else set())
 
 
+def test_limits_are_explained_and_named_after_what_they_count(rule: Rule) -> None:
+    for name, value in rule.limits.items():
+        assert f"`{name}`" in rule.documentation, "say in the docstring what the limit decides"
+        assert name.endswith("_ms") or isinstance(value, float) or name.endswith("s"), "a time, a share or a plural"
+
+
 def test_is_short(rule: Rule) -> None:
     # A page that one would send to a colleague, and one function; the documentation is most of it.
     assert len(Path(rule.file).read_text(encoding="utf-8").splitlines()) <= 160

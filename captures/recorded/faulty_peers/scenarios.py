@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, upgrades_ws
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -12,5 +13,6 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
     *upgrades_ws.RECORDINGS,
+    *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -15,24 +15,21 @@ Handshake requests of one client in quick succession, each session closed or ref
 Mend the cause. If the report names none, look at the last packets of the sessions that end, and at the server's log.
 
 ## When it is silent
-For clients that leave orderly (`41` or `1`), that stay for half a minute or more, or that take longer than ten seconds
-to come back.
+For clients that leave orderly (`41` or `1`), that stay for half a minute or more (`short_life_ms`), or that take
+longer than ten seconds to come back (`quick_return_ms`); what counts are the medians. For fewer than three lives in a
+row (`fewest_lives`); a life of more than two minutes, or a pause of more than one, ends a row whatever the limits are.
 
 ## References
 - socket.io-client issue #1436, arduinoWebSockets issue #546
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_S, in_ms
-
-FEWEST = 3
-SHORT_LIFE_NS = 30 * NS_PER_S
-QUICK_RETURN_NS = 10 * NS_PER_S
+from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 
 @rule(
@@ -48,12 +45,17 @@ QUICK_RETURN_NS = 10 * NS_PER_S
     fix=("Look at what comes right before each end (eiosniff decode), and at the server's log of that moment.",),
     explains=("no-backoff",),
     hence="{count} connections in a row, each over after {length}; the next try {pause} later",
+    limits={"fewest_lives": 3, "short_life_ms": 30_000, "quick_return_ms": 10_000},
 )
-def connect_loop(client: Client) -> Iterator[Hit]:
+def connect_loop(client: Client, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
+    short_life_ns = limits["short_life_ms"] * NS_PER_MS
+    quick_return_ns = limits["quick_return_ms"] * NS_PER_MS
     for loop in client.loops:
         lives = loop.lives
-        if lives.count < FEWEST or loop.lengths.median >= SHORT_LIFE_NS or loop.pauses.median > QUICK_RETURN_NS:
+        if lives.count < limits["fewest_lives"]:
+            continue
+        if loop.lengths.median >= short_life_ns or loop.pauses.median > quick_return_ns:
             continue
         yield Hit(
             *(evidence(life.start, Side.CLIENT, "connects") for life in lives),

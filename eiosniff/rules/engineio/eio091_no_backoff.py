@@ -16,23 +16,22 @@ default is a constant 500 ms). JavaScript: leave `reconnectionDelay`, `reconnect
 at their defaults.
 
 ## When it is silent
-For fewer than four attempts, and for pauses that grow or vary.
+For fewer than four attempts (`fewest_lives`), for pauses longer than a second (`short_pause_ms`), and for pauses that
+grow or vary.
 
 ## References
 - socket.io documentation, client options `reconnectionDelay` and `randomizationFactor`
 - arduinoWebSockets, `setReconnectInterval`
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_S, in_ms
+from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
-FEWEST = 4
-SHORT_PAUSE_NS = NS_PER_S
 # Pauses within this share of each other are one constant, not chance.
 ALIKE = 0.25
 
@@ -51,12 +50,13 @@ ALIKE = 0.25
         "Let the client wait longer each time, with a random part (JavaScript: the defaults of reconnectionDelay and "
         "randomizationFactor; arduinoWebSockets: setReconnectInterval(5000 + random(5000))).",
     ),
+    limits={"fewest_lives": 4, "short_pause_ms": 1000},
 )
-def no_backoff(client: Client) -> Iterator[Hit]:
+def no_backoff(client: Client, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     for loop in client.loops:
         pauses = loop.pauses
-        if loop.lives.count < FEWEST or pauses.maximum > SHORT_PAUSE_NS:
+        if loop.lives.count < limits["fewest_lives"] or pauses.maximum > limits["short_pause_ms"] * NS_PER_MS:
             continue
         if pauses.maximum - pauses.minimum > ALIKE * pauses.maximum:
             continue

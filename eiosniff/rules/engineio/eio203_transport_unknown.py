@@ -15,9 +15,9 @@ with code 0 ("Transport unknown"), python-engineio: "Invalid transport".
 Add `transport=polling` or `transport=websocket` to the URL.
 
 ## When it is silent
-When the refusal says something else (403, 404, the revision, an unknown sid). A transport that exists but is refused by
-this server is switched off there (another rule). python-engineio takes a missing `transport` for polling, which is no
-fault.
+When the refusal says something else (403, 404, the revision, an unknown sid). A transport that exists but is switched
+off at this server is rule EIO008, and two at once are rule EIO007. python-engineio takes a missing `transport` for
+polling, which is no fault.
 
 ## References
 - Engine.IO protocol, revision 4, query parameters; engine.io, `lib/server`, error code 0
@@ -55,7 +55,7 @@ def transport_unknown(client: Client) -> Iterator[Hit]:
         request = sample.request
         if sample.outcome not in (Outcome.REFUSED, Outcome.REFUSED_AFTER_101) or request.transport is not None:
             continue
-        if not _is_about_the_transport(sample):
+        if not refuses_transport(sample) or len(request.transports) > 1:  # several: rule EIO007
             continue
         which = "no transport"
         if request.transports:
@@ -75,7 +75,8 @@ def _said(attempt: Attempt) -> str:
     return f' "{attempt.error.message}"' if attempt.error else ""
 
 
-def _is_about_the_transport(attempt: Attempt) -> bool:
+def refuses_transport(attempt: Attempt) -> bool:
+    """Whether a refusal is about the transport, as far as it says what it is about."""
     error = attempt.error
     if error is None:
         return attempt.status == BAD_REQUEST

@@ -18,14 +18,15 @@ Send `40` (or `40/namespace,{auth}`) after the open packet. In arduinoWebSockets
 
 ## When it is silent
 In sessions of revision 3, which the server joins by itself; for clients that speak only Engine.IO (path `/engine.io/`,
-or messages that are not Socket.IO); when the capture ends, or the session falls silent, within the first seconds.
+or messages that are not Socket.IO); when the capture ends, or the session falls silent, within the first seconds
+(`patience_ms`; a client library sends CONNECT within milliseconds).
 
 ## References
 - Socket.IO protocol, revision 5, "Connection to a namespace" and "Changes between v4 and v5"
 - socket.io issue #4300, socket.io-client-java issue #632, arduinoWebSockets issue #620
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
@@ -33,8 +34,6 @@ from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 
-# A client library sends CONNECT within milliseconds; a person's hand-written one within a second or two.
-PATIENCE_NS = 5 * NS_PER_S
 # A server that closes sooner than any sensible `connectTimeout` has another reason.
 SHORTEST_TIMEOUT_NS = NS_PER_S
 
@@ -51,8 +50,9 @@ SHORTEST_TIMEOUT_NS = NS_PER_S
     "before it does, and the server closes after connectTimeout (45 s by default).",
     fix=('After the open packet "0{{...}}" send "40" (with auth: 40{{"token":"..."}}; for a namespace: 40/name,).',),
     explains=("connect-loop", "no-backoff"),
+    limits={"patience_ms": 5000},
 )
-def no_connect_packet(session: Session) -> Iterator[Hit]:
+def no_connect_packet(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     if session.engineio != 4 or session.midstream or session.claimed_eio not in (None, "4"):
         return
@@ -65,7 +65,7 @@ def no_connect_packet(session: Session) -> Iterator[Hit]:
     silent = closing is None and _fell_silent(session)
     waited = (session.last.ts_ns if silent else session.observed_until_ns) - session.opened.ts_ns
     closed_by_server = closing is not None and closing.side is Side.SERVER
-    if waited < (SHORTEST_TIMEOUT_NS if closed_by_server else PATIENCE_NS):
+    if waited < (SHORTEST_TIMEOUT_NS if closed_by_server else limits["patience_ms"] * NS_PER_MS):
         return
     proof = [evidence(session.opened, Side.SERVER, 'opens the session, "0{...}"')]
     end = "The heartbeat goes on, but no event can arrive."

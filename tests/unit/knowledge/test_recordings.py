@@ -25,9 +25,13 @@ CLIENTS = {
 }
 SERVERS = {
     "engine.io": "socket.io",
+    "nginx": None,
+    "node:http": None,  # no Engine.IO
     "none": None,
+    "python-engineio": "python-socketio",
     "python-socketio": "python-socketio",
     "socket.io": "socket.io",
+    "vite": None,
     "ws": None,  # no Engine.IO
 }
 # socket.io takes the versions of engine.io that were released with it.
@@ -52,15 +56,33 @@ UNKNOWN_CLIENTS = {
     "tcp-refused-nobody-listens": "it sends no request at all",
     "tcp-refused-syn-unanswered": "it sends no request at all",
 }
+_ELSEWHERE = "something else answers, or nothing: it is under another path"
+_ITS_PROXY = "the proxy in front of it answers"
+_TO_NOBODY = "an answer without a body, or to no handshake, is anybody's"
 UNKNOWN_SERVERS = {
     "capture-one-direction-client-only": "its answers were not captured",
     "capture-snaplen-96": "no answer is whole",
     "capture-starts-midstream-in-session": "its open packet came before",
     "eio-unsupported-ws-v2-client-v3.1-server-silent": "it says nothing but 101",
     "eio-unsupported-ws-v2-client-v3.1-server-silent-retries": "it says nothing but 101",
+    "handshake-forbidden-asgi-websocket": _ELSEWHERE,
+    "handshake-forbidden-nginx-403-websocket": _ITS_PROXY,
+    "handshake-forbidden-nginx-basic-auth": _ITS_PROXY,
+    "handshake-method-head-probe": _TO_NOBODY,
+    "handshake-method-health-check": _TO_NOBODY,
+    "handshake-redirect-slash-websocket": _ITS_PROXY,
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
     "v4-client-sio09-server-websocket": "it says nothing, and hangs up",
+    "wrong-path-asgi-polling": _ELSEWHERE,
+    "wrong-path-express-404": _ELSEWHERE,
+    "wrong-path-namespace-as-path": _ELSEWHERE,
+    "wrong-path-nginx-rewrites": _ELSEWHERE,
+    "wrong-path-no-handshake": _ELSEWHERE,
+    "wrong-path-no-slash-polling": _ELSEWHERE,
+    "wrong-path-no-slash-websocket": _ELSEWHERE,
+    "wrong-path-python5-server": _ELSEWHERE,
+    "wrong-path-websocket-fin-after-1s": _ELSEWHERE,
 }
 
 

@@ -29,7 +29,7 @@ def rendered(
     width: int = 80,
     color: Literal["standard"] | None = None,
     write: Callable[..., None] = terminal.write,
-    **options: bool,
+    **options: bool | str,
 ) -> str:
     written = io.StringIO()
     console = Console(
@@ -142,6 +142,19 @@ def test_selected_rules_do_not_promise_health() -> None:
     text = rendered(healthy(), selected_rules=True)
     assert "No fault found by the selected rules: 4 Socket.IO sessions." in text
     assert "healthy" not in text
+
+
+def test_the_configuration_and_how_to_show_a_rule_come_last() -> None:
+    text = rendered(report(), configuration="a\x1b.toml (ignore)", show_rule="eiosniff rules show --rules x.py")
+    assert text.endswith("\n\nConfiguration: a\\x1b.toml (ignore)\n\nMore: eiosniff rules show --rules x.py EIO038\n")
+    assert rendered(healthy(), configuration="setup.cfg (select)").endswith("\n\nConfiguration: setup.cfg (select)\n")
+    assert "\x1b[2mConfiguration: x\x1b[0m" in rendered(report(), color="standard", configuration="x")
+
+
+def test_nothing_more_is_to_be_shown_of_what_failed() -> None:
+    made = report(diagnoses=[Diagnosis(finding(rule="INT001")), Diagnosis(loop())])
+    assert rendered(made).endswith("\nMore: eiosniff rules show EIO089\n")
+    assert "More:" not in rendered(report(diagnoses=[Diagnosis(finding(rule="INT001"))]))
 
 
 def test_a_damaged_capture_limits_the_promise() -> None:

@@ -35,18 +35,6 @@ def test_evidence_names_the_side() -> None:
     assert evidence(PLACE, None, "x")[2] == ""
 
 
-@pytest.mark.parametrize("wanted", ["EIO038", "eio038", "client-ping-in-eio4", " EIO038 ", "Client-Ping-In-EIO4"])
-def test_a_rule_is_found_by_code_or_name(wanted: str) -> None:
-    found = registry.find(wanted)
-    assert found is not None
-    assert found.code == "EIO038"
-
-
-@pytest.mark.parametrize("wanted", ["", "EIO0", "nothing"])
-def test_a_rule_that_is_not_there(wanted: str) -> None:
-    assert registry.find(wanted) is None
-
-
 def test_all_rules_come_by_code_once() -> None:
     codes = [known.code for known in registry.all_rules()]
     assert codes == sorted(set(codes))
