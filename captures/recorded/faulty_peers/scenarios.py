@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, upgrades_ws
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals
+from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals, upgrades_ws
 
 RECORDINGS = [
     *handshakes.RECORDINGS,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A python-socketio server on aiohttp, of whatever version this interpreter holds.
 
-Its plan, the first argument, a JSON object: `options` for the AsyncServer, `port` unless it is 3000,
-and `token`: a client whose auth carries another one is refused, with `errorData`.
+Its plan, the first argument, a JSON object: `port` (3000 unless given), `options` for the
+AsyncServer, and `token`: a client whose auth carries another one is refused, with `errorData`.
 """
 
 import asyncio

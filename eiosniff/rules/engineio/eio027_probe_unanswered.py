@@ -1,7 +1,8 @@
 """The probe of an upgrade is never answered: what is sent over the WebSocket does not arrive.
 
 ## What it reports
-A WebSocket for a session that was opened over polling: it is accepted, the client probes it, and no answer comes.
+A WebSocket for a session that was opened over polling: it is accepted, the client probes it, and no answer comes for 5
+s (`answer_ms`), or the other side closes it before that.
 
 ## Why it matters
 The client cannot use the WebSocket and stays on polling, which costs more and is slower. Some servers hold all messages

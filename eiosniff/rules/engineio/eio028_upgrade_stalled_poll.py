@@ -1,7 +1,8 @@
 """An upgrade waits for a poll that is not answered.
 
 ## What it reports
-A client whose probe was answered, and whose last poll is then answered only a second or more later, or not at all.
+A client whose probe was answered, and whose last poll is then answered only a second (`stall_ms`) or more later, or not
+at all.
 
 ## Why it matters
 The client may not leave polling while a poll is under way, and sends nothing until then: all events of both directions

@@ -2,7 +2,7 @@
 
 ## What it reports
 A WebSocket for a session that was opened over polling, on which the first packet is neither a probe nor a confirmation,
-or whose probe is answered and never confirmed.
+or whose probe is answered and never confirmed: the server closes it, or nothing follows for 5 s (`confirm_ms`).
 
 ## Why it matters
 Until it is confirmed, the WebSocket is not part of the session. What the client sends over it is lost, or the server

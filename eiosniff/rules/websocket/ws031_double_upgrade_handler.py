@@ -47,7 +47,7 @@ _OF_THE_REVISION = b"protocol version"
     severity=Severity.ERROR,
     since="0.1.0",
     title="Two handlers of one HTTP server answer the same WebSocket request",
-    message="The server at {server} accepts the WebSocket of {client} (101), and then {what} into it.",
+    message="The server at {server} answers 101 to {client}, and then {what} into the WebSocket that it has accepted.",
     why="Everything that listens for upgrades on an HTTP server gets each of them. Socket.IO accepts this one, and "
     'another handler answers it again; the client takes that text for a broken frame ("Invalid frame header", "RSV1 '
     'must be clear").',
