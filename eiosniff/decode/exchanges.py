@@ -81,7 +81,7 @@ class Exchanges:
             post = request.method == b"POST"
             if state.upgrades.under_way and not post:
                 state.upgrades.polled(request.last)
-            state.polls.ask(conversation, request.last, post)
+            state.polls.ask(conversation, request.first, request.last, post)
         session.head_bytes[CLIENT] += len(request.head)
         session.body_bytes[CLIENT] += request.body_length
         if session.cookies_set:
@@ -276,6 +276,7 @@ class Exchanges:
     ) -> None:
         refusal = self._refusal(session, request, response, poll, stream)
         session.refusals.add(refusal, refusal.answer.ts_ns)
+        self._openings.states[session].polls.refused(refusal)
         if refusal.error is not None:
             session.server.marks.setdefault("error-style", refusal.error.style)
 

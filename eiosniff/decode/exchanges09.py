@@ -72,7 +72,7 @@ class Exchanges09:
             state.farewell(Closing(CLIENT, CloseHow.DISCONNECT, request.last))
             return
         state.reopen()
-        state.polls.ask(conversation, request.last, post=request.method == b"POST")
+        state.polls.ask(conversation, request.first, request.last, request.method == b"POST")
         note_transport(session, POLLING)
         if request.body:
             self._payload(conversation, session, target, request, CLIENT)

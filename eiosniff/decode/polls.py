@@ -5,7 +5,7 @@ from typing import Final, final
 from mypy_extensions import mypyc_attr
 
 from eiosniff.decode.conversation import Conversation
-from eiosniff.model.attempt import CutRequest
+from eiosniff.model.attempt import CutRequest, RefusedRequest
 from eiosniff.model.provenance import CLIENT, NO_PACKET, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.tcp import EndKind
@@ -31,10 +31,11 @@ class Poll:
 class Polls:
     """The requests under way of one session, by their connections."""
 
-    __slots__ = ("_session", "under_way")
+    __slots__ = ("_alone", "_session", "under_way")
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._alone: RefusedRequest | None = None  # the last POST that was refused and seemed to be alone
         self.under_way: dict[Conversation, Poll] = {}
 
     @property
@@ -42,13 +43,21 @@ class Polls:
         """Whether one waits whose connection is not over."""
         return any(not conversation.over for conversation in self.under_way)
 
-    def ask(self, conversation: Conversation, asked: PacketRef, post: bool) -> None:
-        """A request of the session."""
+    def ask(self, conversation: Conversation, first: PacketRef, asked: PacketRef, post: bool) -> None:
+        """A request of the session, from its first packet to its last. That of a slow body is told of late: another
+        one may have begun after it, and even have been refused for it."""
         polls = self.under_way
         overlaps: PacketRef | None = None
         for other, poll in polls.items():
-            if poll.post == post and not other.ended[CLIENT]:
+            if poll.post != post:
+                continue
+            if not other.ended[CLIENT]:
                 overlaps = poll.asked
+            if poll.overlaps is None and first.number < poll.asked.number:
+                poll.overlaps = first
+        if post and self._alone is not None and first.number < self._alone.request.number:
+            self._alone.overlaps = first
+            self._alone = None
         polls[conversation] = Poll(asked, post, self._session.last, overlaps)
         if len(polls) > POLLS_UNDER_WAY:
             del polls[next(iter(polls))]
@@ -58,6 +67,11 @@ class Polls:
         """A request of the session was answered; returns what was known of it."""
         poll = self.under_way.pop(conversation, None)
         return Poll(NO_PACKET, False, self._session.last, None) if poll is None else poll
+
+    def refused(self, refusal: RefusedRequest) -> None:
+        """A request of the session was refused."""
+        if refusal.asked.method == "POST" and refusal.overlaps is None:
+            self._alone = refusal
 
     def pending_get(self) -> PacketRef | None:
         """The GET that waits for its answer, if one does."""

@@ -131,12 +131,13 @@ class Attempt:
         )  # fmt: skip
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, eq=False)
 class RefusedRequest:
     """A request with the sid of a session, refused.
 
     `transport` is WEBSOCKET if the request asks for an upgrade by its header; what its query says is in `asked`.
-    `overlaps` is a request of the same method for the same session that was not answered yet when this one came.
+    `overlaps` is a request of the same method for the same session that was not answered yet, or not even whole, when
+    this one came.
     `inside_websocket` says that the refusal came as HTTP text in the WebSocket, after a 101.
     """
 

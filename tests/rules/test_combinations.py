@@ -167,7 +167,9 @@ ONE_SESSION = [
     pytest.param([POLL_OPEN, POLL, f"a#< {UNKNOWN}", POLL, 'a#< 200 40{"sid":"x"}'], ["sid-unknown-sticky"],
                  id="every second request gets there"),
     pytest.param([POLL_OPEN, POST.format("40"), POLL, "+ 25\na#< 200 2\n+ 22\n" + POLL, f"a#< {UNKNOWN}"],
-                 ["pong-missing"], id="asleep until the ping had timed out"),
+                 ["pong-missing + sid-expired"], id="asleep until the ping had timed out"),
+    pytest.param([POLL_OPEN, POST.format("40"), POLL, 'a#< 200 40{"sid":"x"}\n+ 60\n' + POLL, f"a#< {UNKNOWN}"],
+                 ["sid-expired"], id="a sid that is asked for after sleep"),
     pytest.param([POLL_OPEN, "w#> WS EIO=4&transport=websocket&sid=S#\nw#< 400 Session ID unknown"],
                  ["sid-unknown-sticky"], id="the upgrade gets to the other server"),
     pytest.param(["w#> WS EIO=3&transport=websocket\nw#< 101\nw#< close 1000 Unsupported protocol version\nw#< FIN"],
@@ -247,9 +249,6 @@ HEALTHY = {
         POLL_OPEN, "b#> OPTIONS EIO=4&transport=polling&sid=S#\nb#< 204", POST.format("40"), POLL, "a#< 200 6",
     ],
     "a restart of the server": [POLL_OPEN, POST.format("40"), (POLL + "a#< 200 6\n") * 12, "+ 30\n" + POLL, "a#< 502"],
-    "a sid that is asked for after sleep": [
-        POLL_OPEN, POST.format("40"), POLL, 'a#< 200 40{"sid":"x"}\n+ 60\n' + POLL, f"a#< {UNKNOWN}",
-    ],
 }  # fmt: skip
 
 

@@ -42,7 +42,8 @@ def entry(recording: Recording, proof: list[int], log: list[str]) -> Entry:
 
 
 def _peer(peer: Peer) -> dict[str, str]:
-    return {"library": peer.library, "version": peer.version}
+    where = {"runs_in": peer.runs_in} if peer.runs_in else {}
+    return {"library": peer.library, "version": peer.version, **where}
 
 
 def update(path: Path, entries: Sequence[Entry], known: AbstractSet[str], head: str = _HEAD) -> None:

@@ -21,6 +21,7 @@ class Peer:
     version: str  # "raw" for a client that speaks the protocol by hand, over `library`
     script: str = ""
     packages: tuple[str, ...] = ()
+    runs_in: str = ""  # a browser
 
     def argv(self, plan: Plan) -> list[str]:
         interpreter = "node" if self.script.endswith(".js") else str(pip_install(*self.packages))

@@ -3,7 +3,17 @@
 
 from __future__ import annotations
 
-from faulty_peers import connects, handshakes, heartbeats, messages, quality, reconnects, refusals, upgrades_ws
+from faulty_peers import (
+    connects,
+    handshakes,
+    heartbeats,
+    messages,
+    quality,
+    reconnects,
+    refusals,
+    sessions,
+    upgrades_ws,
+)
 
 RECORDINGS = [
     *handshakes.RECORDINGS,
@@ -12,6 +22,7 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
     *upgrades_ws.RECORDINGS,
+    *sessions.RECORDINGS,
     *refusals.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -68,13 +68,13 @@ class Stage:
         self._capture = capture
         self._heard: list[tuple[Side, Process]] = []
 
-    def capture(self, side: Side = "server", device: str = DEVICE) -> AbstractContextManager[None]:
-        return self.lab.capture(self._capture, side=side, device=device)
+    def capture(self, side: Side = "server", device: str = DEVICE, filter: str = "tcp") -> AbstractContextManager[None]:
+        return self.lab.capture(self._capture, side=side, device=device, filter=filter)
 
-    def start_server(self, **more: object) -> Process:
+    def start_server(self, *, ready: str = "LISTENING", **more: object) -> Process:
         server = self.recording.server
         plan = {**self.recording.serve, **more}
-        process = self.lab.start("server", server.argv(plan), env=server.env())
+        process = self.lab.start("server", server.argv(plan), ready=ready, env=server.env())
         self._heard.append(("server", process))
         return process
 
@@ -82,6 +82,13 @@ class Stage:
         client = self.recording.client
         argv = client.argv(self.recording.visit)
         process = self.lab.start("client", argv, ready=ready, env=client.env())
+        self._heard.append(("client", process))
+        return process
+
+    def start_pages(self, side: Side, visit: Plan) -> Process:
+        """The host of the page that is the client, in a browser."""
+        client = self.recording.client
+        process = self.lab.start(side, client.argv(visit), env=client.env())
         self._heard.append(("client", process))
         return process
 

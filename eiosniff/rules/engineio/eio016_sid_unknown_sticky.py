@@ -1,8 +1,8 @@
 """The server does not know a session that it has just opened: several back ends without sticky sessions.
 
 ## What it reports
-A request with a `sid` that is refused as unknown, although the same address opened that session moments ago and nothing
-has closed it.
+A request with a `sid` that is refused as unknown, although the same address opened that session moments ago and
+nothing has closed it.
 
 ## Why it matters
 The most reported fault of all. Behind one address are several server processes; each knows only its own sessions. The
@@ -11,16 +11,23 @@ handshake goes to one, the next request to another. With n processes about (n-1)
 ## On the wire
 200 with `0{"sid":...}`, then within the ping time a request with that sid is answered 400 with code 1 ("Session ID
 unknown"; python-engineio: "Invalid session"), or a WebSocket upgrade with a bare 400. Others with the same sid may
-succeed.
+succeed. What shows the processes: the ids of Node and Python end in a counter, and each process has its own; the
+cookie or the `Server` header of a load balancer names another one with the refusal than with the handshake.
+
+Where only the upgrades are refused, polls are sticky and WebSocket is not: the session goes on over polling, which
+costs more, and so this is a warning.
 
 ## How to fix
 Make the load balancer sticky: nginx `hash $remote_addr consistent` or `ip_hash`, HAProxy `cookie` or `balance source`,
-AWS ALB stickiness, Kubernetes `sessionAffinity: ClientIP`; with PM2 or `cluster` use `@socket.io/sticky`; gunicorn with
-one worker. An adapter (Redis) does not replace that. Or let clients use WebSocket only.
+AWS ALB stickiness, Kubernetes `sessionAffinity: ClientIP`; with PM2 or `cluster` use `@socket.io/sticky`; gunicorn
+with one worker. An adapter (Redis) does not replace that. Or let clients use WebSocket only.
 
 ## When it is silent
-After the session was closed, or when its ping time is over: then the server is right. A session that was served many
-times before is only a possible case: a server that was restarted forgets its sessions too.
+After the session was closed, or when its ping time is over, or when the server was restarted: then the server is right
+(rule EIO017). The same after something for which servers end a session: a packet that is no Engine.IO (EIO201), a
+request that overlaps another (EIO020, EIO021), a poll that the client cut (EIO022), a ping of the client (EIO038). A
+session that was served many times before is only a possible case: a server that was restarted forgets its sessions
+too.
 
 ## References
 - socket.io documentation, "Using multiple nodes"
@@ -30,27 +37,27 @@ times before is only a possible case: a server that was restarted forgets its se
 from collections.abc import Iterator
 
 from eiosniff.model.attempt import RefusedRequest
+from eiosniff.model.engineio import WEBSOCKET
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_MS, in_ms
+from eiosniff.rules.phrases import in_ms
+from eiosniff.rules.unknown_sids import (
+    LUCKY_STREAK,
+    answer_words,
+    ended_by_client,
+    expired,
+    is_of_a_balancer,
+    lifetime_ns,
+    pair,
+    processes,
+    restarted,
+    says_unknown,
+)
 
-UNKNOWN_SID_CODE = 1
-# With two back ends in turn, so many requests in a row get to the right one once in 256 times.
-LUCKY_STREAK = 8
-_PYTHON_TEXT = "Invalid session"
-_NODE_TEXT = "Session ID unknown"
-
-
-def says_unknown(refusal: RefusedRequest) -> bool:
-    """Whether the refusal says that the session is not known."""
-    error = refusal.error
-    if error is None:
-        return False
-    if error.code == UNKNOWN_SID_CODE:
-        return True
-    return error.message.startswith((_PYTHON_TEXT, _NODE_TEXT))
+_ALL = "The server forgets its sessions at once"
+_UPGRADES = "The upgrade to WebSocket gets to a server that does not know the session"
 
 
 @rule(
@@ -59,9 +66,9 @@ def says_unknown(refusal: RefusedRequest) -> bool:
     subject=Session,
     severity=Severity.ERROR,
     since="0.1.0",
-    title="The server forgets its sessions at once: several back ends without sticky sessions",
+    title="{trouble}: several back ends without sticky sessions",
     message="The server at {server} opens a session for {client}, and {after} later refuses a request with its sid: "
-    '{status} "{said}".',
+    "{answer}.{seen}",
     why="Behind that address are several server processes, each of which knows only the sessions that it opened "
     "itself. The load balancer sends requests of one session to different ones.",
     fix=(
@@ -71,48 +78,70 @@ def says_unknown(refusal: RefusedRequest) -> bool:
         'Or skip polling: transports: ["websocket"] on the client. An adapter such as Redis does not replace '
         "stickiness.",
     ),
-    explains=("connect-loop", "no-backoff", "no-connect-packet", "ping-missing", "pong-missing"),
+    explains=(
+        "preflight-not-sticky",
+        "connect-loop",
+        "no-backoff",
+        "no-connect-packet",
+        "ping-missing",
+        "pong-missing",
+    ),
+    hence="The server does not know the sessions that it has opened: requests get to another process",
 )
 def sid_unknown_sticky(session: Session) -> Iterator[Hit]:
     """See the module."""
-    if not session.refusals or session.midstream or session.handshake is None:
+    if not session.refusals or session.midstream or lifetime_ns(session) == 0:
         return
-    times = (session.handshake.ping_interval_ms, session.handshake.ping_timeout_ms)
-    lifetime_ns = sum(time for time in times if time is not None) * NS_PER_MS
     unknown = [
         refusal
         for refusal in session.refusals
         if says_unknown(refusal)
         and not refusal.after_close
-        and refusal.idle_ns < lifetime_ns
-        and not _pinged_out(session, refusal)
+        and not expired(session, refusal)
+        and not restarted(session, refusal)
+        and not ended_by_client(session, refusal)
     ]
     if not unknown or _closed_by_server(session):
         return
     first = unknown[0]
-    restarted = session.requests_answered >= LUCKY_STREAK and session.last.number < first.answer.number
+    count = processes(session.server)
+    upgrades_only = all(refusal.transport is WEBSOCKET for refusal in unknown) and session.requests_answered > 1
+    perhaps_restarted = (
+        session.requests_answered >= LUCKY_STREAK and session.last.number < first.answer.number and count == 1
+    )
     proof = [evidence(session.opened, Side.SERVER, f"opens session {session.sid}")]
     for refusal in unknown:
         proof.append(evidence(refusal.request, Side.CLIENT, "a request of that session"))
-        proof.append(evidence(refusal.answer, Side.SERVER, f"{refusal.status}{_message(refusal)}"))
+        proof.append(evidence(refusal.answer, Side.SERVER, answer_words(refusal)))
     yield Hit(
         *proof,
-        certainty=Certainty.POSSIBLE if restarted else Certainty.CERTAIN,
+        certainty=Certainty.POSSIBLE if perhaps_restarted else Certainty.CERTAIN,
         doubt="a server that was restarted forgets its sessions too, and this one was served well until then"
-        if restarted
+        if perhaps_restarted
         else "",
         after=in_ms(first.answer.ts_ns - session.opened.ts_ns),
-        status=first.status,
-        said=first.error.message if first.error else "",
+        severity=Severity.WARNING if upgrades_only else None,
+        kind="upgrade" if upgrades_only else "",
+        trouble=_UPGRADES if upgrades_only else _ALL,
+        answer=answer_words(first),
+        seen=_seen(session, first, count),
     )
 
 
-def _pinged_out(session: Session, refusal: RefusedRequest) -> bool:
-    """Whether the server had waited in vain for a pong: it has ended the session, and could not say so."""
-    waiting, handshake = session.heartbeats.pending, session.handshake
-    if waiting is None or handshake is None or waiting.side is Side.CLIENT:
-        return False
-    return refusal.request.ts_ns - waiting.ping.ts_ns >= (handshake.ping_timeout_ms or 0) * NS_PER_MS
+def _seen(session: Session, refusal: RefusedRequest, count: int) -> str:
+    """What else shows that another process answered, as a sentence."""
+    if count > 1:
+        return f" The counters in its session ids are those of {count} processes."
+    opened = session.attempt.answered if session.attempt is not None else None
+    if opened is None:
+        return ""
+    now = dict(refusal.answered.cookies)
+    for name, value in opened.cookies:
+        if is_of_a_balancer(name) and name in now and pair(now[name]) != pair(value):
+            return f' The load balancer says so itself: its cookie "{name}" has another value in the refusal.'
+    if opened.server and refusal.answered.server and opened.server != refusal.answered.server:
+        return f' Two servers answer: "{opened.server}" and "{refusal.answered.server}".'
+    return ""
 
 
 def _closed_by_server(session: Session) -> bool:
@@ -120,7 +149,3 @@ def _closed_by_server(session: Session) -> bool:
     closing = session.closing
     first = session.refusals.first[0]
     return closing is not None and closing.side is Side.SERVER and closing.place.ts_ns <= first.answer.ts_ns
-
-
-def _message(refusal: RefusedRequest) -> str:
-    return f' "{refusal.error.message}"' if refusal.error else ""

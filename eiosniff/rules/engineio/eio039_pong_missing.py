@@ -49,7 +49,7 @@ TIMER_SLACK = 0.95
     why="In Engine.IO 4 the server sends PING and the client must answer PONG within pingTimeout; else the server "
     "takes it for dead and closes the session.",
     fix=("{advice}",),
-    explains=("no-connect-packet", "connect-loop", "no-backoff"),
+    explains=("sid-expired", "no-connect-packet", "connect-loop", "no-backoff"),
 )
 def pong_missing(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -50,7 +50,7 @@ TIMER_SLACK = 0.95
         "Use a client of the server's generation (Socket.IO 2), or upgrade the server to Socket.IO 3 or later.",
         'In a hand-written client: send "2" every pingInterval of the handshake.',
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("sid-expired", "connect-loop", "no-backoff"),
 )
 def eio3_no_client_ping(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -5,7 +5,8 @@ In the middle of an Engine.IO session: a packet with a type that does not exist,
 can frame.
 
 ## Why it matters
-Node servers close the session without a reason (over polling after a 200 `ok`); python-engineio ignores the packet.
+Node servers close the session without a reason; over polling after a 200 `ok`, and the next poll gets `1`, or is
+refused as of an unknown session (400, code 1). python-engineio ignores the packet.
 
 ## On the wire
 A text message that does not begin with `0` to `6` (or `b` where base64 is allowed), or a POST body that is neither
@@ -25,12 +26,14 @@ the capture are not judged.
 
 from collections.abc import Iterator
 
+from eiosniff.model.attempt import RefusedRequest
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import SIDES
+from eiosniff.model.provenance import SIDES, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms, quoted
+from eiosniff.rules.unknown_sids import answer_words, says_unknown
 
 CLOSED_BECAUSE_NS = NS_PER_S
 
@@ -72,6 +75,16 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
             if 0 <= delay <= CLOSED_BECAUSE_NS:
                 proof.append(evidence(closing.place, closing.side, f"{closing_words(closing)}, {in_ms(delay)} later"))
                 reaction = f"the {side.other.label} {closing_words(closing)}"
+        elif side is Side.CLIENT and (refusal := _forgotten(session, last)) is not None:
+            proof.append(evidence(refusal.request, Side.CLIENT, "the next request of the session"))
+            proof.append(evidence(refusal.answer, Side.SERVER, answer_words(refusal)))
+            reaction = f"the server ends the session and answers the next request {answer_words(refusal)}"
         yield Hit(
             *proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction
         )
+
+
+def _forgotten(session: Session, place: PacketRef) -> RefusedRequest | None:
+    """The first request after a packet, if it is refused because the session is not known any more."""
+    after = next((refusal for refusal in session.refusals if refusal.request > place), None)
+    return after if after is not None and says_unknown(after) else None

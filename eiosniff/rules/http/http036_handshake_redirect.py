@@ -49,7 +49,7 @@ _LOGINS = ("login", "signin", "sign-in", "auth", "sso", "portal")
     message="{client} asks for {request}. The server at {server} answers {status}, Location: {location}.{later}",
     why="{because}",
     fix=("{advice}",),
-    explains=("eio-missing", "connect-loop", "no-backoff"),
+    explains=("eio-missing", "poll-overlap", "connect-loop", "no-backoff"),
 )
 def handshake_redirect(client: Client) -> Iterator[Hit]:
     """See the module."""

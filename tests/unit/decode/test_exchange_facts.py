@@ -186,6 +186,17 @@ def test_a_poll_after_one_that_its_client_gave_up_does_not_overlap(late: bool) -
     assert ledger.refusals.first[0].overlaps is None
 
 
+def test_a_post_whose_body_does_not_come_overlaps_the_next_one(late: bool) -> None:
+    post = "POST EIO=4&transport=polling&sid=S"
+    for first, then in (("b< 500 x", "s> FIN"), ("s> FIN", "b< 500 x")):  # its record comes with its end
+        talk = Talk(late=late)
+        talk.connect("s", headers="Content-Length: 20\r\n")
+        talk.play(f"{POLLING}\ns> {post}\nb> {post} 3\n{first}\n{then}").close()
+        (refusal,) = talk.session.refusals
+        assert refusal.overlaps is not None
+        assert refusal.overlaps.number == 3
+
+
 def test_polls_that_were_cut(late: bool) -> None:
     ledger = session(POLLING, POLL, f"+ 10\na> FIN\na< FIN\nb{POLL[1:]}\n+ 3\nb< RST", late=late)
     cuts = [(cut.request.number, cut.by, cut.how, cut.waited_ns // 1_000_000_000) for cut in ledger.polls_cut]

@@ -19,6 +19,7 @@ CLIENTS = {
     "engine.io-client": "socket.io-client-js-node",
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
     "python-socketio": "python-socketio-client",
+    "requests": None,  # a client by hand, whose User-Agent that of python-socketio is, too
     "socket.io-client": "socket.io-client-js-node",
     "socket.io-client in Chromium": "socket.io-client-js-browser",
     "ws": "websocket-package",  # a client by hand over WebSocket
