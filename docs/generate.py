@@ -50,7 +50,8 @@ def capture_index() -> str:
     """The list of recordings."""
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
     indices = (
-        "healthy", "lossy", "variants", "legacy", "suites", "proxied", "carriers", "encrypted", "arduino", "faulty",
+        "healthy", "lossy", "libraries", "matrix", "variants", "legacy", "suites", "proxied", "carriers", "encrypted",
+        "arduino", "faulty",
     )  # fmt: skip
     for index in indices:
         entries = recordings(index)

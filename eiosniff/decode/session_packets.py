@@ -399,8 +399,11 @@ class SessionState:
             has_id = namespaces.join(namespace, packet, self.asked_pids.pop(namespace.name, None))
             if session.socketio_shown is None:
                 session.socketio_shown = 5 if has_id else 4
-            if session.revisions[side] is None and session.claimed_eio is None and session.midstream:
-                revisions.show(session, side, 4 if has_id else 3)  # only Socket.IO 5 gives an id with it
+            if session.revisions[side] is None:
+                if not has_id:
+                    revisions.show(session, side, 3)  # only Socket.IO 5 gives an id with it
+                elif session.claimed_eio is None and session.midstream:
+                    revisions.show(session, side, 4)
         elif packet.type == SioType.CONNECT_ERROR:
             namespaces.refuse(namespace, packet)
         elif packet.type == SioType.DISCONNECT:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.engineio import parse_error_body
 from eiosniff.decode.facts import answer_facts, query_of, request_facts
 from eiosniff.model.attempt import UpgradeTry
 from eiosniff.model.engineio import PING, PONG, UPGRADE, EioPacket
@@ -49,6 +50,7 @@ class Upgrades:
         facts = answer_facts(response)
         if response.status != 101:
             facts.body = response.body[:BODY_KEPT]
+            attempted.error = parse_error_body(response.body, response.header(b"content-type")) if refused else None
             if not response.inside_websocket:
                 del self.under_way[conversation]
         attempted.refused = attempted.refused or refused

@@ -155,5 +155,5 @@ class WebSockets:
                 state.close(Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason))
         elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
             attempt.ended, attempt.ended_by = frame.last, frame.side
-            if reason:
+            if reason and frame.side is SERVER:  # an answer to the attempt, and not what the client says itself
                 attempt.error = ServerError(None, reason, "close")

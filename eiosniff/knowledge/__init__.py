@@ -4,6 +4,6 @@
 ledger (`observe.py` lists them). `fixes.toml` holds what to do about a finding, by rule and library.
 """
 
-from eiosniff.knowledge.library import advice, fold, identify, identify_client, identify_server, load
+from eiosniff.knowledge.library import advice, fold, identify, identify_client, identify_server, load, match
 
-__all__ = ["advice", "fold", "identify", "identify_client", "identify_server", "load"]
+__all__ = ["advice", "fold", "identify", "identify_client", "identify_server", "load", "match"]

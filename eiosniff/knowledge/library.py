@@ -16,6 +16,7 @@ from eiosniff.model.session import Session
 
 # Stands for the library of a peer that is not recognised, in the data on what to do.
 UNKNOWN = "unknown"
+GROUP = r"\1"
 
 Conditions = tuple[tuple[str, re.Pattern[str]], ...]
 
@@ -25,7 +26,8 @@ class Library:
     """A client or server library: it is recognised if all conditions of one alternative in `when` hold.
 
     A condition is a regular expression on an observation; `""` as the expression says that there must be none. The
-    first of `versions` whose conditions hold gives the version bound.
+    first of `versions` whose conditions hold gives the version bound; a bound of `GROUP` stands for the version that
+    the peer says itself: what the group in the expression of the last condition has found.
     """
 
     id: str
@@ -148,12 +150,37 @@ def identify_server(server: Server, sessions: Iterable[Session], clients: Iterab
     return _identify(load().servers, observe.of_server(server, sessions, clients))
 
 
-def _identify(libraries: Iterable[Library], seen: Mapping[str, str]) -> Identity | None:
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which entry of the data says who a peer is: `alternative` and `version` are numbers in its lists."""
+
+    library: Library
+    alternative: int
+    version: int | None
+
+
+def match(libraries: Iterable[Library], seen: Mapping[str, str]) -> Match | None:
+    """The first library that fits what is seen (see `observe`), None if none does."""
     for library in libraries:
-        if any(_hold(alternative, seen) for alternative in library.when):
-            version = next((version for conditions, version in library.versions if _hold(conditions, seen)), "")
-            return Identity(library.id, library.name, version)
+        for number, alternative in enumerate(library.when):
+            if _hold(alternative, seen):
+                bounds = (index for index, (conditions, _) in enumerate(library.versions) if _hold(conditions, seen))
+                return Match(library, number, next(bounds, None))
     return None
+
+
+def _identify(libraries: Iterable[Library], seen: Mapping[str, str]) -> Identity | None:
+    found = match(libraries, seen)
+    if found is None:
+        return None
+    library, version = found.library, ""
+    if found.version is not None:
+        conditions, version = library.versions[found.version]
+        if version == GROUP:
+            name, expression = conditions[-1]
+            said = expression.search(seen[name])
+            version = said[1] if said else ""
+    return Identity(library.id, library.name, version)
 
 
 # ---------------------------------------------------------------- what to do

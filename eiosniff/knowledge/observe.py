@@ -15,9 +15,15 @@ from eiosniff.model.session import MAX_REVISIONS, Session
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 YES = "yes"
+HTTP_SWITCHING = 101  # RFC 9110, section 15.2.2
+HTTP_TOO_LARGE = 413  # RFC 9110, section 15.5.14
 
 # A client library asks to join right after the open packet; whoever has not done so by then does not mean to.
 _CONNECT_DUE_NS = NS_PER_S
+# arduinoWebSockets pings every 20 s (EIO_HEARTBEAT_INTERVAL), if it does.
+_OWN_PING_DUE_NS = 21 * NS_PER_S
+# How soon a server closes for what the client has just sent, and how much later than its time limit it may do so.
+_AT_ONCE_NS = NS_PER_S
 
 
 def of_client(client: Client, sessions: Iterable[Session]) -> dict[str, str]:
@@ -26,9 +32,10 @@ def of_client(client: Client, sessions: Iterable[Session]) -> dict[str, str]:
     `polling.*` and `websocket.*`: `method`, `path`, `query` (parameter names in order, comma-separated), `t` (its
     value), `eio`, `user-agent`, `origin`, `subprotocol`, `extensions`, `headers` (names in order, lower case,
     comma-separated); absent where there was no such request. `user-agent`: of any request.
-    `client-pings-in-eio4`: it asked for revision 4 and sent a ping of its own.
-    `breaks-protocol`: it did what no client library does, see `_breaks_protocol`. `recovers`: it asked for the missed
-    packets of an earlier session (connection state recovery).
+    `client-pings-in-eio4`: it asked for revision 4 and sent a ping of its own; `never-pings-in-eio4`: it did not, for
+    longer than arduinoWebSockets would have waited. `upgrades-without-probe`: it confirmed an upgrade without having
+    probed it. `breaks-protocol`: it did what no client library does, see `_breaks_protocol`. `recovers`: it asked for
+    the missed packets of an earlier session (connection state recovery).
     """
     seen: dict[str, str] = {}
     if client.user_agent:
@@ -55,10 +62,10 @@ def fold_session(session: Session) -> None:
 
 def fold_client(client: Client, server: Server) -> None:
     """Keep what a client that is let go shows of its server."""
-    refusals = _Refusals(server)
-    refusals.add(client)
-    server.marks.update(refusals.seen)
-    for revision in refusals.revisions:
+    answers = _Answers(server)
+    answers.add(client)
+    server.marks.update(answers.seen)
+    for revision in answers.revisions:
         if len(server.refused) < MAX_REVISIONS:
             server.refused[revision] = None
 
@@ -66,6 +73,8 @@ def fold_client(client: Client, server: Server) -> None:
 def _of_its_client(session: Session) -> dict[str, str]:
     seen = {
         "client-pings-in-eio4": _pings_in_eio4(session),
+        "never-pings-in-eio4": _never_pings_in_eio4(session),
+        "upgrades-without-probe": any(upgrade.first_text == b"5" for upgrade in session.upgrades),
         "breaks-protocol": _breaks_protocol(session),
         "recovers": _recovers(session),
     }
@@ -78,7 +87,15 @@ def _of_its_server(session: Session) -> dict[str, str]:
         "unasked-connect": any(namespace.unasked for namespace in namespaces),
         "sid-is-socket-id": bool(session.sid) and any(namespace.socket_id == session.sid for namespace in namespaces),
         "recovers": _recovers(session),
+        "outlives-pong": _outlives_pong(session),
+        "closes-at-unjoined": _closes_at_unjoined(session),
     }
+    for refused in session.refusals:
+        if refused.error is None and not refused.answered.body:
+            if refused.overlaps is not None:
+                seen[f"overlap-{refused.status}"] = True
+            elif refused.asked.method == "POST" and refused.status == HTTP_TOO_LARGE:
+                seen["too-large-413"] = True
     return {name: YES for name, is_so in seen.items() if is_so}
 
 
@@ -111,6 +128,14 @@ def _pings_in_eio4(session: Session) -> bool:
     A client of revision 3 at a server that answers in revision 4 unasked (socket.io 3.0) does nothing wrong.
     """
     return session.claimed_eio == "4" and any(beat.side is Side.CLIENT for beat in session.heartbeats.reversed)
+
+
+def _never_pings_in_eio4(session: Session) -> bool:
+    if session.claimed_eio != "4" or not session.on_websocket or session.midstream or session.gaps:
+        return False
+    beats = session.heartbeats
+    pinged = beats.reversed.count or (beats.pings and session.pinger is Side.CLIENT)  # the server may speak another one
+    return not pinged and session.observed_until_ns - session.opened.ts_ns >= _OWN_PING_DUE_NS
 
 
 def _breaks_protocol(session: Session) -> bool:
@@ -147,6 +172,30 @@ def _never_pings(session: Session) -> bool:
     return session.heartbeats.pings == 0 and observed_ns >= 2 * interval * NS_PER_MS
 
 
+def _outlives_pong(session: Session) -> bool:
+    """Whether a server of revision 4 went on after the time for the pong to its ping was over.
+
+    Before engine.io 6.6 any packet of the client does as well as a pong.
+    """
+    pending, handshake, last = session.heartbeats.pending, session.handshake, session.last_from[Side.SERVER]
+    if pending is None or handshake is None or handshake.ping_timeout_ms is None or last is None:
+        return False
+    if session.revisions[Side.CLIENT] == 3 or session.engineio != 4 or session.gaps or session.one_direction:
+        return False
+    due_ns = pending.ping.ts_ns + handshake.ping_timeout_ms * NS_PER_MS + _AT_ONCE_NS
+    closing = session.closing
+    return due_ns < last.ts_ns and (closing is None or due_ns < closing.place.ts_ns)
+
+
+def _closes_at_unjoined(session: Session) -> bool:
+    """Whether a server of revision 4 closes the session right after an event on a namespace that was not joined."""
+    closing = session.closing
+    if closing is None or closing.side is Side.CLIENT or closing.after_goodbye or session.engineio != 4:
+        return False
+    early = [place for namespace in session.namespaces.values() for place in namespace.early_events]
+    return any(0 <= closing.place.ts_ns - place.ts_ns <= _AT_ONCE_NS for place in early)
+
+
 def _recovers(session: Session) -> bool:
     return any("pid" in namespace.auth_keys for namespace in session.namespaces.values())
 
@@ -158,9 +207,12 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
     `revisions`: for each session what the client asked for and what the server speaks, such as `3:3,4:4` (`-` for a
     client that did not say, `?` where nothing tells); `refused-revisions`: those that it refuses to speak;
     `error-style`, `error-code` (highest seen), `error-text`, `refuses-after-101`, `foreign-answer` (the beginning of
-    one that is not Engine.IO), `unasked-connect`, `sid-is-socket-id`, `recovers` (see `of_client`), and the marks of
-    `decode/facts.py`: `server`, `via`, `sid-09` (that it gave out in Socket.IO 0.9), `cache-control`, `set-cookie`,
-    `uwebsockets`, `post-ok`, `allows-credentials-only`, `refusal-headers` (names as sent, in order).
+    one that is not Engine.IO), `upgrade-headers` (names in the last 101, as sent, in order), `unasked-connect`,
+    `sid-is-socket-id`, `recovers` (see `of_client`), `overlap-500`, `overlap-400` and `too-large-413` (a bare answer to
+    a request of a session that overlapped another, or whose body was too large), `outlives-pong` (see
+    `_outlives_pong`), `closes-at-unjoined` (see there), and the marks of `decode/facts.py`: `server`, `via`, `sid-09`
+    (that it gave out in Socket.IO 0.9), `cache-control`, `set-cookie`, `uwebsockets`, `post-ok`,
+    `allows-credentials-only`, `refusal-headers` (names as sent, in order).
     """
     seen: dict[str, str] = dict(server.marks)
     if server.handshake is not None:
@@ -171,17 +223,17 @@ def of_server(server: Server, sessions: Iterable[Session], clients: Iterable[Cli
         seen.update(_of_its_server(session))
     if revisions:
         seen["revisions"] = ",".join(sorted(revisions))
-    refusals = _Refusals(server)
+    answers = _Answers(server)
     for client in clients:
-        refusals.add(client)
-    seen.update(refusals.seen)
-    if refusals.revisions:
-        seen["refused-revisions"] = ",".join(sorted(refusals.revisions))
+        answers.add(client)
+    seen.update(answers.seen)
+    if answers.revisions:
+        seen["refused-revisions"] = ",".join(sorted(answers.revisions))
     return seen
 
 
-class _Refusals:
-    """How a server refuses handshakes: what is known of clients that were let go, and what others add to it."""
+class _Answers:
+    """How a server answers handshakes: what is known of clients that were let go, and what others add to it."""
 
     def __init__(self, server: Server) -> None:
         self.seen = {name: server.marks[name] for name in ("error-code",) if name in server.marks}
@@ -201,6 +253,8 @@ class _Refusals:
                     self.seen["foreign-answer"] = text_of(attempt.body)
                 if attempt.outcome is Outcome.REFUSED_AFTER_101:
                     self.seen["refuses-after-101"] = YES
+                if attempt.answered is not None and attempt.answered.status == HTTP_SWITCHING:
+                    self.seen["upgrade-headers"] = ",".join(attempt.answered.header_names)
 
 
 def _open(handshake: OpenPacket) -> dict[str, str]:

@@ -163,7 +163,7 @@ class UpgradeTry:
     bytes), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the client's `5`, `accepted` what
     the server says first after that. `poll` is the last GET that was under way between the probe's answer and the
     confirmation, `poll_answered` where its answer begins. `refused` says that the HTTP answer, or the one inside the
-    WebSocket, was a refusal.
+    WebSocket, was a refusal, and `error` is what it says if it is one of Engine.IO.
     """
 
     request: RequestFacts
@@ -171,6 +171,7 @@ class UpgradeTry:
     answered: AnswerFacts | None = None
     inside: AnswerFacts | None = None
     refused: bool = False
+    error: ServerError | None = None
     first: PacketRef | None = None
     first_text: bytes = b""
     probe: PacketRef | None = None

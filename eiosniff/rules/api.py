@@ -80,6 +80,8 @@ class Hit:
 class Rule:
     """A rule: its fixed data and its function.
 
+    `subject` is the kind of ledger that it looks at, or several of them.
+
     `message` says what happened ("What" in the report), `why` explains it in a sentence or two to someone who does not
     know the protocol, `fix` is what to do when neither library is known. `explains` names findings that are
     consequences of this one; `hence` is what is said of this one where it is a consequence itself (else its title).
@@ -95,7 +97,7 @@ class Rule:
 
     code: str
     name: str
-    subject: type
+    subject: type | tuple[type, ...]
     severity: Severity
     since: str
     title: str
@@ -145,7 +147,7 @@ def rule(
     *,
     code: str,
     name: str,
-    subject: type,
+    subject: type | tuple[type, ...],
     severity: Severity,
     title: str,
     message: str,

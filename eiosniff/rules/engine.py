@@ -139,7 +139,8 @@ class Judge:
         self._rules = list(rules)
         self._of_subject: dict[type, list[Rule]] = {}
         for rule in self._rules:
-            self._of_subject.setdefault(rule.subject, []).append(rule)
+            for subject in rule.subject if isinstance(rule.subject, tuple) else (rule.subject,):
+                self._of_subject.setdefault(subject, []).append(rule)
         self._fixes = fixes
         self._capture = capture
         self._keep = keep

@@ -87,7 +87,7 @@ def test_is_short(rule: Rule) -> None:
 
 
 def _healthy() -> list[Path]:
-    names = ("healthy", "lossy", "proxied", "carriers", "variants")
+    names = ("healthy", "lossy", "libraries", "proxied", "carriers", "variants")
     entries = [entry for name in names if (RECORDED / f"{name}.toml").exists() for entry in recordings(name)]
     return [entry["path"] for entry in entries if entry.get("healthy", True) and not _has_a_fault(entry)]
 

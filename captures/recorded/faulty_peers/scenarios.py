@@ -12,6 +12,7 @@ from faulty_peers import (
     reconnects,
     refusals,
     sessions,
+    upgrades_http,
     upgrades_ws,
 )
 
@@ -22,6 +23,7 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *reconnects.RECORDINGS,
     *upgrades_ws.RECORDINGS,
+    *upgrades_http.RECORDINGS,
     *sessions.RECORDINGS,
     *refusals.RECORDINGS,
     *quality.RECORDINGS,

@@ -69,7 +69,9 @@ class Stage:
         self._heard: list[tuple[Side, Process]] = []
 
     def capture(self, side: Side = "server", device: str = DEVICE, filter: str = "tcp") -> AbstractContextManager[None]:
-        return self.lab.capture(self._capture, side=side, device=device, filter=filter)
+        # On `any` libpcap takes a slot of this length for each frame, and has too few of 256 KiB.
+        snaplen = 4096 if device == "any" else 0
+        return self.lab.capture(self._capture, side=side, device=device, filter=filter, snaplen=snaplen)
 
     def start_server(self, *, ready: str = "LISTENING", **more: object) -> Process:
         server = self.recording.server

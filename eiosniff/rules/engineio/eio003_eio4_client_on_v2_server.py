@@ -11,7 +11,8 @@ the answer, or waits for a ping that never comes, and starts again for ever.
 Over polling the answer begins with a length (`97:0{"sid":...`, often with `2:40` behind it), which a client of revision
 4 cannot parse: it never uses that sid, and opens another after a second or so. Over WebSocket the server sends `40` on
 its own after `0{...}`, never pings, and closes at `pingInterval` + `pingTimeout`, because the client does not ping
-either.
+either. To a client that asks to join before the open packet has come (socket.io-client-cpp) that looks like an answer,
+but it has no `sid`.
 
 ## How to fix
 Upgrade the server to Socket.IO 3 or later (netty-socketio 2, python-socketio 5), or use a client of Socket.IO 2.
@@ -66,10 +67,15 @@ def eio4_client_on_v2_server(session: Session) -> Iterator[Hit]:
         result = "the client cannot read it and starts again"
         proof.append(evidence(session.opened, Side.SERVER, "answers in revision 3 framing"))
     else:
-        sign = "it joins the client without being asked"
         result = "both wait for the other to ping"
-        joined = next((name.connected for name in session.namespaces.values() if name.connected), session.opened)
-        proof.append(evidence(joined, Side.SERVER, 'sends "40" unasked'))
+        namespace = next((namespace for namespace in session.namespaces.values() if namespace.connected), None)
+        joined = namespace.connected if namespace and namespace.connected else session.opened
+        if namespace and not namespace.unasked:  # the client asks before the open packet has come
+            sign = "it joins the client and gives it no id"
+            proof.append(evidence(joined, Side.SERVER, 'sends "40" without a sid'))
+        else:
+            sign = "it joins the client without being asked"
+            proof.append(evidence(joined, Side.SERVER, 'sends "40" unasked'))
         if session.closing is not None:
             proof.append(evidence(session.closing.place, session.closing.side, closing_words(session.closing)))
     yield Hit(*proof, asked="EIO=4", spoken=spoken, sign=sign, result=result)

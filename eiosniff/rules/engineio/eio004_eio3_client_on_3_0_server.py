@@ -53,6 +53,7 @@ from eiosniff.rules.api import Hit, evidence, rule
         "ping-missing",
         "no-connect-packet",
         "event-before-connect",
+        "handshake-method",
         "connect-loop",
         "no-backoff",
     ),

@@ -18,7 +18,7 @@ overwritten on a microcontroller, or another protocol on the same connection.
 
 ## When it is silent
 A client that never says anything of Engine.IO is a plain WebSocket client (rule WS013). Packets with bytes missing in
-the capture are not judged.
+the capture are not judged. python-engineio under WSGI answers the poll that waits at the goodbye with nothing at all.
 
 ## References
 - Engine.IO protocol, revision 4, "Packet encoding"
@@ -30,7 +30,7 @@ from eiosniff.model.attempt import RefusedRequest
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import SIDES, PacketRef, Side
 from eiosniff.model.session import Session
-from eiosniff.model.trouble import AnomalyKind
+from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms, quoted
 from eiosniff.rules.unknown_sids import answer_words, says_unknown
@@ -58,10 +58,10 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
     if session.gaps:
         return
     for side in SIDES:
-        odd = [(said.place, said.text) for said in session.odd[side]]
+        odd = [(one.place, one.text) for one in session.odd[side]]
         count = session.odd[side].count
         for anomaly in session.anomalies:
-            if anomaly.kind is AnomalyKind.EIO_BAD_PAYLOAD and anomaly.side is side:
+            if anomaly.kind is AnomalyKind.EIO_BAD_PAYLOAD and anomaly.side is side and not _goodbye(session, anomaly):
                 odd.append((anomaly.place, anomaly.found.encode("latin-1", "replace")))
                 count += 1
         if not odd:
@@ -82,6 +82,11 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
         yield Hit(
             *proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction
         )
+
+
+def _goodbye(session: Session, anomaly: Anomaly) -> bool:
+    """Whether it is an empty answer to a poll that the session did not outlive (python-engineio under WSGI)."""
+    return not anomaly.found and session.closing is not None and session.closing.place < anomaly.place
 
 
 def _forgotten(session: Session, place: PacketRef) -> RefusedRequest | None:

@@ -95,6 +95,8 @@ def test_refused_upgrade(late: bool) -> None:
     assert attempted.refused
     assert attempted.answered is not None
     assert (attempted.answered.status, attempted.answered.content_type) == (400, "application/json")
+    assert attempted.error is not None
+    assert (attempted.error.code, attempted.error.style) == (3, "node")
     (refusal,) = ledger.refusals
     assert refusal.asked.upgrade
     assert refusal.asked.transports == ("websocket",)
@@ -122,6 +124,8 @@ def test_http_inside_the_websocket_of_an_upgrade(late: bool) -> None:
     assert attempted.answered is not None
     assert attempted.inside is not None
     assert (attempted.answered.status, attempted.inside.status) == (101, 400)
+    assert attempted.error is not None
+    assert attempted.error.message == "Session ID unknown"
     assert ledger.refusals.first[0].inside_websocket
 
 

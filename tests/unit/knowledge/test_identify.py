@@ -21,7 +21,7 @@ def test_each_peer_is_named_by_its_own_sessions() -> None:
         "arduinoWebSockets",
         "socket.io-client (Node) 4.8 or later",
         "socket.io 3.0",
-        "python-socketio 5 or later",
+        "python-socketio 5.0 to 5.11",
     ]
 
 

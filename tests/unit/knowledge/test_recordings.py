@@ -15,8 +15,13 @@ from tests.unit.knowledge.peers import identified
 # What the indices call a client, and what eiosniff should call it (None: it has nothing of its own on the wire).
 CLIENTS = {
     "arduinoWebSockets": "arduinoWebSockets",
+    "gilmaimon/ArduinoWebsockets": "gilmaimon-ArduinoWebsockets",
+    "googollee/go-socket.io (client)": "go-socket.io-client",
+    "socket.io-client-cpp": "socket.io-client-cpp",
+    "socket.io-client-java": "socket.io-client-java",
     "curl": None,
     "engine.io-client": "socket.io-client-js-node",
+    "node:net": "arduinoWebSockets",  # by hand over TCP, as that library does it, User-Agent and all
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
     "node:net": None,  # one over TCP
     "python-socketio": "python-socketio-client",
@@ -26,7 +31,10 @@ CLIENTS = {
     "ws": "websocket-package",  # a client by hand over WebSocket
 }
 SERVERS = {
+    "Flask-SocketIO": "python-socketio",
     "engine.io": "socket.io",
+    "googollee/go-socket.io": "go-socket.io",
+    "netty-socketio": "netty-socketio",
     "nginx": None,
     "node:http": None,  # no Engine.IO
     "none": None,
@@ -36,6 +44,8 @@ SERVERS = {
     "vite": None,
     "ws": None,  # no Engine.IO
 }
+# What is told of it is the version of python-socketio.
+OTHER_VERSIONS = ("Flask-SocketIO",)
 # socket.io takes the versions of engine.io that were released with it.
 SOCKETIO_OF_ENGINEIO = {"0.4": "", "3.5": "2.4", "3.6": "2.5", "6.6": "4.8"}
 
@@ -55,6 +65,8 @@ UNKNOWN_CLIENTS = {
     "old--node-1.0.6--node-1.0.6--websocket": "its ws package of 2014 has headers of its own",
     "squid-client-hop-refused": "the proxy did not let it ask",
     "squid-tls-client-hop": "it asks in TLS",
+    "upgrade-headers-stripped-nginx-python5-server-websocket-only-inside": "nginx changes its headers",
+    "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "nginx changes its headers",
     "tcp-refused-nobody-listens": "it sends no request at all",
     "tcp-refused-syn-unanswered": "it sends no request at all",
 }
@@ -62,6 +74,10 @@ _ELSEWHERE = "something else answers, or nothing: it is under another path"
 _ITS_PROXY = "the proxy in front of it answers"
 _TO_NOBODY = "an answer without a body, or to no handshake, is anybody's"
 UNKNOWN_SERVERS = {
+    "cpp-2--socket.io-3.1": "it says nothing but 101",
+    "js-0.9--googollee": "it has a text for each handshake that it does not take",
+    "js-0.9--netty-1.7": "it answers 400, and nothing else",
+    "js-0.9--netty-2.0": "it answers 400, and nothing else",
     "capture-one-direction-client-only": "its answers were not captured",
     "capture-snaplen-96": "no answer is whole",
     "capture-starts-midstream-in-session": "its open packet came before",
@@ -76,6 +92,8 @@ UNKNOWN_SERVERS = {
     "handshake-redirect-slash-websocket": _ITS_PROXY,
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
+    "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "it says nothing but 400",
+    "upgrade-rejected-nginx-426-websocket-only": _ITS_PROXY,
     "v4-client-sio09-server-websocket": "it says nothing, and hangs up",
     "wrong-path-asgi-polling": _ELSEWHERE,
     "wrong-path-express-404": _ELSEWHERE,
@@ -102,6 +120,8 @@ def _truth(peer: dict[str, str], names: dict[str, str | None]) -> tuple[str | No
     version = peer["version"] if re.fullmatch(r"\d+(\.\d+)*", peer["version"]) else ""
     if name.startswith("engine.io"):
         version = SOCKETIO_OF_ENGINEIO[".".join(version.split(".")[:2])]
+    if name in OTHER_VERSIONS:
+        version = ""
     return names[name], "" if pinned else version
 
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A client of python-socketio; without the package websocket-client it can only poll.
+
+Its plan, the first argument, a JSON object: `url`, `options` for connect(), `lifeMs`: leaves after
+so long, `hello`: {times, everyMs}: sends the event "hello" so often, and wants acknowledgements.
+"""
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only
+
+plan: dict[str, Any] = json.loads(sys.argv[1])
+logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="LOG %(name)s: %(message)s")
+began = time.monotonic()
+sio = socketio.Client(
+    reconnection=False,
+    logger=logging.getLogger("socketio"),
+    engineio_logger=logging.getLogger("engineio"),
+)
+
+
+@sio.on("greeting")  # type: ignore[untyped-decorator]
+def greeting(text: str) -> None:
+    print("LOG event greeting", flush=True)
+
+
+try:
+    sio.connect(plan["url"], **plan.get("options", {}))
+except socketio.exceptions.ConnectionError as error:
+    print("LOG connect_error:", error, flush=True)
+    sys.exit(0)
+print("CONNECTED", flush=True)
+print("LOG connect, transport", sio.transport(), flush=True)
+hello = plan.get("hello", {"times": 0, "everyMs": 0})
+for i in range(hello["times"]):
+    if not sio.connected:
+        break
+    sio.emit("hello", f"word {i + 1}", callback=lambda answer: print("LOG acknowledged:", answer))
+    time.sleep(hello["everyMs"] / 1000)
+time.sleep(max(0.0, plan["lifeMs"] / 1000 - (time.monotonic() - began)))
+sio.disconnect()
