@@ -52,7 +52,7 @@ HEALTHY_UPGRADES = {
     "a second try after the first was closed": (
         *(POLL_OPEN, JOINED, ASK, "w> 2probe\n", LEAVES, (ASK + PROBE + CONFIRM + BEAT).replace("w", "v")),
     ),
-    "nothing at all is sent over it": (POLL_OPEN, JOINED, ASK, "+ 12\n", CLOSED, POLL, POLLED_BEAT),
+    "nothing at all is sent over it": (POLL_OPEN, JOINED, ASK, "+ 12\n", CLOSED, POLL, "a< 200 2\n"),
 }
 
 
@@ -210,3 +210,17 @@ def test_a_device_that_sends_early_again_and_again() -> None:
 )
 def test_frames_that_are_not_early(script: str) -> None:
     assert played(script).found("ws-frame-before-101") is None
+
+
+@pytest.mark.parametrize(
+    ("tried", "name"),
+    [
+        (ASK + "w> 2probe\n+ 10\n" + CLOSED, "probe-unanswered"),
+        (ASK + "w> 40\n" + CLOSED, "upgrade-incomplete"),
+        (ASK + PROBE + "+ 10\n" + CLOSED, "upgrade-incomplete"),
+        (ASK + CONFIRM + CLOSED, "upgrade-without-probe"),
+        (ASK + "w> 2probe\nw< HTTP 400 Bad Request\nw< FIN\nw> FIN\n", "double-upgrade-handler"),
+    ],
+)
+def test_why_a_session_stays_on_polling(tried: str, name: str) -> None:
+    assert names(POLL_OPEN, JOINED, tried, *[POLL, POLLED_BEAT] * 2) == [f"{name} + stuck-in-polling"]

@@ -34,7 +34,7 @@ DUPLICATE = Rule("upgrade-duplicate", "EIO209")
 
 _WS = "ws@8.23.0"
 RAW_UPGRADE = Peer(_WS, "raw", "raw_upgrade.js", (_WS,))
-RAW_TCP = Peer("node:net", "raw", "early_frame.js", (_WS,))
+RAW_TCP = Peer("TCP", "raw", "early_frame.js", (_WS,))
 # The last whose server ends one poll for an upgrade, and no more.
 PYTHON_4_OLD = Peer(
     "python-socketio",

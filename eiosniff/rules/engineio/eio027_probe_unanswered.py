@@ -35,7 +35,8 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS
-from eiosniff.rules.upgrading import AT_ONCE_NS, duplicate_of, end_words, ended_by_server, ending, is_accepted, over_ns
+from eiosniff.rules.upgrade_tries import duplicate_of, end_words, ended_by_server, ending, is_accepted, over_ns
+from eiosniff.rules.upgrades import AT_ONCE_NS
 
 
 @rule(
@@ -54,7 +55,7 @@ from eiosniff.rules.upgrading import AT_ONCE_NS, duplicate_of, end_words, ended_
         "and let it pass upgraded connections unread; wss:// keeps most of them from looking inside.",
         'Until then, transports: ["polling"] on the client saves the vain attempts.',
     ),
-    explains=("no-connect-packet", "connect-loop", "no-backoff"),
+    explains=("stuck-in-polling", "no-connect-packet", "connect-loop", "no-backoff"),
     limits={"answer_ms": 5000},
 )
 def probe_unanswered(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

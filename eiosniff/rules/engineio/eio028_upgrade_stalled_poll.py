@@ -35,7 +35,7 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
-from eiosniff.rules.upgrading import end_words, ending, is_accepted, stalled_ns
+from eiosniff.rules.upgrade_tries import end_words, ending, is_accepted, stalled_ns
 
 
 @rule(
@@ -54,7 +54,7 @@ from eiosniff.rules.upgrading import end_words, ending, is_accepted, stalled_ns
         "If the server does answer at once: a proxy holds answers to polls back; turn its response buffering off.",
         'Or skip the upgrade: transports: ["websocket"] on the client.',
     ),
-    explains=("connect-loop", "no-backoff", "ping-missing", "pong-missing", "no-connect-packet"),
+    explains=("stuck-in-polling", "connect-loop", "no-backoff", "ping-missing", "pong-missing", "no-connect-packet"),
     limits={"stall_ms": 1000},
 )
 def upgrade_stalled_poll(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

@@ -31,7 +31,7 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import quoted
-from eiosniff.rules.upgrading import end_words, is_accepted
+from eiosniff.rules.upgrade_tries import end_words, is_accepted
 
 
 @rule(
@@ -47,6 +47,7 @@ from eiosniff.rules.upgrading import end_words, is_accepted
     "servers accept the confirmation alone, others close the WebSocket.",
     fix=('Let the client send "2probe" first, wait for "3probe", and then send "5".',),
     explains=(
+        "stuck-in-polling",
         "event-before-connect",
         "no-connect-packet",
         "connect-loop",

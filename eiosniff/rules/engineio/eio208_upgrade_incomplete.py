@@ -33,8 +33,7 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, quoted
-from eiosniff.rules.upgrading import (
-    AT_ONCE_NS,
+from eiosniff.rules.upgrade_tries import (
     duplicate_of,
     end_words,
     ended_by_server,
@@ -43,6 +42,7 @@ from eiosniff.rules.upgrading import (
     over_ns,
     stalled_ns,
 )
+from eiosniff.rules.upgrades import AT_ONCE_NS
 
 
 @rule(
@@ -59,7 +59,7 @@ from eiosniff.rules.upgrading import (
         'Let the client send "2probe", wait for "3probe", send "5", and only then its packets.',
         "Or leave polling out: open with transport=websocket and without a sid, and wait for the open packet.",
     ),
-    explains=("event-before-connect", "no-connect-packet", "connect-loop", "no-backoff"),
+    explains=("stuck-in-polling", "event-before-connect", "no-connect-packet", "connect-loop", "no-backoff"),
     limits={"confirm_ms": 5000},
 )
 def upgrade_incomplete(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

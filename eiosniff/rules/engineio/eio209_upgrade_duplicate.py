@@ -30,7 +30,7 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import in_ms
-from eiosniff.rules.upgrading import duplicate_of, end_words, ended_by_server
+from eiosniff.rules.upgrade_tries import duplicate_of, end_words, ended_by_server
 
 
 @rule(

@@ -34,8 +34,8 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.upgrades import SWITCHING
 
-_SWITCHING_PROTOCOLS = 101
 _SERVER_ERROR = 500
 _OF_THE_REVISION = b"protocol version"
 
@@ -57,7 +57,14 @@ _OF_THE_REVISION = b"protocol version"
         "Create any other WebSocket server on it with noServer: true, and hand it in server.on('upgrade', ...) only "
         "what is for its own path; or let it listen on another port.",
     ),
-    explains=("connect-loop", "no-backoff", "probe-unanswered", "upgrade-incomplete", "engineio-syntax"),
+    explains=(
+        "stuck-in-polling",
+        "connect-loop",
+        "no-backoff",
+        "probe-unanswered",
+        "upgrade-incomplete",
+        "engineio-syntax",
+    ),
 )
 def double_upgrade_handler(client: Client) -> Iterator[Hit]:
     """See the module."""
@@ -82,12 +89,12 @@ def double_upgrade_handler(client: Client) -> Iterator[Hit]:
         occurrences=client.http_inside.count if len(others) == len(written) else len(others),
         period_ns=client.http_inside.period_ns,
         what=_what(first, others),
-        again=first.status == _SWITCHING_PROTOCOLS,
+        again=first.status == SWITCHING,
     )
 
 
 def _what(first: AnswerFacts, others: list[tuple[Attempt | UpgradeTry, AnswerFacts]]) -> str:
     also = "" if all(inside.status == first.status for _, inside in others) else " (and others)"
-    if first.status == _SWITCHING_PROTOCOLS:
+    if first.status == SWITCHING:
         return f"writes a second HTTP 101{also}"
     return f"writes an HTTP {first.status}{also}"

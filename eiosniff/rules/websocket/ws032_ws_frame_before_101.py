@@ -33,9 +33,8 @@ from eiosniff.model.peers import Client
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import in_ms
-from eiosniff.rules.upgrading import AT_ONCE_NS
+from eiosniff.rules.upgrades import AT_ONCE_NS, SWITCHING
 
-_SWITCHING_PROTOCOLS = 101
 _REFUSED = 400
 
 
@@ -59,6 +58,7 @@ _REFUSED = 400
         "event-before-connect",
         "upgrade-incomplete",
         "upgrade-without-probe",
+        "stuck-in-polling",
         "no-connect-packet",
         "connect-loop",
         "no-backoff",
@@ -102,7 +102,7 @@ def _reaction(early: EarlyFrame) -> tuple[PacketRef | None, str, str]:
     closed = _closed(early.asked)
     if closed is not None and 0 <= closed.ts_ns - early.frame.ts_ns <= AT_ONCE_NS:
         return closed, "closes", f"It closes the connection {in_ms(closed.ts_ns - early.frame.ts_ns)} later."
-    if answered is not None and answered.status == _SWITCHING_PROTOCOLS:
+    if answered is not None and answered.status == SWITCHING:
         return None, "", "This server reads it all the same, after its 101; others refuse the connection."
     return None, "", "It does not answer it."
 

@@ -23,7 +23,7 @@ CLIENTS = {
     "engine.io-client": "socket.io-client-js-node",
     "node:net": "arduinoWebSockets",  # by hand over TCP, as that library does it, User-Agent and all
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
-    "node:net": None,  # one over TCP
+    "TCP": None,  # one over TCP, that says no more than it must
     "python-socketio": "python-socketio-client",
     "requests": None,  # a client by hand, whose User-Agent that of python-socketio is, too
     "socket.io-client": "socket.io-client-js-node",

@@ -1,19 +1,17 @@
-"""What the rules about upgrades share: how long a try went on, and what held it up."""
+"""What became of the tries of a session to upgrade whose WebSocket was accepted: how long they went on, what held them
+up, and how they ended."""
 
 from eiosniff.model.attempt import UpgradeTry
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.phrases import in_ms
-
-_SWITCHING_PROTOCOLS = 101
-# A server that objects does so at once; what comes later comes from a timer, or has another cause.
-AT_ONCE_NS = 1_000_000_000
+from eiosniff.rules.upgrades import SWITCHING
 
 
 def is_accepted(attempted: UpgradeTry) -> bool:
     """Whether the WebSocket was accepted, by the one handler that there should be."""
     answered = attempted.answered
-    return answered is not None and answered.status == _SWITCHING_PROTOCOLS and attempted.inside is None
+    return answered is not None and answered.status == SWITCHING and attempted.inside is None
 
 
 def over_ns(session: Session, attempted: UpgradeTry) -> int:
