@@ -6,14 +6,18 @@ pings. The upgrade probe (`2probe`, `3probe`) is no heartbeat.
 
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Beat, Heartbeats, Session
+from eiosniff.model.tally import NS_PER_MS
 
 
 def ping(session: Session, side: Side, place: PacketRef) -> Beat:
-    """Record a ping; returns its entry, so that the acknowledgement by TCP can be added when it comes."""
+    """Record a ping, if the session is not over; returns its entry, so that the acknowledgement by TCP can be added
+    when it comes."""
     beat = Beat(place, side)
     ledger = session.heartbeats
     if side is not session.pinger:
         ledger.reversed.add(beat, place.ts_ns)
+        return beat
+    if session.closing is not None:
         return beat
     if ledger.pending is None:
         ledger.pending = beat
@@ -27,7 +31,7 @@ def ping(session: Session, side: Side, place: PacketRef) -> Beat:
 
 
 def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
-    """Record a pong; returns the entry of the ping that it answers, None for one that nobody asked for.
+    """Record a pong; returns the entry of the ping that it answers, None for one that nobody waits for.
 
     It answers the oldest ping that waits, and with it all that waited: pongs do not say which ping they are for.
     """
@@ -40,7 +44,7 @@ def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
             if not beat.is_slow:
                 beat.ping_acked = None
         return beat
-    if beat is None:
+    if beat is None or session.closing is not None:
         return None
     beat.pong = place
     if not beat.is_slow:
@@ -52,6 +56,15 @@ def pong(session: Session, side: Side, place: PacketRef) -> Beat | None:
     if ledger.slowest is None or delay > (ledger.slowest.delay_ns or 0):
         ledger.slowest = beat
     return beat
+
+
+def is_due(session: Session, place: PacketRef) -> bool:
+    """Whether a ping should have come by then, so that its absence may be why the session ends."""
+    handshake, last = session.handshake, session.heartbeats.last
+    if handshake is None or handshake.ping_interval_ms is None:
+        return False
+    since = last.ping if last is not None else session.opened
+    return place.ts_ns - since.ts_ns >= handshake.ping_interval_ms * NS_PER_MS
 
 
 def turn(session: Session) -> None:

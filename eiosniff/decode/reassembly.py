@@ -66,12 +66,13 @@ class Direction:
     stands for. `held` are segments that came too early: in order, without overlap, the first behind a hole. `acked` is
     the highest stream offset that the receiver acknowledged since there is a hole (-1: none), `fin` that of a FIN.
     `again` counts segments that brought bytes again (keep-alive probes do not count), `duplicates` those of them that
-    were captured again and not sent again.
+    were captured again and not sent again. `most_repeats`: how often bytes were sent again, at the most, before
+    anything new was: after many times, the receiver was not there.
     """
 
     __slots__ = (
-        "_repeated_at", "_repeats", "acked", "again", "duplicates", "ended", "fin", "held", "held_bytes", "next_seq",
-        "offset", "syn", "syn_seq",
+        "_repeated_at", "_repeats", "acked", "again", "duplicates", "ended", "fin", "held", "held_bytes",
+        "most_repeats", "next_seq", "offset", "syn", "syn_seq",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -86,6 +87,7 @@ class Direction:
         self.ended = False
         self.again = 0
         self.duplicates = 0
+        self.most_repeats = 0
         self._repeats = 0
         self._repeated_at = -1
 
@@ -94,11 +96,7 @@ class Direction:
         if self._repeated_at != self.offset:
             self._repeated_at, self._repeats = self.offset, 0
         self._repeats += 1
-
-    @property
-    def last_repeats(self) -> int:
-        """How often bytes were sent again since anything new was: after many times, the receiver is not there."""
-        return self._repeats if self._repeated_at == self.offset else 0
+        self.most_repeats = max(self.most_repeats, self._repeats)
 
     @property
     def retransmissions(self) -> int:

@@ -59,8 +59,8 @@ _BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
 _BINARY_ACK: Final = int(SioType.BINARY_ACK)
 _CONTROL: Final = frozenset({_CONNECT, int(SioType.DISCONNECT), int(SioType.CONNECT_ERROR)})
 
-# Asks TCP for the acknowledgement of a ping: (connection, stream offset after it, the ping).
-Watcher = Callable[[Conversation, int, Beat], None]
+# Asks TCP for the acknowledgement of a ping or an end: (connection, stream offset after it, the ping or the end).
+Watcher = Callable[[Conversation, int, Beat | Closing], None]
 Listener = Callable[[DecodedPacket], None]
 
 
@@ -103,7 +103,8 @@ class SessionState:
         side = packet.side
         way = 1 if side is SERVER else 0
         session.last = packet.place
-        session.last_from[way] = packet.place
+        if session.closing is None or session.last_from[way] is None:
+            session.last_from[way] = packet.place
         kind = packet.type
         if kind < 0:
             self._not_engineio(packet)
@@ -128,7 +129,7 @@ class SessionState:
         elif kind == CLOSE:
             self.end(side, packet.place, lossy=False)
             self._goodbye(side, packet.place)
-            self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place))
+            self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place), conversation, end)
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
 
@@ -151,10 +152,12 @@ class SessionState:
             self.session.transports.remove(WEBSOCKET)
         return True
 
-    def close(self, closing: Closing) -> None:
-        """Record how the session ended, if that is not known yet."""
+    def close(self, closing: Closing, conversation: Conversation | None = None, end: int = 0) -> None:
+        """Record how the session ended, if that is not known yet; `end` is the stream offset after what ended it."""
         if self.session.closing is not None:
             return
+        if conversation is not None and heartbeat.is_due(self.session, closing.place):
+            self.watch(conversation, end, closing)
         side = closing.side
         said = self.goodbye[side.other]
         if self.goodbye[side] is not None:

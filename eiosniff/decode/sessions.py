@@ -131,7 +131,7 @@ class Sessions:
             state.open_websockets = max(0, state.open_websockets - 1)
         if state.carrier == stream:
             if conversation.over:
-                state.session.last_repeats = [conversation.flow.direction(side).last_repeats for side in SIDES]
+                state.session.repeats = [conversation.flow.direction(side).most_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
             if how is not None:
                 state.close(Closing(end.side, how, end.place))

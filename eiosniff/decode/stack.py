@@ -30,7 +30,7 @@ from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
-from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
+from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
 from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
@@ -74,7 +74,7 @@ class Stack(FlowListener):
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
         self._events = Events()
-        self._pings: list[tuple[Flow, int, int, Beat]] = []  # in the batch at hand
+        self._watched: list[tuple[Flow, int, int, Beat | Closing]] = []  # in the batch at hand
         self._retired: list[tuple[int, Retired]] = []  # with the captured packet that made them so
         # In the batch at hand, with the packet that decided what it is.
         self._begun: list[tuple[int, Conversation]] = []
@@ -108,7 +108,7 @@ class Stack(FlowListener):
         self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
         self._hand_on()
-        self._resolve_pings()
+        self._resolve_watched()
 
     def _note_cut(self, batch: PacketBatch) -> None:
         """Count the packets that the snap length cut."""
@@ -292,8 +292,9 @@ class Stack(FlowListener):
             flow.midstream,
         )
 
-    def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:
-        self._pings.append((conversation.flow, end, max(self._order, beat.ping.number), beat))
+    def _watch(self, conversation: Conversation, end: int, watched: Beat | Closing) -> None:
+        number = watched.place.number if isinstance(watched, Closing) else watched.ping.number
+        self._watched.append((conversation.flow, end, max(self._order, number), watched))
 
     def _retire(self, retired: Retired) -> None:
         self._retired.append((self._order, retired))
@@ -305,12 +306,13 @@ class Stack(FlowListener):
         if len(self._reached) > MAX_REACHED:
             self._forgotten = max(self._forgotten, self._reached.pop(next(iter(self._reached))))
 
-    def _resolve_pings(self) -> None:
-        """Look for the acknowledgements of pings that have no answer by now: of others nobody will ask."""
-        for flow, end, after, beat in self._pings:
-            if beat.is_slow:
-                self._flows.watch(flow, Watch(beat.side, end, after, partial(_acknowledge, beat)))
-        self._pings.clear()
+    def _resolve_watched(self) -> None:
+        """Look for the acknowledgements of pings that have no answer by now and of ends without a goodbye: of others
+        nobody will ask."""
+        for flow, end, after, watched in self._watched:
+            if not watched.after_goodbye if isinstance(watched, Closing) else watched.is_slow:
+                self._flows.watch(flow, Watch(watched.side, end, after, partial(_acknowledge, watched)))
+        self._watched.clear()
         self._flows.resolve_watches()
 
     def _chosen(self, flow: Flow) -> bool:
@@ -423,8 +425,13 @@ def _forget_later_acks(session: Session, number: int) -> None:
     for beat in (beats.pending, beats.last, beats.slowest, *beats.unanswered, *beats.reversed):
         if beat is not None and beat.ping_acked is not None and beat.ping_acked.number > number:
             beat.ping_acked = None
+    closing = session.closing
+    if closing is not None and closing.acked is not None and closing.acked.number > number:
+        closing.acked = None
 
 
-def _acknowledge(beat: Beat, place: PacketRef) -> None:
-    if beat.is_slow:
-        beat.ping_acked = place
+def _acknowledge(watched: Beat | Closing, place: PacketRef) -> None:
+    if isinstance(watched, Closing):
+        watched.acked = place
+    elif watched.is_slow:
+        watched.ping_acked = place

@@ -78,7 +78,8 @@ class Heartbeats:
 
     Engine.IO 4: the server pings; up to revision 3: the client pings. `reversed` are pings of the side that must not.
     `pending` is the oldest ping that still waits for a pong, `unanswered` are those sent while another one waited.
-    `pauses` are those from one ping to the next (from the opening to the first one).
+    `pauses` are those from one ping to the next (from the opening to the first one). What comes when the session is
+    closed already, because its peer does not know that yet, is no heartbeat.
     """
 
     __slots__ = (
@@ -153,7 +154,11 @@ class CloseHow(Enum):
 @dataclass(slots=True, eq=False)
 class Closing:
     """How a session ended: who did it, how, and the last client packet before it (rule of thumb 1 of the catalogue:
-    the close code says little, the packet before it much)."""
+    the close code says little, the packet before it much).
+
+    `acked` is the first captured packet whose TCP acknowledgement covers it: it tells a peer that is frozen from one
+    that is gone. It is known only of close frames and packets that come without a goodbye, when a ping was due.
+    """
 
     side: Side
     how: CloseHow
@@ -161,6 +166,7 @@ class Closing:
     code: int | None = None
     reason: str = ""
     after_goodbye: bool = False  # DISCONNECT of the last namespace or a close packet: an orderly end
+    acked: PacketRef | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -259,8 +265,9 @@ class Session:
 
     `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
-    `one_direction` says that of a connection only one direction was captured. `last_repeats`: how often each side sent
-    bytes again after its last new ones, over the WebSocket that the session lived on.
+    `one_direction` says that of a connection only one direction was captured. `last_from` is the last packet of each
+    side up to the end of the session (of one that said nothing until then: the first after it). `repeats`: how often
+    each side sent bytes again, at the most, before anything new, over the WebSocket that the session lived on.
 
     Over HTTP: `polls` counts the GETs that were answered 200, `head_bytes` and `body_bytes` what requests and answers
     took, one entry a side. `polls_cut` are requests whose connection ended before they were answered, `preflights`
@@ -274,9 +281,9 @@ class Session:
         "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
         "cookies_set", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "head_bytes", "heartbeats",
-        "hops", "index", "last", "last_from", "last_repeats", "midstream", "namespaces", "observed_until_ns", "odd",
+        "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd",
         "one_direction", "opened", "parsers", "path", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
-        "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts", "socketio_shown",
+        "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts", "socketio_shown",
         "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
     )  # fmt: skip
 
@@ -341,7 +348,7 @@ class Session:
         self.observed_until_ns = 0
         self.forwarded = False
         self.one_direction = False
-        self.last_repeats = [0, 0]
+        self.repeats = [0, 0]
         self.hops: list[Session] = []
         self.socketio09 = False
 

@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from eiosniff.model.finding import Report
+from eiosniff.model.finding import Report, Severity
 from eiosniff.model.unread import UnreadKind
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Page
@@ -25,9 +25,14 @@ def sessions(report: Report) -> str:
 
 def nothing_there(report: Report) -> bool:
     """Whether the captures hold no Engine.IO at all, not even a refused handshake."""
-    return not report.sessions_total and all(
-        diagnosis.finding.rule.startswith(_NOT_ABOUT_ENGINEIO) for diagnosis in report.diagnoses
-    )
+    asked = report.sessions_total or any(capture.engineio_connections for capture in report.captures)
+    return not asked and all(diagnosis.finding.rule.startswith(_NOT_ABOUT_ENGINEIO) for diagnosis in report.diagnoses)
+
+
+def only_infos(report: Report) -> bool:
+    """Whether all that was found in the sessions is good to know, and no fault."""
+    found = (diagnosis.finding.severity for diagnosis in report.diagnoses)
+    return bool(report.diagnoses and report.sessions_total) and max(found) is Severity.INFO
 
 
 def unread(report: Report, redactor: Redactor) -> list[str]:
@@ -53,15 +58,23 @@ def unread(report: Report, redactor: Redactor) -> list[str]:
 
 
 def write_healthy(report: Report, page: Page, selected_rules: bool) -> None:
-    """Nothing was found, and what that is worth: what was looked at."""
+    """Nothing was found that is a fault, and what that is worth: what was looked at."""
     if not report.sessions_total:
-        page.paragraph("No fault found, but no Socket.IO session was opened either.")
+        asked = counted(sum(capture.engineio_connections for capture in report.captures), "connection")
+        page.paragraph(
+            f"No rule finds a fault, but no Socket.IO session was opened either: {asked} asked for one, and got none "
+            "within the capture. Look at the answers in Wireshark, at the server's log, or capture for longer."
+        )
         return
-    found = "No fault found by the selected rules" if selected_rules else "No fault found"
-    verdict = "" if selected_rules else (", healthy" if report.sessions_total == 1 else ", all healthy")
-    if verdict and any(capture.problems for capture in report.captures):
-        verdict += " as far as the capture shows"
-    page.paragraph(Text(f"{found}: {sessions(report)}{verdict}.", style="bold"))
+    rules = " by the selected rules" if selected_rules else ""
+    if report.diagnoses:
+        verdict = f"No error and no warning{rules}: {sessions(report)}."
+    else:
+        healthy = "" if selected_rules else ", healthy" if report.sessions_total == 1 else ", all healthy"
+        if healthy and any(capture.problems for capture in report.captures):
+            healthy += " as far as the capture shows"
+        verdict = f"No fault found{rules}: {sessions(report)}{healthy}."
+    page.paragraph(Text(verdict, style="bold"))
     totals = report.totals
     slowest = f" (the slowest answered after {duration(totals.slowest_ns)})" if totals.heartbeats else ""
     seen = [

@@ -88,7 +88,7 @@ class _TextReport:
         if overview.nothing_there(report):
             self.page.line()
             overview.write_what_was_there(report, self.page, self.redactor)
-        elif not report.diagnoses:
+        elif not report.diagnoses or overview.only_infos(report):
             self.page.line()
             overview.write_healthy(report, self.page, selected_rules)
         if report.sessions:

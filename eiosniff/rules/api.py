@@ -86,7 +86,8 @@ class Rule:
     know the protocol, `fix` is what to do when neither library is known. `explains` names findings that are
     consequences of this one; `hence` is what is said of this one where it is a consequence itself (else its title).
     `tolerates_gaps` is for rules that are about gaps, or that a gap cannot mislead; `one_side_tells` for those that
-    need not know what the other side said: only they look at sessions of which one direction was captured.
+    need not know what the other side said: only they look at sessions of which one direction was captured. A `remark`
+    is on how a peer is set up: as an info it comes after those on what happened.
 
     `limits` are the thresholds by which it judges, each with its default, its name ending in its unit (`answer_ms`,
     `polls`); a user may set others. A rule that has some is called with them as the second argument.
@@ -112,6 +113,7 @@ class Rule:
     documentation: str
     file: str
     limits: Mapping[str, float] = field(default_factory=dict, compare=False)
+    remark: bool = False
     origin: str = ""
     severity_is_set: bool = False
 
@@ -157,6 +159,7 @@ def rule(
     explains: str | Iterable[str] = (),
     tolerates_gaps: bool = False,
     one_side_tells: bool = False,
+    remark: bool = False,
     hence: str = "",
     limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Iterator[Hit]]], Rule]:
@@ -180,6 +183,7 @@ def rule(
             explains=_texts(explains),
             tolerates_gaps=tolerates_gaps,
             one_side_tells=one_side_tells,
+            remark=remark,
             hence=hence or title,
             limits=MappingProxyType(dict(limits)),
             check=check,

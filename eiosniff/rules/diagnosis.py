@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from eiosniff.model.finding import Diagnosis, Finding
+from eiosniff.model.finding import Diagnosis, Finding, Severity
 from eiosniff.model.peers import Server
 from eiosniff.rules.api import Rule
 
@@ -11,7 +11,8 @@ def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnos
     """Rank findings, and put what another one explains under it.
 
     A finding explains another by name (`Rule.explains`), if both concern one client at one server or, for a rule about
-    the server, one server. What is explained by a consequence belongs to the root cause of that.
+    the server, one server; one that did no harm explains nothing. What is explained by a consequence belongs to the
+    root cause of that.
     """
     known = {rule.name: rule for rule in rules}
     ranked = sorted(findings, key=_rank)
@@ -25,7 +26,12 @@ def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnos
         while (cause := causes[id(root)]) is not None:
             root = cause
         diagnoses[id(root)].consequences.append(finding)
-    result = sorted(diagnoses.values(), key=lambda diagnosis: (*_grade(diagnosis.finding), *_weight(diagnosis)))
+    result = sorted(
+        diagnoses.values(),
+        key=lambda diagnosis: (
+            *_grade(diagnosis.finding), _is_remark(diagnosis.finding, known), *_weight(diagnosis),
+        ),
+    )  # fmt: skip
     for diagnosis in result:
         diagnosis.consequences.sort(key=_rank)
     return result
@@ -33,6 +39,17 @@ def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnos
 
 def _grade(finding: Finding) -> tuple[int, int]:
     return -finding.severity, finding.certainty.rank
+
+
+def _is_harmless(finding: Finding, rule: Rule) -> bool:
+    """Whether a rule on faults found that this one did no harm: then it is the cause of none."""
+    return finding.severity is Severity.INFO and rule.severity is not Severity.INFO
+
+
+def _is_remark(finding: Finding, rules: dict[str, Rule]) -> bool:
+    """Whether it is on how a peer is set up, and did no harm: then what happened comes first."""
+    rule = rules.get(finding.name)
+    return finding.severity is Severity.INFO and rule is not None and rule.remark
 
 
 def _weight(diagnosis: Diagnosis) -> tuple[int, int, int]:
@@ -50,7 +67,7 @@ def _explained(ranked: list[Finding], rules: dict[str, Rule]) -> dict[tuple[str,
     causes: dict[tuple[str, str, object], tuple[int, Finding]] = {}
     for rank, candidate in enumerate(ranked):
         rule = rules.get(candidate.name)
-        if rule is None or not rule.explains:
+        if rule is None or not rule.explains or _is_harmless(candidate, rule):
             continue
         for subject in candidate.subjects:
             if rule.subject is not Server and isinstance(subject, tuple) and subject[0] == "server":

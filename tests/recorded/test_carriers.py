@@ -25,7 +25,8 @@ def _decoded(path: Any) -> list[tuple[object, ...]]:
 def test_what_is_wrapped_says_the_same(entry: dict[str, Any]) -> None:
     assert _decoded(entry["path"]) == _decoded(RECORDED / entry["made_from"])
     report = report_of(entry["path"])
-    assert not report.diagnoses
+    # The peers of the recordings ping more often than anybody should, so as not to wait.
+    assert {diagnosis.finding.name for diagnosis in report.diagnoses} <= {"heartbeat-too-fast"}
     assert report.connections == 4
 
 

@@ -18,7 +18,7 @@ const request = (method, query, body) =>
       answer.on("data", (chunk) => (text += chunk));
       answer.on("end", () => {
         const opened = /"sid":"([^"]+)"/.exec(text);
-        if (opened && text.startsWith("0")) {
+        if (opened && /^(\d+:)?0/.test(text)) {
           sid = opened[1];
         }
         const sent = body === undefined ? method : `${method} ${body}`;

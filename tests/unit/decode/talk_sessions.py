@@ -32,7 +32,7 @@ from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
-from eiosniff.model.session import MAX_SESSIONS, Beat, Connection, Session
+from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
@@ -77,7 +77,7 @@ class Talk:
     now: int = 1_700_000_000 * SECOND
     wires: dict[str, Wire] = field(default_factory=dict)
     heard: list[DecodedPacket] = field(default_factory=list)
-    watched: list[Beat] = field(default_factory=list)
+    watched: list[Beat | Closing] = field(default_factory=list)
     retired: list[Retired] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -128,10 +128,12 @@ class Talk:
         return self
 
     def acknowledge(self) -> None:
-        """TCP acknowledges all pings that have no answer yet, or one that took long."""
-        for beat in self.watched:
-            if beat.is_slow:
-                beat.ping_acked = self._next()
+        """TCP acknowledges all pings that have no answer yet or took long, and what ended sessions."""
+        for watched in self.watched:
+            if isinstance(watched, Closing):
+                watched.acked = self._next()
+            elif watched.is_slow:
+                watched.ping_acked = self._next()
         self.watched.clear()
 
     def close(self) -> "Talk":
@@ -275,9 +277,10 @@ class Talk:
             self.sessions.handle(conversation, record)
         events.clear()
 
-    def _watch(self, conversation: Conversation, end: int, beat: Beat) -> None:
-        assert end <= next(wire.sent[beat.side] for wire in self.wires.values() if wire.conversation is conversation)
-        self.watched.append(beat)
+    def _watch(self, conversation: Conversation, end: int, watched: Beat | Closing) -> None:
+        sent = next(wire.sent for wire in self.wires.values() if wire.conversation is conversation)
+        assert end <= sent[watched.side]
+        self.watched.append(watched)
 
     @staticmethod
     def _crashed(conversation: Conversation, bug: Exception) -> None:

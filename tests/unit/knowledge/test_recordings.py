@@ -28,6 +28,7 @@ CLIENTS = {
     "requests": None,  # a client by hand, whose User-Agent that of python-socketio is, too
     "socket.io-client": "socket.io-client-js-node",
     "socket.io-client in Chromium": "socket.io-client-js-browser",
+    "WebSocket in Chromium": "socket.io-client-js-browser",  # a page by hand: its requests are the browser's, too
     "ws": "websocket-package",  # a client by hand over WebSocket
 }
 SERVERS = {
@@ -51,6 +52,7 @@ SOCKETIO_OF_ENGINEIO = {"0.4": "", "3.5": "2.4", "3.6": "2.5", "6.6": "4.8"}
 
 # Of recordings that lack a part, perhaps what tells the peers.
 PARTS = ("damaged-", "late-")
+_BEHIND_NGINX = "nginx writes the headers of the upgrade anew"
 _BEFORE_SOCKETIO = "engine.io before socket.io 1.0 has no mark of its own"
 UNKNOWN_CLIENTS = {
     "engine--engine-0.4.3--engine-0.4.3--polling": _BEFORE_SOCKETIO,
@@ -60,9 +62,12 @@ UNKNOWN_CLIENTS = {
     "capture-snaplen-96": "no request is whole",
     "capture-starts-midstream-after-handshake": "its request came before",
     "capture-starts-midstream-in-session": "its request came before",
+    "heartbeat-vs-proxy-nginx-server-hop": _BEHIND_NGINX,
     "nginx-brotli-client-hop": "it is `fetch` of Node, whose headers others send too",
     "no-engineio-websocket-chat": "it sends no request of Engine.IO",
     "old--node-1.0.6--node-1.0.6--websocket": "its ws package of 2014 has headers of its own",
+    "pong-missing-behind-nginx-network-gone-server-hop": _BEHIND_NGINX,
+    "pong-missing-behind-nginx-server-hop": _BEHIND_NGINX,
     "squid-client-hop-refused": "the proxy did not let it ask",
     "squid-tls-client-hop": "it asks in TLS",
     "upgrade-headers-stripped-nginx-python5-server-websocket-only-inside": "nginx changes its headers",

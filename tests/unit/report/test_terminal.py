@@ -237,3 +237,18 @@ def test_how_much_later_stands_in_a_column_of_its_own() -> None:
     text = rendered(report(diagnoses=[Diagnosis(finding(evidence=proof))]))
     assert "server  closes, no status code  0.9 s later\n" in text
     assert "server  FIN\n" in text
+
+
+def test_a_handshake_that_no_rule_speaks_of_is_not_nothing() -> None:
+    asked = capture(engineio_connections=2)
+    text = rendered(report(captures=[asked], sessions=[], sessions_total=0, diagnoses=[]))
+    assert "No Engine.IO" not in text
+    assert "no Socket.IO session was opened" in text
+
+
+def test_what_is_only_good_to_know_comes_first_and_a_verdict_after_it() -> None:
+    lines = rendered(report(diagnoses=[Diagnosis(finding(severity=Severity.INFO))])).splitlines()
+    verdict = next(at for at, line in enumerate(lines) if line.startswith("No error and no warning: "))
+    note = next(at for at, line in enumerate(lines) if line.startswith("INFO"))
+    assert note < verdict
+    assert not any(line.startswith("No error") for line in rendered(report()).splitlines())
