@@ -13,6 +13,7 @@ from faulty_peers import (
     reconnects,
     refusals,
     sessions,
+    upgrade_frames,
     upgrades_http,
     upgrades_ws,
 )
@@ -25,6 +26,7 @@ RECORDINGS = [
     *heartbeats_more.RECORDINGS,
     *reconnects.RECORDINGS,
     *upgrades_ws.RECORDINGS,
+    *upgrade_frames.RECORDINGS,
     *upgrades_http.RECORDINGS,
     *sessions.RECORDINGS,
     *refusals.RECORDINGS,

@@ -27,14 +27,11 @@ from faulty_peers.wire import (
 PROBE_UNANSWERED = Rule("probe-unanswered", "EIO027")
 STALLED_POLL = Rule("upgrade-stalled-poll", "EIO028")
 WITHOUT_PROBE = Rule("upgrade-without-probe", "EIO029")
-TWO_HANDLERS = Rule("double-upgrade-handler", "WS031")
-EARLY_FRAME = Rule("ws-frame-before-101", "WS032")
 INCOMPLETE = Rule("upgrade-incomplete", "EIO208")
 DUPLICATE = Rule("upgrade-duplicate", "EIO209")
 
-_WS = "ws@8.23.0"
-RAW_UPGRADE = Peer(_WS, "raw", "raw_upgrade.js", (_WS,))
-RAW_TCP = Peer("TCP", "raw", "early_frame.js", (_WS,))
+WS = "ws@8.23.0"
+RAW_UPGRADE = Peer(WS, "raw", "raw_upgrade.js", (WS,))
 # The last whose server ends one poll for an upgrade, and no more.
 PYTHON_4_OLD = Peer(
     "python-socketio",
@@ -58,7 +55,7 @@ def _behind_proxy(device: str = DEVICE, **plan: object) -> Callable[[Stage], Non
     def play(stage: Stage) -> None:
         stage.start_server(port=3001)
         argv = ["node", str(HERE / "upgrade_proxy.js"), json.dumps({"to": 3001, **plan})]
-        stage.lab.start("server", argv, env=node_env(npm_install(_WS)))
+        stage.lab.start("server", argv, env=node_env(npm_install(WS)))
         with stage.capture(device=device):
             stage.run_client()
             time.sleep(0.3)
@@ -215,7 +212,7 @@ _STALLED_POLL = [
 Step = list[Any]  # of raw_upgrade.js
 
 
-def _by_hand(*steps: Step, **more: object) -> dict[str, object]:
+def by_hand(*steps: Step, **more: object) -> dict[str, object]:
     return {"host": Lab.server_ip, "steps": [["open"], *steps], **more}
 
 
@@ -235,7 +232,7 @@ _WITHOUT_PROBE = [
         "A hand-written client confirms the upgrade with its first frame; the server takes it.",
         [UPGRADES, answers(101), CONFIRMS, server_says("greeting")],
         lacks=[PROBES],
-        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "5"], *_TALK_OVER_WS, ["leave"]),
+        visit=by_hand(*_JOIN, ["upgrade"], ["send", "5"], *_TALK_OVER_WS, ["leave"]),
     ),
     Recording(
         WITHOUT_PROBE,
@@ -245,7 +242,7 @@ _WITHOUT_PROBE = [
         "The same in revision 3.",
         [UPGRADES, answers(101), CONFIRMS, server_says("greeting")],
         lacks=[PROBES],
-        visit=_by_hand(["upgrade"], ["send", "5"], *_TALK_OVER_WS, ["leave"], eio=3),
+        visit=by_hand(["upgrade"], ["send", "5"], *_TALK_OVER_WS, ["leave"], eio=3),
     ),
     Recording(
         WITHOUT_PROBE,
@@ -255,7 +252,7 @@ _WITHOUT_PROBE = [
         "python-socketio closes the WebSocket, and the session stays on polling.",
         [UPGRADES, answers(101), CONFIRMS, closes(FROM_SERVER, 1000), posts("still polling")],
         lacks=[PROBES],
-        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "5"], *_CLOSED),
+        visit=by_hand(*_JOIN, ["upgrade"], ["send", "5"], *_CLOSED),
     ),
     Recording(
         WITHOUT_PROBE,
@@ -266,7 +263,7 @@ _WITHOUT_PROBE = [
         " sends them: allowed.",
         [UPGRADES, answers(101), PROBES, CONFIRMS, PROBE_ANSWERED, server_says("greeting")],
         near_miss=True,
-        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "2probe"], ["send", "5"], *_TALK_OVER_WS, ["leave"]),
+        visit=by_hand(*_JOIN, ["upgrade"], ["send", "2probe"], ["send", "5"], *_TALK_OVER_WS, ["leave"]),
     ),
 ]
 
@@ -279,7 +276,7 @@ _INCOMPLETE = [
         "A hand-written client sends an event as the first frame of its upgrade: closed at once.",
         [UPGRADES, answers(101), client_says("^42"), closes(FROM_SERVER), posts("still polling")],
         lacks=[PROBES],
-        visit=_by_hand(*_JOIN, ["upgrade"], ["send", '42["hello","too early"]'], *_CLOSED),
+        visit=by_hand(*_JOIN, ["upgrade"], ["send", '42["hello","too early"]'], *_CLOSED),
     ),
     Recording(
         INCOMPLETE,
@@ -289,7 +286,7 @@ _INCOMPLETE = [
         "The same: python-socketio closes with code 1000.",
         [UPGRADES, answers(101), client_says("^42"), closes(FROM_SERVER, 1000), posts("still polling")],
         lacks=[PROBES],
-        visit=_by_hand(*_JOIN, ["upgrade"], ["send", '42["hello","too early"]'], *_CLOSED),
+        visit=by_hand(*_JOIN, ["upgrade"], ["send", '42["hello","too early"]'], *_CLOSED),
     ),
     Recording(
         INCOMPLETE,
@@ -300,7 +297,7 @@ _INCOMPLETE = [
         [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, closes(FROM_SERVER), posts("still polling")],
         lacks=[CONFIRMS],
         serve=SOON,
-        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, *_CLOSED),
+        visit=by_hand(*_JOIN, ["upgrade"], *_CHECK, *_CLOSED),
     ),
     Recording(
         INCOMPLETE,
@@ -310,7 +307,7 @@ _INCOMPLETE = [
         "The probe is answered, and the client goes on with an event instead of the confirmation: closed at once.",
         [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, client_says("^42"), closes(FROM_SERVER)],
         lacks=[CONFIRMS],
-        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, ["send", '42["hello","too early"]'], *_CLOSED),
+        visit=by_hand(*_JOIN, ["upgrade"], *_CHECK, ["send", '42["hello","too early"]'], *_CLOSED),
     ),
     Recording(
         INCOMPLETE,
@@ -321,7 +318,7 @@ _INCOMPLETE = [
         " polls with nothing else until then.",
         [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, answers(200, "^6$")],
         lacks=[CONFIRMS],
-        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, *_POLLS, ["leave"]),
+        visit=by_hand(*_JOIN, ["upgrade"], *_CHECK, *_POLLS, ["leave"]),
     ),
     Recording(
         INCOMPLETE,
@@ -332,7 +329,7 @@ _INCOMPLETE = [
         [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, posts("^1$")],
         lacks=[CONFIRMS],
         near_miss=True,
-        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, ["leave"], ["post", "1"]),
+        visit=by_hand(*_JOIN, ["upgrade"], *_CHECK, ["leave"], ["post", "1"]),
     ),
 ]
 
@@ -347,7 +344,7 @@ _DUPLICATE = [
         "A hand-written client opens a second WebSocket for a session that is on one already: the"
         " server closes the second.",
         [CONFIRMS, UPGRADES, answers(101), closes(FROM_SERVER)],
-        visit=_by_hand(*_JOIN, *_UPGRADED, ["upgrade"], ["send", "2probe"], ["closed"], ["wait", 500]),
+        visit=by_hand(*_JOIN, *_UPGRADED, ["upgrade"], ["send", "2probe"], ["closed"], ["wait", 500]),
     ),
     Recording(
         DUPLICATE,
@@ -356,7 +353,7 @@ _DUPLICATE = [
         RAW_UPGRADE,
         "The same at python-socketio.",
         [CONFIRMS, UPGRADES],
-        visit=_by_hand(*_JOIN, *_UPGRADED, ["upgrade"], ["send", "2probe"], ["wait", 1000]),
+        visit=by_hand(*_JOIN, *_UPGRADED, ["upgrade"], ["send", "2probe"], ["wait", 1000]),
     ),
     Recording(
         DUPLICATE,
@@ -366,7 +363,7 @@ _DUPLICATE = [
         "A second WebSocket while the first one still waits for its confirmation: the server closes the second.",
         [UPGRADES, PROBE_ANSWERED, UPGRADES, answers(101), closes(FROM_SERVER)],
         serve=SOON,
-        visit=_by_hand(*_JOIN, ["upgrade"], *_CHECK, ["upgrade"], ["send", "2probe"], ["closed"], ["wait", 2000]),
+        visit=by_hand(*_JOIN, ["upgrade"], *_CHECK, ["upgrade"], ["send", "2probe"], ["closed"], ["wait", 2000]),
     ),
     Recording(
         DUPLICATE,
@@ -376,164 +373,7 @@ _DUPLICATE = [
         "A second try after the first one was given up: it goes through.",
         [UPGRADES, PROBES, closes(FROM_CLIENT), UPGRADES, PROBES, CONFIRMS, server_says("greeting")],
         near_miss=True,
-        visit=_by_hand(*_JOIN, ["upgrade"], ["send", "2probe"], ["leave"], ["closed"], *_UPGRADED, ["leave"]),
-    ),
-]
-
-# ---------------------------------------------------------------- two handlers on one HTTP server
-
-
-def _two(version: str, *others: str) -> Peer:
-    packages = (f"socket.io@{version}", *others)
-    return Peer("socket.io", version, "two_handlers.js", packages)
-
-
-def _writes(status: int) -> str:
-    """An HTTP answer inside a WebSocket, which tshark takes for frames."""
-    return f'{FROM_SERVER} && websocket && tcp.payload contains "HTTP/1.1 {status}"'
-
-
-WEBSOCKET_ONLY = {"transports": ["websocket"]}
-_WITH_A_PATH = {"also": {"ws": {"path": "/updates"}}}
-
-_TWO_HANDLERS = [
-    Recording(
-        TWO_HANDLERS,
-        "ws-with-a-path",
-        _two("4.8.4", _WS),
-        CLIENT_4,
-        "A WebSocketServer of ws for the path /updates on the same HTTP server: it answers 400 to"
-        " every upgrade that is not for it, into the WebSocket that Socket.IO has accepted.",
-        [UPGRADES, answers(101), _writes(400), posts("hello")],
-        lacks=[PROBE_ANSWERED, CONFIRMS],
-        serve=_WITH_A_PATH,
-        visit=TALKS,
-    ),
-    Recording(
-        TWO_HANDLERS,
-        "ws-with-a-path-websocket-only",
-        _two("4.8.4", _WS),
-        CLIENT_4,
-        "The same, with a client that uses WebSocket only and tries again and again.",
-        [asks("transport=websocket"), answers(101), _writes(400)],
-        times=4,
-        serve=_WITH_A_PATH,
-        visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 4},
-    ),
-    Recording(
-        TWO_HANDLERS,
-        "ws-for-all-paths",
-        _two("4.8.4", "ws@7.4.6"),
-        CLIENT_4,
-        "A WebSocketServer of another copy of ws, for all paths, accepts the WebSocket once more.",
-        [UPGRADES, answers(101), _writes(101), posts("hello")],
-        lacks=[PROBE_ANSWERED, CONFIRMS],
-        serve={"also": {"ws": {}}},
-        visit=TALKS,
-    ),
-    Recording(
-        TWO_HANDLERS,
-        "socket.io-twice-v2.2-server",
-        _two("2.2.0"),
-        CLIENT_2,
-        "Socket.IO attached twice to one HTTP server: both accept the same WebSocket, the second one"
-        " behind the open packet of the first. The server does not survive it.",
-        [asks("transport=websocket"), answers(101), server_says("^0{"), _writes(101)],
-        serve={"also": {"again": {}}},
-        visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 2, "lifeMs": 4000},
-    ),
-    Recording(
-        TWO_HANDLERS,
-        "socket.io-twice-v4-server",
-        _two("4.8.4"),
-        CLIENT_4,
-        "Socket.IO attached twice to one HTTP server, in today's version: the second one takes all"
-        " polls, and the first one refuses the WebSocket before it is accepted, as it does not know"
-        " the session (sid-unknown-sticky speaks of that).",
-        [UPGRADES, answers(400, "Session ID unknown"), *[answers(200, "greeting")] * 3],
-        lacks=[answers(101)],
-        near_miss=True,
-        serve={"also": {"again": {}}},
-        visit={**TALKS, "hello": {"times": 3, "everyMs": 800}},
-    ),
-    Recording(
-        TWO_HANDLERS,
-        "ws-with-noserver",
-        _two("4.8.4", _WS),
-        CLIENT_4,
-        "A WebSocketServer that is given the upgrades for its path only: both get on.",
-        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, CONFIRMS],
-        near_miss=True,
-        serve={"also": {"ws": {"path": "/updates", "noServer": True}}},
-        visit=TALKS,
-    ),
-]
-
-_EVENT = f'{FROM_CLIENT} && tcp.payload contains "early"'
-
-
-def _early(transport: str, server: Peer, name: str, what: str, *shows: str) -> Recording:
-    return Recording(
-        EARLY_FRAME,
-        f"{transport}-{name}",
-        server,
-        RAW_TCP,
-        what,
-        [asks("transport="), _EVENT, *shows],
-        times=2,
-        visit={"host": Lab.server_ip, "early": transport, "rounds": 2, "everyMs": 500},
-    )
-
-
-_PYTHON_400 = answers(400, "Invalid method encountered")
-
-_EARLY_FRAME = [
-    _early(
-        "polling",
-        SERVER_4,
-        "v4-server",
-        "A client sends an event as a WebSocket frame right behind its handshake by polling, on the"
-        " same connection: the HTTP server takes it for the next request and answers 400.",
-        f"{FROM_SERVER} && http.response.code == 400",
-    ),
-    _early(
-        "polling",
-        PYTHON_5,
-        "python5-server",
-        "The same: aiohttp answers 400, with what it read, and the handshake is lost, too.",
-        _PYTHON_400,
-    ),
-    _early(
-        "upgrade",
-        SERVER_4,
-        "v4-server",
-        "A frame right behind the request for the upgrade: the server takes it for the first one of"
-        " the WebSocket, where a probe has to be, and closes.",
-    ),
-    _early(
-        "upgrade",
-        PYTHON_5,
-        "python5-server",
-        "A frame right behind the request for the upgrade of a session at python-socketio.",
-    ),
-    _early(
-        "websocket",
-        SERVER_4,
-        "v4-server",
-        "An event right behind the request for a WebSocket without a session: the server reads it"
-        " before it has said that it accepts, and closes, as the client has joined no namespace.",
-    ),
-    Recording(
-        EARLY_FRAME,
-        "frame-after-101",
-        SERVER_4,
-        RAW_UPGRADE,
-        "A client that waits for the 101, and sends its first frame in the same moment.",
-        [UPGRADES, answers(101), PROBES, CONFIRMS],
-        near_miss=True,
-        visit=_by_hand(
-            ["upgrade"], ["send", "2probe"], ["expect", "3probe"], ["send", "5"], ["send", "40"], ["wait", 300]
-        ),
+        visit=by_hand(*_JOIN, ["upgrade"], ["send", "2probe"], ["leave"], ["closed"], *_UPGRADED, ["leave"]),
     ),
 ]
 
@@ -543,6 +383,4 @@ RECORDINGS = [
     *_WITHOUT_PROBE,
     *_INCOMPLETE,
     *_DUPLICATE,
-    *_TWO_HANDLERS,
-    *_EARLY_FRAME,
 ]
