@@ -81,6 +81,7 @@ _UPGRADES = "The upgrade to WebSocket gets to a server that does not know the se
     ),
     explains=(
         "preflight-not-sticky",
+        "stuck-in-polling",
         "connect-loop",
         "no-backoff",
         "no-connect-packet",
