@@ -6,7 +6,7 @@
     record_encrypted.py all
 
 Every recording is proved with tshark before it is kept. Needs what `lab.py` needs, tshark, curl with HTTP/2, nginx,
-Chromium, openssl, and the packages named below from npm and PyPI. The certificates are made anew each time.
+haproxy, Chromium, openssl, and the packages named below from npm and PyPI. The certificates are made anew each time.
 """
 
 from __future__ import annotations
@@ -66,6 +66,21 @@ http {{
 }}
 """
 
+# Passes TLS on unread to a server of HTTP/2, if the client offers that, and hangs up on everyone else.
+_HAPROXY = """
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 10s
+  timeout server 10s
+listen edge
+  bind :443
+  tcp-request inspect-delay 5s
+  tcp-request content reject if {{ req.ssl_hello_type 1 }} !{{ req.ssl_alpn -m sub h2 }}
+  tcp-request content accept if {{ req.ssl_hello_type 1 }}
+  server web 127.0.0.1:{port}
+"""
+
 
 _PAGE = f"""<!doctype html><script>
 const url = "wss://{NAME}/socket.io/?EIO=4&transport=websocket";
@@ -102,6 +117,15 @@ class Stage:
         config.write_text(_NGINX.format(folder=self.folder, page=_PAGE.replace("\n", "")))
         self.lab.start("server", ["nginx", "-c", str(config)], ready=None)
         self.wait_for(443)
+
+    def h2_server(self, port: int) -> None:
+        plan = {"port": port, "cert": self.cert, "key": self.key, "page": _PAGE}
+        self.lab.start("server", ["node", str(PEERS / "h2_only.js"), json.dumps(plan)])
+
+    def haproxy(self, to: int) -> None:
+        config = self.folder / "haproxy.cfg"
+        config.write_text(_HAPROXY.format(port=to))
+        self.lab.start("server", ["haproxy", "-W", "-db", "-f", str(config)], ready="Loading success")
 
     def h3_server(self) -> None:
         python = str(pip_install(AIOQUIC))
@@ -162,9 +186,12 @@ class Scenario:
 
 _SIO = ("socket.io", "4.8.4"), ("socket.io-client", "4.8.4")
 _CURL = ("curl", "7.88.1")
+_CHROMIUM = ("Chromium", "156.0.8078.108")
 _SERVER_NAME = f'tls.handshake.extensions_server_name == "{NAME}"'
 _HTTP_1_ALONE = f'{_SERVER_NAME} && tls.handshake.type == 1 && !(tls.handshake.extensions_alpn_str == "h2")'
 _ALERT = "tls.alert_message.desc == 48"
+_NO_PROTOCOL = "tcp.srcport == 443 && tls.alert_message.desc == 120"
+_HANGS_UP = "tcp.srcport == 443 && tcp.flags.reset == 1 || tcp.srcport == 443 && tcp.flags.fin == 1"
 _PREFACE = 'tcp.payload contains "PRI * HTTP/2.0"'
 _QUIC = "udp.port == 443 && quic.long.packet_type == 0"
 
@@ -172,6 +199,11 @@ _QUIC = "udp.port == 443 && quic.long.packet_type == 0"
 def _nginx_and_node(stage: Stage) -> None:
     stage.node_server(port=3000)
     stage.nginx()
+
+
+def _haproxy_and_h2(stage: Stage) -> None:
+    stage.h2_server(8443)
+    stage.haproxy(8443)
 
 
 def _node_and_h3(stage: Stage) -> None:
@@ -239,10 +271,30 @@ SCENARIOS = (
     Scenario(
         "wss-chromium",
         ("nginx and socket.io", "1.22.1 and 4.8.4"),
-        ("Chromium", "156.0.8078.108"),
+        _CHROMIUM,
         "A page over TLS and HTTP/2, which opens a WebSocket over a connection of its own: that offers http/1.1 alone.",
         [f'{_SERVER_NAME} && tls.handshake.extensions_alpn_str == "h2"', _HTTP_1_ALONE],
         _nginx_and_node,
+        lambda stage: stage.chromium(),
+    ),
+    Scenario(
+        "wss-refused-by-alpn",
+        ("node:http2", "20"),
+        _CHROMIUM,
+        "A page over TLS and HTTP/2, of a server that knows no HTTP/1.1: it answers the hello of the WebSocket's "
+        "connection with the fatal alert no_application_protocol.",
+        [f'{_SERVER_NAME} && tls.handshake.extensions_alpn_str == "h2"', _HTTP_1_ALONE, _NO_PROTOCOL],
+        lambda stage: stage.h2_server(443),
+        lambda stage: stage.chromium(),
+    ),
+    Scenario(
+        "wss-hung-up",
+        ("haproxy and node:http2", "2.6.12 and 20"),
+        _CHROMIUM,
+        "A page over TLS and HTTP/2, through a proxy that hangs up on every hello without an offer of h2: on that of "
+        "the WebSocket's connection, too.",
+        [f'{_SERVER_NAME} && tls.handshake.extensions_alpn_str == "h2"', _HTTP_1_ALONE, _HANGS_UP],
+        _haproxy_and_h2,
         lambda stage: stage.chromium(),
     ),
     Scenario(

@@ -17,7 +17,7 @@ from eiosniff.decode.proxy_protocol import ProxyHeader
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
 from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel
 from eiosniff.decode.websocket import WebSocketReader
-from eiosniff.model.attempt import Attempt
+from eiosniff.model.attempt import Attempt, EarlyFrame
 from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Connection, Session
@@ -41,11 +41,12 @@ class Conversation(StreamReader):
     Bytes come before the events of other connections that were captured at the same time are handled. So the session
     layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
 
-    `attempts`, `unknown`, `early`, `session`, `attempt`, `polled`, `lossy`, `last_answer` and `is_engineio` belong to
-    the session layer: the handshake requests under way, those with a sid that it does not know, what the client said
-    before the session was opened, what the WebSocket of this connection is part of, the session that was polled here
-    last, whether bytes are missing, and the packet with which the server said that it answers nothing more here (by
-    `Connection: close`, HTTP/1.0 or FIN).
+    `attempts`, `unknown`, `early`, `early_frame`, `session`, `attempt`, `polled`, `lossy`, `last_answer` and
+    `is_engineio` belong to the session layer: the handshake requests under way, those with a sid that it does not know,
+    what the client said before the session was opened, and the first frame that it sent before any WebSocket was
+    accepted, what the WebSocket of this connection is part of, the session that was polled here last, whether bytes are
+    missing, and the packet with which the server said that it answers nothing more here (by `Connection: close`,
+    HTTP/1.0 or FIN).
 
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
     that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
@@ -54,9 +55,9 @@ class Conversation(StreamReader):
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "ended", "events",
-        "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger", "lossy", "polled", "session",
-        "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
+        "_first_bytes", "_order", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "early_frame",
+        "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger", "lossy",
+        "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +85,7 @@ class Conversation(StreamReader):
         self.polled: Session | None = None
         self.lossy = False
         self.early = _NO_MESSAGES
+        self.early_frame: EarlyFrame | None = None
         self.is_engineio = False
         self.last_answer: PacketRef | None = None
         self.uninteresting = False
@@ -238,6 +240,7 @@ class Conversation(StreamReader):
             else:
                 reader = self.websocket[side] = self._frames_from(side, buffer)
                 self._take(side, reader.start(), order)
+                self._look_for_http(reader)
 
     def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
         """A reader of what a side says after the 101, of which the capture may lack the beginning."""
@@ -254,6 +257,7 @@ class Conversation(StreamReader):
             reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))
             self.websocket[SERVER] = reader
             self._take(SERVER, reader.start(), order)
+            self._look_for_http(reader)
 
     # ------------------------------------------------------------------ tunnels
 
@@ -314,7 +318,9 @@ class Conversation(StreamReader):
         if self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, gap)
         elif not self.uninteresting:
-            self._take(side, self._reader(side).gap(gap), order)
+            reader = self._reader(side)
+            self._take(side, reader.gap(gap), order)
+            self._look_for_http(reader)
 
     def _tell_end(self, end: StreamEnd) -> None:
         """The same for the end of a direction."""
@@ -346,14 +352,21 @@ class Conversation(StreamReader):
                 self._read(piece)
 
     def _read(self, chunk: StreamChunk) -> None:
-        """Read what comes after the upgrade, by the first byte of the direction: a server that refuses only after the
-        101 writes HTTP into the WebSocket (catalogue, rule of thumb 3)."""
+        """Read what comes after the upgrade. A server that refuses only after the 101 writes HTTP into the WebSocket;
+        its first byte tells."""
         if chunk.side is SERVER and self.websocket[SERVER] is None and chunk.data[:1] == b"H":
             buffer = StreamBuffer(SERVER)  # which knows where in the stream it begins
             buffer.append(chunk)
             self._take(SERVER, self._http_inside().adopt(buffer), 0)
         else:
-            self._take(chunk.side, self._reader(chunk.side).feed(chunk), 0)
+            reader = self._reader(chunk.side)
+            self._take(chunk.side, reader.feed(chunk), 0)
+            self._look_for_http(reader)
+
+    def _look_for_http(self, reader: Reader) -> None:
+        """HTTP may come between frames, too: of another handler on the same HTTP server, which was slower."""
+        if isinstance(reader, WebSocketReader) and reader.at_http and self.websocket[SERVER] is reader:
+            self._take(SERVER, self._http_inside().adopt(reader.buffer), 0)
 
     def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]

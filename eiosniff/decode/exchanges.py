@@ -76,10 +76,11 @@ class Exchanges:
             self._openings.peers.note_request(session.client, facts)
         state = self._openings.states[session]
         state.upgrades.ask(conversation, request, upgrade)
+        conversation.polled = session  # of an upgrade too: it may end, or be spoilt, before it is answered
         if conversation not in state.upgrades.under_way:
             post = request.method == b"POST"
             if state.upgrades.under_way and not post:
-                state.upgrades.polled()
+                state.upgrades.polled(request.last)
             state.polls.ask(conversation, request.first, request.last, post)
         session.head_bytes[CLIENT] += len(request.head)
         session.body_bytes[CLIENT] += request.body_length
@@ -110,6 +111,10 @@ class Exchanges:
         attempt = conversation.attempts.pop(request, None)
         if attempt is not None:
             self._openings.hops.answered(request)
+            if response.inside_websocket:
+                self._written_inside(conversation, attempt, response)
+            if response.inside_websocket and attempt.outcome is not Outcome.PENDING:
+                return  # what came before it stands
             if response.inside_websocket:
                 self._refused(conversation, attempt, response, Outcome.REFUSED_AFTER_101)
             else:
@@ -159,6 +164,9 @@ class Exchanges:
     def _answer_alone(self, conversation: Conversation, response: HttpResponse) -> None:
         """An answer whose request was not captured: what it holds tells whether it is one of Engine.IO."""
         body = response.body
+        early = conversation.early_frame
+        if early is not None and early.refused is None and response.status >= 400:
+            early.refused = answer_facts(response)
         if response.status != 200 or self._openings.path is not None or not looks_like_payload(body):
             return
         session = conversation.polled or self._openings.answered_alone.get(conversation.ledger.peers)
@@ -189,12 +197,9 @@ class Exchanges:
     def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:
         attempt.status = response.status
         attempt.answer = response.last
-        facts = answer_facts(response)
-        facts.body = response.body[:BODY_KEPT]
-        if outcome is Outcome.REFUSED_AFTER_101:
-            attempt.inside = facts
-        else:
-            attempt.answered = facts
+        if outcome is Outcome.REFUSED:
+            attempt.answered = answer_facts(response)
+            attempt.answered.body = response.body[:BODY_KEPT]
         attempt.error = parse_error_body(response.body, response.header(b"content-type"))
         attempt.body = response.body[:BODY_KEPT]
         server = self._openings.peers.server(conversation.ledger.server)
@@ -209,13 +214,13 @@ class Exchanges:
         request = response.request
         assert request is not None
         refused = response.status >= 300 or response.inside_websocket
-        state.upgrades.answered(conversation, response, refused)
+        self._upgrade_answered(conversation, session, response, refused)
+        if state.upgrades.under_way:
+            state.upgrades.poll_answered(poll.asked, response.first)
         if refused:
             self._session_refused(session, request, response, poll, conversation.ledger.stream)
             return
         self._count(session, response)
-        if state.upgrades.under_way:
-            state.upgrades.poll_answered(poll.asked, response.last)
         note_use(session, conversation.ledger.stream, POLLING, response.last)
         server = session.server
         if request.method == b"POST":  # what answers a POST is no payload
@@ -234,10 +239,28 @@ class Exchanges:
     def _switched_again(self, conversation: Conversation, response: HttpResponse) -> None:
         """A second 101, inside the WebSocket: another handler has accepted the same request."""
         state = self._openings.states.get(conversation.session) if conversation.session is not None else None
-        if state is not None:
-            state.upgrades.answered(conversation, response)
-        elif conversation.attempt is not None and conversation.attempt.inside is None:
-            conversation.attempt.inside = answer_facts(response)
+        if conversation.attempt is not None:
+            self._written_inside(conversation, conversation.attempt, response)
+        elif state is not None:
+            self._upgrade_answered(conversation, state.session, response, refused=False)
+
+    def _upgrade_answered(
+        self, conversation: Conversation, session: Session, response: HttpResponse, refused: bool
+    ) -> None:
+        """The answer to an upgrade, if it was one, or what was written into the WebSocket after it."""
+        attempted = self._openings.states[session].upgrades.answered(conversation, response, refused)
+        if attempted is not None and not session.forwarded:
+            session.client.http_inside.add(attempted, response.last.ts_ns)
+
+    def _written_inside(self, conversation: Conversation, attempt: Attempt, response: HttpResponse) -> None:
+        """HTTP in the WebSocket that a handshake asked for."""
+        if attempt.inside is not None:
+            return
+        attempt.inside = answer_facts(response)
+        attempt.inside.body = response.body[:BODY_KEPT]
+        if not attempt.forwarded:
+            client = self._openings.peers.client(conversation.ledger, attempt.request.user_agent)
+            client.http_inside.add(attempt, response.last.ts_ns)
 
     def _preflight_refused(
         self, conversation: Conversation, query: Query, request: HttpRequest, response: HttpResponse

@@ -278,7 +278,8 @@ class HttpConnection:
         if held and (unseen or too_many) and (asking.method == b"CONNECT" or _begins_frame(buffer)):
             self._upgrade(asking, None)
             return True
-        if asking.method != b"CONNECT":
+        self._client.may_be_tunnel = asking.method == b"CONNECT"
+        if not self._client.may_be_tunnel:
             self._report_early_frames()
         return False
 
@@ -286,9 +287,7 @@ class HttpConnection:
         """Frames wait for a 101, from a server that was captured: it cannot have expected them."""
         buffer = self._client.buffer
         if self._client.body is None and _begins_frame(buffer):
-            place = buffer.ref(buffer.offset)
-            expected = "no WebSocket frame before the 101"
-            self._events.append(Anomaly(AnomalyKind.WS_BEFORE_101, CLIENT, place, expected, "a masked frame"))
+            self._client.report_early_frames(buffer.offset)
 
     def _upgrade(self, request: HttpRequest | None, response: HttpResponse | None) -> None:
         self._upgraded = True

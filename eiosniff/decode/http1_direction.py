@@ -15,7 +15,7 @@ from eiosniff.decode.http1_events import Events
 from eiosniff.decode.http1_head import Head, NoHead, departures, head_at
 from eiosniff.decode.websocket_frame import begins_engineio
 from eiosniff.model.http import HttpMessage
-from eiosniff.model.provenance import NO_PACKET, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, NO_PACKET, PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 
@@ -38,13 +38,14 @@ class Direction:
     """One direction. The bytes before stream offset `start` are accounted for; what was found goes to `events`.
 
     `lossy` becomes True when captured or missing bytes were skipped in which messages may have been. `frames` does when
-    the next bytes are frames of a WebSocket, and what was skipped must have been its handshake.
+    the next bytes are frames of a WebSocket, and what was skipped must have been its handshake. `may_be_tunnel` is set
+    where a proxy was asked for a tunnel, and it is not known whether there is one.
     """
 
     # fmt: off
     __slots__ = (
-        "_events", "_last", "_limits", "_lost", "_message", "_noted", "_packets", "_why",
-        "body", "buffer", "ended", "frames", "lossy", "side", "start",
+        "_early", "_events", "_last", "_limits", "_lost", "_message", "_noted", "_packets", "_why",
+        "body", "buffer", "ended", "frames", "lossy", "may_be_tunnel", "side", "start",
     )
     # fmt: on
 
@@ -56,6 +57,8 @@ class Direction:
         self.ended: StreamEnd | None = None
         self.lossy = False
         self.frames = False
+        self.may_be_tunnel = False
+        self._early = False  # frames came where all bytes before them were understood: no handshake is missing
         self._limits = limits
         self._events = events
         # Of the message that is being read: the record, and the packets that carried it, up to an offset.
@@ -93,12 +96,16 @@ class Direction:
                 return head
             if head is NoHead.YET:
                 return None
-            begins = self._frame_begins(offset) if self.lossy else False
-            if begins:
+            early = not self.lossy and self.side is CLIENT and not self.may_be_tunnel
+            begins = self._frame_begins(offset) if (self.lossy or early) and not self._early else False
+            if begins is None:
+                return None
+            if begins and not early:
                 self._desync(offset)
                 self.frames = True
-            if begins is not False:
                 return None
+            if begins:
+                self.report_early_frames(offset)
             self._lose()
             if head is NoHead.WITHIN_LIMIT:
                 expected = f"a head of at most {limit} bytes (limit `head`)"
@@ -262,6 +269,12 @@ class Direction:
             )
             self.start = end
         self._lost = None
+
+    def report_early_frames(self, offset: int) -> None:
+        """A frame of the client begins at this stream offset, before any server has accepted a WebSocket."""
+        self._early = True
+        expected = "no WebSocket frame before the 101"
+        self._report(AnomalyKind.WS_BEFORE_101, self.buffer.ref(offset), expected, "a masked frame")
 
     def _report(self, kind: AnomalyKind, place: PacketRef, expected: str, found: str) -> None:
         self._events.append(Anomaly(kind, self.side, place, expected, found))

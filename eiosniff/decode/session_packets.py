@@ -142,6 +142,16 @@ class SessionState:
             packet = EioPacket(-1, body, False, side, POLLING, message.last, message.packets)
             self._tell(self.listener, packet, conversation.ledger.stream, None, f"not an Engine.IO payload: {trouble}")
 
+    def falls_back(self, side: Side, conversation: Conversation) -> bool:
+        """Whether a side that ends the WebSocket of the session refuses the upgrade to it: then polling goes on."""
+        if not self.upgrades.is_refused_by(side, conversation):
+            return False
+        self.carrier = None
+        self.session.upgraded = None
+        if WEBSOCKET in self.session.transports:
+            self.session.transports.remove(WEBSOCKET)
+        return True
+
     def close(self, closing: Closing, conversation: Conversation | None = None, end: int = 0) -> None:
         """Record how the session ended, if that is not known yet; `end` is the stream offset after what ended it."""
         if self.session.closing is not None:

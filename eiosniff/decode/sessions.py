@@ -14,11 +14,11 @@ from eiosniff.decode.flow import BOTH_WAYS
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
-from eiosniff.decode.session_packets import Listener, Watcher
+from eiosniff.decode.session_packets import Listener, SessionState, Watcher
 from eiosniff.decode.websockets import WebSockets
-from eiosniff.model.attempt import Outcome, Transfer
+from eiosniff.model.attempt import Attempt, EarlyFrame, Outcome, Transfer, UpgradeTry
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import SERVER, SIDES, Side
+from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import LARGE_MESSAGE, MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
@@ -119,18 +119,20 @@ class Sessions:
                 carried.one_direction = True
         if end.side is SERVER and end.kind is EndKind.FIN:
             conversation.last_answer = conversation.last_answer or end.place
-        self._note_cut(conversation, end)
-        session = conversation.session
+        session, stream = conversation.session, conversation.ledger.stream
         state = self._openings.states.get(session) if session is not None else None
+        how = _CLOSES.get(end.kind)
+        if state is not None and state.carrier == stream and how is not None:
+            state.falls_back(end.side, conversation)
+        self._note_cut(conversation, end)
         if state is None:
             return
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
-        if state.carrier == conversation.ledger.stream:
+        if state.carrier == stream:
             if conversation.over:
                 state.session.repeats = [conversation.flow.direction(side).most_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
-            how = _CLOSES.get(end.kind)
             if how is not None:
                 state.close(Closing(end.side, how, end.place))
 
@@ -158,6 +160,25 @@ class Sessions:
         for attempt in conversation.attempts.values():
             if len(attempt.anomalies) < _ANOMALIES_OF_AN_ATTEMPT:
                 attempt.anomalies.append(anomaly)
+        if anomaly.kind is AnomalyKind.WS_BEFORE_101 and conversation.early_frame is None:
+            self._note_early_frame(conversation, state, anomaly.place)
+
+    def _note_early_frame(self, conversation: Conversation, state: SessionState | None, place: PacketRef) -> None:
+        """A client sends a frame before the 101: over HTTP, servers take it for a request."""
+        attempt = next(reversed(conversation.attempts.values()), None)
+        asked: Attempt | UpgradeTry | None = attempt
+        if attempt is not None:
+            forwarded = attempt.forwarded
+            client = self._openings.peers.client(conversation.ledger, attempt.request.user_agent)
+        elif state is not None:
+            asked = state.upgrades.under_way.get(conversation) or state.session.attempt
+            forwarded = state.session.forwarded
+            client = state.session.client
+        else:
+            return
+        if asked is not None and not forwarded:
+            conversation.early_frame = EarlyFrame(asked, place)
+            client.early_frames.add(conversation.early_frame, place.ts_ns)
 
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
         conversation.lossy = True

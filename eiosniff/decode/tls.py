@@ -245,10 +245,11 @@ class TlsHandshake:
     """The part in clear of one connection's handshake: give it what comes, until it is `done`.
 
     Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
-    which it was done, `first` the first one with bytes. Directions are those of the flow, 0 and 1.
+    which it was done, `first` the first one with bytes, `last` the last one that was taken. `ended_by` is the direction
+    that ended first, -1 if none did. Directions are those of the flow, 0 and 1.
     """
 
-    __slots__ = ("_bytes", "_packets", "_sides", "decided", "done", "first")
+    __slots__ = ("_bytes", "_packets", "_sides", "decided", "done", "ended_by", "first", "last")
 
     def __init__(self) -> None:
         self._sides = (_Side(), _Side())
@@ -257,6 +258,8 @@ class TlsHandshake:
         self.done = False
         self.decided = 0
         self.first = NO_PACKET
+        self.last = NO_PACKET
+        self.ended_by = -1
 
     @property
     def client(self) -> int | None:
@@ -291,14 +294,23 @@ class TlsHandshake:
                 if self.done:
                     return
                 end = starts[index + 1] if index + 1 < len(starts) else len(record.data)
+                self.last = PacketRef(number, record.times[index])
                 if self.first is NO_PACKET:
-                    self.first = PacketRef(number, record.times[index])
+                    self.first = self.last
                 self._feed(way, record.data[starts[index] : end])
                 self.decided = max(self.decided, record.delivered or number)
         elif not self.done:
+            if isinstance(record, StreamEnd):
+                self.end(way, record.place)
             self._sides[way].stop()
             self.decided = max(self.decided, record.place.number)
             self._look()
+
+    def end(self, way: int, place: PacketRef) -> None:
+        """A direction ended."""
+        if self.ended_by < 0:
+            self.last = place
+            self.ended_by = way
 
     def close(self) -> None:
         """The connection is over."""

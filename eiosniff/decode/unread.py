@@ -80,6 +80,8 @@ class UnreadLedger:
         """A connection is over."""
         handshake = self._handshakes.get(flow)
         if handshake is not None:
+            if flow.reset is not None and flow.reset_by is not None:
+                handshake.end(flow.reset_by, flow.reset)
             handshake.close()
             self._note_handshake(flow, order)
 
@@ -125,6 +127,9 @@ class UnreadLedger:
             alert = handshake.alert(1 - client if side else client)
             if alert >= 0:
                 _count(known.alerts, f"{side.label}: {alert_name(alert)}")
+        hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
+        if hung_up or handshake.alert(1 - client) >= 0:
+            known.refused.add(handshake.last, handshake.last.ts_ns)
 
     # ------------------------------------------------------------------ the whole
 

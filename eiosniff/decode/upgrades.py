@@ -8,7 +8,7 @@ from eiosniff.decode.facts import answer_facts, query_of, request_facts
 from eiosniff.model.attempt import UpgradeTry
 from eiosniff.model.engineio import PING, PONG, UPGRADE, EioPacket
 from eiosniff.model.http import BODY_KEPT, HttpRequest, HttpResponse
-from eiosniff.model.provenance import CLIENT, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import MAX_UPGRADES, Session
 from eiosniff.model.tcp import EndKind
 
@@ -41,22 +41,25 @@ class Upgrades:
         if len(self.under_way) > MAX_UPGRADES:
             del self.under_way[next(iter(self.under_way))]
 
-    def answered(self, conversation: Conversation, response: HttpResponse, refused: bool = False) -> None:
-        """The HTTP answer to a try, or what the server wrote into the WebSocket after it."""
+    def answered(self, conversation: Conversation, response: HttpResponse, refused: bool = False) -> UpgradeTry | None:
+        """The HTTP answer to a try, or what the server wrote into the WebSocket after it: returns the try if it is the
+        first that it wrote there."""
         attempted = self.under_way.get(conversation)
         if attempted is None:
-            return
+            return None
         facts = answer_facts(response)
         if response.status != 101:
             facts.body = response.body[:BODY_KEPT]
             attempted.error = parse_error_body(response.body, response.header(b"content-type")) if refused else None
             if not response.inside_websocket:
                 del self.under_way[conversation]
-        if response.inside_websocket:
-            attempted.inside = attempted.inside or facts
-        else:
-            attempted.answered = facts
         attempted.refused = attempted.refused or refused
+        if not response.inside_websocket:
+            attempted.answered = facts
+            return None
+        first = attempted.inside is None
+        attempted.inside = attempted.inside or facts
+        return attempted if first else None
 
     def said(self, conversation: Conversation, packet: EioPacket, poll: PacketRef | None) -> None:
         """A packet on the WebSocket of a try; `poll` is the GET of the session that is under way."""
@@ -66,7 +69,13 @@ class Upgrades:
         probes = packet.data == _PROBE
         if packet.side is not CLIENT:
             if packet.type == PONG and probes and attempted.probe_answered is None:
-                attempted.probe_answered, attempted.poll = packet.place, poll
+                attempted.probe_answered = packet.place
+                attempted.poll = poll if attempted.confirmed is None else None
+            if attempted.confirmed is not None:
+                attempted.accepted = packet.place
+                del self.under_way[conversation]
+            return
+        if attempted.confirmed is not None:
             return
         if attempted.first is None:
             text = packet.data[:_SAID_BYTES]
@@ -76,18 +85,29 @@ class Upgrades:
             attempted.probe = attempted.probe or packet.place
         elif packet.type == UPGRADE:
             attempted.confirmed = packet.place
-            del self.under_way[conversation]
 
-    def polled(self) -> None:
+    def is_refused_by(self, side: Side, conversation: Conversation) -> bool:
+        """Whether a side that ends a connection refuses a confirmation with it: a server that has answered no probe,
+        and said nothing since. (So does python-engineio if there was no probe; the session stays on polling.)"""
+        attempted = self.under_way.get(conversation)
+        return (
+            side is SERVER
+            and attempted is not None
+            and attempted.confirmed is not None
+            and attempted.probe_answered is None
+        )
+
+    def polled(self, asked: PacketRef) -> None:
         """A GET of the session begins."""
         for attempted in self.under_way.values():
-            if attempted.probe_answered is not None:
+            if attempted.probe_answered is not None and attempted.confirmed is None:
                 attempted.polls_meanwhile += 1
+                attempted.poll, attempted.poll_answered = asked, None
 
     def poll_answered(self, asked: PacketRef, place: PacketRef) -> None:
         """A GET of the session was answered."""
         for attempted in self.under_way.values():
-            if attempted.poll is not None and attempted.poll.number == asked.number:
+            if attempted.poll is not None and attempted.poll.number == asked.number and attempted.confirmed is None:
                 attempted.poll_answered = place
 
     def ended(self, stream: int, place: PacketRef, by: Side, how: EndKind | None, code: int | None = None) -> None:

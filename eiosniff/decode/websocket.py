@@ -16,7 +16,7 @@ from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import Inflater
 from eiosniff.decode.websocket_frame import ABSURD_LENGTH, Frame, Header, plausible, read_header, unmask
 from eiosniff.decode.websocket_message import DEFAULT_LIMITS, Assembler, WsEvent, WsLimits
-from eiosniff.model.provenance import CLIENT, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 from eiosniff.model.websocket import WsMessage
@@ -29,6 +29,7 @@ BINARY_WITH_FIN: Final = 0x82
 # Frames in a row that must look right before decoding resumes among bytes that were not understood. One header of
 # random bytes in fifty looks right, so three in a row are wrong once in some hundred thousand packets.
 PLAUSIBLE_FRAMES: Final = 3
+_HTTP: Final = b"HTTP/1."
 
 
 class WebSocketReader:
@@ -36,12 +37,15 @@ class WebSocketReader:
 
     `buffer` holds what came behind the head of the handshake (`start` decodes it), `deflate` undoes the negotiated
     compression. `midstream` says that the handshake was not captured: frames may begin anywhere, and be compressed.
+
+    `at_http` becomes True where HTTP begins in the place of a server's frame: no frame begins with these letters (it
+    would be a close frame in fragments). The reader is done then, and `buffer` goes on with them.
     """
 
     # fmt: off
     __slots__ = (
-        "_assembler", "_buffer", "_floor", "_limits", "_lost", "_passing", "_search_from", "_seen", "_side",
-        "_unplaced",
+        "_assembler", "_floor", "_limits", "_lost", "_passing", "_search_from", "_seen", "_side", "_unplaced",
+        "at_http", "buffer",
     )
     # fmt: on
 
@@ -54,7 +58,8 @@ class WebSocketReader:
         midstream: bool = False,
     ) -> None:
         self._side = side
-        self._buffer = StreamBuffer(side) if buffer is None else buffer
+        self.buffer = StreamBuffer(side) if buffer is None else buffer
+        self.at_http = False
         self._limits = limits
         self._assembler = Assembler(side, deflate, limits, midstream)
         self._unplaced = midstream  # the first byte is still to come, and may be in the middle of a frame
@@ -70,11 +75,11 @@ class WebSocketReader:
 
     def feed(self, chunk: StreamChunk) -> list[WsEvent]:
         """Take the next bytes."""
-        return self._decode() if self._buffer.append(chunk) else []
+        return self._decode() if self.buffer.append(chunk) else []
 
     def gap(self, gap: Gap) -> list[WsEvent]:
         """Take a hole: a frame that is known to span it keeps its place, else the framing is lost."""
-        buffer = self._buffer
+        buffer = self.buffer
         events: list[WsEvent] = []
         if self._lost is not None:
             buffer.flush()
@@ -104,7 +109,7 @@ class WebSocketReader:
 
     def end(self, end: StreamEnd) -> list[WsEvent]:
         """Account for what was not complete: nothing follows."""
-        buffer = self._buffer
+        buffer = self.buffer
         buffer.flush()
         events = self._decode(end.place)
         seen = max(buffer.end, self._seen)
@@ -132,7 +137,7 @@ class WebSocketReader:
 
     def _decode(self, last: PacketRef | None = None) -> list[WsEvent]:
         """Decode as far as the bytes go; `last` is the packet that showed that no byte follows them."""
-        buffer = self._buffer
+        buffer = self.buffer
         events: list[WsEvent] = []
         while buffer.pos < len(buffer.data):
             if self._unplaced:
@@ -141,13 +146,26 @@ class WebSocketReader:
             busy = self._lost or self._passing or self._assembler.busy
             if not busy and not buffer.missing(buffer.offset, buffer.end):
                 self._read_plain(events)
+            if not busy and self._side is SERVER and self._begins_http():
+                break
             if buffer.pos == len(buffer.data) or not self._read_next(events, last):
                 break
         return events
 
+    def _begins_http(self) -> bool:
+        """Whether the next bytes are the beginning of an HTTP answer; where they may be, more are needed."""
+        buffer = self.buffer
+        begins = buffer.data[buffer.pos : buffer.pos + len(_HTTP)]
+        if len(begins) < 2 or not _HTTP.startswith(begins) or buffer.missing(buffer.offset, buffer.end):
+            return False
+        if len(begins) < len(_HTTP):
+            return not buffer.need(len(_HTTP)) or self._begins_http()
+        self.at_http = True
+        return True
+
     def _read_plain(self, events: list[WsEvent]) -> None:
         """Decode whole, unfragmented, uncompressed data frames; stop before anything else."""
-        buffer, side, floor, limit = self._buffer, self._side, self._floor, self._limits.message
+        buffer, side, floor, limit = self.buffer, self._side, self._floor, self._limits.message
         data, base, pos = buffer.data, buffer.base, buffer.pos
         last = len(data) - 2
         mask_bit = 0x80 if side is CLIENT else 0
@@ -205,7 +223,7 @@ class WebSocketReader:
 
     def _read_next(self, events: list[WsEvent], last: PacketRef | None) -> bool:
         """Decode the next frame, or lose or find the framing; False when that takes more bytes."""
-        buffer = self._buffer
+        buffer = self.buffer
         if self._passing is not None:
             return self._pass_by(self._passing, events)
         if self._lost is not None and not self._search(self._lost, events, last):
@@ -237,7 +255,7 @@ class WebSocketReader:
 
     def _frame(self, header: Header, start: int, kept: bool = False) -> Frame:
         """The frame that begins at this stream offset; its last byte is here if its payload is to be kept."""
-        buffer = self._buffer
+        buffer = self.buffer
         payload_start = start + header.size
         end = payload_start + header.length
         here = end if kept else payload_start
@@ -259,7 +277,7 @@ class WebSocketReader:
 
     def _pass_by(self, frame: Frame, events: list[WsEvent]) -> bool:
         """Let the payload of this frame go by; False while its end has not come."""
-        buffer = self._buffer
+        buffer = self.buffer
         if frame.end > buffer.end:
             buffer.pos = len(buffer.data)
             return False
@@ -287,7 +305,7 @@ class WebSocketReader:
 
     def _search(self, lost: Desync, events: list[WsEvent], last: PacketRef | None) -> bool:
         """Find the next packet at which frames begin; False when there is none yet, or it takes more bytes to know."""
-        buffer = self._buffer
+        buffer = self.buffer
         for offset in buffer.boundaries(self._search_from - 1):
             found, known = self._frames_begin(offset, ended=last is not None)
             if found is None:
@@ -312,7 +330,7 @@ class WebSocketReader:
         They do if the next few follow one another, or one ends with its packet, or has a length of 64 bits with the
         upper half zero, which is proof enough. Where nothing follows (`ended`), one whole frame has to do.
         """
-        buffer = self._buffer
+        buffer = self.buffer
         for follows in range(PLAUSIBLE_FRAMES):
             header = read_header(buffer.data, offset - buffer.base)
             if header is not None:

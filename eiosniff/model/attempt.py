@@ -160,9 +160,10 @@ class UpgradeTry:
 
     It is one by its query (`transport=websocket` and a `sid`), even where the header is missing. `answered` is the HTTP
     answer, `inside` and `after_last` as in `Attempt`. On the WebSocket: `first` is the client's first message (up to 80
-    bytes), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the client's `5`. `poll` is the
-    GET that was under way when the probe was answered, `poll_answered` its answer. `refused` says that the HTTP answer,
-    or the one inside the WebSocket, was a refusal, and `error` is what it says if it is one of Engine.IO.
+    bytes), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the client's `5`, `accepted` what
+    the server says first after that. `poll` is the last GET that was under way between the probe's answer and the
+    confirmation, `poll_answered` where its answer begins. `refused` says that the HTTP answer, or the one inside the
+    WebSocket, was a refusal, and `error` is what it says if it is one of Engine.IO.
     """
 
     request: RequestFacts
@@ -176,6 +177,7 @@ class UpgradeTry:
     probe: PacketRef | None = None
     probe_answered: PacketRef | None = None
     confirmed: PacketRef | None = None
+    accepted: PacketRef | None = None
     poll: PacketRef | None = None
     poll_answered: PacketRef | None = None
     polls_meanwhile: int = 0  # GETs that began between the probe's answer and the confirmation
@@ -184,6 +186,19 @@ class UpgradeTry:
     ended_how: EndKind | None = None  # None for a close frame of WebSocket
     code: int | None = None  # of the close frame
     anomalies: list[Anomaly] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class EarlyFrame:
+    """A WebSocket frame of a client, on a connection on which no server had accepted a WebSocket yet.
+
+    `asked` is the handshake or the upgrade that had no answer, or was answered last, when it came (`frame`); `refused`
+    an HTTP refusal that answers none of the requests, and so the frame.
+    """
+
+    asked: Attempt | UpgradeTry
+    frame: PacketRef
+    refused: AnswerFacts | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from eiosniff.model.attempt import Attempt, RequestFacts
+from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Session
@@ -48,7 +48,9 @@ class Client:
     """A client program as the wire shows it: an address and a User-Agent, talking with one server.
 
     `attempts` are the handshakes of Engine.IO, `attempts09` those of Socket.IO 0.9 (and the first requests of sessions
-    of it that began before the capture), in groups of those that are alike.
+    of it that began before the capture), in groups of those that are alike. `http_inside` are the handshakes and
+    upgrades of which the server wrote HTTP into the WebSocket, after the 101; `early_frames` the frames that it sent
+    before.
     """
 
     address: str
@@ -58,6 +60,8 @@ class Client:
     websocket_request: RequestFacts | None = None
     attempts: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
     attempts09: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
+    http_inside: Tally[Attempt | UpgradeTry] = field(default_factory=Tally)
+    early_frames: Tally[EarlyFrame] = field(default_factory=Tally)
     sessions: int = 0
     loops: list[Loop] = field(default_factory=list)  # the longest few
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests

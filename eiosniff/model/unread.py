@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef
+from eiosniff.model.tally import Tally
 
 
 @dataclass(slots=True, eq=False)
@@ -14,8 +15,10 @@ class Encrypted:
     protocols that it offers (RFC 7301), in its order, without those that stand for nothing (RFC 8701). Unless `greeted`
     the ClientHello was not captured, and neither says anything. `versions` counts the versions that the server chose,
     and `chosen` the protocols, both as far as they are sent in clear: a TLS 1.3 server names the protocol in what is
-    encrypted. `alerts` counts fatal alerts in clear, such as `client: unknown_ca`. Of `outer` connections the name may
-    be that of a front: the client sent an Encrypted Client Hello, or something that looks like one.
+    encrypted. `alerts` counts fatal alerts in clear, such as `client: unknown_ca`. `refused` are the packets with which
+    the server ended a handshake: a fatal alert, or a RST or FIN where its hello should have come. Of `outer`
+    connections the name may be that of a front: the client sent an Encrypted Client Hello, or something that looks like
+    one.
     """
 
     server: Endpoint
@@ -28,6 +31,7 @@ class Encrypted:
     versions: dict[str, int] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, int] = field(default_factory=dict)
+    refused: Tally[PacketRef] = field(default_factory=Tally)
 
 
 class UnreadKind(Enum):

@@ -197,10 +197,6 @@ HEALTHY = {
         POLL_OPEN, POST.format("40"), POLL, "w#> WS EIO=4&transport=websocket&sid=S#\nw#< 101\nw#> 2probe\nw#< 3probe",
         "a#< 200 6\nw#> 5", BEAT,
     ],
-    "the probe fails, polling goes on": [
-        POLL_OPEN, POST.format("40"), "w#> WS EIO=4&transport=websocket&sid=S#\nw#< 101\nw#> 3probe\nw#< close",
-        "w#< FIN\nw#> FIN", POLL, "+ 25\na#< 200 2", POST.format("3"),
-    ],
     "no WebSocket through the proxy": [
         POLL_OPEN, POST.format("40"), "w#> WS EIO=4&transport=websocket&sid=S#\nw#< 400 Bad request", POLL,
         "+ 25\na#< 200 2", POST.format("3"),

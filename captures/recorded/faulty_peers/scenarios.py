@@ -13,7 +13,9 @@ from faulty_peers import (
     reconnects,
     refusals,
     sessions,
+    upgrade_frames,
     upgrades_http,
+    upgrades_ws,
 )
 
 RECORDINGS = [
@@ -23,6 +25,8 @@ RECORDINGS = [
     *heartbeats.RECORDINGS,
     *heartbeats_more.RECORDINGS,
     *reconnects.RECORDINGS,
+    *upgrades_ws.RECORDINGS,
+    *upgrade_frames.RECORDINGS,
     *upgrades_http.RECORDINGS,
     *sessions.RECORDINGS,
     *refusals.RECORDINGS,

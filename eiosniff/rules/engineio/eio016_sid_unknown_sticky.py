@@ -15,7 +15,8 @@ succeed. What shows the processes: the ids of Node and Python end in a counter, 
 cookie or the `Server` header of a load balancer names another one with the refusal than with the handshake.
 
 Where only the upgrades are refused, polls are sticky and WebSocket is not: the session goes on over polling, which
-costs more, and so this is a warning.
+costs more, and so this is a warning. Without other signs it is likely, and not certain: where Socket.IO is attached
+twice to one HTTP server, the second one takes the polls, and the first one refuses the upgrades.
 
 ## How to fix
 Make the load balancer sticky: nginx `hash $remote_addr consistent` or `ip_hash`, HAProxy `cookie` or `balance source`,
@@ -113,18 +114,23 @@ def sid_unknown_sticky(session: Session) -> Iterator[Hit]:
     for refusal in unknown:
         proof.append(evidence(refusal.request, Side.CLIENT, "a request of that session"))
         proof.append(evidence(refusal.answer, Side.SERVER, answer_words(refusal)))
+    seen = _seen(session, first, count)
+    certainty, doubt = Certainty.CERTAIN, ""
+    if perhaps_restarted:
+        certainty = Certainty.POSSIBLE
+        doubt = "a server that was restarted forgets its sessions too, and this one was served well until then"
+    elif upgrades_only and not seen:
+        certainty, doubt = Certainty.LIKELY, "Socket.IO that is attached twice to one HTTP server looks the same"
     yield Hit(
         *proof,
-        certainty=Certainty.POSSIBLE if perhaps_restarted else Certainty.CERTAIN,
-        doubt="a server that was restarted forgets its sessions too, and this one was served well until then"
-        if perhaps_restarted
-        else "",
+        certainty=certainty,
+        doubt=doubt,
         after=in_ms(first.answer.ts_ns - session.opened.ts_ns),
         severity=Severity.WARNING if upgrades_only else None,
         kind="upgrade" if upgrades_only else "",
         trouble=_UPGRADES if upgrades_only else _ALL,
         answer=answer_words(first),
-        seen=_seen(session, first, count),
+        seen=seen,
     )
 
 

@@ -10,6 +10,7 @@ A script is a list of lines; each is one captured packet, numbered from 1, one m
     w> hex:04ff                             a binary message
     w> close 1001 bye                       a close frame, with code and reason if given
     w> PING   w< PONG                       control frames of WebSocket
+    w> early 42["x"]                        the same, on a connection that (still) speaks HTTP
     w< HTTP 400 text                        HTTP inside the WebSocket; `HTTP 101` too
     w> FIN   w< RST                         ends
     w! client                               bytes of that side are missing from the capture
@@ -205,6 +206,8 @@ class Talk:
 
     def _bytes(self, wire: Wire, side: Side, text: str) -> bytes:
         first, _, rest = text.partition(" ")
+        if first == "early":
+            return _frame(1, rest.encode(), side)
         if not wire.upgraded:
             return self._request(wire, first, rest) if side is Side.CLIENT else self._answer(wire, first, rest)
         if side is Side.SERVER and text.startswith("HTTP "):

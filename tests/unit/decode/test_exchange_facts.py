@@ -38,9 +38,42 @@ def test_how_far_an_upgrade_got(late: bool) -> None:
         place and place.number
         for place in (attempted.probe, attempted.probe_answered, attempted.confirmed, attempted.poll)
     ]
-    assert numbers == [6, 7, 11, 3]
-    assert (attempted.first_text, attempted.poll_answered and attempted.poll_answered.number) == (b"2probe", 8)
+    assert numbers == [6, 7, 11, 9]
+    assert (attempted.first_text, attempted.poll_answered and attempted.poll_answered.number) == (b"2probe", 10)
     assert attempted.polls_meanwhile == 1
+    assert attempted.accepted is None
+
+
+@pytest.mark.parametrize("answer", ["200 6", "400 Bad Request"])
+def test_the_poll_that_an_upgrade_waits_for(answer: str, late: bool) -> None:
+    probed = "w< 101\nw> 2probe\nw< 3probe"
+    (attempted,) = session(POLLING, POLL, UPGRADE, probed, f"+ 5\na< {answer}\nw> 5\nw< 6", late=late).upgrades
+    places = (attempted.poll, attempted.poll_answered, attempted.confirmed, attempted.accepted)
+    assert [place and place.number for place in places] == [3, 8, 9, 10]
+
+
+def test_polls_after_the_confirmation_are_not_those_that_it_waited_for(late: bool) -> None:
+    (attempted,) = session(POLLING, UPGRADE, "w< 101\nw> 2probe\nw< 3probe\nw> 5", POLL, "a< 200 6", late=late).upgrades
+    assert (attempted.poll, attempted.poll_answered, attempted.polls_meanwhile) == (None, None, 0)
+
+
+def test_an_upgrade_whose_connection_ends_before_the_answer(late: bool) -> None:
+    (attempted,) = session(POLLING, UPGRADE, "+ 1\nw< FIN\nw> FIN", late=late).upgrades
+    assert attempted.answered is None
+    assert (attempted.ended_by, attempted.ended_how) == (SERVER, EndKind.FIN)
+
+
+@pytest.mark.parametrize("end", ["w< close 1000\nw< FIN\nw> FIN", "w< FIN\nw> FIN", "w< RST"])
+def test_a_server_that_takes_no_confirmation_without_a_probe(end: str, late: bool) -> None:
+    ledger = session(POLLING, UPGRADE, f"w< 101\nw> 5\n{end}", POLL, "a< 200 6", late=late)
+    assert (ledger.upgraded, ledger.closing, ledger.on_websocket) == (None, None, False)
+
+
+@pytest.mark.parametrize("said", ["w< 6", "w< 3probe"])
+def test_a_server_that_takes_it_ends_the_session_with_its_websocket(said: str, late: bool) -> None:
+    ledger = session(POLLING, UPGRADE, f"w< 101\nw> 2probe\nw> 5\n{said}\nw< close\nw< FIN\nw> FIN", late=late)
+    assert ledger.on_websocket
+    assert ledger.closing is not None
 
 
 def test_upgrade_that_is_not_confirmed_says_who_ended_it(late: bool) -> None:
@@ -105,6 +138,18 @@ def test_second_101_inside_the_websocket(late: bool) -> None:
     (attempted,) = session(POLLING, UPGRADE, "w< 101\nw< HTTP 101\nw> 2probe", late=late).upgrades
     assert attempted.inside is not None
     assert attempted.inside.status == 101
+
+
+def test_http_behind_the_first_frames(late: bool) -> None:
+    script = "w> WS EIO=4&transport=websocket\nw< 101\nw< open:S\nw< 2\nw< HTTP 101\nw< 2"
+    ledger = session(script, late=late)
+    assert ledger.attempt is not None
+    assert ledger.attempt.outcome is Outcome.OPENED
+    assert ledger.attempt.inside is not None
+    assert (ledger.attempt.inside.status, ledger.attempt.inside.place.number) == (101, 5)
+    assert ledger.client.http_inside.first == (ledger.attempt,)
+    assert not ledger.anomalies
+    assert ledger.heartbeats.pings == 2  # the other handler speaks on the same connection
 
 
 def test_tries_are_bounded() -> None:
@@ -221,6 +266,22 @@ def test_frames_before_the_101_are_an_anomaly_of_the_attempt(late: bool) -> None
 
 
 # ---------------------------------------------------------------- WebSocket
+
+
+@pytest.mark.parametrize(
+    ("script", "frame", "refused"),
+    [
+        (POLLING.partition("\n")[0] + "\na> early 42[]\na< 400 Bad\na< FIN\na> FIN", 2, None),
+        (POLLING.partition("\n")[0] + "\na> early 42[]\na< 200 open:S\na< 400 Bad\na< FIN\na> FIN", 2, 4),
+        (POLLING + "\na> early 42[]\na< 400 Bad\na< FIN\na> FIN", 3, 4),
+        (POLLING + "\n" + UPGRADE + "\nw> early 2probe\nw< 101\nw< 3probe", 4, None),
+        ("w> WS EIO=4&transport=websocket\nw> early 40\nw< 101\nw< open:S", 2, None),
+    ],
+)
+def test_frames_before_the_101(script: str, frame: int, refused: int | None, late: bool) -> None:
+    (client,) = played(script, late=late).sessions.clients.values()
+    (early,) = client.early_frames
+    assert (early.frame.number, early.refused and early.refused.place.number) == (frame, refused)
 
 
 def test_control_frames_are_counted(late: bool) -> None:

@@ -216,6 +216,34 @@ def test_connection(name: str, size: int) -> None:
     assert (str(entry.server), entry.first.number, entry.connections) == ("10.0.0.2:3000", first, 1)
 
 
+HELLO_ONLY = talk((C, record(HELLO)))
+HUNG_UP = {
+    "FIN of the server": ([*HELLO_ONLY, Sent(S, "FA", 5000, ack=1001)], [4]),
+    "RST of the server": ([*HELLO_ONLY, Sent(S, "R", 5000)], [4]),
+    "alert of the server": (talk((C, record(HELLO)), (S, record(b"\x02\x78", ALERT))), [4]),
+    "FIN of the client": ([*HELLO_ONLY, Sent(C, "FA", 1000 + len(record(HELLO)), ack=5000)], []),
+    "FIN of the client, then of the server": (
+        [*HELLO_ONLY, Sent(C, "FA", 1000 + len(record(HELLO))), Sent(S, "FA", 5000)],
+        [],
+    ),
+    "RST of the client": ([*HELLO_ONLY, Sent(C, "R", 1000 + len(record(HELLO)))], []),
+    "alert of the client": (talk((C, record(HELLO)), (S, record(ANSWER_12)), (C, UNKNOWN_CA)), []),
+    "FIN of the server after its hello": (
+        [*talk((C, record(HELLO)), (S, record(ANSWER_12))), Sent(S, "FA", 5000 + len(record(ANSWER_12)))],
+        [],
+    ),
+    "nothing": (HELLO_ONLY, []),
+}
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+@pytest.mark.parametrize("name", HUNG_UP)
+def test_who_refuses_a_handshake(name: str, size: int) -> None:
+    sent, refused = HUNG_UP[name]
+    (entry,) = encrypted(sent, size)
+    assert [place.number for place in entry.refused] == refused
+
+
 def test_all_packets_of_it_are_set_aside() -> None:
     sent = CASES["TLS 1.3"][0]
     for size in (0, 1, 3):

@@ -290,11 +290,26 @@ def test_violations(data, anomalies, payloads):
 
 
 def test_http_in_disguise():
-    # An engine that refuses the revision after the 101 (catalogue, rule of thumb 3).
-    result = read(b"HTTP/1.1 400 Bad Request\r\n".ljust(86), NEXT)
-    close, message = result.of(WsControl | WsMessage)
-    assert (close.opcode, close.close_code, message.payload) == (Opcode.CLOSE, 21584, b"next")
-    assert result.anomalies == [AnomalyKind.WS_RESERVED_BITS, AnomalyKind.WS_BAD_CONTROL, AnomalyKind.WS_BAD_CLOSE]
+    # An engine that refuses the revision after the 101, or another handler of the same server: not frames of a close.
+    text = b"HTTP/1.1 400 Bad Request\r\n".ljust(86)
+    result = stream(Side.SERVER, None, None).packets(NEXT, text, NEXT)
+    assert result.payloads == [b"next"]
+    assert not result.anomalies
+    assert result.reader.at_http
+    assert result.reader.buffer.data[result.reader.buffer.pos :].startswith(text)
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_http_in_disguise_in_two_packets(cut):
+    text = b"HTTP/1.1 101 Switching Protocols"
+    reader = stream(Side.SERVER, None, None).packets(NEXT + text[:cut]).packets(text[cut:]).reader
+    assert reader.at_http
+    assert reader.buffer.data[reader.buffer.pos :] == text
+
+
+def test_a_client_frame_is_no_http():
+    result = read(b"HTTP/1.1 400 Bad Request\r\n".ljust(86), NEXT, side=Side.CLIENT)
+    assert AnomalyKind.WS_RESERVED_BITS in result.anomalies
 
 
 def test_an_unmasked_client():
@@ -699,4 +714,4 @@ def test_memory_is_bounded_while_framing_is_lost():
     result = stream(Side.CLIENT, midstream=True)
     for _ in range(200):
         result.packets(random.Random(2).randbytes(1400))
-        assert len(result.reader._buffer) < 1 << 17
+        assert len(result.reader.buffer) < 1 << 17

@@ -23,6 +23,7 @@ CLIENTS = {
     "engine.io-client": "socket.io-client-js-node",
     "node:net": "arduinoWebSockets",  # by hand over TCP, as that library does it, User-Agent and all
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
+    "TCP": None,  # one over TCP, that says no more than it must
     "python-socketio": "python-socketio-client",
     "requests": None,  # a client by hand, whose User-Agent that of python-socketio is, too
     "socket.io-client": "socket.io-client-js-node",
@@ -85,6 +86,7 @@ UNKNOWN_SERVERS = {
     "capture-one-direction-client-only": "its answers were not captured",
     "capture-snaplen-96": "no answer is whole",
     "capture-starts-midstream-in-session": "its open packet came before",
+    "double-upgrade-handler-ws-with-a-path-websocket-only": "the other handler speaks before it does",
     "eio-unsupported-ws-v2-client-v3.1-server-silent": "it says nothing but 101",
     "eio-unsupported-ws-v2-client-v3.1-server-silent-retries": "it says nothing but 101",
     "handshake-forbidden-asgi-websocket": _ELSEWHERE,
