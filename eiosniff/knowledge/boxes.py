@@ -28,6 +28,17 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A web page that a program answers in the place of what was asked for; `what` and `because` are words for it."""
+
+    id: str
+    body: re.Pattern[str]
+    what: str
+    because: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cookie:
     """A name of cookies, and whose they are."""
 
@@ -41,6 +52,7 @@ class Boxes:
     """Everything in the data file; `forwarded` are the names of headers, lower case, with their sources."""
 
     boxes: tuple[Box, ...]
+    pages: tuple[Page, ...]
     forwarded: dict[str, str]
     affinity: tuple[Cookie, ...]
     application: tuple[Cookie, ...]
@@ -52,6 +64,7 @@ def load() -> Boxes:
     data = read("boxes.toml")
     return Boxes(
         tuple(_box(entry) for entry in data["box"]),
+        tuple(_page(entry) for entry in data["page"]),
         {entry["header"]: entry["source"] for entry in data["forwarded"]},
         tuple(_cookie(entry) for entry in data["affinity"]),
         tuple(_cookie(entry) for entry in data["application"]),
@@ -64,12 +77,16 @@ def _box(entry: dict[str, Any]) -> Box:
     return Box(entry["name"], answer, request, entry["source"])
 
 
+def _page(entry: dict[str, Any]) -> Page:
+    return Page(entry["id"], _compiled(entry["body"]), entry["what"], entry["because"], entry["source"])
+
+
 def _cookie(entry: dict[str, Any]) -> Cookie:
     return Cookie(_compiled(entry["cookie"]), entry["of"], entry["source"])
 
 
 def _compiled(expression: str) -> re.Pattern[str]:
-    return re.compile(expression, re.IGNORECASE)
+    return re.compile(expression, re.IGNORECASE | re.DOTALL)
 
 
 def answered_by(answer: AnswerFacts) -> tuple[Box, str] | None:
@@ -95,6 +112,12 @@ def forwarded_by(request: RequestFacts) -> Box | None:
         if box.request and all(sign.search(shown[name]) for name, sign in box.request):
             return box
     return None
+
+
+def page_of(body: bytes) -> Page | None:
+    """Whose page this is, by its beginning, if it is known."""
+    text = body.decode("latin-1")
+    return next((page for page in load().pages if page.body.search(text)), None)
 
 
 def forwarded_headers(request: RequestFacts) -> set[str]:

@@ -46,6 +46,12 @@ NO_BOX: list[tuple[tuple[str, ...], str]] = [
     ((), "<html><body><h1>Welcome</h1>\n</body></html>"),
 ]
 
+PAGES: list[tuple[str, str | None]] = [
+    ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<script type="module" src="/@vite/client"></script>', "vite"),
+    ("<!DOCTYPE html><html><head><title>Shop</title></head>", None),
+    ('{"script":"/@vite/client"}', None),  # no page
+]
+
 WEBSOCKET = ("Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
 REQUESTS: list[tuple[tuple[str, ...], str | None]] = [
     (("Host: h", "CF-RAY: 8f1a2b3c4d5e6f70-FRA", *WEBSOCKET), "Cloudflare"),

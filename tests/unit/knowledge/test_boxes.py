@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from eiosniff.knowledge import boxes, load
-from eiosniff.knowledge.boxes import Box, Cookie
+from eiosniff.knowledge.boxes import Box, Cookie, Page
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.provenance import PacketRef
 from eiosniff.model.session import Session
@@ -130,6 +130,17 @@ def test_a_request_names_the_box_that_passed_it_on(lines: tuple[str, ...], name:
     assert (box.name if box is not None else None) == name
 
 
+@pytest.mark.parametrize(("body", "name"), documented_boxes.PAGES)
+def test_a_page_names_whose_it_is(body: str, name: str | None) -> None:
+    page = boxes.page_of(body.encode())
+    assert (page.id if page is not None else None) == name
+
+
+@pytest.mark.parametrize("page", boxes.load().pages, ids=lambda page: page.id)
+def test_each_page_has_a_case(page: Page) -> None:
+    assert page.id in {name for _, name in documented_boxes.PAGES}
+
+
 def test_server_tells_more_than_via_and_both_more_than_the_page() -> None:
     page = f"{documented_boxes.NGINX_404}<hr><center>nginx</center>"
     for lines, name in (
@@ -179,6 +190,7 @@ def test_cookies_whose_owner_a_name_does_not_tell(name: str) -> None:
 def test_everything_has_a_source() -> None:
     known = boxes.load()
     sources = [box.source for box in known.boxes]
+    sources += [page.source for page in known.pages]
     sources += [cookie.source for cookie in (*known.affinity, *known.application)]
     assert all(sources)
     assert all(known.forwarded.values())
