@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from eiosniff.knowledge import boxes, load
+from eiosniff.knowledge import advice, boxes, load
 from eiosniff.knowledge.boxes import Box, Cookie, Page
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.provenance import PacketRef
@@ -196,10 +196,31 @@ def test_everything_has_a_source() -> None:
     assert all(known.forwarded.values())
 
 
+@pytest.mark.parametrize(
+    ("box", "status", "expected"),
+    [
+        ("Envoy", 403, "upgrade_configs"),
+        ("an AWS load balancer", 403, "actions_executed"),
+        ("an AWS load balancer", 503, "healthy targets"),
+        ("Cloudflare", 403, "WAF"),
+        ("Cloudflare", 502, "WebSockets are on"),
+        ("Microsoft IIS", 400, "WebSocket Protocol"),
+    ],
+)
+def test_who_refuses_an_upgrade_gets_advice_of_its_own(box: str, status: int, expected: str) -> None:
+    told = advice("upgrade-rejected", None, None, {"box": box, "status": status})
+    assert any(expected in text for text in told)
+
+
+@pytest.mark.parametrize("box", ["Azure Application Gateway", "an AWS load balancer", "Envoy"])
+def test_a_box_that_passes_upgrades_on_unasked_is_not_told_to(box: str) -> None:
+    assert not advice("upgrade-headers-stripped", None, None, {"box": box})
+
+
 def test_advice_for_a_box_is_for_one_that_is_known() -> None:
     """A name that is misspelt in `when` would never be met."""
     names = [*BY_NAME, UNNAMED]
-    for advice in load().advice:
-        for name, expression in advice.when:
+    for entry in load().advice:
+        for name, expression in entry.when:
             if name == "box" and '"' not in expression.pattern:
                 assert any(re.search(expression, box) for box in names), expression.pattern
