@@ -133,6 +133,8 @@ def cookies(set_first: str, set_again: str = "", sent: str = "") -> Talk:
         pytest.param(cookies("lb=one; path=/", "lb=two; path=/"), Certainty.CERTAIN, id="of a balancer, set anew"),
         pytest.param(cookies("AWSALBCORS=x; SameSite=None"), Certainty.CERTAIN, id="of a balancer"),
         pytest.param(cookies("where=one", "where=two"), Certainty.LIKELY, id="an unknown name"),
+        # Of Java applications; some load balancers go by it, and it is new with each answer where none comes back.
+        pytest.param(cookies("JSESSIONID=one", "JSESSIONID=two"), Certainty.LIKELY, id="of the application, or by it"),
         pytest.param(cookies("io=one~S1"), Certainty.LIKELY, id="io with the name of a server before the id"),
     ],
 )
