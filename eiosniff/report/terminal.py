@@ -27,7 +27,7 @@ _FIRST_ROWS = 10
 _LAST_ROWS = 2
 
 _SOON_NS = 10_000_000
-_LATER = re.compile(r"(.*[^\s,]),? (\d[\d.,]* (?:ms|s) later)")
+_LATER = re.compile(r"(.*[^\s,]),? (<?\d[\d.,]* (?:ms|s) later)")
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
