@@ -227,3 +227,10 @@ def test_what_is_late_can_be_set() -> None:
     assert not list(open_late.check(session, {"answer_ms": 5000, "open_ms": 1000}))
     (hit,) = open_late.check(session, {"answer_ms": 1500, "open_ms": 1000})
     assert hit.values["waited"] == "2.0 s"
+
+
+def test_what_is_so_at_times_only_is_not_said_of_all_times() -> None:
+    assert found("wrong-path", ASK, "a#< 404 no").title.startswith("There is no Socket.IO at /socket.io/")
+    assert found("wrong-path", OPENED, ASK, "a#< 404 no").title.startswith("At times there is no Socket.IO")
+    assert "not let in: " in found("handshake-forbidden", ASK, f"a#< {FORBIDDEN}").title
+    assert "not let in at first: " in found("handshake-forbidden", ASK, f"a#< {FORBIDDEN}\n+ 1", OPENED).title
