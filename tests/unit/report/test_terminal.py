@@ -262,3 +262,8 @@ def test_a_session_id_is_not_cut_in_two_by_the_margin() -> None:
     wide = rendered(report(diagnoses=[Diagnosis(finding(evidence=[Evidence(1, START, "client", "GET /" + "x" * 99)]))]))
     assert all(cell_len(line) <= 80 for line in wide.split("\n"))
     assert wide.count("x") >= 99
+
+
+def test_what_happens_at_one_instant_has_no_period() -> None:
+    assert "2 times, every 20.5 s" in rendered(report(diagnoses=[Diagnosis(finding(occurrences=2))]))
+    assert "every" not in rendered(report(diagnoses=[Diagnosis(finding(occurrences=2, period_ns=0))]))
