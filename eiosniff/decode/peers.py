@@ -16,6 +16,8 @@ from eiosniff.model.tally import Tally
 
 # Clients none of whose sessions is in memory, that may come back: those whose sessions are, are many enough.
 MOST_SILENT_CLIENTS: Final = 1_000
+# What the polls and the WebSockets of socket.io-client in Node call themselves.
+NODE_AGENTS: Final = {"node-XMLHttpRequest": "", "": "node-XMLHttpRequest"}
 # Told of each ledger that is let go.
 Retire = Callable[[Retired], None]
 
@@ -54,9 +56,17 @@ class Peers:
             for old in self._client_roster.admit(client, self._now_ns):
                 self._retire_client(old)
             self.clients[key] = client
+            self._pair(client)
             self._presence[client] = _Presence(LifeTracker(client), seen_ns=self._now_ns)
             self._clients_of[client.server] += 1
         return client
+
+    def _pair(self, client: Client) -> None:
+        """Tell a client of the ledger that may be of the same program, and that one of it."""
+        other = NODE_AGENTS.get(client.user_agent)
+        partner = self.clients.get((client.address, other, client.server)) if other is not None else None
+        if partner is not None:
+            client.partner, partner.partner = partner, client
 
     def server(self, endpoint: Endpoint) -> Server:
         """The server at an endpoint."""

@@ -51,6 +51,9 @@ class Client:
     of it that began before the capture), in groups of those that are alike. `http_inside` are the handshakes and
     upgrades of which the server wrote HTTP into the WebSocket, after the 101; `early_frames` the frames that it sent
     before.
+
+    `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
+    have none.
     """
 
     address: str
@@ -66,6 +69,7 @@ class Client:
     loops: list[Loop] = field(default_factory=list)  # the longest few
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
     identity: Identity | None = None
+    partner: "Client | None" = None
 
 
 @dataclass(slots=True, eq=False)

@@ -38,8 +38,10 @@ def milliseconds(ns: int) -> int | float:
 
 
 def duration(ns: int) -> str:
-    """A duration for people, to three digits or so: `0.8 ms`, `20.5 s`, `12 min 5 s`, `3 h 12 min`."""
+    """A duration for people, to three digits or so: `<0.1 ms`, `0.8 ms`, `20.5 s`, `12 min 5 s`, `3 h 12 min`."""
     ms = ns / 1_000_000
+    if abs(ms) < 0.05:
+        return "<0.1 ms" if ns else "0 ms"
     if abs(ms) < 9.95:
         return f"{ms:.1f} ms"
     if abs(ms) < 999.5:

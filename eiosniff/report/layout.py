@@ -4,11 +4,12 @@ rich's own tables pad every line with spaces to the full width and cannot begin 
 here end where their text ends, so that a report can be pasted anywhere.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
@@ -22,6 +23,9 @@ _MIN_WIDTH = 40
 _MIN_COLUMN = 12
 
 GAP = "  "
+
+# What stays on one line if it fits there: a word, or a part of a URL up to the `&` before its next parameter.
+_PIECE = re.compile(r"(?:[^\s&]|&(?![\w%]{1,40}=))+&?\s*|&\s*|\s+")
 
 Row: TypeAlias = Sequence[str] | Text
 
@@ -54,7 +58,7 @@ class Page:
         first = Text.assemble(lead)
         depth = first.cell_len
         content = text if isinstance(text, Text) else Text(text)
-        for wrapped in content.wrap(self.console, max(_MIN_COLUMN, self.width - depth)):
+        for wrapped in content.divide(_line_starts(content.plain, max(_MIN_COLUMN, self.width - depth))):
             self.line(first, wrapped)
             first = Text(" " * depth)
 
@@ -102,6 +106,27 @@ def _join(columns: Sequence[Column], widths: Sequence[int], row: Sequence[str], 
         joined.append(GAP if at else "")
         joined.append(padding + cell if column.right else cell + padding, column.style if styled else "")
     return joined
+
+
+def _line_starts(text: str, width: int) -> list[int]:
+    """Where the lines of a paragraph begin, but the first one. rich's own wrapping would cut a URL in the middle of a
+    session id, which people search for."""
+    starts: list[int] = []
+    used = 0
+    for piece in _PIECE.finditer(text):
+        word = piece[0].rstrip()
+        if used and used + cell_len(word) > width:
+            starts.append(piece.start())
+            used = 0
+        if cell_len(word) > width:
+            at = piece.start()
+            for part in chop_cells(word, width)[:-1]:
+                at += len(part)
+                starts.append(at)
+            used = cell_len(text[at : piece.end()])
+        else:
+            used += cell_len(piece[0])
+    return starts
 
 
 def fit(text: str, width: int) -> str:

@@ -27,7 +27,7 @@ _FIRST_ROWS = 10
 _LAST_ROWS = 2
 
 _SOON_NS = 10_000_000
-_LATER = re.compile(r"(.*[^\s,]),? (\d[\d.,]* (?:ms|s) later)")
+_LATER = re.compile(r"(.*[^\s,]),? (<?\d[\d.,]* (?:ms|s) later)")
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
@@ -131,7 +131,7 @@ class _TextReport:
         label = Text.assemble((finding.severity.label.upper(), _STYLES[finding.severity]), GAP)
         self.page.paragraph(Text(self.prose(finding.title), style="bold"), lead=label)
         facts = [f"{finding.name} ({finding.rule})", finding.certainty.value, counted(finding.occurrences, "time")]
-        if finding.period_ns is not None:
+        if finding.period_ns:  # 0: their packets do not come in order, or at one instant
             facts.append(f"every {duration(finding.period_ns)}")
         if len(self.report.captures) > 1:
             facts.append(f"in {self.file_name(finding.capture)}")

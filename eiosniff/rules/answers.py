@@ -47,11 +47,20 @@ def server_name(answered: AnswerFacts | None) -> str:
     return (answered.server or "") if answered is not None else ""
 
 
+def same_program(client: Client) -> tuple[Client, ...]:
+    """The ledgers of one program: of socket.io-client in Node there are two, one for each transport."""
+    partner, identity = client.partner, client.identity
+    if partner is None or identity is None or partner.identity is None:
+        return (client,)
+    return (client, partner) if identity.library == partner.identity.library else (client,)
+
+
 def let_in(client: Client, path: str | None = None) -> bool:
     """Whether another handshake of the same client (with this path) opened a session."""
     return any(
         group.first[0].outcome is Outcome.OPENED and path in (None, group.first[0].request.path)
-        for group in client.attempts.values()
+        for ledger in same_program(client)
+        for group in ledger.attempts.values()
     )
 
 
@@ -59,6 +68,7 @@ def let_in_after(client: Client, refused: Attempt) -> bool:
     """Whether the same client opened a session after this attempt."""
     return any(
         attempt.outcome is Outcome.OPENED and attempt.request.place.ts_ns > refused.request.place.ts_ns
-        for group in client.attempts.values()
+        for ledger in same_program(client)
+        for group in ledger.attempts.values()
         for attempt in group
     )

@@ -8,8 +8,10 @@ _QUOTED = 40
 
 
 def in_ms(duration_ns: int) -> str:
-    """A short duration: `0.8 ms`, `12 ms`, `1.5 s`."""
+    """A short duration: `<0.1 ms`, `0.8 ms`, `12 ms`, `1.5 s`."""
     milliseconds = duration_ns / NS_PER_MS
+    if milliseconds < 0.05:
+        return "<0.1 ms" if duration_ns > 0 else "0 ms"
     if milliseconds < 9.95:
         return f"{milliseconds:.1f} ms"
     if milliseconds < 999.5:

@@ -29,6 +29,12 @@ def ended_by_server(session: Session, attempted: UpgradeTry) -> bool:
     return closing is None or closing.place.ts_ns > ended.ts_ns
 
 
+def is_heard_after(session: Session, side: Side, place: PacketRef) -> bool:
+    """Whether a side says anything after a packet; if not, it may be out of reach."""
+    last = session.last_from[side]
+    return last is not None and last.ts_ns > place.ts_ns
+
+
 def stalled_ns(session: Session, attempted: UpgradeTry) -> int:
     """How long a poll stood in the way after the probe had been answered: until it was answered, or the try over."""
     probe_answered, poll = attempted.probe_answered, attempted.poll

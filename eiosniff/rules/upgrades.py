@@ -10,6 +10,7 @@ from eiosniff.model.finding import Evidence
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
+from eiosniff.rules.answers import same_program
 from eiosniff.rules.api import evidence
 from eiosniff.rules.phrases import NS_PER_S
 
@@ -140,7 +141,7 @@ def _left(request: RequestFacts, answer: AnswerFacts | None, end: PacketRef | No
 
 def gets_in(ledger: Session | Client) -> bool:
     """Whether a client has sessions all the same."""
-    return isinstance(ledger, Session) or ledger.sessions > 0
+    return isinstance(ledger, Session) or any(client.sessions for client in same_program(ledger))
 
 
 def outcome(ledger: Session | Client) -> str:

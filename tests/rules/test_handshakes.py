@@ -6,6 +6,7 @@ The conversations are written down (see `tests/unit/decode/talk_sessions.py`); w
 import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
+from eiosniff.model.peers import Identity
 from eiosniff.rules.engineio.eio015_open_late import open_late
 from tests.unit.decode.talk_sessions import Talk, played, repeated
 
@@ -227,3 +228,27 @@ def test_what_is_late_can_be_set() -> None:
     assert not list(open_late.check(session, {"answer_ms": 5000, "open_ms": 1000}))
     (hit,) = open_late.check(session, {"answer_ms": 1500, "open_ms": 1000})
     assert hit.values["waited"] == "2.0 s"
+
+
+def test_what_is_so_at_times_only_is_not_said_of_all_times() -> None:
+    assert found("wrong-path", ASK, "a#< 404 no").title.startswith("There is no Socket.IO at /socket.io/")
+    assert found("wrong-path", OPENED, ASK, "a#< 404 no").title.startswith("At times there is no Socket.IO")
+    assert "not let in: " in found("handshake-forbidden", ASK, f"a#< {FORBIDDEN}").title
+    assert "not let in at first: " in found("handshake-forbidden", ASK, f"a#< {FORBIDDEN}\n+ 1", OPENED).title
+
+
+@pytest.mark.parametrize(
+    ("library", "severity"), [("socket.io-client-js-node", Severity.WARNING), ("websocket-package", Severity.ERROR)]
+)
+def test_in_node_one_program_has_two_names(library: str, severity: Severity) -> None:
+    talk = Talk()
+    talk.connect("w1")
+    talk.connect("a1", agent="node-XMLHttpRequest")
+    talk.play(repeated(ASK_WS + "w#< 426\n" + OPENED, [1])).close()
+    for client in talk.sessions.clients.values():
+        node = client.user_agent == "node-XMLHttpRequest"
+        client.identity = Identity("socket.io-client-js-node" if node else library, "")
+    refused = talk.found("upgrade-rejected")
+    assert refused is not None
+    assert refused.severity is severity
+    assert ("Over polling it gets in." in refused.summary) == (severity is Severity.WARNING)

@@ -231,6 +231,9 @@ def test_a_client_that_wakes_up_is_an_info_and_one_that_insists_a_warning() -> N
     insists = the_finding("sid-expired", *wakes, REFUSED, REFUSED, REFUSED)
     assert insists.severity is Severity.WARNING
     assert "asks 3 times more with the old id" in insists.summary
+    # What is to be mended then is the client.
+    assert insists.title == "The client goes on with a session that is over: the client was silent for too long"
+    assert "open a new session" in insists.fix[0]
 
 
 def test_a_goodbye_that_is_refused_after_sleep() -> None:

@@ -372,6 +372,13 @@ def test_clients_that_leave_for_another_reason_are_not_called_strict(leaves: str
     assert "strict-connection-header" not in " ".join(names(POLL_OPEN, UPGRADE, leaves, replies=LIST))
 
 
+def test_a_browser_reads_lists_and_leaves_for_another_reason() -> None:
+    made = Talk()
+    made.connect("w1", replies=LIST, agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36")
+    made.play(repeated(POLL_OPEN + UPGRADE + LEAVES, [1]))
+    assert made.names() == []
+
+
 @pytest.mark.parametrize("connection", ["Connection: Upgrade\r\n", "Connection: upgrade\r\n"])
 def test_the_one_word_is_in_order(connection: str) -> None:
     assert "strict-connection-header" not in " ".join(names(POLL_OPEN, UPGRADE, LEAVES, replies=connection))

@@ -17,6 +17,7 @@ NOOP = "a< 200 6\n"
 CONFIRM = "w> 5\n"
 BEAT = "+ 25\nw< 2\nw> 3\n"
 POLLED_BEAT = "+ 25\na< 200 2\nb> POST EIO=4&transport=polling&sid=S 3\nb< 200 ok\n"
+POLLS_ON = '+ 25\nb> POST EIO=4&transport=polling&sid=S 42["x"]\nb< 200 ok\n' + POLL + NOOP
 CLOSED = "w< close\nw< FIN\nw> FIN\n"
 LEAVES = "w> close\nw> FIN\nw< FIN\n"
 HEALTHY = (POLL_OPEN, JOINED, POLL, ASK, PROBE, NOOP, CONFIRM, BEAT)
@@ -94,6 +95,23 @@ SICK_UPGRADES = {
 def test_one_fault_each(parts: tuple[str, ...], name: str) -> None:
     script = "\n".join((POLL_OPEN, JOINED, *parts)).replace("vebsocket", "websocket")
     assert names(script) == [name]
+
+
+@pytest.mark.parametrize(
+    ("tried", "goes_on", "name", "certainty"),
+    [
+        ("w> 2probe\n", POLLS_ON, "probe-unanswered", Certainty.LIKELY),
+        ("w> 2probe\n", "+ 25\n", "probe-unanswered", Certainty.POSSIBLE),
+        (PROBE, POLLS_ON, "upgrade-incomplete", Certainty.CERTAIN),
+        (PROBE, "+ 25\n", "upgrade-incomplete", Certainty.POSSIBLE),
+    ],
+)
+def test_a_phone_that_is_out_of_reach_upgrades_to_nothing(
+    tried: str, goes_on: str, name: str, certainty: Certainty
+) -> None:
+    found = played(POLL_OPEN, JOINED, ASK, tried, goes_on).found(name)
+    assert found is not None
+    assert found.certainty is certainty
 
 
 def test_a_refused_confirmation_leaves_the_session_on_polling() -> None:

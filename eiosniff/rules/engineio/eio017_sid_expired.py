@@ -58,7 +58,8 @@ INSISTS = 2
 
 _RESTARTED = "the server was restarted"
 _SILENT = "the client was silent for too long"
-_MAYBE_CUT = "a proxy that cuts a poll has the same effect"
+_TROUBLE = ("The server no longer knows the session", "The client goes on with a session that is over")
+_ANEW = "A hand-written client has to open a new session (a handshake without sid) when it is told code 1."
 _FIX = {
     _RESTARTED: "After a restart there is nothing to mend: the client opens a new session. A load balancer that drains "
     "a server before it is stopped spares clients that.",
@@ -73,12 +74,12 @@ _FIX = {
     subject=Session,
     severity=Severity.INFO,
     since="0.1.0",
-    title="The server no longer knows the session: {because}",
+    title="{trouble}: {because}",
     message="{client} asks with a session id that the server at {server} no longer knows ({answer}): "
     "{detail}.{insists}",
     why="A server keeps a session as long as the client answers its pings, and only in the memory of its process. "
     "After that its id means nothing, and the client has to open a new session.",
-    fix=("{advice}", "A hand-written client must open a new session when it is told code 1."),
+    fix=("{advice}", "{and_then}"),
     limits={"requests": INSISTS},
     hence="Requests with the old session id are refused",
 )
@@ -109,7 +110,9 @@ def sid_expired(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
         answer=answer_words(first),
         detail=detail,
         insists=f" It asks {len(again) + not_kept} times more with the old id." if insists else "",
-        advice=_FIX[kind],
+        trouble=_TROUBLE[insists],
+        advice=_ANEW if insists else _FIX[kind],
+        and_then=_FIX[kind] if insists else _ANEW,
     )
 
 
@@ -141,7 +144,7 @@ def _reason(session: Session, refusal: RefusedRequest) -> _Reason | None:
     if anew is not None:
         proof.append(evidence(anew, Side.SERVER, "a new session, of a process that counts from the beginning"))
         return Certainty.CERTAIN, "", proof, detail
-    return Certainty.LIKELY, _MAYBE_CUT, proof, detail
+    return Certainty.LIKELY, "a proxy that cuts a poll has the same effect", proof, detail
 
 
 def _end(dropped: CutRequest | RefusedRequest) -> Evidence:

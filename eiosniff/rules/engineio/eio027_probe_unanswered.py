@@ -35,8 +35,18 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS
-from eiosniff.rules.upgrade_tries import duplicate_of, end_words, ended_by_server, ending, is_accepted, over_ns
+from eiosniff.rules.upgrade_tries import (
+    duplicate_of,
+    end_words,
+    ended_by_server,
+    ending,
+    is_accepted,
+    is_heard_after,
+    over_ns,
+)
 from eiosniff.rules.upgrades import AT_ONCE_NS
+
+_OUT_OF_REACH = "after it nothing at all comes from the server: it may be out of reach"
 
 
 @rule(
@@ -45,7 +55,7 @@ from eiosniff.rules.upgrades import AT_ONCE_NS
     subject=Session,
     severity=Severity.WARNING,
     since="0.1.0",
-    title="Nothing comes back over the WebSocket that a session is to be upgraded to",
+    title="A WebSocket opens, but nothing comes back over it",
     message="{client} opens a WebSocket to {server} for a session that it polls, and sends its probe: it is never "
     "answered, and {ending}.{behind}",
     why="A client tries the WebSocket before it leaves polling: it sends a probe, and the server answers at once. "
@@ -78,10 +88,15 @@ def probe_unanswered(session: Session, limits: Mapping[str, float]) -> Iterator[
         if attempted.ended is not None:
             proof.append(evidence(attempted.ended, attempted.ended_by, end_words(attempted)))
         behind = _behind(session, attempted)
+        certainty, doubt = Certainty.LIKELY, "a server whose event loop is blocked does not answer, either"
+        if behind:
+            certainty, doubt = Certainty.CERTAIN, ""
+        elif not ended_by_server(session, attempted) and not is_heard_after(session, Side.SERVER, probe):
+            certainty, doubt = Certainty.POSSIBLE, _OUT_OF_REACH
         yield Hit(
             *proof,
-            certainty=Certainty.CERTAIN if behind else Certainty.LIKELY,
-            doubt="" if behind else "a server whose event loop is blocked does not answer, either",
+            certainty=certainty,
+            doubt=doubt,
             lasting=attempted.ended is None,
             ending=ending(session, attempted, probe),
             behind=behind,

@@ -44,8 +44,8 @@ _USUAL_WORST = 0.95
     severity=Severity.WARNING,
     since="0.1.0",
     title="The {who} answers pings late: {verdict}",
-    message="{client} with {server}: of {count} pongs of the {who} half took up to {median}, 95 % up to {usual}, the "
-    "slowest {worst} (pingTimeout is {limit}). {detail}",
+    message="{client} with {server}: the {who} has answered {count} pings, as a rule after {median}, the slowest after "
+    "{worst} (pingTimeout is {limit}). {detail}",
     why="What delays the pong delays every packet, and when it takes as long as pingTimeout the session is closed.",
     fix=("{advice}",),
     limits={"pong_ms": 1000, "slow_pongs": 2},
@@ -74,7 +74,6 @@ def heartbeat_slow(session: Session, limits: Mapping[str, float]) -> Iterator[Hi
         verdict=verdict,
         count=delays.count,
         median=in_ms(delays.median),
-        usual=in_ms(usual),
         worst=in_ms(delays.maximum),
         limit=in_ms(timeout_ns),
         detail=detail,

@@ -50,6 +50,7 @@ PATIENCE_NS = NS_PER_S // 2
     "up, however well the other heartbeat is.",
     fix=("{advice}",),
     explains=("connect-loop", "no-backoff"),
+    remark=True,
 )
 def double_heartbeat(session: Session) -> Iterator[Hit]:
     """See the module."""

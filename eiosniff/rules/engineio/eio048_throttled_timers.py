@@ -49,7 +49,7 @@ _LOOKS_THE_SAME = "a page that computes for so long, or a computer that sleeps, 
     code="EIO048",
     name="throttled-timers",
     subject=Session,
-    severity=Severity.WARNING,
+    severity=Severity.ERROR,
     since="0.1.0",
     title="The browser slows down the timers of a hidden page{outcome}",
     message="{client}, a page in a browser, {what}. {end}",
@@ -82,7 +82,7 @@ def throttled_timers(session: Session) -> Iterator[Hit]:
             proof.append(evidence(closing.acked, Side.CLIENT, "acknowledges it by TCP only"))
     yield Hit(
         *proof,
-        severity=Severity.ERROR if died else Severity.WARNING,
+        severity=None if died else Severity.INFO,
         certainty=certainty,
         doubt=_LOOKS_THE_SAME if certainty is Certainty.POSSIBLE else "",
         kind="died" if died else "",

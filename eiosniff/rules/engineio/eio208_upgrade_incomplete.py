@@ -28,7 +28,7 @@ fault, and when the probe is not answered.
 from collections.abc import Iterator, Mapping
 
 from eiosniff.model.attempt import UpgradeTry
-from eiosniff.model.finding import Severity
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
@@ -39,6 +39,7 @@ from eiosniff.rules.upgrade_tries import (
     ended_by_server,
     ending,
     is_accepted,
+    is_heard_after,
     over_ns,
     stalled_ns,
 )
@@ -84,8 +85,11 @@ def upgrade_incomplete(session: Session, limits: Mapping[str, float]) -> Iterato
             proof.append(evidence(attempted.probe_answered, Side.SERVER, 'answers the probe: "3probe"'))
         if attempted.ended is not None:
             proof.append(evidence(attempted.ended, attempted.ended_by, end_words(attempted)))
+        gone = attempted.ended is None and not is_heard_after(session, Side.CLIENT, place)
         yield Hit(
             *proof,
+            certainty=Certainty.POSSIBLE if gone else Certainty.CERTAIN,
+            doubt="after it nothing at all comes from the client: it may be out of reach" if gone else "",
             kind=what,
             lasting=attempted.ended is None,
             what=what,

@@ -59,8 +59,8 @@ _DOUBT_OF_NODE = "nothing was answered; a server on Node ends so what no applica
     subject=Client,
     severity=Severity.ERROR,
     since="0.1.0",
-    title="There is no Socket.IO at {path} on this server",
-    message="{client} asks for {request}. The server at {server} {reaction}.",
+    title="{trouble}",
+    message="{client} sends {request}. The server at {server} {reaction}.",
     why="Something answers at that address, but Socket.IO is not at this path. {hint}",
     fix=("{advice}", "To check: curl 'http://<host>:<port>/<path>/?EIO=4&transport=polling' has to answer 0{{...}}."),
     explains=("handshake-forbidden", "eio-missing", "connect-loop", "no-backoff"),
@@ -82,7 +82,8 @@ def wrong_path(client: Client) -> Iterator[Hit]:
         reason = "away" if works else _reason(sample)
         yield Hit(
             *_proof([*group]), certainty=certainty, doubt=doubt, severity=Severity.WARNING if works else None,
-            occurrences=group.count, period_ns=group.period_ns, kind=reason, reason=reason, path=request.path,
+            occurrences=group.count, period_ns=group.period_ns, kind=reason, reason=reason,
+            trouble=_TROUBLE["away" if works else "none"].format(request.path),
             request=f"{request.method} {request.target}",
             reaction=f"answers {answer_words(sample)}" if found else _silence(sample),
             hint=_HINTS[reason].format(_seen(sample)), advice=_ADVICE[reason],
@@ -122,6 +123,10 @@ def _reason(attempt: Attempt) -> str:
     return "usual" if path.endswith(_USUAL) else "custom" if path.endswith("/") else "slash"
 
 
+_TROUBLE = {
+    "away": "At times there is no Socket.IO at {} on this server",
+    "none": "There is no Socket.IO at {} on this server",
+}
 _HINTS = {
     "away": "At other times the same client is let in at this path: the application was away (a restart), or not every "
     "server behind the address has it.",

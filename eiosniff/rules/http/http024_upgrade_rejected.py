@@ -56,7 +56,7 @@ _REASONS = {
     subject=(Session, Client),
     severity=Severity.WARNING,
     since="0.1.0",
-    title="The request for a WebSocket is refused with {status}, and not by Engine.IO",
+    title="The request for a WebSocket is refused with {status}, and not by Socket.IO itself",
     message="{client} asks {server} for a WebSocket, and {box} answers {status}{to}: {reason}. {outcome}",
     why="No server of Engine.IO answers so. Something in front of it does, or the web server that it runs in, and lets "
     "polling pass.",
@@ -65,7 +65,7 @@ _REASONS = {
         "Upgrade: websocket for this path on to the same server as polling.",
     ),
     explains=("stuck-in-polling", "connect-loop", "no-backoff"),
-    hence="the request for a WebSocket is refused with {status}, and not by Engine.IO",
+    hence="the request for a WebSocket is refused with {status}, and not by Socket.IO itself",
 )
 def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
     """See the module."""

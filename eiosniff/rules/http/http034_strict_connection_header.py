@@ -30,7 +30,9 @@ from eiosniff.model.peers import Client
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.phrases import in_ms
-from eiosniff.rules.upgrades import left_at_once
+from eiosniff.rules.upgrades import Left, left_at_once
+
+_BROWSER = "Mozilla/"
 
 
 @rule(
@@ -55,7 +57,7 @@ def strict_connection_header(ledger: Session | Client) -> Iterator[Hit]:
     """See the module."""
     for left in left_at_once(ledger):
         connection = left.answer.connection
-        if connection is not None and connection.strip().lower() == "upgrade":
+        if connection is not None and (connection.strip().lower() == "upgrade" or _reads_lists(left)):
             continue
         said = "nothing of the connection" if connection is None else f"Connection: {connection}"
         yield Hit(
@@ -68,3 +70,10 @@ def strict_connection_header(ledger: Session | Client) -> Iterator[Hit]:
             said=said,
             after=in_ms(left.after_ns),
         )
+
+
+def _reads_lists(left: Left) -> bool:
+    """Whether the client takes a 101 whose `Connection` is a list with `upgrade` in it, as all browsers do: then it has
+    left for another reason (a page that is closed, a component that is mounted twice)."""
+    options = [option.strip().lower() for option in (left.answer.connection or "").split(",")]
+    return "upgrade" in options and left.request.user_agent.startswith(_BROWSER)

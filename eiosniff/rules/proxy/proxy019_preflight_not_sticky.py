@@ -46,8 +46,8 @@ BAD_METHOD_CODE = 2
     severity=Severity.ERROR,
     since="0.1.0",
     title="The browser's preflight (OPTIONS) gets to a server that does not know the session",
-    message="{client} asks with OPTIONS for a session that is served otherwise, and the server at {server} answers "
-    "{answer}. The request that it asked for is never sent.",
+    message="{client} asks by OPTIONS for a session of which other requests are served, and the server at {server} "
+    "answers {answer}. The request that it asked for is never sent.",
     why="Browsers send a preflight without cookies. A load balancer that finds the server of a session by a cookie "
     "sends it to any other, which looks for the session before it answers.",
     fix=(

@@ -40,6 +40,7 @@ from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 # What administrators write; a timer of a proxy is exact to less than this slack.
 ROUND_NS = 5 * NS_PER_S
 SLACK_NS = 150 * NS_PER_MS
+USUAL_INTERVAL_NS = 25 * NS_PER_S  # the default of all servers
 TIMED_OUT = (408, 504, 524)
 
 
@@ -74,6 +75,7 @@ def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterato
     if cut is not None:
         begin, end, side, text, proxy = cut
         silent = f"{round((end.ts_ns - begin.ts_ns) / ROUND_NS) * ROUND_NS // NS_PER_S} s"
+        shown = f"; a proxy shows itself ({proxy})" if proxy else ""
         yield Hit(
             evidence(begin, None, "the last packet before the silence"),
             evidence(end, side, text),
@@ -82,8 +84,9 @@ def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterato
             kind="cut",
             whom="a proxy on the way",
             verdict=f"it cuts the connection after {silent} of silence",
-            detail=f"after {silent} of silence the connection is cut{f' ({proxy})' if proxy else ''}.",
+            detail=f"after {silent} of silence the connection is cut{shown}.",
             interval=in_ms(interval_ns),
+            pings="usual" if interval_ns <= USUAL_INTERVAL_NS else "slow",
             proxy=proxy,
         )
     elif interval_ns > limits["interval_ms"] * NS_PER_MS:
@@ -95,6 +98,7 @@ def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterato
             verdict=f"a ping every {in_ms(interval_ns)}",
             detail="no cut was seen, but most proxies cut after 60 s of silence.",
             interval=in_ms(interval_ns),
+            pings="slow",
             proxy="",
         )
 

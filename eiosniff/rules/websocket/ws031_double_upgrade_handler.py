@@ -65,6 +65,7 @@ _OF_THE_REVISION = b"protocol version"
         "probe-unanswered",
         "upgrade-incomplete",
         "engineio-syntax",
+        "tcp-refused",  # two answers to one upgrade end a process of Node
     ),
 )
 def double_upgrade_handler(client: Client) -> Iterator[Hit]:

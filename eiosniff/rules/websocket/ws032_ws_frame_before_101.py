@@ -98,13 +98,13 @@ def _reaction(early: EarlyFrame) -> tuple[PacketRef | None, str, str]:
     if refused is None and answered is not None and answered.status >= _REFUSED:
         refused = answered
     if refused is not None:
-        return refused.place, f"{refused.status}", f"It takes the frame for a request, and answers {refused.status}."
+        return refused.place, f"{refused.status}", f"The server takes it for a request, and answers {refused.status}."
     closed = _closed(early.asked)
     if closed is not None and 0 <= closed.ts_ns - early.frame.ts_ns <= AT_ONCE_NS:
-        return closed, "closes", f"It closes the connection {in_ms(closed.ts_ns - early.frame.ts_ns)} later."
+        return closed, "closes", f"The server closes the connection {in_ms(closed.ts_ns - early.frame.ts_ns)} later."
     if answered is not None and answered.status == SWITCHING:
         return None, "", "This server reads it all the same, after its 101; others refuse the connection."
-    return None, "", "It does not answer it."
+    return None, "", "The server does not answer it."
 
 
 def _closed(asked: Attempt | UpgradeTry) -> PacketRef | None:

@@ -45,8 +45,8 @@ _SAYS_SO = re.compile(rb"sub-?protocol|sec-websocket-protocol", re.I)
     subject=(Session, Client),
     severity=Severity.ERROR,
     since="0.1.0",
-    title="The client wants the WebSocket subprotocol {wanted}, and the server does not take it",
-    message="{client} asks {server} for a WebSocket with the subprotocol {wanted}. {answer}",
+    title='The client wants the WebSocket subprotocol "{wanted}", and the server does not take it',
+    message='{client} asks {server} for a WebSocket with the subprotocol "{wanted}". {answer}',
     why="A client that asks for a subprotocol must give up if the server takes none of those that it names. Engine.IO "
     "has no subprotocol: there is nothing to ask for.",
     fix=(
@@ -57,7 +57,7 @@ _SAYS_SO = re.compile(rb"sub-?protocol|sec-websocket-protocol", re.I)
         "strict-connection-header", "stuck-in-polling", "plain-websocket-server", "connect-loop", "no-backoff",
         "no-connect-packet",
     ),
-    hence="it wants the WebSocket subprotocol {wanted}, which the server does not take",
+    hence='it wants the WebSocket subprotocol "{wanted}", which the server does not take',
 )  # fmt: skip
 def subprotocol_refused(ledger: Session | Client) -> Iterator[Hit]:
     """See the module."""

@@ -133,3 +133,27 @@ def test_texts_are_short_and_no_two_are_the_same_for_anybody() -> None:
 @pytest.mark.parametrize("library", [*load().clients, *load().servers], ids=lambda library: library.name)
 def test_each_fingerprint_says_where_it_is_from(library: Library) -> None:
     assert library.source.startswith(("recorded", "documented: "))
+
+
+def test_the_usual_interval_is_not_advised_to_a_server_that_has_it() -> None:
+    slow = _told("heartbeat-vs-proxy", "", "socket.io", {"pings": "slow", "proxy": ""})
+    usual = _told("heartbeat-vs-proxy", "", "socket.io", {"pings": "usual", "proxy": ""})
+    assert "pingInterval: 25000" in slow[0]
+    assert "Proxy: raise its timeout" in usual[0]
+    assert not any("25000" in text for text in usual)
+
+
+def test_the_client_comes_first_where_its_url_is_wrong() -> None:
+    for client in ("", "arduinoWebSockets"):
+        told = _told("transport-duplicated", client, "socket.io", {"answered": '400 "Transport unknown"'})
+        assert [text.partition(":")[0] for text in told] == ["Client", "Server, if clients cannot change"]
+
+
+def test_what_express_says_shows_a_server_that_listens_beside_socketio() -> None:
+    client = "socket.io-client-js-node"
+    express = _told(
+        "wrong-path", client, "", {"reason": "usual", "reaction": 'answers 404, the page "Cannot GET /socket.io/"'}
+    )
+    other = _told("wrong-path", client, "", {"reason": "usual", "reaction": 'answers 404, the page "404 Not Found"'})
+    assert "app.listen()" in express[0]
+    assert not any("app.listen()" in text for text in other)

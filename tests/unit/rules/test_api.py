@@ -44,7 +44,9 @@ def test_all_rules_come_by_code_once() -> None:
 @pytest.mark.parametrize(
     ("duration_ns", "text"),
     [
-        (0, "0.0 ms"),
+        (0, "0 ms"),
+        (1, "<0.1 ms"),
+        (50_000, "0.1 ms"),
         (840_000, "0.8 ms"),
         (12_000_000, "12 ms"),
         (999_400_000, "999 ms"),
