@@ -20,8 +20,10 @@ Leave `pingInterval` at 25 s (at 50 s at the most), or raise the proxy's timeout
 
 ## When it is silent
 When the ping was overdue (then the server fails, see EIO040), when a goodbye or a close frame came before, and when the
-silence was not of a round number of seconds: a program that crashes does not look at the clock. Without a cut, an
-interval up to 55 s (`interval_ms`) is not mentioned.
+silence was not of a round number of seconds: a program that crashes does not look at the clock. A silence of less than
+half a minute is only a possible case, unless a proxy says itself that its time was over: hardly anybody sets so little,
+and where many sessions end at once a few have been silent for a round time by chance. Without a cut, an interval up to
+55 s (`interval_ms`) is not mentioned.
 
 ## References
 - nginx documentation, "WebSocket proxying" and proxy_read_timeout; HAProxy manual, timeout tunnel
@@ -39,9 +41,12 @@ from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 
 # What administrators write; a timer of a proxy is exact to less than this slack.
 ROUND_NS = 5 * NS_PER_S
+# The shortest of what boxes have by default: Google's load balancer; the others 50 s and more.
+LEAST_USUAL_NS = 30 * NS_PER_S
 SLACK_NS = 150 * NS_PER_MS
 USUAL_INTERVAL_NS = 25 * NS_PER_S  # the default of all servers
 TIMED_OUT = (408, 504, 524)
+_SAYS_SO = tuple(f"answers the GET by {status}" for status in TIMED_OUT)
 
 
 @rule(
@@ -76,11 +81,18 @@ def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterato
         begin, end, side, text, proxy = cut
         silent = f"{round((end.ts_ns - begin.ts_ns) / ROUND_NS) * ROUND_NS // NS_PER_S} s"
         shown = f"; a proxy shows itself ({proxy})" if proxy else ""
+        certainty, doubt = Certainty.CERTAIN, ""
+        if text not in _SAYS_SO and end.ts_ns - begin.ts_ns < LEAST_USUAL_NS - SLACK_NS:
+            certainty, doubt = Certainty.POSSIBLE, "hardly a proxy is set to so little, and it may be chance"
+        elif not proxy:
+            certainty = Certainty.LIKELY
+            doubt = "no proxy shows itself in the capture; but programs do not end after a round time"
         yield Hit(
             evidence(begin, None, "the last packet before the silence"),
             evidence(end, side, text),
-            certainty=Certainty.CERTAIN if proxy else Certainty.LIKELY,
-            doubt="" if proxy else "no proxy shows itself in the capture; but programs do not end after a round time",
+            certainty=certainty,
+            doubt=doubt,
+            severity=Severity.WARNING if certainty is Certainty.POSSIBLE else None,
             kind="cut",
             whom="a proxy on the way",
             verdict=f"it cuts the connection after {silent} of silence",
@@ -125,7 +137,7 @@ def _cut_poll(session: Session, interval_ns: int) -> tuple[PacketRef, PacketRef,
         waited = refusal.answer.ts_ns - refusal.request.ts_ns
         if refusal.status in TIMED_OUT and waited < interval_ns and _is_round(waited):
             named = proxy_named(refusal.answered) or f"status {refusal.status}"
-            return refusal.request, refusal.answer, Side.SERVER, f"answers the GET by {refusal.status}", named
+            return refusal.request, refusal.answer, Side.SERVER, _SAYS_SO[TIMED_OUT.index(refusal.status)], named
     for cut in session.polls_cut:
         if not cut.post and cut.by is Side.SERVER and cut.waited_ns < interval_ns and _is_round(cut.waited_ns):
             return cut.request, cut.end, cut.by, "ends the connection", proxy_between(session, Side.SERVER)
