@@ -14,9 +14,9 @@ from typing import Any
 
 import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only
 import uvicorn  # type: ignore[import-not-found]
-from uvicorn.supervisors import Multiprocess  # type: ignore[import-not-found]
 
 plan: dict[str, Any] = json.loads(sys.argv[1])
+WORKERS = plan.get("workers", 1)
 logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="LOG %(name)s: %(message)s")
 sio = socketio.AsyncServer(async_mode="asgi")
 
@@ -37,6 +37,8 @@ async def hello(sid: str, word: str) -> str:
 
 
 def application() -> Any:
+    if WORKERS > 1:  # then the port is bound before a worker is there
+        print("LISTENING", flush=True)
     if "mount" not in plan:
         return socketio.ASGIApp(sio)
     app = importlib.import_module("fastapi").FastAPI()  # not every peer has it
@@ -52,19 +54,18 @@ class Server(uvicorn.Server):  # type: ignore[misc]
         print("LISTENING", flush=True)
 
 
+OPTIONS: dict[str, Any] = {
+    "factory": True,
+    "host": "0.0.0.0",
+    "port": 3000,
+    "ws": plan.get("ws", "auto"),
+    "lifespan": "off",
+    "log_config": None,
+}
+APPLICATION = "asgi_server:application"  # by name: each worker is a process that imports it
+
 if __name__ == "__main__":
-    config = uvicorn.Config(
-        "asgi_server:application",  # by name: each worker is a process that imports it
-        factory=True,
-        host="0.0.0.0",
-        port=3000,
-        workers=plan.get("workers", 1),
-        ws=plan.get("ws", "auto"),
-        lifespan="off",
-        log_config=None,
-    )
-    server = Server(config)
-    if config.workers > 1:
-        Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
+    if WORKERS > 1:
+        uvicorn.run(APPLICATION, workers=WORKERS, **OPTIONS)
     else:
-        server.run()
+        Server(uvicorn.Config(APPLICATION, **OPTIONS)).run()

@@ -41,7 +41,7 @@ const control = (method, target) =>
   });
 
 (async () => {
-  await servePage("127.0.0.1", script, { withLibrary: plan.library });
+  await servePage("127.0.0.1", script, { withLibrary: Boolean(plan.library) });
   const close = browse("127.0.0.1", FLAGS);
   const end = async () => {
     await close();

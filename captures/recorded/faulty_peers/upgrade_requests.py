@@ -241,6 +241,7 @@ _REJECTED = [
         # The client may end before the body has come: then there is no whole answer.
         [ASKS_WS_WITH_HEADER, f'{FROM_SERVER} && tcp.payload contains "HTTP/1.1 500"'],
         lacks=[answers(101)],
+        serve={"ws": "none"},
         visit=TALKS,
     ),
     Recording(
