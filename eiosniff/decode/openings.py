@@ -185,7 +185,10 @@ class Openings:
 
     def unannounced_attempt(self, conversation: Conversation, message: HttpMessage | WsMessage) -> Attempt:
         """The request of a session that was opened, where it was not captured or said nothing of Engine.IO."""
-        request = conversation.upgrade.request if conversation.upgrade else None
+        request: HttpRequest | None = None
+        if isinstance(message, WsMessage) and conversation.upgrade is not None:
+            # Before that, it may be what the connection changes over to later, and was read ahead.
+            request = conversation.upgrade.request
         if request is None:
             place = message.first if isinstance(message, HttpMessage) else conversation.ledger.first
             request = HttpRequest(b"", 0, place)

@@ -63,13 +63,14 @@ class Knowledge:
 def load() -> Knowledge:
     """Read the data files of this package."""
     return Knowledge(
-        tuple(_library(entry) for entry in _read("clients.toml")["library"]),
-        tuple(_library(entry) for entry in _read("servers.toml")["library"]),
-        tuple(_advice(entry) for entry in _read("fixes.toml")["fix"]),
+        tuple(_library(entry) for entry in read("clients.toml")["library"]),
+        tuple(_library(entry) for entry in read("servers.toml")["library"]),
+        tuple(_advice(entry) for entry in read("fixes.toml")["fix"]),
     )
 
 
-def _read(name: str) -> dict[str, Any]:
+def read(name: str) -> dict[str, Any]:
+    """What a data file of this package holds."""
     return tomllib.loads((resources.files(__package__ or "") / name).read_text(encoding="utf-8"))
 
 

@@ -1,6 +1,7 @@
 """HTTP/1.x messages as they were on the wire (RFC 9110, RFC 9112)."""
 
 import re
+from sys import intern
 from typing import Final, final
 
 from mypy_extensions import mypyc_attr
@@ -62,7 +63,8 @@ class Fields:
     def names(self) -> tuple[str, ...]:
         """The names of all fields (the first 40 of them), as sent, in order."""
         if self._names is None:
-            self._names = tuple([text_of(name) for name, _ in self.items()[:_NAMES_KEPT]])
+            # Interned: ledgers keep them, and all sessions have the same few.
+            self._names = tuple([intern(text_of(name)) for name, _ in self.items()[:_NAMES_KEPT]])
         return self._names
 
     def members(self, name: bytes) -> list[bytes]:

@@ -16,20 +16,10 @@ from eiosniff.rules.phrases import NS_PER_MS
 UNKNOWN_SID_CODE: Final = 1
 # With two back ends in turn, so many requests in a row get to the right one once in 256 times.
 LUCKY_STREAK: Final = 8
-# Names that load balancers give the cookie for affinity unless told otherwise, in lower case, by their beginning.
-_AFFINITY: Final = (
-    "awsalb", "awselb", "arraffinity", "gclb", "bigipserver", "serverid", "srv", "lb", "route", "ingresscookie",
-    "sticky", "citrix_ns", "nsc_", "heroku-session-affinity", "fly-", "jsessionid",
-)  # fmt: skip
 _TEXTS: Final = ("Session ID unknown", "Invalid session", "Session is disconnected")
 _GATEWAY_FAILED: Final = (502, 503, 504)
 # What a server answers to a request by which it ends the session, without a word (413: a body that is too large).
 _SESSION_ENDED: Final = (400, 413, 500)
-
-
-def is_of_a_balancer(cookie: str) -> bool:
-    """Whether the name of a cookie is one by which load balancers find the server of a session."""
-    return cookie.lower().startswith(_AFFINITY)
 
 
 def pair(set_cookie: str) -> str:

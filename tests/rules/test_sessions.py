@@ -100,6 +100,11 @@ def test_an_upgrade_that_another_back_end_refuses() -> None:
     assert finding.title.startswith("The upgrade to WebSocket gets to a server that does not know the session")
 
 
+def test_a_session_that_stays_on_polling_because_of_it_is_a_consequence() -> None:
+    upgrade = "w#> WS EIO=4&transport=websocket&sid=S#\nw#< 400 Session ID unknown\n"
+    assert once(POLL_OPEN, JOIN, upgrade, *["+ 15\n" + SERVED] * 4) == ["sid-unknown-sticky + stuck-in-polling"]
+
+
 def test_a_balancer_that_names_another_server_in_its_cookie() -> None:
     talk = Talk()
     talk.connect("a1", replies="Set-Cookie: lb=one; path=/\r\n", headers="Cookie: lb=zero\r\n")
@@ -128,6 +133,8 @@ def cookies(set_first: str, set_again: str = "", sent: str = "") -> Talk:
         pytest.param(cookies("lb=one; path=/", "lb=two; path=/"), Certainty.CERTAIN, id="of a balancer, set anew"),
         pytest.param(cookies("AWSALBCORS=x; SameSite=None"), Certainty.CERTAIN, id="of a balancer"),
         pytest.param(cookies("where=one", "where=two"), Certainty.LIKELY, id="an unknown name"),
+        # Of Java applications; some load balancers go by it, and it is new with each answer where none comes back.
+        pytest.param(cookies("JSESSIONID=one", "JSESSIONID=two"), Certainty.LIKELY, id="of the application, or by it"),
         pytest.param(cookies("io=one~S1"), Certainty.LIKELY, id="io with the name of a server before the id"),
     ],
 )

@@ -102,6 +102,12 @@ def test_behind_the_proxy_the_other_headers_of_a_websocket_tell(asks: str, certa
     assert bool(finding.doubt) is (certainty is not Certainty.CERTAIN)
 
 
+def test_varnish_is_known_behind_it_too() -> None:
+    asks = f"{KEYS}X-Forwarded-For: 192.0.2.1\r\nX-Varnish: 3\r\n"
+    finding = found(talk(POLL_OPEN, JOIN, BARE_UPGRADE, BAD_REQUEST, asks=asks), "upgrade-headers-stripped")
+    assert "through Varnish" in finding.summary
+
+
 def test_an_upgrade_that_connection_does_not_name_is_lost_too() -> None:
     made = Talk()
     made.connect("w0", headers=f"Upgrade: websocket\r\nConnection: keep-alive\r\n{KEYS}{PROXIED}")
@@ -132,6 +138,7 @@ def test_a_url_in_the_address_bar_of_a_browser_is_at_most_possible() -> None:
         ("Server: cloudflare\r\ncf-ray: 8a1\r\n", "Cloudflare"),
         ("Server: gunicorn\r\nCF-RAY: 8a1\r\n", "Cloudflare"),
         ("Server: Microsoft-IIS/10.0\r\n", "Microsoft IIS"),
+        ("Server: Microsoft-Azure-Application-Gateway/v2\r\n", "Azure Application Gateway"),
         ("Server: envoy\r\n", "Envoy"),
         ("Via: 1.1 varnish (Varnish/7.1)\r\n", "Varnish"),
         ("Via: 1.1 vegur\r\n", "the router of Heroku"),

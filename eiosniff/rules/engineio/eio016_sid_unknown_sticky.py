@@ -37,6 +37,7 @@ too.
 
 from collections.abc import Iterator
 
+from eiosniff.knowledge.boxes import is_affinity
 from eiosniff.model.attempt import RefusedRequest
 from eiosniff.model.engineio import WEBSOCKET
 from eiosniff.model.finding import Certainty, Severity
@@ -49,7 +50,6 @@ from eiosniff.rules.unknown_sids import (
     answer_words,
     ended_by_client,
     expired,
-    is_of_a_balancer,
     lifetime_ns,
     pair,
     processes,
@@ -81,6 +81,7 @@ _UPGRADES = "The upgrade to WebSocket gets to a server that does not know the se
     ),
     explains=(
         "preflight-not-sticky",
+        "stuck-in-polling",
         "connect-loop",
         "no-backoff",
         "no-connect-packet",
@@ -143,7 +144,7 @@ def _seen(session: Session, refusal: RefusedRequest, count: int) -> str:
         return ""
     now = dict(refusal.answered.cookies)
     for name, value in opened.cookies:
-        if is_of_a_balancer(name) and name in now and pair(now[name]) != pair(value):
+        if is_affinity(name) and name in now and pair(now[name]) != pair(value):
             return f' The load balancer says so itself: its cookie "{name}" has another value in the refusal.'
     if opened.server and refusal.answered.server and opened.server != refusal.answered.server:
         return f' Two servers answer: "{opened.server}" and "{refusal.answered.server}".'

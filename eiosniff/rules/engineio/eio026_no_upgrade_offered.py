@@ -11,8 +11,8 @@ is as it should be; often it is a package that is missing on the server.
 `"upgrades":[]` in the answer to `GET ...transport=polling`.
 
 ## How to fix
-Node: no `allowUpgrades: false` and no `transports: ["polling"]`. python-socketio and Flask-SocketIO: a server that can
-do WebSockets (eventlet, gevent with gevent-websocket, an ASGI server with `websockets`), or `simple-websocket`.
+Node: no `allowUpgrades: false` and no `transports: ["polling"]`. python-socketio and Flask-SocketIO: a mode that
+can do WebSockets (eventlet, gevent with gevent-websocket, ASGI), or the package simple-websocket for threads.
 
 ## When it is silent
 When the handshake itself is over WebSocket, where there is nothing to offer, and for sessions of less than half a
@@ -22,7 +22,7 @@ byte of payload (`header_bytes`).
 
 ## References
 - Engine.IO protocol, "Handshake"; socket.io documentation, server options `transports` and `allowUpgrades`
-- Flask-SocketIO issue #1356; python-socketio documentation, "Deployment Strategies"
+- Flask-SocketIO issue #1356; python-engineio documentation, "Standard Threads", and `base_server.py`, `_upgrades()`
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ from eiosniff.rules.polling_cost import LIMITS, cost_of
     "configuration says so, or if it cannot do any.",
     fix=(
         "If WebSockets are wanted: Node: leave transports and allowUpgrades at their defaults; Python: install "
-        "simple-websocket, or run under eventlet, gevent or an ASGI server with the package websockets.",
+        "simple-websocket for threads, or run under eventlet, gevent with gevent-websocket, or an ASGI server.",
     ),
     limits=LIMITS,
     hence="the server offers no upgrade to WebSocket",

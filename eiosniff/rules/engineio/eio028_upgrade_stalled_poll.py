@@ -15,9 +15,9 @@ to end every poll that comes while it is asked to upgrade. Some end only one: a 
 a little later has begun the next poll, which then hangs. Or a proxy is slow with the answers.
 
 ## How to fix
-Upgrade the server library: python-engineio 3.12, socketioxide of March 2025, another server in the place of googollee's
-go-socket.io. Node servers end each poll within 100 ms: there it is a proxy that holds answers back; turn its buffering
-off. Or use WebSocket only.
+Upgrade the server library: python-engineio 3.12, engineioxide 0.17.1 (of socketioxide), another server in the place of
+googollee's go-socket.io. Node servers end each poll within 100 ms: there it is a proxy that holds answers back; turn
+its buffering off. Or use WebSocket only.
 
 ## When it is silent
 When the poll is answered at once, however long it had been under way before the probe, however late the client confirms
@@ -50,7 +50,7 @@ from eiosniff.rules.upgrade_tries import end_words, ending, is_accepted, stalled
     "every poll at once while it is asked to upgrade.",
     fix=(
         "Upgrade the server library: it ends one poll for an upgrade and not the next one (fixed in python-engineio "
-        "3.12 and in socketioxide in March 2025).",
+        "3.12 and in engineioxide 0.17.1).",
         "If the server does answer at once: a proxy holds answers to polls back; turn its response buffering off.",
         'Or skip the upgrade: transports: ["websocket"] on the client.',
     ),

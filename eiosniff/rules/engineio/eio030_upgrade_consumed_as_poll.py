@@ -9,17 +9,17 @@ the client never learns that it is connected.
 
 ## On the wire
 `GET ...transport=websocket&sid=...` with `Upgrade: websocket`, answered 200 with a body such as `40{"sid":"..."}`. So
-does python-engineio before 4.10 if the header does not reach it, or if it runs where there are no WebSockets.
+does python-engineio before 4.10.0 if the header does not reach it, or if it runs where there are no WebSockets.
 
 ## How to fix
-Upgrade python-engineio to 4.10 or later, which refuses such requests; and see to it that the upgrade works: a proxy in
-front has to pass it on, and the server needs a package for WebSockets.
+Upgrade python-engineio to 4.10.1 or later, which refuses such requests; and see to it that the upgrade works: a proxy
+in front has to pass it on, and the server needs a package for WebSockets.
 
 ## When it is silent
 For a client that polls under the name `transport=websocket` and did not ask for a WebSocket by any header.
 
 ## References
-- python-engineio issue #367
+- python-engineio issue #367, and its change log, 4.10.0 and 4.10.1 (4.10.0 refuses too much)
 """
 
 import re
@@ -46,10 +46,10 @@ _PAYLOAD = re.compile(rb"(\d+:)?[0-6b]|\x00")
     title="The server answers the request for a WebSocket like a poll: what it says there is lost",
     message="{client} asks {server} for a WebSocket, and gets 200 with packets of the session: {said}. It expects a "
     "101 and throws them away.",
-    why="The server took the request for a poll, as python-engineio before 4.10 does where the header Upgrade does not "
-    "reach it or WebSockets are not to be had. Messages in such an answer never reach the application.",
+    why="The server took the request for a poll, as python-engineio before 4.10.0 does where the header Upgrade does "
+    "not reach it or WebSockets are not to be had. Messages in such an answer never reach the application.",
     fix=(
-        "Server: pip install --upgrade python-engineio (4.10 or later refuses such requests).",
+        "Server: pip install --upgrade python-engineio (4.10.1 or later refuses such requests).",
         "Then make the upgrade work: let the proxy pass the headers Upgrade and Connection on; under uvicorn pip "
         'install "uvicorn[standard]"; or offer no upgrade (allow_upgrades=False).',
     ),

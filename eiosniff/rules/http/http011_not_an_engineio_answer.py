@@ -28,6 +28,7 @@ For the welcome of Socket.IO 0.9 (rule EIO006), and for answers of Engine.IO tha
 import re
 from collections.abc import Iterator
 
+from eiosniff.knowledge.boxes import page_of
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
@@ -42,7 +43,6 @@ from eiosniff.rules.phrases import quoted
 _ENGINEIO = re.compile(rb"0\{|\d+:\d|[\x00\x01]|___eio\[")
 _LOGIN = re.compile(rb"log ?in|sign ?in|captive|hotspot|wi-?fi", re.IGNORECASE)
 _PASSWORD = b'type="password"'
-_VITE = b"/@vite/client"
 # What the capture holds of such an answer is not all that was said.
 _UNREADABLE = {AnomalyKind.HTTP_INCOMPLETE, AnomalyKind.HTTP_BAD_CODING, AnomalyKind.HTTP_UNREADABLE_CODING,
                AnomalyKind.HTTP_TOO_LARGE, AnomalyKind.HTTP_BAD_CHUNK}  # fmt: skip
@@ -73,16 +73,16 @@ def not_an_engineio_answer(client: Client) -> Iterator[Hit]:
         title = heading(sample.body) if is_page(sample.body) else sample.body.strip()
         works = let_in(client)
         yield Hit(
-            *exchanges(group, lambda attempt: f"{attempt.status}, {_LOOKS[_look(attempt)]}"),
+            *exchanges(group, lambda attempt: f"{attempt.status}, {_what(attempt)}"),
             severity=Severity.WARNING if works else None,
             occurrences=group.count,
             period_ns=group.period_ns,
             kind=look,
             look=look,
-            what=_LOOKS[look],
+            what=_what(sample),
             title=f": {quoted(title)}" if title else "",
-            because=_BECAUSE[look],
-            advice=_ADVICE[look],
+            because=_because(sample),
+            advice=_ADVICE.get(look, _ADVICE["page"]),
             request=f"{sample.request.method} {sample.request.target}",
             status=status,
         )
@@ -93,13 +93,25 @@ def _look(attempt: Attempt) -> str:
     if not body:
         return "empty"
     if is_page(body):
-        return "vite" if _VITE in body else "login" if _LOGIN.search(heading(body)) or _PASSWORD in body else "page"
+        known = page_of(body)
+        if known is not None:
+            return known.id
+        return "login" if _LOGIN.search(heading(body)) or _PASSWORD in body else "page"
     return "json" if body[:1] in (b"{", b"[") else "text"
+
+
+def _what(attempt: Attempt) -> str:
+    known = page_of(attempt.body)
+    return known.what if known is not None else _LOOKS[_look(attempt)]
+
+
+def _because(attempt: Attempt) -> str:
+    known = page_of(attempt.body)
+    return known.because if known is not None else _BECAUSE[_look(attempt)]
 
 
 _LOOKS = {
     "empty": "an empty answer",
-    "vite": "the page of a Vite development server",
     "login": "a login page",
     "page": "a web page",
     "json": "JSON that is not Engine.IO",
@@ -109,7 +121,6 @@ _FALLBACK = "Web servers of single-page applications answer every path that they
 _OTHER = "Another service answers at this address."
 _BECAUSE = {
     "empty": _OTHER,
-    "vite": "The development server answers every path that it does not know with index.html.",
     "login": "A captive portal (guest Wi-Fi), or a login in front of the server, has taken the request.",
     "page": _FALLBACK,
     "json": _OTHER,
@@ -118,8 +129,6 @@ _BECAUSE = {
 _CHECK = "Check host, port and path of the client: what answers there is not the Socket.IO server."
 _ADVICE = {
     "empty": _CHECK,
-    "vite": 'In vite.config.js: server: { proxy: { "/socket.io": { target: "http://localhost:<port>", ws: true } } }, '
-    "or give io() the URL of the Socket.IO server.",
     "login": "Log in to the network, or let the path of Socket.IO pass the login in front of the server.",
     "page": "Send /socket.io/ to the Socket.IO server before the fallback to the page takes it (proxy, CDN, "
     "development server), or give io() the URL of that server.",

@@ -31,6 +31,7 @@ never carry cookies (rule PROXY019).
 
 from collections.abc import Iterator
 
+from eiosniff.knowledge.boxes import is_affinity, is_application
 from eiosniff.model.attempt import RefusedRequest
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
@@ -40,15 +41,11 @@ from eiosniff.rules.unknown_sids import (
     answer_words,
     ended_by_client,
     expired,
-    is_of_a_balancer,
     lifetime_ns,
     pair,
     restarted,
     unknown_refusals,
 )
-
-# Cookies that applications set: whoever sends none back gets another one with each answer.
-_APPLICATION = ("connect.sid", "session", "sessionid", "phpsessid", "csrf", "xsrf", "token", "laravel_", "_ga")
 
 
 @rule(
@@ -112,8 +109,8 @@ def _affinity(
         if session.sid is not None and pair(value).partition("=")[2] == session.sid:
             continue  # the cookie of Engine.IO itself
         other = name in anew and anew[name] != pair(value)
-        if is_of_a_balancer(name):
+        if is_affinity(name):
             return name, other, Certainty.CERTAIN
-        if likely is None and not name.lower().startswith(_APPLICATION):
+        if likely is None and not is_application(name):
             likely = name, other, Certainty.LIKELY
     return likely

@@ -18,7 +18,7 @@ Let the server, or the proxy in front, keep connections open; or let the client 
 When the server answers on that connection all the same.
 
 ## References
-- RFC 9112, sections 9.3 and 9.6; arduinoWebSockets issue #295
+- RFC 9112, sections 9.3 and 9.6; arduinoWebSockets issues #295 and #735
 """
 
 from collections.abc import Iterator

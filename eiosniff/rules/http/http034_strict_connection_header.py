@@ -19,7 +19,8 @@ Let the proxy write `Connection: upgrade` and nothing else into the 101, or conn
 When the client speaks after the 101: it has accepted it.
 
 ## References
-- RFC 6455, section 4.1, and RFC 9110, section 7.6.1; arduinoWebSockets issue #586
+- RFC 6455, section 4.1, and RFC 9110, section 7.6.1
+- arduinoWebSockets, `handleHeader()`; ArduinoWebsockets, `parseHandshakeResponse()`
 """
 
 from collections.abc import Iterator

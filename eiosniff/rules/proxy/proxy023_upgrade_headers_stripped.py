@@ -15,8 +15,8 @@ with the JSON `{"code":3,"message":"Bad request"}` (Node), "Invalid websocket up
 HTTP/1.0 and with `Connection: close`. Where only the header `Connection` is lost, servers do not look at `Upgrade`.
 
 ## How to fix
-Tell the proxy to pass WebSockets on. nginx needs three lines (`proxy_http_version 1.1` and the headers `Upgrade` and
-`Connection`), Apache httpd `upgrade=websocket`; several proxies in a row need it each.
+Tell the proxy to pass WebSockets on. nginx needs three lines (`proxy_http_version 1.1`, the default from 1.29.7 on, and
+the headers `Upgrade` and `Connection`), Apache httpd `upgrade=websocket`; several proxies in a row need it each.
 
 ## When it is silent
 When the refusal is the bare text that a Node server writes to a request with `Upgrade`: then it did arrive, and the

@@ -24,7 +24,8 @@ When the text says that the protocol version is not supported: then it is Socket
 When the request is refused without a `101`.
 
 ## References
-- socket.io issues #2557, #2690 and #4039; ws documentation, "Multiple servers sharing a single HTTP/S server"
+- socket.io issues #2557, #3366 and #4039, engine.io issue #611
+- ws documentation, "Multiple servers sharing a single HTTP/S server"
 """
 
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ import pytest
 
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.provenance import PacketRef, Side
-from tests.unit.decode.talk_sessions import Talk
+from tests.unit.decode.talk_sessions import Talk, played
 
 POLL = "EIO=4&transport=polling"
 
@@ -86,3 +86,14 @@ def test_rules_that_need_both_sides_are_silent() -> None:
     assert talk.session.heartbeats.pings == 1
     assert talk.names() == []
     assert talk.session.last_from[Side.CLIENT] is None
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_answer_without_its_request_is_not_that_to_the_upgrade_behind_it(late: bool) -> None:
+    talk = played(
+        "a! client\na< 200 open:S\na> WS EIO=4&transport=websocket&sid=S\na< 101\na> 2probe\na< 3probe\na> 5\na> 40",
+        late=late,
+    )
+    assert talk.session.engineio_counts == [{"ping": 1, "upgrade": 1, "message": 1}, {"open": 1, "pong": 1}]
+    (attempted,) = talk.session.upgrades
+    assert attempted.confirmed is not None
