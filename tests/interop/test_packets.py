@@ -13,7 +13,7 @@ from eiosniff.errors import CaptureError
 from eiosniff.model.batch import LinkType
 from tests.interop.sample import sample
 from tests.unit.decode import test_tunnels
-from tests.unit.decode.test_packets import ONE_SEGMENT, fragments_of
+from tests.unit.decode.crafted_packets import ONE_SEGMENT, fragments_of
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".pcap.zst")

@@ -1,94 +1,79 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Proxies in front of the servers of a recording, on the same host and at port 3000."""
+"""Proxies in front of the servers of a recording, on the same host.
+
+Unless told otherwise a proxy listens on port 3000 and the one server behind it on port 3001. What
+passes between the two is on the device `lo`.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from lab import DEVICE, Process
+from lab import DEVICE, node_env, npm_install
+from proxied_peers.proxies import NGINX_UPGRADE, nginx_config
 
-from faulty_peers.peers import HERE
+from faulty_peers.peers import HERE, WS
 from faulty_peers.stage import Stage
 
-# What the documentation of Socket.IO asks for, and what nginx does not do by itself.
-NGINX_UPGRADES = """
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";
-"""
-_WAITS = "until ss -Hltn | grep -q ':3000 '; do sleep 0.05; done"
-_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+Start = Callable[[Stage], None]
+
+PAIR = (3001, 3002)
+NGINX_TO_SERVER = f"proxy_pass http://127.0.0.1:3001; {NGINX_UPGRADE}"
+# With it haproxy sends a client whose cookie it set to the same server again.
+HAPROXY_COOKIE = "cookie lb insert indirect nocache"
 
 
-def behind(
-    start: Callable[[Stage], Process],
-    ports: Sequence[int] = (3001,),
-    device: str = DEVICE,
-) -> Callable[[Stage], None]:
-    """Plays a recording with a proxy in front of servers at these ports; on the device `lo` it
-    shows what passes between the proxy and the servers."""
+def behind(start: Start, ports: Sequence[int] = (3001,), device: str = DEVICE) -> Callable[[Stage], None]:
+    """Plays a recording with this proxy in front of servers at these ports."""
 
     def play(stage: Stage) -> None:
-        for port in ports:
-            stage.start_server(port=port)
-        start(stage)
-        stage.lab.run("server", ["sh", "-c", _WAITS], timeout=10)
-        with stage.capture(device=device):
-            stage.run_client()
+        serve_behind(stage, start, ports)
+        stage.visit(device=device)
 
     return play
 
 
-def nginx(
-    location: str = "",
-    servers: Sequence[int] = (3001,),
-    http: str = "",
-) -> Callable[[Stage], Process]:
-    """Nginx that passes everything on to the servers in turn; `location` and `http` are more lines
-    of its configuration, at those places."""
+def serve_behind(stage: Stage, start: Start, ports: Sequence[int] = (3001,)) -> None:
+    """Start the servers, and the proxy in front of them."""
+    for port in ports:
+        stage.start_server(port=port)
+    start(stage)
 
-    def start(stage: Stage) -> Process:
-        folder = stage.folder / "nginx"
-        folder.mkdir()
-        for path in (stage.folder, folder):
-            path.chmod(0o777)  # nginx gives up being root
-        temporary = "\n".join(f"    {kind}_temp_path {folder}/{kind};" for kind in _TEMPORARY)
-        upstream = " ".join(f"server 127.0.0.1:{port};" for port in servers)
+
+def nginx(location: str = "", servers: Sequence[int] = (3001,), port: int = 3000) -> Start:
+    """Nginx that passes everything on to the servers in turn; `location` is what else it says there."""
+    upstream = " ".join(f"server 127.0.0.1:{one};" for one in servers)
+    passes = f"location / {{ {location} proxy_pass http://socketio; }}"
+    return nginx_with(passes, http=f"upstream socketio {{ {upstream} }}", port=port)
+
+
+def nginx_with(*server: str, http: str = "", port: int = 3000) -> Start:
+    """Nginx with these lines in its server block, and `http` in its http block."""
+
+    def start(stage: Stage) -> None:
+        folder = _folder(stage, "nginx")
         config = folder / "nginx.conf"
-        config.write_text(
-            f"""\
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-{temporary}
-    upstream socketio {{ {upstream} }}
-    {http}
-    server {{
-        listen 3000;
-        location / {{
-            {location}
-            proxy_pass http://socketio;
-        }}
-    }}
-}}
-"""
-        )
-        argv = ["nginx", "-e", "stderr", "-c", str(config)]
-        return stage.lab.start("server", argv, ready=None)
+        lines = "\n        ".join([f"listen {port};", *server])
+        config.write_text(nginx_config(folder, lines, http))
+        _start(stage, ["nginx", "-e", "stderr", "-c", str(config)], port)
 
     return start
 
 
-def haproxy(frontend: str) -> Callable[[Stage], Process]:
-    """Haproxy in http mode; `frontend` is more lines of its configuration."""
+def haproxy(*lines: str, servers: Sequence[int] = (3001,), port: int = 3000) -> Start:
+    """Haproxy in http mode in front of servers that it takes in turn; `lines` is what else it says of them."""
 
-    def start(stage: Stage) -> Process:
-        config = stage.folder / "haproxy.cfg"
+    def start(stage: Stage) -> None:
+        more = "\n".join(f"    {line}" for line in lines)
+        last = "\n".join(f"    server at{one} 127.0.0.1:{one} cookie at{one}" for one in servers)
+        config = _folder(stage, "haproxy") / "haproxy.cfg"
         config.write_text(
             f"""\
+global
+    maxconn 50
+
 defaults
     mode http
     timeout connect 2s
@@ -96,23 +81,22 @@ defaults
     timeout server 60s
 
 listen socketio
-    bind :3000
-    {frontend}
-    server one 127.0.0.1:3001
+    bind :{port}
+{more}
+{last}
 """
         )
-        return stage.lab.start("server", ["haproxy", "-db", "-f", str(config)], ready=None)
+        _start(stage, ["haproxy", "-db", "-f", str(config)], port)
 
     return start
 
 
-def apache(passes: str, modules: Sequence[str] = ()) -> Callable[[Stage], Process]:
+def apache(passes: str) -> Start:
     """Apache httpd with mod_proxy and mod_proxy_http; `passes` says what it passes on, and how."""
 
-    def start(stage: Stage) -> Process:
-        folder = stage.folder / "apache"
-        folder.mkdir()
-        loaded = ("mpm_event", "authz_core", "headers", "proxy", "proxy_http", *modules)
+    def start(stage: Stage) -> None:
+        folder = _folder(stage, "apache")
+        loaded = ("mpm_event", "authz_core", "headers", "proxy", "proxy_http")
         load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in loaded)
         config = folder / "apache.conf"
         config.write_text(
@@ -126,17 +110,32 @@ Listen 3000
 {passes}
 """
         )
-        argv = ["apache2", "-DFOREGROUND", "-f", str(config)]
-        return stage.lab.start("server", argv, ready=None)
+        _start(stage, ["apache2", "-DFOREGROUND", "-f", str(config)], 3000)
 
     return start
 
 
-def rewriting(connection: str) -> Callable[[Stage], Process]:
-    """A proxy written by hand that puts this line in the place of `Connection` in each 101."""
+def by_hand(**plan: object) -> Start:
+    """The proxy hand_proxy.js, which does what this plan says."""
 
-    def start(stage: Stage) -> Process:
-        argv = ["node", str(HERE / "rewriting_proxy.js"), connection]
-        return stage.lab.start("server", argv, ready=None)
+    def start(stage: Stage) -> None:
+        argv = ["node", str(HERE / "hand_proxy.js"), json.dumps({"to": 3001, **plan})]
+        stage.lab.start("server", argv, env=node_env(npm_install(WS)))
 
     return start
+
+
+def _folder(stage: Stage, name: str) -> Path:
+    """For the configuration and the state of a proxy, which may give up being root."""
+    folder = stage.folder / name
+    folder.mkdir()
+    for path in (stage.folder, folder):
+        path.chmod(0o777)
+    return folder
+
+
+def _start(stage: Stage, argv: Sequence[str], port: int) -> None:
+    """In the background; returns once it listens."""
+    stage.lab.start("server", argv, ready=None)
+    wait = f"until ss -Hltn | grep -q ':{port} '; do sleep 0.05; done"
+    stage.lab.run("server", ["sh", "-c", wait], timeout=10)

@@ -7,17 +7,10 @@ const cluster = require("cluster");
 const { plan } = require("./plan");
 
 if (cluster.isPrimary) {
-  let listening = 0;
   for (let worker = 0; worker < plan.workers; worker++) {
     cluster.setupPrimary({ args: [process.argv[2]], silent: false });
     cluster.fork();
   }
-  cluster.on("listening", () => {
-    listening += 1;
-    if (listening === plan.workers) {
-      console.log("ALL LISTENING");
-    }
-  });
 } else {
   require("./sio_server");
 }

@@ -3,18 +3,9 @@
 
 from __future__ import annotations
 
-from faulty_peers.messages import HELLO, OPEN_AND_CONNECT, PONGS
-from faulty_peers.peers import (
-    CLIENT_2,
-    CLIENT_4,
-    ENGINE_CLIENT,
-    ENGINE_SERVER,
-    PYTHON_5,
-    RAW_WS,
-    SERVER_2,
-    SERVER_4,
-)
-from faulty_peers.stage import QUICK, URL, WS_URL, Recording, Rule
+from faulty_peers.peers import CLIENT_2, CLIENT_4, ENGINE_CLIENT, ENGINE_SERVER, PYTHON_5, RAW_WS, SERVER_2, SERVER_4
+from faulty_peers.plans import HELLO, OPEN_AND_CONNECT, PONGS, QUICK, URL, WS_URL
+from faulty_peers.stage import Recording, Rule
 from faulty_peers.wire import (
     FROM_CLIENT,
     FROM_SERVER,

@@ -3,43 +3,30 @@
 
 from __future__ import annotations
 
-from lab import Lab
-
-from faulty_peers.handshakes import POLLING_ONLY, WEBSOCKET_ONLY
-from faulty_peers.peers import (
-    CLIENT_4,
-    PLAIN_SERVER,
-    PYTHON_5,
-    RAW_POLLING,
-    RAW_WS,
-    SERVER_4,
+from faulty_peers.peers import CLIENT_4, PLAIN_SERVER, PYTHON_5, RAW_POLLING, RAW_WS, SERVER_4
+from faulty_peers.plans import (
+    CONNECT,
+    HELLO,
+    OPEN_AND_CONNECT,
+    POLLING_ONLY,
+    PONGS,
+    QUICK,
+    URL,
+    WEBSOCKET_ONLY,
+    WS_URL,
+    by_hand,
 )
-from faulty_peers.stage import QUICK, URL, WS_URL, Recording, Rule
-from faulty_peers.wire import (
-    FROM_CLIENT,
-    FROM_SERVER,
-    answers,
-    asks,
-    client_says,
-    closes,
-    ends,
-    posts,
-    server_says,
-)
+from faulty_peers.stage import Recording, Rule
+from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, answers, asks, client_says, closes, ends, posts, server_says
 
 PLAIN_WEBSOCKET_SERVER = Rule("plain-websocket-server", "WS012")
 PLAIN_WEBSOCKET_CLIENT = Rule("plain-websocket-client", "WS013")
 ENGINEIO_SYNTAX = Rule("engineio-syntax", "EIO201")
-
 _NODE_CLOSES = "the server closes at once, without a code"
 # python-engineio makes a number of the first character. A letter raises where nobody catches it,
 # and aiohttp drops the connection; a digit that is no type is only worth a line in its log.
 _PYTHON_DROPS = "the server drops the TCP connection, without a close frame"
 _PYTHON_IGNORES = "the server ignores it and answers the next event"
-
-PONGS = {"2": "3"}
-HELLO = '42["hello","word"]'
-OPEN_AND_CONNECT = [["expect", "0"], ["send", "40"], ["expect", "40"]]
 
 _PLAIN_SERVER = [
     Recording(
@@ -122,9 +109,6 @@ _PLAIN_CLIENT = [
     ),
 ]
 
-_POLLING = "EIO=4&transport=polling"
-_SESSION = f"{_POLLING}&sid={{sid}}"
-
 _GREETS = server_says("greeting")
 
 
@@ -162,20 +146,7 @@ _SYNTAX = [
             RAW_POLLING,
             f"A session over polling posts 'zzz': {outcome}.",
             [posts("^40$"), answers(200, "^40{"), posts("^zzz$"), *reply],
-            visit={
-                "host": Lab.server_ip,
-                "steps": [
-                    ["get", _POLLING],
-                    ["post", _SESSION, "40"],
-                    ["get", _SESSION],
-                    ["poll", _SESSION],
-                    ["wait", 500],
-                    ["post", _SESSION, "zzz"],
-                    ["wait", 500],
-                    ["poll", _SESSION],
-                    ["wait", 1000],
-                ],
-            },
+            visit=by_hand(*CONNECT, ["hang"], ["wait", 500], ["post", "zzz"], ["wait", 500], ["hang"], ["wait", 1000]),
         )
         for server_name, server, reply, outcome in (
             (

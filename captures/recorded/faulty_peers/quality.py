@@ -10,9 +10,9 @@ from functools import partial
 from lab import Lab
 
 from faulty_peers import derive
-from faulty_peers.handshakes import WEBSOCKET_ONLY
 from faulty_peers.peers import CLIENT_4, CURL, PLAIN_SERVER, RAW_WS, SERVER_4
-from faulty_peers.stage import QUICK, URL, Recording, Rule, Stage
+from faulty_peers.plans import QUICK, URL, WEBSOCKET_ONLY
+from faulty_peers.stage import Recording, Rule, Stage
 from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, answers, client_says, closes, server_says
 
 TRUNCATED = Rule("capture-truncated", "CAP220")
@@ -21,7 +21,6 @@ MIDSTREAM = Rule("capture-starts-midstream", "CAP222")
 SNAPLEN = Rule("capture-snaplen", "CAP223")
 ONE_DIRECTION = Rule("capture-one-direction", "CAP224")
 NO_ENGINEIO = Rule("no-engineio", "")  # near every rule
-
 SYN = "tcp.flags.syn == 1"
 _HEARTBEAT = [server_says("^2$"), client_says("^3$")]
 

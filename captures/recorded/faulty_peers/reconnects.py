@@ -1,125 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Clients that come again and again, and servers that are not there or not the same."""
+"""Clients that come again and again, and servers that are not there."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from lab import DEVICE, Lab, Side
+from lab import Lab, Side
 
-from faulty_peers.handshakes import POLLING_ONLY, TALKS, WEBSOCKET_ONLY
-from faulty_peers.messages import OPEN_AND_CONNECT, PONGS
-from faulty_peers.peers import CLIENT_4, HERE, NOBODY, RAW_WS, SERVER_4
-from faulty_peers.stage import URL, WS_URL, Recording, Rule, Stage
-from faulty_peers.wire import (
-    FROM_CLIENT,
-    FROM_SERVER,
-    answers,
-    asks,
-    client_says,
-    closes,
-    posts,
-    resets,
-    server_says,
-)
+from faulty_peers.peers import CLIENT_4, NOBODY, RAW_WS, SERVER_4
+from faulty_peers.plans import OPEN_AND_CONNECT, PONGS, URL, WEBSOCKET_ONLY, WS_URL
+from faulty_peers.stage import Recording, Rule, Stage
+from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, answers, asks, client_says, closes, resets, server_says
 
-STICKY = Rule("sid-unknown-sticky", "EIO016")
 CONNECT_LOOP = Rule("connect-loop", "EIO089")
 NO_BACKOFF = Rule("no-backoff", "EIO091")
 TCP_REFUSED = Rule("tcp-refused", "TCP101")
-
-SYN = f"{FROM_CLIENT} && tcp.flags.syn == 1"
-SESSION_UNKNOWN = answers(400, "Session ID unknown")
-
-
-def _behind_haproxy(
-    affinity: str = "",
-    balance: str = "roundrobin",
-    device: str = DEVICE,
-) -> Callable[[Stage], None]:
-    def play(stage: Stage) -> None:
-        for port in (3001, 3002):
-            stage.start_server(port=port)
-        stage.lab.start(
-            "server",
-            ["haproxy", "-W", "-db", "-f", str(HERE / "haproxy.cfg")],
-            ready="Loading success",
-            env={"AFFINITY": affinity, "BALANCE": balance},
-        )
-        with stage.capture(device=device):
-            stage.run_client()
-            time.sleep(0.3)
-
-    return play
-
-
-_POLLS_FOR_8S = {"url": URL, "options": POLLING_ONLY, "lifeMs": 5000}
-_TALKS_BY_POLLING = {
-    "url": URL,
-    "options": {**POLLING_ONLY, "withCredentials": True},  # keeps cookies, since 4.7
-    **TALKS,
-}
-
-_STICKY = [
-    Recording(
-        STICKY,
-        "haproxy-roundrobin",
-        SERVER_4,
-        CLIENT_4,
-        "Two servers behind haproxy, request by request in turn: the handshake meets one, the POST"
-        " of CONNECT the other, which does not know the sid; captured in front of the proxy.",
-        [asks("EIO=4&transport=polling"), answers(200, "^0{"), posts("^40$"), SESSION_UNKNOWN],
-        times=3,
-        visit=_POLLS_FOR_8S,
-        play=_behind_haproxy(),
-    ),
-    Recording(
-        STICKY,
-        "haproxy-roundrobin-both-sides",
-        SERVER_4,
-        CLIENT_4,
-        "Two servers behind haproxy without affinity, captured on all interfaces of the proxy's"
-        " host: each request twice, from the client to :3000 and from the proxy to :3001 or :3002.",
-        [
-            asks("EIO=4&transport=polling"),
-            answers(200, "^0{"),
-            f"tcp.port == 3002 && {posts('^40$')}",
-            "tcp.srcport == 3002 && http.response.code == 400",
-            SESSION_UNKNOWN,
-        ],
-        visit=_POLLS_FOR_8S,
-        play=_behind_haproxy(device="any"),
-    ),
-    Recording(
-        STICKY,
-        "haproxy-cookie",
-        SERVER_4,
-        CLIENT_4,
-        "Two servers behind haproxy with a cookie for affinity, which the client sends back.",
-        [
-            answers(200, "^0{"),
-            'http.request.method == "POST" && http.cookie contains "lb="',
-            answers(200, "greeting"),
-        ],
-        lacks=[SESSION_UNKNOWN],
-        near_miss=True,
-        visit=_TALKS_BY_POLLING,
-        play=_behind_haproxy(affinity="cookie"),
-    ),
-    Recording(
-        STICKY,
-        "haproxy-source",
-        SERVER_4,
-        CLIENT_4,
-        "Two servers behind haproxy, which chooses by the client's address.",
-        [answers(200, "^0{"), posts("^40$"), answers(200, "greeting")],
-        lacks=[SESSION_UNKNOWN],
-        near_miss=True,
-        visit=_TALKS_BY_POLLING,
-        play=_behind_haproxy(balance="source"),
-    ),
-]
+_SYN = f"{FROM_CLIENT} && tcp.flags.syn == 1"
 
 
 def _restarts(times: int, up_s: float, down_s: float) -> Callable[[Stage], None]:
@@ -243,9 +140,7 @@ _LOOPS = [
 
 def _nobody_there(side: Side = "client") -> Callable[[Stage], None]:
     def play(stage: Stage) -> None:
-        with stage.capture(side=side):
-            stage.run_client()
-            time.sleep(0.3)
+        stage.visit(side)
 
     return play
 
@@ -272,7 +167,7 @@ _TCP_REFUSED = [
         NOBODY,
         CLIENT_4,
         "Nothing listens on the port: each SYN is answered by RST, five attempts.",
-        [SYN, resets(FROM_SERVER)],
+        [_SYN, resets(FROM_SERVER)],
         times=5,
         visit={"url": URL, "attempts": 5},
         play=_nobody_there(),
@@ -284,7 +179,7 @@ _TCP_REFUSED = [
         CLIENT_4,
         "No answer to the SYN. Linux 6.5 and later sends it again every second at first, then with"
         " growing delays; the client's time-out of 20 s ends it.",
-        [SYN, *[f"{SYN} && tcp.analysis.retransmission"] * 4],
+        [_SYN, *[f"{_SYN} && tcp.analysis.retransmission"] * 4],
         lacks=[FROM_SERVER],
         visit={"url": URL, "attempts": 1},
         play=_no_way_back,
@@ -295,11 +190,11 @@ _TCP_REFUSED = [
         SERVER_4,
         CLIENT_4,
         "The first attempt is refused, then the server comes up and the client connects.",
-        [SYN, resets(FROM_SERVER), answers(200, "^0{"), client_says("^5$")],
+        [_SYN, resets(FROM_SERVER), answers(200, "^0{"), client_says("^5$")],
         near_miss=True,
         visit={"url": URL, "lifeMs": 5000},
         play=_server_comes_late,
     ),
 ]
 
-RECORDINGS = [*_STICKY, *_LOOPS, *_TCP_REFUSED]
+RECORDINGS = [*_LOOPS, *_TCP_REFUSED]

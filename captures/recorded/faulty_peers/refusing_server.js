@@ -11,7 +11,7 @@
 "use strict";
 const http = require("http");
 const module_ = require("socket.io");
-const { plan, log, sleep } = require("./plan");
+const { plan, log, sleep, holdEventLoop, answers } = require("./plan");
 
 const Server = module_.Server || module_; // 2.x exports the class itself
 const makeApp = () => {
@@ -28,10 +28,7 @@ const options = { ...plan.options };
 
 let refusals = plan.refusals || 0;
 const letsIn = (request) => {
-  if (plan.holdMs) {
-    const end = Date.now() + plan.holdMs;
-    while (Date.now() < end);
-  }
+  holdEventLoop(plan.holdMs || 0);
   refusals -= 1;
   return !(plan.cookie && !(request.headers.cookie || "").includes(plan.cookie)) && refusals < 0;
 };
@@ -51,13 +48,7 @@ if (plan.middlewareMs) {
   });
 }
 
-io.on("connection", (socket) => {
-  log("connection");
-  socket.on("hello", (word, answer) => {
-    socket.emit("greeting", `${word} to you`);
-    answer("well received");
-  });
-});
+io.on("connection", answers);
 io.engine.on("connection_error", (error) => log("refused:", error.code, error.message));
 
 server.listen(plan.port || 3000, () => console.log("LISTENING"));

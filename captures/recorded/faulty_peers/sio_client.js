@@ -3,10 +3,12 @@
 //   url, options  for io()
 //   attempts      leaves after so many failed attempts to connect
 //   lifeMs        leaves after so long in any case
+//   busy          {everyMs, forMs}: holds the event loop again and again, once it has connected
+//   upload        {afterMs, bytes}: sends an event of that size, so long after it has connected
 //   hello         sends the event "hello" so often, every hello.everyMs, and wants acknowledgements
 "use strict";
 const module_ = require("socket.io-client");
-const { plan, log, sleep } = require("./plan");
+const { plan, log, sleep, holdEventLoop } = require("./plan");
 
 const io = module_.io || module_; // 2.x exports the function itself
 const socket = io(plan.url, plan.options);
@@ -37,6 +39,14 @@ socket.on("connect", async () => {
   for (let i = 1; i <= (plan.hello ? plan.hello.times : 0); i++) {
     socket.emit("hello", `word ${i}`, (answer) => log("acknowledged:", answer));
     await sleep(plan.hello.everyMs);
+  }
+});
+socket.once("connect", () => {
+  if (plan.busy) {
+    setInterval(holdEventLoop, plan.busy.everyMs, plan.busy.forMs);
+  }
+  if (plan.upload) {
+    setTimeout(() => socket.emit("upload", "x".repeat(plan.upload.bytes)), plan.upload.afterMs);
   }
 });
 socket.on("greeting", (text) => log("event greeting", text));

@@ -7,18 +7,29 @@
 //   forbid     allowRequest refuses every handshake
 //   slowSidMs  the session id takes so long to make, and the open packet waits for it
 //   kick       ends the connection of each client so soon, as a server that has no use for it
-//   busy       {afterMs, forMs}: holds the event loop, so long after a client has come
+//   busy       {afterMs, forMs}: holds the event loop, so long after a client has come, or
+//              {everyMs, forMs}: again and again from then on
+//   download   {afterMs, bytes}: sends an event of that size, so long after a client has come
 //   mute       never pings, but is otherwise alive
+//   noPongs    does not answer PING frames of WebSocket (needs ws 8.16, which socket.io 4.8 has)
 "use strict";
 const http = require("http");
 const module_ = require("socket.io");
-const { plan, log, sleep } = require("./plan");
+const { plan, log, sleep, holdEventLoop, answers } = require("./plan");
 
 const Server = module_.Server || module_; // 2.x exports the class itself
 const server = http.createServer();
 const options = { ...plan.options };
 if (plan.forbid) {
   options.allowRequest = (request, decide) => decide("not for you", false);
+}
+if (plan.noPongs) {
+  const WebSocketServer = require("ws").Server;
+  options.wsEngine = class extends WebSocketServer {
+    constructor(given) {
+      super({ ...given, autoPong: false });
+    }
+  };
 }
 const io = new Server(server, options);
 
@@ -42,26 +53,18 @@ if (plan.token) {
   });
 }
 
-const holdEventLoop = (ms) => {
-  const end = Date.now() + ms;
-  while (Date.now() < end);
-};
-
 io.on("connection", (socket) => {
-  log("connection");
-  socket.on("disconnect", (reason) => log("disconnect:", reason));
-  socket.on("hello", (word, answer) => {
-    log("event hello", word);
-    socket.emit("greeting", `${word} to you`);
-    if (answer) {
-      answer("well received");
-    }
-  });
+  answers(socket);
+  socket.on("upload", (text) => log("event upload,", text.length));
   if (plan.kick) {
     socket.conn.close();
   }
   if (plan.busy) {
-    setTimeout(() => holdEventLoop(plan.busy.forMs), plan.busy.afterMs);
+    const { afterMs, everyMs, forMs } = plan.busy;
+    everyMs ? setInterval(holdEventLoop, everyMs, forMs) : setTimeout(holdEventLoop, afterMs, forMs);
+  }
+  if (plan.download) {
+    setTimeout(() => socket.emit("download", "x".repeat(plan.download.bytes)), plan.download.afterMs);
   }
   if (plan.mute) {
     clearTimeout(socket.conn.pingIntervalTimer);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A python-socketio server on aiohttp, of whatever version this interpreter holds.
 
-Its plan, the first argument, a JSON object: `port` (3000 unless given), `options` for the
-AsyncServer, and `token`: a client whose auth carries another one is refused, with `errorData`.
+Its plan, the first argument, a JSON object: `port` (3000 unless given), `path` (socket.io unless
+given), `options` for the AsyncServer, and `token`: a client whose auth carries another one is
+refused, with `errorData`.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ async def hello(sid: str, word: str) -> str:
 
 async def serve() -> None:
     app = web.Application()
-    sio.attach(app)
+    sio.attach(app, plan.get("path", "socket.io"))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=plan.get("port", 3000)).start()

@@ -15,12 +15,6 @@ from lab import DEVICE, Lab, Process, RelayPlan, Side
 from faulty_peers import wire
 from faulty_peers.peers import Peer, Plan
 
-URL = f"http://{Lab.server_ip}:3000"
-WS_URL = f"ws://{Lab.server_ip}:3000/socket.io/?EIO=4&transport=websocket"
-WS_URL_3 = WS_URL.replace("EIO=4", "EIO=3")
-# Heartbeats so short that a recording of a few seconds holds some, and their absence.
-QUICK: Plan = {"pingInterval": 1000, "pingTimeout": 800}
-QUICK_TOTAL_S = 1.8
 _MOST_LOG_LINES = 12
 
 
@@ -80,17 +74,11 @@ class Stage:
         self._heard.append(("server", process))
         return process
 
-    def start_client(self, ready: str | None = "CONNECTED") -> Process:
+    def start_client(self, ready: str | None = "CONNECTED", *, on: Side = "client", **more: object) -> Process:
+        """`on`: whose host it runs on."""
         client = self.recording.client
-        argv = client.argv(self.recording.visit)
-        process = self.lab.start("client", argv, ready=ready, env=client.env())
-        self._heard.append(("client", process))
-        return process
-
-    def start_pages(self, side: Side, visit: Plan) -> Process:
-        """The host of the page that is the client, in a browser."""
-        client = self.recording.client
-        process = self.lab.start(side, client.argv(visit), env=client.env())
+        plan = {**self.recording.visit, **more}
+        process = self.lab.start(on, client.argv(plan), ready=ready, env=client.env())
         self._heard.append(("client", process))
         return process
 
@@ -100,7 +88,11 @@ class Stage:
     def whole_visit(self) -> None:
         """The server is there, the client comes and goes."""
         self.start_server()
-        with self.capture():
+        self.visit()
+
+    def visit(self, side: Side = "server", device: str = DEVICE) -> None:
+        """The client comes and goes while it is captured."""
+        with self.capture(side, device):
             self.run_client()
             time.sleep(0.3)
 

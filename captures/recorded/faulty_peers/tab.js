@@ -7,35 +7,26 @@
 // Chromium wakes chained timers of a hidden page once a minute when it has been hidden for five
 // minutes; a feature parameter makes that ten seconds. All else is as it comes.
 "use strict";
-const { spawn } = require("child_process");
-const fs = require("fs");
 const http = require("http");
-const os = require("os");
-const path = require("path");
 const { plan, log, sleep } = require("./plan");
+const { PAGE_PORT, browse, servePage } = require("./chromium");
 
-const PAGE_PORT = 8000; // is not recorded
 const CONTROL_PORT = 8001;
 const HIDDEN_AFTER_MS = 3000;
+const FLAGS = [
+  `--remote-debugging-port=${CONTROL_PORT}`,
+  "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/10",
+];
 
-const script = plan.library
-  ? `const socket = io(url, { transports: ["websocket"], reconnection: false });
-     setInterval(() => socket.emit("hello", "word"), everyMs);`
-  : `const socket = new WebSocket(url);
-     socket.onopen = () => setInterval(() => socket.readyState === 1 && socket.send("2"), everyMs);`;
-
-const page = `<!doctype html><meta charset="utf-8"><title>client</title>
-${plan.library ? '<script src="/library.js" charset="utf-8"></script>' : ""}
-<script>
-  const url = ${JSON.stringify(plan.url)}, everyMs = ${plan.everyMs};
-  ${script}
-</script>`;
-
-const server = http.createServer((request, response) => {
-  const library = request.url === "/library.js";
-  response.setHeader("Content-Type", library ? "text/javascript" : "text/html; charset=utf-8");
-  response.end(library ? fs.readFileSync(path.join(process.env.NODE_PATH, "socket.io-client/dist/socket.io.js")) : page);
-});
+const script = `
+const url = ${JSON.stringify(plan.url)}, everyMs = ${plan.everyMs};
+${
+  plan.library
+    ? `const socket = io(url, { transports: ["websocket"], reconnection: false });
+setInterval(() => socket.emit("hello", "word"), everyMs);`
+    : `const socket = new WebSocket(url);
+socket.onopen = () => setInterval(() => socket.readyState === 1 && socket.send("2"), everyMs);`
+}`;
 
 // What the browser answers to a request of its DevTools protocol over HTTP.
 const control = (method, target) =>
@@ -50,29 +41,10 @@ const control = (method, target) =>
   });
 
 (async () => {
-  await new Promise((resolve) => server.listen(PAGE_PORT, "127.0.0.1", resolve));
-  const profile = fs.mkdtempSync(path.join(os.tmpdir(), "eiosniff-tab-"));
-  const browser = spawn(
-    "chromium",
-    [
-      "--headless=new",
-      "--no-sandbox", // it refuses to run as root with one
-      "--disable-gpu",
-      "--disable-dev-shm-usage",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-      `--remote-debugging-port=${CONTROL_PORT}`,
-      `--user-data-dir=${profile}`,
-      "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/10",
-      `http://127.0.0.1:${PAGE_PORT}/`,
-    ],
-    { stdio: "ignore", env: { ...process.env, HOME: profile } },
-  );
-  const end = () => {
-    browser.kill("SIGKILL");
-    fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  await servePage("127.0.0.1", script, { withLibrary: Boolean(plan.library) });
+  const close = browse("127.0.0.1", FLAGS);
+  const end = async () => {
+    await close();
     process.exit(0);
   };
   process.on("SIGTERM", end);
@@ -84,5 +56,5 @@ const control = (method, target) =>
   await control("GET", `/json/activate/${other.id}`);
   log("hidden");
   await sleep(plan.lifeMs);
-  end();
+  await end();
 })();

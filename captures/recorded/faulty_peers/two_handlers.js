@@ -7,27 +7,15 @@
 "use strict";
 const http = require("http");
 const module_ = require("socket.io");
-const { plan, log } = require("./plan");
+const { plan, log, answers } = require("./plan");
 const WebSocket = plan.also.ws && require("ws");
 
 const Server = module_.Server || module_;
 const server = http.createServer();
 
-const connected = (socket) => {
-  log("connection");
-  socket.on("disconnect", (reason) => log("disconnect:", reason));
-  socket.on("hello", (word, answer) => {
-    log("event hello", word);
-    socket.emit("greeting", `${word} to you`);
-    if (answer) {
-      answer("well received");
-    }
-  });
-};
-
 const attachOther = () => {
   if (plan.also.again) {
-    new Server(server, plan.also.again).on("connection", connected);
+    new Server(server, plan.also.again).on("connection", answers);
     return;
   }
   const { noServer, ...options } = plan.also.ws;
@@ -45,6 +33,6 @@ const attachOther = () => {
   }
 };
 
-new Server(server, plan.options).on("connection", connected);
+new Server(server, plan.options).on("connection", answers);
 attachOther();
 server.listen(3000, () => console.log("LISTENING"));

@@ -5,29 +5,24 @@ from __future__ import annotations
 
 from lab import Lab
 
-from faulty_peers.peers import CLIENT_2, CLIENT_4, PYTHON_5, SERVER_4, Peer
-from faulty_peers.stage import URL, Recording, Rule
-from faulty_peers.upgrades_ws import (
+from faulty_peers.peers import CLIENT_2, CLIENT_4, PYTHON_5, RAW_TCP, RAW_UPGRADE, SERVER_4, WS, Peer, two_handlers
+from faulty_peers.plans import RETRIES_WEBSOCKET, TALKS_SLOWLY, URL, WEBSOCKET_ONLY, by_hand
+from faulty_peers.stage import Recording, Rule
+from faulty_peers.wire import (
+    ASKS_UPGRADE,
     CONFIRMS,
+    FROM_CLIENT,
+    FROM_SERVER,
     PROBE_ANSWERED,
     PROBES,
-    RAW_UPGRADE,
-    TALKS,
-    UPGRADES,
-    WS,
-    by_hand,
+    answers,
+    asks,
+    posts,
+    server_says,
 )
-from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, answers, asks, posts, server_says
 
 TWO_HANDLERS = Rule("double-upgrade-handler", "WS031")
 EARLY_FRAME = Rule("ws-frame-before-101", "WS032")
-
-RAW_TCP = Peer("TCP", "raw", "early_frame.js", (WS,))
-
-
-def _two(version: str, *others: str) -> Peer:
-    packages = (f"socket.io@{version}", *others)
-    return Peer("socket.io", version, "two_handlers.js", packages)
 
 
 def _writes(status: int) -> str:
@@ -35,48 +30,47 @@ def _writes(status: int) -> str:
     return f'{FROM_SERVER} && websocket && tcp.payload contains "HTTP/1.1 {status}"'
 
 
-WEBSOCKET_ONLY = {"transports": ["websocket"]}
 _WITH_A_PATH = {"also": {"ws": {"path": "/updates"}}}
 
 _TWO_HANDLERS = [
     Recording(
         TWO_HANDLERS,
         "ws-with-a-path",
-        _two("4.8.4", WS),
+        two_handlers("4.8.4", WS),
         CLIENT_4,
         "A WebSocketServer of ws for the path /updates on the same HTTP server: it answers 400 to"
         " every upgrade that is not for it, into the WebSocket that Socket.IO has accepted.",
-        [UPGRADES, answers(101), _writes(400), posts("hello")],
+        [ASKS_UPGRADE, answers(101), _writes(400), posts("hello")],
         lacks=[PROBE_ANSWERED, CONFIRMS],
         serve=_WITH_A_PATH,
-        visit=TALKS,
+        visit=TALKS_SLOWLY,
     ),
     Recording(
         TWO_HANDLERS,
         "ws-with-a-path-websocket-only",
-        _two("4.8.4", WS),
+        two_handlers("4.8.4", WS),
         CLIENT_4,
         "The same, with a client that uses WebSocket only and tries again and again.",
         [asks("transport=websocket"), answers(101), _writes(400)],
         times=4,
         serve=_WITH_A_PATH,
-        visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 4},
+        visit=RETRIES_WEBSOCKET,
     ),
     Recording(
         TWO_HANDLERS,
         "ws-for-all-paths",
-        _two("4.8.4", "ws@7.4.6"),
+        two_handlers("4.8.4", "ws@7.4.6"),
         CLIENT_4,
         "A WebSocketServer of another copy of ws, for all paths, accepts the WebSocket once more.",
-        [UPGRADES, answers(101), _writes(101), posts("hello")],
+        [ASKS_UPGRADE, answers(101), _writes(101), posts("hello")],
         lacks=[PROBE_ANSWERED, CONFIRMS],
         serve={"also": {"ws": {}}},
-        visit=TALKS,
+        visit=TALKS_SLOWLY,
     ),
     Recording(
         TWO_HANDLERS,
         "socket.io-twice-v2.2-server",
-        _two("2.2.0"),
+        two_handlers("2.2.0"),
         CLIENT_2,
         "Socket.IO attached twice to one HTTP server: both accept the same WebSocket, the second one"
         " behind the open packet of the first. The server does not survive it.",
@@ -87,27 +81,27 @@ _TWO_HANDLERS = [
     Recording(
         TWO_HANDLERS,
         "socket.io-twice-v4-server",
-        _two("4.8.4"),
+        two_handlers("4.8.4"),
         CLIENT_4,
         "Socket.IO attached twice to one HTTP server, in today's version: the second one takes all"
         " polls, and the first one refuses the WebSocket before it is accepted, as it does not know"
         " the session (sid-unknown-sticky speaks of that).",
-        [UPGRADES, answers(400, "Session ID unknown"), *[answers(200, "greeting")] * 3],
+        [ASKS_UPGRADE, answers(400, "Session ID unknown"), *[answers(200, "greeting")] * 3],
         lacks=[answers(101)],
         near_miss=True,
         serve={"also": {"again": {}}},
-        visit={**TALKS, "hello": {"times": 3, "everyMs": 800}},
+        visit={**TALKS_SLOWLY, "hello": {"times": 3, "everyMs": 800}},
     ),
     Recording(
         TWO_HANDLERS,
         "ws-with-noserver",
-        _two("4.8.4", WS),
+        two_handlers("4.8.4", WS),
         CLIENT_4,
         "A WebSocketServer that is given the upgrades for its path only: both get on.",
-        [UPGRADES, answers(101), PROBES, PROBE_ANSWERED, CONFIRMS],
+        [ASKS_UPGRADE, answers(101), PROBES, PROBE_ANSWERED, CONFIRMS],
         near_miss=True,
         serve={"also": {"ws": {"path": "/updates", "noServer": True}}},
-        visit=TALKS,
+        visit=TALKS_SLOWLY,
     ),
 ]
 
@@ -171,7 +165,7 @@ _EARLY_FRAME = [
         SERVER_4,
         RAW_UPGRADE,
         "A client that waits for the 101, and sends its first frame in the same moment.",
-        [UPGRADES, answers(101), PROBES, CONFIRMS],
+        [ASKS_UPGRADE, answers(101), PROBES, CONFIRMS],
         near_miss=True,
         visit=by_hand(
             ["upgrade"], ["send", "2probe"], ["expect", "3probe"], ["send", "5"], ["send", "40"], ["wait", 300]

@@ -59,8 +59,25 @@ def acknowledges_only(side: str) -> str:
     return f"{side} && tcp.len == 0 && tcp.flags.ack == 1 && tcp.flags.syn == 0"
 
 
+def retransmits(side: str) -> str:
+    return f"{side} && tcp.analysis.retransmission"
+
+
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+# What is asked for, and what is said, in many recordings.
+ASKS_POLLING = asks("EIO=4&transport=polling")
+ASKS_WEBSOCKET = asks("EIO=4&transport=websocket")
+ASKS_UPGRADE = asks("transport=websocket&sid=")
+# With or without a session; a proxy may take the header away.
+ASKS_WS = asks("transport=websocket")
+ASKS_WS_WITH_HEADER = f"{ASKS_WS} && http.upgrade"
+PROBES = client_says("^2probe$")
+PROBE_ANSWERED = server_says("^3probe$")
+CONFIRMS = client_says("^5$")
+SESSION_UNKNOWN = answers(400, "Session ID unknown")
 
 
 def matching(capture: Path, display_filter: str) -> list[int]:

@@ -38,14 +38,13 @@ class Proxy:
         return [*self.argv, str(path)]
 
 
-def _nginx(
-    location: str, http: str = "", listen: str = f"{REVERSE_PORT}", main: str = ""
-) -> Callable[[Path, str], str]:
-    def config(folder: Path, server: str) -> str:
-        temp = "\n".join(
-            f"    {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        return f"""\
+def nginx_config(folder: Path, server: str, http: str = "", main: str = "") -> str:
+    """The configuration of an nginx in the foreground, whose state is in this folder, with these server, http and
+    main blocks."""
+    temp = "\n".join(
+        f"    {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""\
 daemon off;
 {main}
 pid {folder}/pid;
@@ -55,14 +54,23 @@ http {{
 {temp}
     {http}
     server {{
-        listen {listen};
-        location / {{
-            proxy_pass http://{server}:{SERVER_PORT};
-            {location}
-        }}
+        {server}
     }}
 }}
 """
+
+
+def _nginx(
+    location: str, http: str = "", listen: str = f"{REVERSE_PORT}", main: str = ""
+) -> Callable[[Path, str], str]:
+    def config(folder: Path, server: str) -> str:
+        block = f"""\
+listen {listen};
+        location / {{
+            proxy_pass http://{server}:{SERVER_PORT};
+            {location}
+        }}"""
+        return nginx_config(folder, block, http, main)
 
     return config
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from eiosniff.decode.http1 import HttpConnection, HttpEvent, HttpLimits, Upgrade
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
-from eiosniff.model.trouble import Desync, Gap, GapReason
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap, GapReason
 from tests.records import flat
 
 MS = 1_000_000
@@ -200,3 +201,28 @@ def covered(start: int, end: int, gaps: list[tuple[int, int]]) -> bool:
         if gap_start <= start < gap_end:
             start = gap_end
     return start >= end
+
+
+GET = client("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\nHost: a\n\n")
+UPGRADE = client("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\nConnection: Upgrade\nUpgrade: websocket\n\n")
+CONNECT = client("CONNECT a:80 HTTP/1.1\nHost: a:80\n\n")
+OK = server("HTTP/1.1 200 OK\nContent-Length: 2\n\nok")
+SWITCHING = server("HTTP/1.1 101 Switching Protocols\nUpgrade: websocket\nConnection: Upgrade\n\n")
+FRAME = b"\x81\x86\x00\x00\x00\x002probe"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDS = (End(Side.CLIENT), End(Side.SERVER))
+
+
+def anomalies(reading: Reading) -> list[AnomalyKind]:
+    return [anomaly.kind for anomaly in reading.of(Anomaly)]
+
+
+def reasons(reading: Reading) -> list[str]:
+    return [desync.reason for desync in reading.of(Desync)]
+
+
+def body_of(answer: bytes, **more: Any) -> tuple[bytes, list[AnomalyKind]]:
+    """The body of one response to a GET, and what was odd."""
+    reading = read(GET, S(answer), *ENDS, **more)
+    assert reading.responses[0].request is reading.requests[0]
+    return reading.responses[0].body, anomalies(reading)

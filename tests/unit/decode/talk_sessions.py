@@ -46,6 +46,14 @@ OPEN = '0{"sid":"%s","upgrades":["websocket"],"pingInterval":25000,"pingTimeout"
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 
+# Beginnings and parts of scripts.
+POLLING = "a> GET EIO=4&transport=polling\na< 200 open:S"
+WEBSOCKET = "w> WS EIO=4&transport=websocket\nw< 101\nw< open:S"
+JOINED = 'w> 40\nw< 40{"sid":"x"}'
+UPGRADED = f"{POLLING}\nw> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw< 3probe\nw> 5"
+POLL = "a> GET EIO=4&transport=polling&sid=S"
+POST = "EIO=4&transport=polling&sid=S"
+
 _JSON_OR_TEXT = {"{": "application/json", '"': "application/json"}
 
 

@@ -10,21 +10,18 @@ from eiosniff.model.engineio import Transport
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import MAX_ANOMALIES, MAX_CONNECTIONS, MAX_NAMESPACES, CloseHow, NamespaceState, Session
 from eiosniff.model.tally import Tally
-from tests.unit.decode.talk_sessions import OPEN, Talk, played, repeated
-
-POLLING = "a> GET EIO=4&transport=polling\na< 200 open:S"
-WEBSOCKET = "w> WS EIO=4&transport=websocket\nw< 101\nw< open:S"
-JOINED = 'w> 40\nw< 40{"sid":"x"}'
-UPGRADED = f"{POLLING}\nw> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw< 3probe\nw> 5"
-POLL = "a> GET EIO=4&transport=polling&sid=S"
-POST = "EIO=4&transport=polling&sid=S"
-
-
-@pytest.fixture(params=[False, True], ids=["packet by packet", "one batch"])
-def play(request: pytest.FixtureRequest) -> Callable[..., Talk]:
-    """Plays scripts, in both ways of cutting them into batches: it must make no difference."""
-    return lambda *scripts: played(*scripts, late=request.param)
-
+from tests.unit.decode.talk_sessions import (
+    JOINED,
+    OPEN,
+    POLL,
+    POLLING,
+    POST,
+    UPGRADED,
+    WEBSOCKET,
+    Talk,
+    played,
+    repeated,
+)
 
 # ---------------------------------------------------------------------- over connections
 
@@ -188,77 +185,6 @@ def test_only_the_chosen_path_counts() -> None:
     talk.connect("b", path="/chosen")
     talk.play(POLLING).play("b> GET EIO=4&transport=polling\nb< 200 open:T").close()
     assert [session.sid for session in talk.sessions.sessions] == ["T"]
-
-
-# ---------------------------------------------------------------------- who ended it
-
-SCRIPTS_OF_ENDS = [
-    # what happens after a WebSocket session was joined; who ended it, how, was it orderly
-    ("w> close 1000", Side.CLIENT, CloseHow.WS_CLOSE, False),
-    ("w< close", Side.SERVER, CloseHow.WS_CLOSE, False),
-    ("w< close\nw> close\nw> FIN\nw< FIN", Side.SERVER, CloseHow.WS_CLOSE, False),
-    ("w< FIN\nw> FIN", Side.SERVER, CloseHow.FIN, False),
-    ("w> FIN\nw< FIN", Side.CLIENT, CloseHow.FIN, False),
-    ("w> RST", Side.CLIENT, CloseHow.RST, False),
-    ("w< RST", Side.SERVER, CloseHow.RST, False),
-    ("w> 41\nw> close", Side.CLIENT, CloseHow.WS_CLOSE, True),
-    ("w> 1\nw< FIN", Side.CLIENT, CloseHow.EIO_CLOSE, True),
-    ("w< 1\nw> FIN", Side.SERVER, CloseHow.EIO_CLOSE, True),
-    # python-socketio's client says goodbye after its close frame
-    ("w> close 1000\nw> 41\nw> 1\nw> FIN", Side.CLIENT, CloseHow.WS_CLOSE, True),
-    # the peer of one that said goodbye only hangs up
-    ("w> 41\nw< FIN", Side.CLIENT, CloseHow.DISCONNECT, True),
-    ("w< 41\nw> close 1005", Side.SERVER, CloseHow.DISCONNECT, True),
-    # leaving one namespace of two, or joining again, is no goodbye
-    ('w> 40/b,\nw< 40/b,{"sid":"y"}\nw> 41/b,\nw< FIN', Side.SERVER, CloseHow.FIN, False),
-    ('w> 41\nw> 40\nw< 40{"sid":"z"}\nw> RST', Side.CLIENT, CloseHow.RST, False),
-]
-
-
-@pytest.mark.parametrize(("script", "side", "how", "orderly"), SCRIPTS_OF_ENDS)
-@pytest.mark.parametrize("beginning", [WEBSOCKET, UPGRADED], ids=["websocket", "upgraded"])
-def test_end_of_a_session_on_websocket(
-    play: Callable[..., Talk], beginning: str, script: str, side: Side, how: CloseHow, orderly: bool
-) -> None:
-    closing = play(beginning, JOINED, script).session.closing
-    assert closing is not None
-    assert (closing.side, closing.how, closing.after_goodbye) == (side, how, orderly)
-
-
-@pytest.mark.parametrize("beginning", [WEBSOCKET, UPGRADED], ids=["websocket", "upgraded"])
-def test_a_close_that_follows_a_goodbye_is_at_the_goodbye(beginning: str) -> None:
-    talk = Talk().play(beginning).play(JOINED).play("w< 41")
-    goodbye = talk.number
-    closing = talk.play("+ 3\nw> FIN").close().session.closing
-    assert closing is not None
-    assert closing.place.number == goodbye
-
-
-@pytest.mark.parametrize(
-    ("script", "side", "how"),
-    [
-        (f"b> POST {POST} 41~1\nb< 200 ok", Side.CLIENT, CloseHow.EIO_CLOSE),
-        (f"{POLL}\na< 200 1", Side.SERVER, CloseHow.EIO_CLOSE),
-        (f"{POLL}\na< 200 41~1", Side.SERVER, CloseHow.EIO_CLOSE),
-        (f"{POLL}\na> FIN\na< FIN", None, None),  # a connection is not the session
-        (f"{POLL}\na< RST", None, None),
-        ("w> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> hello\nw< close\nw< FIN\nw> FIN", None, None),
-        ("w> WS EIO=4&transport=websocket&sid=S\nw< 400 Bad request\nw< FIN", None, None),
-        ("w> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw> RST", None, None),
-    ],
-)
-def test_end_of_a_session_over_polling(
-    play: Callable[..., Talk], script: str, side: Side | None, how: CloseHow | None
-) -> None:
-    closing = play(POLLING, script).session.closing
-    assert (closing and closing.side, closing and closing.how) == (side, how)
-
-
-def test_a_second_upgrade_that_the_server_closes_does_not_end_the_session() -> None:
-    session = played(
-        UPGRADED, "x> WS EIO=4&transport=websocket&sid=S\nx< 101\nx> 2probe\nx< close\nx< FIN\nx> FIN", "w< 2\nw> 3"
-    ).session
-    assert session.closing is None
 
 
 # ---------------------------------------------------------------------- refused requests

@@ -4,7 +4,7 @@ Every case is fed at once and segment by segment, each with and without regard t
 the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -14,52 +14,13 @@ from eiosniff.decode.watches import MAX_WAITING, Watch
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import GapReason
-from tests.records import flat
-from tests.streams import CLIENT, Followed, Follower, Sent, follow, segments
+from tests.streams import CLIENT, Follower, Sent, follow, segments
+from tests.unit.decode.tcp_talk import ANSWER, GOODBYE, HELLO, NEW, REQUEST, TALK, C, S, followed, kinds, one
 
 pytestmark = pytest.mark.interpreted
 
-C, S = Side.CLIENT, Side.SERVER
-HELLO = [Sent(C, "S", 999), Sent(S, "SA", 4999, ack=1000), Sent(C, "A", 1000, ack=5000)]
-REQUEST, ANSWER = b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"
-ASKED, ANSWERED = 1000 + len(REQUEST), 5000 + len(ANSWER)
-TALK = [Sent(C, "PA", 1000, REQUEST, ack=5000), Sent(S, "PA", 5000, ANSWER, ack=ASKED)]
-GOODBYE = [Sent(C, "FA", ASKED, ack=ANSWERED), Sent(S, "FA", ANSWERED, ack=ASKED + 1)]
-
-
-def followed(sent: Sequence[Sent], choose: Callable[[bytes], bool] = lambda _: True) -> Follower:
-    """What becomes of segments, which does not depend on batches, nor on whether the sides are read apart."""
-    whole = follow(sent, choose=choose)
-    for size in (1, 2, 3, 50_000):
-        for apart in (True, False):
-            parts = follow(sent, size, choose=choose, apart=apart)
-            assert _said(parts) == _said(whole)
-    return whole
-
-
-def _said(follower: Follower) -> object:
-    return follower.set_aside_packets, follower.set_aside_bytes, [_all(each) for each in follower.connections]
-
-
-def _all(each: Followed) -> object:
-    sides = [(each.packets(side), each.data(side), each.gaps[side], each.ends[side]) for side in Side]
-    flow = each.flow
-    ledger = flow.stream, flow.first, flow.last, flow.midstream, flow.syn_repeats, flow.reset, flow.client
-    return flat((sides, each.closed, each.retransmissions, each.resets, ledger))
-
-
-def one(sent: Sequence[Sent]) -> Followed:
-    (each,) = followed(sent).connections
-    return each
-
-
-def kinds(each: Followed) -> list[EndKind | None]:
-    return [end.kind if end else None for end in each.ends]
-
 
 # ---------------------------------------------------------------------- in order
-
-
 def test_whole_connection() -> None:
     each = one([*HELLO, *TALK, *GOODBYE])
     assert [each.data(side) for side in Side] == [REQUEST, ANSWER]
@@ -125,8 +86,6 @@ def test_bytes_with_the_syn() -> None:
 
 
 # ---------------------------------------------------------------------- out of order, again, cut
-
-
 def test_out_of_order() -> None:
     each = one([*HELLO, Sent(C, "A", 1002, b"cd"), Sent(C, "A", 1004, b"ef"), Sent(C, "A", 1000, b"ab")])
     assert each.packets(C) == [(6, 0, 2, 6), (4, 2, 2, 6), (5, 4, 2, 6)]
@@ -178,8 +137,6 @@ def test_snap_length_before_all_payload() -> None:
 
 
 # ---------------------------------------------------------------------- gaps
-
-
 def test_hole_that_the_receiver_acknowledged_is_one_of_the_capture() -> None:
     behind = [
         Sent(C, "A", 1004, b"ef", at_ms=10),
@@ -223,192 +180,7 @@ def test_hole_in_which_the_receiver_has_nothing_is_given_up_when_too_much_waits(
     assert each.data(C) == b"??xxx"
 
 
-# ---------------------------------------------------------------------- ends
-
-
-def test_fin_before_the_bytes_that_it_follows() -> None:
-    each = one([*HELLO, Sent(C, "FA", 1004), Sent(C, "A", 1002, b"cd"), Sent(C, "A", 1000, b"ab"), Sent(S, "FA", 5000)])
-    assert each.data(C) == b"abcd"
-    end = each.ends[C]
-    assert end is not None
-    assert (end.kind, end.place.number) == (EndKind.FIN, 6)
-    assert each.closed == 7
-
-
-def test_fin_behind_a_hole_of_the_capture() -> None:
-    fin = [Sent(C, "FA", 1004, at_ms=10), Sent(S, "FA", 5000, ack=1005, at_ms=11), Sent(C, "A", 1005, at_ms=200)]
-    each = one([*HELLO, *fin])
-    assert each.data(C) == b"????"
-    assert kinds(each) == [EndKind.FIN, EndKind.FIN]
-
-
-def test_repeated_fin() -> None:
-    each = one([*HELLO, *TALK, GOODBYE[0], GOODBYE[0], GOODBYE[1], GOODBYE[1], GOODBYE[0]])
-    assert (kinds(each), each.closed, each.retransmissions) == ([EndKind.FIN, EndKind.FIN], 8, [0, 0])
-
-
-def test_reset() -> None:
-    each = one([*HELLO, *TALK, Sent(S, "RA", ANSWERED, ack=ASKED)])
-    assert kinds(each) == [EndKind.RST, EndKind.RST]
-    assert [reset.side for reset in each.resets] == [C]
-
-
-def test_bytes_in_flight_after_a_reset_still_count() -> None:
-    """The client has not heard of the reset yet when it sends them."""
-    flight = [
-        Sent(C, "PA", ASKED, b"one", at_ms=20),
-        Sent(S, "R", ANSWERED, at_ms=21),
-        Sent(C, "FA", ASKED + 3, b"two"),
-    ]
-    each = one([*HELLO, *TALK, Sent(S, "R", ANSWERED, at_ms=10), *flight])
-    assert each.data(C) == REQUEST + b"onetwo"
-    assert each.closed == 9
-
-
-def test_reset_connection_does_not_wait_for_ever() -> None:
-    """The next packet, of whatever connection, shows that a second has passed."""
-    other = Sent(C, "S", 1, at_ms=1011, client=CLIENT + 1)
-    late = Sent(C, "PA", ASKED, b"late", at_ms=1012)
-    follower = followed([*HELLO, *TALK, Sent(S, "R", ANSWERED, at_ms=10), other, late])
-    assert follower.connections[0].data(C) == REQUEST
-    assert follower.connections[0].closed == 7
-    assert (follower.set_aside_packets, follower.set_aside_bytes) == (1, 4)
-
-
-def test_text_in_a_reset_is_not_part_of_the_stream() -> None:
-    """RFC 9293, section 3.5.3: it says why."""
-    follower = followed([*HELLO, *TALK, Sent(S, "RA", ANSWERED, b"go away")])
-    assert follower.connections[0].data(S) == ANSWER
-    assert (follower.set_aside_packets, follower.set_aside_bytes) == (1, 7)
-
-
-def test_half_open_connection_ends_with_the_capture() -> None:
-    each = one([*HELLO, *TALK])
-    assert kinds(each) == [EndKind.CAPTURE_ENDED] * 2
-    assert [end and end.place.number for end in each.ends] == [5, 5]
-
-
-def test_late_packets() -> None:
-    late = [Sent(C, "A", ASKED + 1, ack=ANSWERED + 1), Sent(C, "A", 1000, REQUEST), Sent(S, "R", ANSWERED)]
-    follower = followed([*HELLO, *TALK, *GOODBYE, *late])
-    (each,) = follower.connections
-    assert each.data(C) == REQUEST
-    assert each.flow.last.number == each.closed == 7
-    assert (follower.set_aside_packets, follower.set_aside_bytes) == (1, len(REQUEST))
-
-
-def test_bytes_after_a_fin() -> None:
-    follower = followed([*HELLO, Sent(C, "FA", 1000, b"ab"), Sent(C, "A", 1003, b"no"), Sent(C, "A", 1000, b"ab")])
-    assert follower.connections[0].data(C) == b"ab"
-    assert follower.connections[0].retransmissions == [1, 0]
-    assert (follower.set_aside_packets, follower.set_aside_bytes) == (1, 2)
-
-
-# ---------------------------------------------------------------------- beginnings
-
-
-def test_midstream() -> None:
-    each = one([Sent(S, "A", 70_000, b"cd", ack=9), Sent(C, "A", 9, b"x", ack=70_002), Sent(S, "A", 70_002, b"ef")])
-    assert each.flow.midstream
-    data = {each.data(side) for side in Side}
-    assert data == {b"cdef", b"x"}
-
-
-def test_fin_is_all_that_was_captured_of_a_direction() -> None:
-    each = one([Sent(C, "FA", 50), Sent(S, "A", 70, b"bye"), Sent(S, "FA", 73)])
-    assert each.closed == 3
-
-
-def test_one_direction() -> None:
-    sent = [each for each in [*HELLO, *TALK, *GOODBYE] if each.side is S]
-    each = one(sent)
-    assert each.flow.side(0 if each.flow.client == 0 else 1) is C  # the SYN-ACK tells who is who
-    assert (each.data(S), each.data(C)) == (ANSWER, b"")
-    assert kinds(each) == [EndKind.CAPTURE_ENDED, EndKind.FIN]
-
-
-def test_syn_captured_after_its_answer() -> None:
-    follower = followed([HELLO[1], HELLO[0], HELLO[2], *TALK, *GOODBYE])
-    (each,) = follower.connections
-    assert [each.data(side) for side in Side] == [REQUEST, ANSWER]
-
-
-def test_syn_captured_after_the_bytes() -> None:
-    each = one([TALK[0], HELLO[0], HELLO[1], TALK[1]])
-    assert [each.data(side) for side in Side] == [REQUEST, ANSWER]
-    assert not each.flow.midstream
-
-
-def test_repeated_syn() -> None:
-    each = one([HELLO[0], HELLO[0], HELLO[0], *HELLO[1:], *TALK])
-    assert (each.flow.syn_repeats, each.flow.syn_last.number) == (2, 4)
-    assert each.data(C) == REQUEST
-
-
-def test_repeated_syn_with_another_answer() -> None:
-    """SYN cookies change every minute; what follows tells which answer counts."""
-    each = one([HELLO[0], Sent(S, "SA", 77, ack=1000), HELLO[0], *HELLO[1:], *TALK])
-    assert [each.data(side) for side in Side] == [REQUEST, ANSWER]
-
-
-def test_refused() -> None:
-    each = one([HELLO[0], Sent(S, "RA", 0, ack=1000)])
-    assert each.flow.reset == PacketRef(2, 2_000_000)
-    assert each.flow.reset_by == 1 - (each.flow.client or 0)
-    assert each.closed == 2
-
-
-def shifted(sent: Sequence[Sent], by: int) -> list[Sent]:
-    return [Sent(each.side, each.flags, each.seq + by, each.data, each.ack + by if each.ack else 0) for each in sent]
-
-
-NEW = {
-    "other numbers": shifted([*HELLO, *TALK, *GOODBYE], 500_000),
-    "the same numbers": [*HELLO, *TALK, *GOODBYE],
-    "the numbers that come next": shifted([*HELLO, *TALK, *GOODBYE], len(REQUEST) + 2),
-}
-OLD = {
-    "closed": [*HELLO, *TALK, *GOODBYE],
-    "reset": [*HELLO, *TALK, Sent(C, "R", ASKED)],
-    "closed on one side": [*HELLO, *TALK, GOODBYE[0]],
-}
-
-
-@pytest.mark.parametrize("new", NEW.values(), ids=NEW)
-@pytest.mark.parametrize("old", OLD.values(), ids=OLD)
-def test_endpoints_are_used_again(old: list[Sent], new: list[Sent]) -> None:
-    follower = followed([*old, *new])
-    first, second = follower.connections
-    assert [each.flow.stream for each in (first, second)] == [0, 1]
-    for each in (first, second):
-        assert [each.data(side) for side in Side] == [REQUEST, ANSWER]
-    assert second.flow.first.number == len(old) + 1
-    assert first.flow.last.number <= len(old)
-
-
-def test_open_connection_is_replaced_by_a_new_one() -> None:
-    follower = followed([*HELLO, *TALK, *NEW["other numbers"]])
-    first, second = follower.connections
-    assert kinds(first) == [EndKind.CAPTURE_ENDED] * 2
-    assert (first.closed, first.flow.last.number, second.flow.first.number) == (6, 5, 6)
-
-
-def test_syn_after_nothing_but_acknowledgements_begins_a_connection() -> None:
-    follower = followed([Sent(C, "A", 7, ack=8), *HELLO, *TALK])
-    assert [each.flow.first.number for each in follower.connections] == [1, 2]
-
-
-def test_connections_are_numbered_by_their_first_packet() -> None:
-    """Also the second of the same endpoints, of which all packets are looked at together."""
-    between = Sent(C, "S", 1, client=CLIENT + 5)
-    new = NEW["other numbers"]
-    follower = followed([*OLD["closed"], between, *new])
-    assert [each.flow.first.number for each in follower.connections] == [1, 8, 9]
-
-
 # ---------------------------------------------------------------------- what is not followed
-
-
 def test_packets_of_a_dropped_connection_are_counted() -> None:
     sent = [*HELLO, Sent(C, "A", 1000, b"\x16\x03secret"), *(Sent(S, "A", 5000 + at, b"x") for at in range(5))]
     follower = followed([*sent, Sent(S, "FA", 5005)], choose=lambda data: data.startswith(b"GET"))
@@ -455,8 +227,6 @@ def test_nothing() -> None:
 
 
 # ---------------------------------------------------------------------- acknowledgements
-
-
 def _acknowledged(sent: list[Sent], sizes: Sequence[int], watched: list[tuple[int, int]], side: Side = C) -> list[int]:
     """The packets that acknowledge each of `watched` (packet that is handled when it is watched, stream offset)."""
     outcomes = {_acknowledged_in_batches(sent, size, watched, side) for size in sizes}

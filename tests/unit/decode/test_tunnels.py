@@ -18,7 +18,7 @@ from scapy.packet import Raw
 
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.model.batch import LinkType
-from tests.unit.decode.test_packets import (
+from tests.unit.decode.crafted_packets import (
     LONG,
     MACS,
     PAYLOAD,

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Handshakes that fail: revisions that do not fit, and transports that nobody knows."""
+"""Handshakes that fail because the revisions of Engine.IO do not fit."""
 
 from __future__ import annotations
-
-from lab import Lab
 
 from faulty_peers.peers import (
     CLIENT_2,
@@ -17,7 +15,21 @@ from faulty_peers.peers import (
     SERVER_3_1,
     SERVER_4,
 )
-from faulty_peers.stage import QUICK, URL, WS_URL, Recording, Rule
+from faulty_peers.plans import (
+    ALLOWS_EIO3,
+    QUICK,
+    RETRIES,
+    RETRIES_POLLING,
+    RETRIES_WEBSOCKET,
+    TALKS,
+    TALKS_POLLING,
+    TALKS_WEBSOCKET,
+    URL,
+    WEBSOCKET_ONLY,
+    WS_URL,
+    asks_by_hand,
+)
+from faulty_peers.stage import Recording, Rule
 from faulty_peers.wire import (
     FROM_CLIENT,
     FROM_SERVER,
@@ -35,22 +47,11 @@ UNSUPPORTED_WS = Rule("eio-unsupported-ws", "EIO002")
 V4_CLIENT_ON_V2 = Rule("eio4-client-on-v2-server", "EIO003")
 V3_CLIENT_ON_3_0 = Rule("eio3-client-on-3.0-server", "EIO004")
 EIO_MISSING = Rule("eio-missing", "EIO005")
-TRANSPORT_UNKNOWN = Rule("transport-unknown", "EIO203")
+_UNSUPPORTED = "Unsupported protocol version"
+_PYTHON_UNSUPPORTED = "unsupported version of the Socket.IO"
 
-POLLING_ONLY = {"transports": ["polling"]}
-WEBSOCKET_ONLY = {"transports": ["websocket"]}
-COMPATIBLE = {"options": {"allowEIO3": True}}
-
-RETRIES_POLLING = {"url": URL, "options": POLLING_ONLY, "attempts": 4}
-RETRIES_WEBSOCKET = {"url": URL, "options": WEBSOCKET_ONLY, "attempts": 4}
-TALKS = {"lifeMs": 3000, "hello": {"times": 2, "everyMs": 500}}
-TALKS_POLLING = {"url": URL, "options": POLLING_ONLY, **TALKS}
-TALKS_WEBSOCKET = {"url": URL, "options": WEBSOCKET_ONLY, **TALKS}
-
-UNSUPPORTED = "Unsupported protocol version"
-PYTHON_UNSUPPORTED = "unsupported version of the Socket.IO"
 # Raw HTTP within the upgraded stream: tshark reads "HT" as a close frame with RSV1.
-HTTP_WITHIN_WEBSOCKET = f'{FROM_SERVER} && websocket && tcp.payload contains "HTTP/1.1 400"'
+_HTTP_WITHIN_WEBSOCKET = f'{FROM_SERVER} && websocket && tcp.payload contains "HTTP/1.1 400"'
 
 _UNSUPPORTED_POLLING = [
     Recording(
@@ -64,9 +65,9 @@ _UNSUPPORTED_POLLING = [
         visit=RETRIES_POLLING,
     )
     for name, server, text, outcome in (
-        ("v3.1-server", SERVER_3_1, UNSUPPORTED, "400 code 5"),
-        ("v4-server", SERVER_4, UNSUPPORTED, "400 code 5"),
-        ("python5-server", PYTHON_5, PYTHON_UNSUPPORTED, "400 with a JSON string"),
+        ("v3.1-server", SERVER_3_1, _UNSUPPORTED, "400 code 5"),
+        ("v4-server", SERVER_4, _UNSUPPORTED, "400 code 5"),
+        ("python5-server", PYTHON_5, _PYTHON_UNSUPPORTED, "400 with a JSON string"),
     )
 ]
 
@@ -99,7 +100,7 @@ _UNSUPPORTED_WS = [
         SERVER_4,
         CLIENT_2,
         "A 101, then a raw HTTP 400 in the upgraded stream and FIN, four times.",
-        [asks("EIO=3&transport=websocket"), answers(101), HTTP_WITHIN_WEBSOCKET],
+        [asks("EIO=3&transport=websocket"), answers(101), _HTTP_WITHIN_WEBSOCKET],
         times=4,
         visit=RETRIES_WEBSOCKET,
     ),
@@ -109,7 +110,7 @@ _UNSUPPORTED_WS = [
         PYTHON_5,
         CLIENT_2,
         "python-socketio refuses the upgrade with a plain 400, never 101, four times.",
-        [asks("EIO=3&transport=websocket"), answers(400, PYTHON_UNSUPPORTED)],
+        [asks("EIO=3&transport=websocket"), answers(400, _PYTHON_UNSUPPORTED)],
         times=4,
         lacks=[answers(101)],
         visit=RETRIES_WEBSOCKET,
@@ -127,7 +128,7 @@ _V4_CLIENT_ON_V2 = [
         [asks("EIO=4&transport=polling"), answers(200, "^[0-9]+:0{.*2:40$")],
         times=4,
         lacks=[asks("sid=")],
-        visit={"url": URL, "attempts": 4},
+        visit=RETRIES,
     ),
     Recording(
         V4_CLIENT_ON_V2,
@@ -156,9 +157,9 @@ _V4_CLIENT_ON_V2 = [
         CLIENT_4,
         "python-socketio 4 does look at EIO: it refuses 4 with 400 and a JSON string, as its"
         " successor refuses 3. Nothing but the EIO of the request tells the two apart.",
-        [asks("EIO=4&transport=polling"), answers(400, PYTHON_UNSUPPORTED)],
+        [asks("EIO=4&transport=polling"), answers(400, _PYTHON_UNSUPPORTED)],
         times=4,
-        visit={"url": URL, "attempts": 4},
+        visit=RETRIES,
     ),
 ]
 
@@ -196,11 +197,6 @@ _V3_CLIENT_ON_3_0 = [
     ),
 ]
 
-
-def _raw_get(query: str) -> dict[str, object]:
-    return {"host": Lab.server_ip, "steps": [["get", query]]}
-
-
 _EIO_MISSING = [
     Recording(
         EIO_MISSING,
@@ -210,11 +206,11 @@ _EIO_MISSING = [
         f"A hand-written handshake without EIO over polling: {outcome}.",
         [asks("/socket.io/?transport=polling"), answers(status, text)],
         lacks=[asks("EIO=")],
-        visit=_raw_get("transport=polling"),
+        visit=asks_by_hand(["get", "transport=polling"]),
     )
     for name, server, status, text, outcome in (
-        ("v4-server", SERVER_4, 400, UNSUPPORTED, "treated as EIO=3 and refused with code 5"),
-        ("python5-server", PYTHON_5, 400, PYTHON_UNSUPPORTED, "refused with a JSON string"),
+        ("v4-server", SERVER_4, 400, _UNSUPPORTED, "treated as EIO=3 and refused with code 5"),
+        ("python5-server", PYTHON_5, 400, _PYTHON_UNSUPPORTED, "refused with a JSON string"),
         ("v3.1-server", SERVER_3_1, 200, "^0{", "treated as EIO=4 and served"),
     )
 ] + [
@@ -224,30 +220,9 @@ _EIO_MISSING = [
         SERVER_4,
         RAW_WS,
         "A hand-written WebSocket URL without EIO: 101, then a raw HTTP 400 in the stream.",
-        [asks("/socket.io/?transport=websocket"), answers(101), HTTP_WITHIN_WEBSOCKET],
+        [asks("/socket.io/?transport=websocket"), answers(101), _HTTP_WITHIN_WEBSOCKET],
         lacks=[asks("EIO=")],
         visit={"url": WS_URL.replace("EIO=4&", "")},
-    )
-]
-
-_FLASH = "EIO=4&transport=flashsocket"
-_NO_TRANSPORT = "without transport="
-_OLD_TRANSPORT = "for a transport of Socket.IO 0.9"
-
-_TRANSPORT_UNKNOWN = [
-    Recording(
-        TRANSPORT_UNKNOWN,
-        name,
-        server,
-        RAW_POLLING,
-        f"A hand-written handshake {how}: refused with 400.",
-        [asks(f"/socket.io/?{query}"), answers(400, text)],
-        visit=_raw_get(query),
-    )
-    for name, query, how, server, text in (
-        ("missing-v4-server", "EIO=4", _NO_TRANSPORT, SERVER_4, "Transport unknown"),
-        ("flashsocket-v4-server", _FLASH, _OLD_TRANSPORT, SERVER_4, "Transport unknown"),
-        ("flashsocket-python5-server", _FLASH, _OLD_TRANSPORT, PYTHON_5, "Invalid transport"),
     )
 ]
 
@@ -261,7 +236,7 @@ _NEAR_MISSES = [
         [asks("EIO=3&transport=polling"), answers(200, "^[0-9]+:0{"), answers(200, "greeting")],
         lacks=[answers(400)],
         near_miss=True,
-        serve=COMPATIBLE,
+        serve={"options": ALLOWS_EIO3},
         visit=TALKS_POLLING,
     ),
     Recording(
@@ -271,9 +246,9 @@ _NEAR_MISSES = [
         CLIENT_2,
         "A 2.x client over WebSocket on a 4.x server with allowEIO3: served in revision 3.",
         [asks("EIO=3&transport=websocket"), answers(101), server_says("^0{"), server_says("^40$")],
-        lacks=[HTTP_WITHIN_WEBSOCKET],
+        lacks=[_HTTP_WITHIN_WEBSOCKET],
         near_miss=True,
-        serve=COMPATIBLE,
+        serve={"options": ALLOWS_EIO3},
         visit=TALKS_WEBSOCKET,
     ),
     Recording(
@@ -286,7 +261,7 @@ _NEAR_MISSES = [
         [asks("EIO=4&transport=polling"), answers(200, "^0{"), server_tells("greeting")],
         lacks=[answers(200, "^[0-9]+:0{"), 'http.file_data contains "maxPayload"'],
         near_miss=True,
-        visit={"url": URL, **TALKS},
+        visit=TALKS,
     ),
     Recording(
         V3_CLIENT_ON_3_0,
@@ -306,30 +281,7 @@ _NEAR_MISSES = [
         "A hand-written handshake over polling with EIO=4: served.",
         [asks("/socket.io/?EIO=4&transport=polling"), answers(200, "^0{")],
         near_miss=True,
-        visit=_raw_get("EIO=4&transport=polling"),
-    ),
-    Recording(
-        TRANSPORT_UNKNOWN,
-        "missing-python5-server",
-        PYTHON_5,
-        RAW_POLLING,
-        "python-socketio takes a handshake without transport= for polling and serves it.",
-        [asks("/socket.io/?EIO=4"), answers(200, "^0{")],
-        lacks=[asks("transport=")],
-        near_miss=True,
-        visit=_raw_get("EIO=4"),
-    ),
-    Recording(
-        TRANSPORT_UNKNOWN,
-        "known-but-disabled",
-        SERVER_4,
-        CLIENT_4,
-        "transport=websocket is a known name; this server only has it switched off: code 0 as for"
-        " an unknown one (that is transport-disabled).",
-        [asks("EIO=4&transport=websocket"), answers(400, "Transport unknown")],
-        near_miss=True,
-        serve={"options": POLLING_ONLY},
-        visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 2},
+        visit=asks_by_hand(["get", "EIO=4&transport=polling"]),
     ),
 ]
 
@@ -339,6 +291,5 @@ RECORDINGS = [
     *_V4_CLIENT_ON_V2,
     *_V3_CLIENT_ON_3_0,
     *_EIO_MISSING,
-    *_TRANSPORT_UNKNOWN,
     *_NEAR_MISSES,
 ]

@@ -1,33 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Heartbeats that go the wrong way, come too late, or not at all."""
+"""Pings that do not come, or come from the wrong side."""
 
 from __future__ import annotations
 
-import time
+from lab import RelayPlan
 
-from lab import Lab, RelayPlan
-
-from faulty_peers.handshakes import COMPATIBLE, WEBSOCKET_ONLY
-from faulty_peers.messages import OPEN_AND_CONNECT, PONGS
-from faulty_peers.peers import (
-    CLIENT_4,
-    PYTHON_5,
-    RAW_POLLING,
-    RAW_WS,
-    SERVER_2,
-    SERVER_3_0,
-    SERVER_4,
-)
-from faulty_peers.stage import (
+from faulty_peers.peers import CLIENT_2, CLIENT_4, PYTHON_5, RAW_POLLING, RAW_WS, SERVER_2, SERVER_3_0, SERVER_4
+from faulty_peers.plans import (
+    ALLOWS_EIO3,
+    CONNECT,
+    ONCE_WEBSOCKET,
+    OPEN_AND_CONNECT,
+    PONGS,
     QUICK,
-    QUICK_TOTAL_S,
-    URL,
     WS_URL,
     WS_URL_3,
-    Recording,
-    Rule,
-    Stage,
+    by_hand,
 )
+from faulty_peers.plays import client_freezes, server_freezes, wire_is_cut
+from faulty_peers.stage import Recording, Rule
 from faulty_peers.wire import (
     FROM_CLIENT,
     FROM_SERVER,
@@ -36,20 +27,14 @@ from faulty_peers.wire import (
     asks,
     client_says,
     closes,
-    ends,
     posts,
+    retransmits,
     server_says,
 )
 
 CLIENT_PING = Rule("client-ping-in-eio4", "EIO038")
-PONG_MISSING = Rule("pong-missing", "EIO039")
 PING_MISSING = Rule("ping-missing", "EIO040")
 NO_CLIENT_PING = Rule("eio3-no-client-ping", "EIO041")
-
-_POLLING = "EIO=4&transport=polling"
-_SESSION = f"{_POLLING}&sid={{sid}}"
-_CONNECT_BY_POLLING = [["get", _POLLING], ["post", _SESSION, "40"], ["get", _SESSION]]
-_PYTHON_QUICK = {"ping_interval": 1, "ping_timeout": 0.8}
 
 _PINGS_AFTER_2S = {
     "url": WS_URL,
@@ -93,17 +78,7 @@ _CLIENT_PING = [
             answers(200, "^ok$"),
             answers(400, "Session ID unknown"),
         ],
-        visit={
-            "host": Lab.server_ip,
-            "steps": [
-                *_CONNECT_BY_POLLING,
-                ["poll", _SESSION],
-                ["wait", 1000],
-                ["post", _SESSION, "2"],
-                ["wait", 300],
-                ["get", _SESSION],
-            ],
-        },
+        visit=by_hand(*CONNECT, ["hang"], ["wait", 1000], ["post", "2"], ["wait", 300], ["get"]),
     ),
     Recording(
         CLIENT_PING,
@@ -136,134 +111,7 @@ _CLIENT_PING = [
     ),
 ]
 
-_QUICK_VISIT = {"url": URL, "options": {**WEBSOCKET_ONLY, "reconnection": False}, "lifeMs": 6000}
-
-
-_RETRANSMITS = f"{FROM_SERVER} && tcp.analysis.retransmission"
-
-
-def _client_freezes(stage: Stage) -> None:
-    stage.start_server()
-    with stage.capture():
-        client = stage.start_client()
-        time.sleep(1.5)  # one ping is answered
-        client.freeze()
-        time.sleep(2 * QUICK_TOTAL_S)
-
-
-def _wire_is_cut(stage: Stage) -> None:
-    stage.start_server()
-    with stage.capture():
-        stage.start_client()
-        time.sleep(1.5)
-        stage.lab.relay.cut()
-        time.sleep(2 * QUICK_TOTAL_S)
-
-
-def _client_naps(stage: Stage) -> None:
-    stage.start_server()
-    with stage.capture():
-        client = stage.start_client()
-        time.sleep(1.8)  # the second ping is due in 200 ms
-        client.freeze()
-        time.sleep(0.4)
-        client.thaw()
-        client.wait(timeout=20)
-
-
-_PONG_MISSING = [
-    Recording(
-        PONG_MISSING,
-        "v4-server",
-        SERVER_4,
-        RAW_WS,
-        "The client never pongs; the server closes without a code when pingTimeout is over.",
-        [server_says("^40{"), server_says("^2$"), closes(FROM_SERVER)],
-        lacks=[client_says("^3$")],
-        serve={"options": QUICK},
-        visit={"url": WS_URL, "steps": OPEN_AND_CONNECT, "patienceMs": 5000},
-    ),
-    Recording(
-        PONG_MISSING,
-        "python5-server",
-        PYTHON_5,
-        RAW_WS,
-        "The client never pongs; python-socketio closes with 1000.",
-        [server_says("^40{"), server_says("^2$"), closes(FROM_SERVER, 1000)],
-        lacks=[client_says("^3$")],
-        serve={"options": _PYTHON_QUICK},
-        visit={"url": WS_URL, "steps": OPEN_AND_CONNECT, "patienceMs": 8000},
-    ),
-    Recording(
-        PONG_MISSING,
-        "polling-v4-server",
-        SERVER_4,
-        RAW_POLLING,
-        "The ping comes in the answer of a poll, no pong is posted, the next poll gets '1'.",
-        [answers(200, "^40{"), answers(200, "^2$"), answers(200, "^1$")],
-        lacks=[posts("^3$")],
-        serve={"options": QUICK},
-        visit={
-            "host": Lab.server_ip,
-            "steps": [*_CONNECT_BY_POLLING, ["get", _SESSION], ["get", _SESSION]],
-        },
-    ),
-    Recording(
-        PONG_MISSING,
-        "client-frozen",
-        SERVER_4,
-        CLIENT_4,
-        "A real client is stopped (SIGSTOP): its kernel acknowledges the ping within a"
-        " millisecond or so, its pong does not come.",
-        [
-            client_says("^3$"),
-            server_says("^2$"),
-            acknowledges_only(FROM_CLIENT),
-            closes(FROM_SERVER),
-        ],
-        lacks=[f"{FROM_CLIENT} && tcp.flags.fin == 1", "tcp.analysis.retransmission"],
-        serve={"options": QUICK},
-        visit=_QUICK_VISIT,
-        play=_client_freezes,
-    ),
-    Recording(
-        PONG_MISSING,
-        "network-gone",
-        SERVER_4,
-        CLIENT_4,
-        "The wire to a real client is cut: the ping is sent again and again and never"
-        " acknowledged. The server's close frame waits in the kernel behind it and is not seen.",
-        [client_says("^3$"), server_says("^2$"), *[_RETRANSMITS] * 3],
-        lacks=[ends(FROM_CLIENT), closes(FROM_SERVER)],
-        serve={"options": QUICK},
-        visit=_QUICK_VISIT,
-        play=_wire_is_cut,
-        relay=RelayPlan(),
-    ),
-    Recording(
-        PONG_MISSING,
-        "late-but-in-time",
-        SERVER_4,
-        CLIENT_4,
-        "A real client is stopped for 400 ms around a ping; its pong comes just in time.",
-        [*[server_says("^2$"), client_says("^3$")] * 3, client_says("^41$"), closes(FROM_CLIENT)],
-        near_miss=True,
-        serve={"options": QUICK},
-        visit={**_QUICK_VISIT, "lifeMs": 4500},
-        play=_client_naps,
-    ),
-]
-
-
-def _server_freezes(stage: Stage) -> None:
-    server = stage.start_server()
-    with stage.capture():
-        client = stage.start_client()
-        time.sleep(1.5)
-        server.freeze()
-        client.wait(timeout=20)
-        time.sleep(0.3)
-
+_QUICK_VISIT = {**ONCE_WEBSOCKET, "lifeMs": 7000}
 
 _PING_MISSING = [
     Recording(
@@ -292,7 +140,7 @@ _PING_MISSING = [
         lacks=[closes(FROM_SERVER)],
         serve={"options": QUICK},
         visit={**_QUICK_VISIT, "lifeMs": 5000},
-        play=_server_freezes,
+        play=server_freezes,
     ),
     Recording(
         PING_MISSING,
@@ -316,6 +164,20 @@ _PING_MISSING = [
         near_miss=True,
         serve={"options": QUICK, "busy": {"afterMs": 1900, "forMs": 600}},
         visit={**_QUICK_VISIT, "lifeMs": 4500},
+    ),
+    Recording(
+        PING_MISSING,
+        "network-gone",
+        SERVER_4,
+        CLIENT_4,
+        "The wire is cut, and captured at the client: no ping arrives, and what the client sends"
+        " when it gives up is never acknowledged.",
+        [server_says("^2$"), client_says("^3$"), *[retransmits(FROM_CLIENT)] * 3],
+        lacks=[closes(FROM_SERVER)],
+        serve={"options": QUICK},
+        visit={**_QUICK_VISIT, "lifeMs": 20000},
+        play=wire_is_cut("client"),
+        relay=RelayPlan(),
     ),
 ]
 
@@ -350,7 +212,7 @@ _NO_CLIENT_PING = [
         "A hand-written client of revision 3 that never pings, on a 4.x server with allowEIO3.",
         [asks("EIO=3"), server_says("^40$"), closes(FROM_SERVER)],
         lacks=[client_says("^2$")],
-        serve={"options": {**QUICK, **COMPATIBLE["options"]}},
+        serve={"options": {**QUICK, **ALLOWS_EIO3}},
         visit={"url": WS_URL_3, "patienceMs": 5000},
     ),
     Recording(
@@ -370,6 +232,44 @@ _NO_CLIENT_PING = [
             "patienceMs": 300,
         },
     ),
+    Recording(
+        NO_CLIENT_PING,
+        "client-frozen",
+        SERVER_2,
+        CLIENT_2,
+        "Revision 3: the client is stopped (SIGSTOP) after its first ping; the server closes, and"
+        " the client's kernel acknowledges that.",
+        [client_says("^2$"), server_says("^3$"), closes(FROM_SERVER), acknowledges_only(FROM_CLIENT)],
+        lacks=[retransmits(FROM_SERVER)],
+        serve={"options": QUICK},
+        visit=_QUICK_VISIT,
+        play=client_freezes,
+    ),
+    Recording(
+        NO_CLIENT_PING,
+        "network-gone",
+        SERVER_2,
+        CLIENT_2,
+        "Revision 3: the wire is cut, and captured at the server: no ping arrives, and the"
+        " server's close is sent again and again.",
+        [client_says("^2$"), server_says("^3$"), closes(FROM_SERVER), *[retransmits(FROM_SERVER)] * 2],
+        serve={"options": QUICK},
+        visit=_QUICK_VISIT,
+        play=wire_is_cut("server"),
+        relay=RelayPlan(),
+    ),
+    Recording(
+        NO_CLIENT_PING,
+        "raw-polling-v2-server",
+        SERVER_2,
+        RAW_POLLING,
+        "A hand-written client of revision 3 that polls and never pings: the poll in flight gets"
+        " '1' when interval + timeout are over.",
+        [answers(200, "^[0-9]+:0{"), answers(200, "^1:1$")],
+        lacks=[posts("2")],
+        serve={"options": QUICK},
+        visit=by_hand(["get"], eio=3),
+    ),
 ]
 
-RECORDINGS = [*_CLIENT_PING, *_PONG_MISSING, *_PING_MISSING, *_NO_CLIENT_PING]
+RECORDINGS = [*_CLIENT_PING, *_PING_MISSING, *_NO_CLIENT_PING]

@@ -6,6 +6,7 @@
 //   cutMs          an upgraded connection is ended, and held until then, so long after the 101
 //   slowFramesMs   what the server sends over an upgraded connection arrives so much later
 //   slowPollsMs    the answer to each poll of a session arrives so much later
+//   connection     what stands in the header Connection of each 101, or "" for no such header
 "use strict";
 const http = require("http");
 const { plan, log, sleep } = require("./plan");
@@ -45,7 +46,10 @@ const relay = (client, back) => {
 server.on("upgrade", (request, client) => {
   const asked = onward(request);
   asked.on("upgrade", (answer, back) => {
-    const head = answer.rawHeaders.map((text, at) => (at % 2 ? `${text}\r\n` : `${text}: `)).join("");
+    let head = answer.rawHeaders.map((text, at) => (at % 2 ? `${text}\r\n` : `${text}: `)).join("");
+    if (plan.connection !== undefined) {
+      head = head.replace(/^Connection: .*\r\n/im, plan.connection && `Connection: ${plan.connection}\r\n`);
+    }
     client.write(`HTTP/1.1 101 Switching Protocols\r\n${head}\r\n`);
     relay(client, back);
   });
