@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.py eiosniff tests captures
 COMPILED := build/compiled
+TESTED := build/.tested
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-compiled check lint types docs docs-check golden compiled bench bench-scale captures \
@@ -25,6 +26,11 @@ demo: setup ## print the report of a bundled recording
 
 test: setup ## run the tests (what needs tshark skips where it is missing, and says so)
 	$(BIN)/python -m pytest -n auto -rs
+	@mkdir -p $(dir $(TESTED)) && touch $(TESTED)
+
+# Of what has not changed since, the tests have been run.
+$(TESTED): $(VENV)/.installed $(shell find eiosniff tests captures docs -type f -not -name '*.pyc') README.md
+	$(MAKE) test
 
 compiled: $(COMPILED)/.built ## a copy with the decoders compiled, as wheels have them (needs a C compiler)
 
@@ -40,8 +46,7 @@ $(COMPILED)/.built: $(VENV)/.installed $(shell find eiosniff tests captures docs
 test-compiled: compiled ## the tests on that copy, but for those that take the decoders apart
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n auto -rs -m "not interpreted"
 
-check: setup lint types docs-check ## all that must hold before a commit
-	$(BIN)/python -m pytest -n auto -rs
+check: setup lint types docs-check $(TESTED) ## all that must hold before a commit (tests only if anything changed)
 
 lint: setup ## ruff and the import contracts
 	$(BIN)/ruff format --check $(SOURCES)

@@ -30,15 +30,16 @@ def _nginx(timeout_s: int) -> boxes.Start:
     return boxes.nginx(f"{NGINX_UPGRADE} {wait}", servers=[SERVER_PORT], port=REVERSE_PORT)
 
 
-_HAPROXY = boxes.haproxy("timeout tunnel 5s", servers=[SERVER_PORT], port=REVERSE_PORT)
+_HAPROXY = boxes.haproxy("timeout tunnel 60s", servers=[SERVER_PORT], port=REVERSE_PORT)
 
 
 def _behind(start: boxes.Start, device: str = DEVICE) -> Callable[[Stage], None]:
     return boxes.behind(start, [SERVER_PORT], device)
 
 
-_COMES_AGAIN = {"url": _PROXY_URL, "options": WEBSOCKET_ONLY, "lifeMs": 15000}
-_RARE = {"options": {"pingInterval": 25000, "pingTimeout": 20000}}
+_COMES_AGAIN = {"url": _PROXY_URL, "options": WEBSOCKET_ONLY, "lifeMs": 130_000}
+_USUAL = {"options": {"pingInterval": 25000, "pingTimeout": 20000}}
+_RARE = {"options": {"pingInterval": 90000, "pingTimeout": 20000}}
 
 _PROXY = [
     Recording(
@@ -46,13 +47,13 @@ _PROXY = [
         "nginx-client-hop",
         SERVER_4,
         CLIENT_4,
-        "nginx with a proxy_read_timeout of 5 s, pings every 25 s: nginx ends the connection after"
-        " 5 s in which the server says nothing; the client comes back. The hop of the client.",
+        "nginx with its default proxy_read_timeout of 60 s, pings every 90 s: nginx ends the connection"
+        " after 60 s in which the server says nothing; the client comes back. The hop of the client.",
         [f"{_FROM_PROXY_80} && tcp.flags.fin == 1"],
         times=2,
         serve=_RARE,
         visit=_COMES_AGAIN,
-        play=_behind(_nginx(5)),
+        play=_behind(_nginx(60)),
     ),
     Recording(
         PROXY,
@@ -64,7 +65,7 @@ _PROXY = [
         times=2,
         serve=_RARE,
         visit=_COMES_AGAIN,
-        play=_behind(_nginx(5), "lo"),
+        play=_behind(_nginx(60), "lo"),
     ),
     Recording(
         PROXY,
@@ -74,15 +75,15 @@ _PROXY = [
         "The same, both hops.",
         [f"{_FROM_PROXY_80} && tcp.flags.fin == 1"],
         serve=_RARE,
-        visit={**_COMES_AGAIN, "lifeMs": 8000},
-        play=_behind(_nginx(5), "any"),
+        visit={**_COMES_AGAIN, "lifeMs": 64_000},
+        play=_behind(_nginx(60), "any"),
     ),
     Recording(
         PROXY,
         "haproxy-client-hop",
         SERVER_4,
         CLIENT_4,
-        "haproxy with a `timeout tunnel` of 5 s, pings every 25 s; the hop of the client.",
+        "haproxy with a `timeout tunnel` of 60 s, pings every 90 s; the hop of the client.",
         [f"{_FROM_PROXY_80} && tcp.flags.fin == 1"],
         times=2,
         serve=_RARE,
@@ -94,10 +95,10 @@ _PROXY = [
         "nginx-polling",
         SERVER_4,
         CLIENT_4,
-        "The same nginx and polling: each GET that waits for 5 s is answered by 504.",
+        "nginx with a proxy_read_timeout of 5 s and polling: each GET that waits for 5 s is answered by 504.",
         ["tcp.srcport == 80 && http.response.code == 504"],
         times=2,
-        serve=_RARE,
+        serve=_USUAL,
         visit={"url": _PROXY_URL, "options": POLLING_ONLY, "lifeMs": 15000},
         play=_behind(_nginx(5)),
     ),
@@ -116,13 +117,13 @@ _PROXY = [
         "nginx-pings-in-time",
         SERVER_4,
         CLIENT_4,
-        "The same nginx, and pings every 4 s.",
+        "The same nginx, and pings every 25 s.",
         [f'{_FROM_PROXY_80} && websocket.payload.text == "2"'],
         times=2,
         near_miss=True,
-        serve={"options": {"pingInterval": 4000, "pingTimeout": 3000}},
-        visit={**_COMES_AGAIN, "lifeMs": 12000},
-        play=_behind(_nginx(5)),
+        serve=_USUAL,
+        visit={**_COMES_AGAIN, "lifeMs": 70_000},
+        play=_behind(_nginx(60)),
     ),
 ]
 

@@ -83,7 +83,7 @@ class Stage:
         return process
 
     def run_client(self) -> None:
-        self.start_client(ready=None).wait(timeout=120)
+        self.start_client(ready=None).wait(timeout=180)
 
     def whole_visit(self) -> None:
         """The server is there, the client comes and goes."""
