@@ -319,6 +319,15 @@ def test_a_proxy_that_shows_itself_makes_a_cut_certain(replies: str, certainty: 
     assert finding.severity is Severity.ERROR
 
 
+@pytest.mark.parametrize("replies", ["", "Server: nginx\r\n"])
+def test_a_short_silence_may_be_chance(replies: str) -> None:
+    """When a server goes down, a few of its sessions have been silent for a round time."""
+    finding = cut(10, replies=replies).found("heartbeat-vs-proxy")
+    assert finding is not None
+    assert (finding.certainty, finding.severity) == (Certainty.POSSIBLE, Severity.WARNING)
+    assert finding.doubt
+
+
 def test_a_close_frame_is_no_cut() -> None:
     finding = cut(60, "w1< close 1001\nw1< FIN", interval=61_000).found("heartbeat-vs-proxy")
     assert finding is not None
