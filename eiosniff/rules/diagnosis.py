@@ -11,8 +11,8 @@ def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnos
     """Rank findings, and put what another one explains under it.
 
     A finding explains another by name (`Rule.explains`), if both concern one client at one server or, for a rule about
-    the server, one server; one that did no harm explains nothing. What is explained by a consequence belongs to the
-    root cause of that.
+    the server, one server; one that did no harm explains nothing. Where a rule found a fault, what it found of the same
+    client or server that did no harm belongs to that. What is explained by a consequence belongs to its root cause.
     """
     known = {rule.name: rule for rule in rules}
     ranked = sorted(findings, key=_rank)
@@ -66,6 +66,9 @@ def _explained(ranked: list[Finding], rules: dict[str, Rule]) -> dict[tuple[str,
     rank. By subject, for there may be as many findings as clients."""
     causes: dict[tuple[str, str, object], tuple[int, Finding]] = {}
     for rank, candidate in enumerate(ranked):
+        if candidate.severity is not Severity.INFO:
+            for subject in candidate.subjects:
+                causes.setdefault((candidate.capture, _harmless(candidate.name), subject), (rank, candidate))
         rule = rules.get(candidate.name)
         if rule is None or not rule.explains or _is_harmless(candidate, rule):
             continue
@@ -77,8 +80,16 @@ def _explained(ranked: list[Finding], rules: dict[str, Rule]) -> dict[tuple[str,
     return causes
 
 
+def _harmless(name: str) -> str:
+    """What a finding that did no harm is called among what is explained, beside its name (which has no space)."""
+    return f"harmless {name}"
+
+
 def _cause(finding: Finding, explained: dict[tuple[str, str, object], tuple[int, Finding]]) -> Finding | None:
     """The best ranked finding that explains this one (no rules explain each other: a contract test sees to it)."""
-    keys = ((finding.capture, finding.name, subject) for subject in finding.subjects)
+    names = [finding.name]
+    if finding.severity is Severity.INFO:
+        names.append(_harmless(finding.name))
+    keys = ((finding.capture, name, subject) for name in names for subject in finding.subjects)
     causes = [explained[key] for key in keys if key in explained]
     return min(causes, key=lambda cause: cause[0])[1] if causes else None

@@ -113,3 +113,13 @@ def test_many_findings_are_related_in_no_time() -> None:
     diagnoses = diagnose(found, rules(Client, cause="loop"))
     assert len(diagnoses) == 20_000
     assert all(len(diagnosis.consequences) == 1 for diagnosis in diagnoses)
+
+
+def test_what_did_no_harm_belongs_to_the_fault_of_its_own_rule() -> None:
+    note = {"severity": Severity.INFO}
+    found = [finding("slow", A, AT_SERVER), finding("slow", B, AT_SERVER, **note), finding("fast", A, **note)]
+    assert shape(diagnose(found, rules(slow="", fast=""))) == ["slow + slow", "fast"]
+    elsewhere = [finding("slow", A), finding("slow", B, **note)]
+    assert shape(diagnose(elsewhere, rules(slow=""))) == ["slow", "slow"]
+    caused = [finding("slow", A, severity=Severity.WARNING), finding("slow", A, **note), finding("cause", A)]
+    assert shape(diagnose(caused, rules(cause="slow", slow=""))) == ["cause + slow + slow"]
