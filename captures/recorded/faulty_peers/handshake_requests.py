@@ -61,7 +61,7 @@ _TRANSPORT_UNKNOWN = [
         CLIENT_4,
         "transport=websocket is a known name; this server only has it switched off: code 0 as for"
         " an unknown one (that is transport-disabled).",
-        [asks("EIO=4&transport=websocket"), answers(400, "Transport unknown")],
+        [ASKS_WEBSOCKET, answers(400, "Transport unknown")],
         near_miss=True,
         serve={"options": POLLING_ONLY},
         visit={"url": URL, "options": WEBSOCKET_ONLY, "attempts": 2},

@@ -31,6 +31,8 @@ from faulty_peers.plans import (
 )
 from faulty_peers.stage import Recording, Rule
 from faulty_peers.wire import (
+    ASKS_POLLING,
+    ASKS_WEBSOCKET,
     FROM_CLIENT,
     FROM_SERVER,
     answers,
@@ -125,7 +127,7 @@ _V4_CLIENT_ON_V2 = [
         CLIENT_4,
         "The 2.x server answers EIO=4 with a length-prefixed open packet and '2:40'; the client"
         " cannot read it, makes no further request with that sid and starts again.",
-        [asks("EIO=4&transport=polling"), answers(200, "^[0-9]+:0{.*2:40$")],
+        [ASKS_POLLING, answers(200, "^[0-9]+:0{.*2:40$")],
         times=4,
         lacks=[asks("sid=")],
         visit=RETRIES,
@@ -140,7 +142,7 @@ _V4_CLIENT_ON_V2 = [
         " the server and now the client closes first. The client's own '40' makes the server"
         " report a second connection of the same session.",
         [
-            asks("EIO=4&transport=websocket"),
+            ASKS_WEBSOCKET,
             server_says("^0{"),
             server_says("^40$"),
             f"{FROM_SERVER} && websocket.opcode == 8",
@@ -157,7 +159,7 @@ _V4_CLIENT_ON_V2 = [
         CLIENT_4,
         "python-socketio 4 does look at EIO: it refuses 4 with 400 and a JSON string, as its"
         " successor refuses 3. Nothing but the EIO of the request tells the two apart.",
-        [asks("EIO=4&transport=polling"), answers(400, _PYTHON_UNSUPPORTED)],
+        [ASKS_POLLING, answers(400, _PYTHON_UNSUPPORTED)],
         times=4,
         visit=RETRIES,
     ),
@@ -258,7 +260,7 @@ _NEAR_MISSES = [
         CLIENT_4,
         "A 4.x client on the oldest server that it gets on with: the same revision, and an open"
         " packet without maxPayload as 2.x sends it.",
-        [asks("EIO=4&transport=polling"), answers(200, "^0{"), server_tells("greeting")],
+        [ASKS_POLLING, answers(200, "^0{"), server_tells("greeting")],
         lacks=[answers(200, "^[0-9]+:0{"), 'http.file_data contains "maxPayload"'],
         near_miss=True,
         visit=TALKS,

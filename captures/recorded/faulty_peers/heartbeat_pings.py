@@ -22,6 +22,7 @@ from faulty_peers.stage import Recording, Rule
 from faulty_peers.wire import (
     FROM_CLIENT,
     FROM_SERVER,
+    SESSION_UNKNOWN,
     acknowledges_only,
     answers,
     asks,
@@ -76,7 +77,7 @@ _CLIENT_PING = [
             posts("^2$"),
             answers(200, "^1$"),
             answers(200, "^ok$"),
-            answers(400, "Session ID unknown"),
+            SESSION_UNKNOWN,
         ],
         visit=by_hand(*CONNECT, ["hang"], ["wait", 1000], ["post", "2"], ["wait", 300], ["get"]),
     ),

@@ -15,7 +15,16 @@ from faulty_peers.heartbeat_pongs import PONG_MISSING
 from faulty_peers.peers import CLIENT_4, SERVER_4, Plan
 from faulty_peers.plans import ONCE_WEBSOCKET, POLLING_ONLY, QUICK, QUICK_TOTAL_S, URL, WEBSOCKET_ONLY
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, acknowledges_only, client_says, closes, ends, server_says
+from faulty_peers.wire import (
+    FROM_CLIENT,
+    FROM_SERVER,
+    acknowledges_only,
+    client_says,
+    closes,
+    ends,
+    retransmits,
+    server_says,
+)
 
 PROXY = Rule("heartbeat-vs-proxy", "PROXY045")
 
@@ -239,7 +248,7 @@ _FROZEN = [
                 "both hops: on that of the client nobody acknowledges.",
                 [
                     server_says("^2$"),
-                    *[f"{_FROM_PROXY_80} && tcp.analysis.retransmission"] * 2,
+                    *[retransmits(_FROM_PROXY_80)] * 2,
                 ],
             ),
         )

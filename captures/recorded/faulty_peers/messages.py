@@ -17,7 +17,18 @@ from faulty_peers.plans import (
     by_hand,
 )
 from faulty_peers.stage import Recording, Rule
-from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, answers, asks, client_says, closes, ends, posts, server_says
+from faulty_peers.wire import (
+    ASKS_WEBSOCKET,
+    FROM_CLIENT,
+    FROM_SERVER,
+    SESSION_UNKNOWN,
+    answers,
+    client_says,
+    closes,
+    ends,
+    posts,
+    server_says,
+)
 
 PLAIN_WEBSOCKET_SERVER = Rule("plain-websocket-server", "WS012")
 PLAIN_WEBSOCKET_CLIENT = Rule("plain-websocket-client", "WS013")
@@ -36,7 +47,7 @@ _PLAIN_SERVER = [
         CLIENT_4,
         "A Socket.IO client on a WebSocket echo server: 101 and no open packet; the client's"
         " timeout of 5 s ends it, twice.",
-        [asks("EIO=4&transport=websocket"), answers(101), closes(FROM_CLIENT)],
+        [ASKS_WEBSOCKET, answers(101), closes(FROM_CLIENT)],
         times=2,
         lacks=[server_says(".")],
         visit={"url": URL, "options": {**WEBSOCKET_ONLY, "timeout": 5000}, "attempts": 2},
@@ -48,7 +59,7 @@ _PLAIN_SERVER = [
         CLIENT_4,
         "A WebSocket server that greets with JSON, which is no Engine.IO packet: the client gives"
         " up at once, three times.",
-        [asks("EIO=4&transport=websocket"), answers(101), server_says('^{"type"')],
+        [ASKS_WEBSOCKET, answers(101), server_says('^{"type"')],
         times=3,
         lacks=[server_says("^0{")],
         serve={"greeting": '{"type":"welcome"}'},
@@ -60,7 +71,7 @@ _PLAIN_SERVER = [
         SERVER_4,
         CLIENT_4,
         "A real server whose open packet comes 3 s after the 101: its session id is slow.",
-        [asks("EIO=4&transport=websocket"), answers(101), server_says("^0{"), server_says("^40{")],
+        [ASKS_WEBSOCKET, answers(101), server_says("^0{"), server_says("^40{")],
         near_miss=True,
         serve={"slowSidMs": 3000},
         visit={
@@ -152,7 +163,7 @@ _SYNTAX = [
             (
                 "v4-server",
                 SERVER_4,
-                [answers(200, "^1$"), answers(200, "^ok$"), answers(400, "Session ID unknown")],
+                [answers(200, "^1$"), answers(200, "^ok$"), SESSION_UNKNOWN],
                 "200 ok, but the poll in flight gets '1' and the session is gone",
             ),
             (

@@ -11,7 +11,19 @@ from lab import Lab, Side
 from faulty_peers.peers import CLIENT_4, NOBODY, RAW_WS, SERVER_4
 from faulty_peers.plans import OPEN_AND_CONNECT, PONGS, URL, WEBSOCKET_ONLY, WS_URL
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, answers, asks, client_says, closes, resets, server_says
+from faulty_peers.wire import (
+    ASKS_POLLING,
+    ASKS_WEBSOCKET,
+    CONFIRMS,
+    FROM_CLIENT,
+    FROM_SERVER,
+    answers,
+    asks,
+    closes,
+    resets,
+    retransmits,
+    server_says,
+)
 
 CONNECT_LOOP = Rule("connect-loop", "EIO089")
 NO_BACKOFF = Rule("no-backoff", "EIO091")
@@ -38,7 +50,7 @@ def _restarts(times: int, up_s: float, down_s: float) -> Callable[[Stage], None]
 
 
 _OPENED_AND_CLOSED = [
-    asks("EIO=4&transport=websocket"),
+    ASKS_WEBSOCKET,
     server_says("^0{"),
     server_says("^40{"),
     closes(FROM_SERVER),
@@ -99,7 +111,7 @@ _LOOPS = [
         CLIENT_4,
         "Every handshake is refused with 403; reconnectionDelay 100 ms without growth or"
         " randomness: ten attempts in a second.",
-        [asks("EIO=4&transport=polling"), answers(403, "not for you")],
+        [ASKS_POLLING, answers(403, "not for you")],
         times=10,
         serve={"forbid": True},
         visit={
@@ -119,7 +131,7 @@ _LOOPS = [
         RAW_WS,
         "A hand-written client tries again every 500 ms, as the Arduino library does; the upgrade"
         " is refused with a bare 400.",
-        [asks("EIO=4&transport=websocket"), answers(400)],
+        [ASKS_WEBSOCKET, answers(400)],
         times=8,
         serve={"forbid": True},
         visit={"url": WS_URL, "rounds": 8, "everyMs": 500},
@@ -179,7 +191,7 @@ _TCP_REFUSED = [
         CLIENT_4,
         "No answer to the SYN. Linux 6.5 and later sends it again every second at first, then with"
         " growing delays; the client's time-out of 20 s ends it.",
-        [_SYN, *[f"{_SYN} && tcp.analysis.retransmission"] * 4],
+        [_SYN, *[retransmits(_SYN)] * 4],
         lacks=[FROM_SERVER],
         visit={"url": URL, "attempts": 1},
         play=_no_way_back,
@@ -190,7 +202,7 @@ _TCP_REFUSED = [
         SERVER_4,
         CLIENT_4,
         "The first attempt is refused, then the server comes up and the client connects.",
-        [_SYN, resets(FROM_SERVER), answers(200, "^0{"), client_says("^5$")],
+        [_SYN, resets(FROM_SERVER), answers(200, "^0{"), CONFIRMS],
         near_miss=True,
         visit={"url": URL, "lifeMs": 5000},
         play=_server_comes_late,

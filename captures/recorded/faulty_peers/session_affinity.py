@@ -12,7 +12,7 @@ from faulty_peers import boxes
 from faulty_peers.peers import ASGI, CLIENT_4, CLUSTER, PAGE_2, PAGE_4, SERVER_2, SERVER_4
 from faulty_peers.plans import POLLING_ONLY, TALKS, URL
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import SESSION_UNKNOWN, answers, asks, posts
+from faulty_peers.wire import ASKS_POLLING, SESSION_UNKNOWN, answers, asks, posts
 
 STICKY = Rule("sid-unknown-sticky", "EIO016")
 COOKIE_LOST = Rule("affinity-cookie-lost", "HTTP018")
@@ -60,7 +60,7 @@ _STICKY = [
         CLIENT_4,
         "Two servers behind haproxy, request by request in turn: the handshake meets one, the POST"
         " of CONNECT the other, which does not know the sid; captured in front of the proxy.",
-        [asks("EIO=4&transport=polling"), answers(200, "^0{"), posts("^40$"), SESSION_UNKNOWN],
+        [ASKS_POLLING, answers(200, "^0{"), posts("^40$"), SESSION_UNKNOWN],
         times=3,
         visit=_POLLS_FOR_5S,
         play=_behind_haproxy(),
@@ -73,7 +73,7 @@ _STICKY = [
         "Two servers behind haproxy without affinity, captured on all interfaces of the proxy's"
         " host: each request twice, from the client to :3000 and from the proxy to :3001 or :3002.",
         [
-            asks("EIO=4&transport=polling"),
+            ASKS_POLLING,
             answers(200, "^0{"),
             f"tcp.port == 3002 && {posts('^40$')}",
             "tcp.srcport == 3002 && http.response.code == 400",
@@ -117,7 +117,7 @@ _STICKY = [
         CLIENT_4,
         "A server in three processes of Node's cluster module, which hands out connections in turn,"
         " without @socket.io/sticky: the ids of three processes are mixed.",
-        [asks("EIO=4&transport=polling"), answers(200, "^0{"), SESSION_UNKNOWN],
+        [ASKS_POLLING, answers(200, "^0{"), SESSION_UNKNOWN],
         times=3,
         serve={"workers": 3},
         visit=_POLLS_FOR_6S,
@@ -129,7 +129,7 @@ _STICKY = [
         ASGI,
         CLIENT_4,
         "python-socketio in two worker processes of uvicorn: each accepts what connections it gets.",
-        [asks("EIO=4&transport=polling"), answers(200, "^0{"), answers(400, "Invalid session")],
+        [ASKS_POLLING, answers(200, "^0{"), answers(400, "Invalid session")],
         times=2,
         serve={"workers": 2},
         visit=_POLLS_FOR_6S,
@@ -145,7 +145,7 @@ _STICKY = [
         [
             answers(200, "^0{"),
             asks("transport=websocket"),
-            answers(400, "Session ID unknown"),
+            SESSION_UNKNOWN,
             answers(200, "greeting"),
         ],
         lacks=[answers(101)],

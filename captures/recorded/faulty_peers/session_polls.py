@@ -8,7 +8,7 @@ from lab import Lab
 from faulty_peers.peers import CLIENT_4, PAGE_4, PYTHON_5, RAW_POLLING, REQUESTS, SERVER_2, SERVER_4
 from faulty_peers.plans import CONNECT, POLLING_ONLY, URL, by_hand
 from faulty_peers.stage import Recording, Rule
-from faulty_peers.wire import FROM_CLIENT, SESSION_UNKNOWN, answers, asks, posts
+from faulty_peers.wire import ASKS_POLLING, FROM_CLIENT, SESSION_UNKNOWN, answers, asks, posts
 
 POLL_OVERLAP = Rule("poll-overlap", "EIO020")
 POST_OVERLAP = Rule("post-overlap", "EIO021")
@@ -163,7 +163,7 @@ _POLLS_CUT = [
         PAGE_4,
         "A page whose client has requestTimeout: 5000. It takes the cut poll for a lost connection"
         " and opens a new session each time.",
-        [answers(200, "^0{"), asks("sid="), _CUT_BY_CLIENT, asks("EIO=4&transport=polling"), answers(200, "^0{")],
+        [answers(200, "^0{"), asks("sid="), _CUT_BY_CLIENT, ASKS_POLLING, answers(200, "^0{")],
         serve={"options": {"cors": {"origin": "*"}}},
         visit={
             "url": URL,

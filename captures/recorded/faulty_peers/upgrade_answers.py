@@ -10,7 +10,7 @@ from faulty_peers import boxes
 from faulty_peers.peers import BROWSER_4, CLIENT_4, FLASK, ONE_CONNECTION, PYTHON_5, SERVER_4
 from faulty_peers.plans import TALKS, URL, WEBSOCKET_ONLY
 from faulty_peers.stage import Recording, Rule
-from faulty_peers.wire import ASKS_WS_WITH_HEADER, answers, client_says, ends
+from faulty_peers.wire import ASKS_WS_WITH_HEADER, CONFIRMS, answers, client_says, ends
 
 CLOSED_CONNECTION = Rule("upgrade-on-closed-connection", "HTTP033")
 STRICT = Rule("strict-connection-header", "HTTP034")
@@ -51,7 +51,7 @@ _CLOSED_CONNECTION = [
         SERVER_4,
         ONE_CONNECTION,
         "The same client at a server that keeps the connection.",
-        [answers(200), ASKS_WS_WITH_HEADER, answers(101), client_says("^5$")],
+        [answers(200), ASKS_WS_WITH_HEADER, answers(101), CONFIRMS],
         near_miss=True,
         visit={**_ONE, "rounds": 1},
     ),
@@ -91,7 +91,7 @@ _STRICT = [
         SERVER_4,
         CLIENT_4,
         "The same list before a client that reads it as one, as it should.",
-        [ASKS_WS_WITH_HEADER, answers(101), client_says("^5$")],
+        [ASKS_WS_WITH_HEADER, answers(101), CONFIRMS],
         near_miss=True,
         visit=TALKS,
         play=boxes.behind(boxes.by_hand(connection="upgrade, keep-alive")),
@@ -102,7 +102,7 @@ _STRICT = [
         SERVER_4,
         ONE_CONNECTION,
         "The same client at a server that writes Connection: Upgrade.",
-        [ASKS_WS_WITH_HEADER, answers(101), client_says("^5$")],
+        [ASKS_WS_WITH_HEADER, answers(101), CONFIRMS],
         near_miss=True,
         visit={**_STRICT_CLIENT, "rounds": 1},
     ),
@@ -153,7 +153,7 @@ _SUBPROTOCOL = [
         SERVER_4,
         CLIENT_4,
         "The same option at a server on Node, which takes the first subprotocol offered, whatever it is.",
-        [_OFFERS, f"{answers(101)} && http.sec_websocket_protocol", client_says("^5$")],
+        [_OFFERS, f"{answers(101)} && http.sec_websocket_protocol", CONFIRMS],
         near_miss=True,
         visit={**TALKS, "options": {"protocols": ["chat"]}},
     ),

@@ -15,6 +15,7 @@ from faulty_peers.wire import (
     FROM_SERVER,
     PROBE_ANSWERED,
     PROBES,
+    SESSION_UNKNOWN,
     answers,
     asks,
     posts,
@@ -86,7 +87,7 @@ _TWO_HANDLERS = [
         "Socket.IO attached twice to one HTTP server, in today's version: the second one takes all"
         " polls, and the first one refuses the WebSocket before it is accepted, as it does not know"
         " the session (sid-unknown-sticky speaks of that).",
-        [ASKS_UPGRADE, answers(400, "Session ID unknown"), *[answers(200, "greeting")] * 3],
+        [ASKS_UPGRADE, SESSION_UNKNOWN, *[answers(200, "greeting")] * 3],
         lacks=[answers(101)],
         near_miss=True,
         serve={"also": {"again": {}}},

@@ -9,7 +9,7 @@ from faulty_peers import boxes
 from faulty_peers.peers import ASGI, BROWSER_4, CLIENT_2, CLIENT_4, PYTHON_5, PYTHON_5_11, SERVER_2, SERVER_4
 from faulty_peers.plans import RETRIES_WEBSOCKET, TALKS, URL
 from faulty_peers.stage import Recording, Rule
-from faulty_peers.wire import ASKS_WS, ASKS_WS_WITH_HEADER, FROM_SERVER, answers, client_says
+from faulty_peers.wire import ASKS_WS, ASKS_WS_WITH_HEADER, CONFIRMS, FROM_SERVER, SESSION_UNKNOWN, answers
 
 STRIPPED = Rule("upgrade-headers-stripped", "PROXY023")
 REJECTED = Rule("upgrade-rejected", "HTTP024")
@@ -137,7 +137,7 @@ _STRIPPED = (
             SERVER_4,
             CLIENT_4,
             f"{_NGINX}, and two servers in turn behind it: two faults at once.",
-            [ASKS_WS_WITH_HEADER, answers(400, "Session ID unknown")],
+            [ASKS_WS_WITH_HEADER, SESSION_UNKNOWN],
             lacks=[answers(101)],
             visit={"url": URL, "lifeMs": 4000},
             play=boxes.behind(boxes.nginx(servers=boxes.PAIR), ports=boxes.PAIR),
@@ -149,7 +149,7 @@ _STRIPPED = (
             CLIENT_4,
             "Two servers in turn behind an nginx that does pass upgrades on: the refusal of the"
             " WebSocket is the bare text of a server that saw the upgrade, and the session is not its.",
-            [ASKS_WS_WITH_HEADER, answers(400, "Session ID unknown")],
+            [ASKS_WS_WITH_HEADER, SESSION_UNKNOWN],
             near_miss=True,
             visit={"url": URL, "lifeMs": 4000},
             play=boxes.behind(boxes.nginx(NGINX_UPGRADE, servers=boxes.PAIR), ports=boxes.PAIR),
@@ -160,7 +160,7 @@ _STRIPPED = (
             SERVER_4,
             CLIENT_4,
             "Apache httpd with mod_proxy_http that is told to pass upgrades on (2.4.47 or later).",
-            [ASKS_WS_WITH_HEADER, answers(101), client_says("^5$")],
+            [ASKS_WS_WITH_HEADER, answers(101), CONFIRMS],
             near_miss=True,
             visit=TALKS,
             play=boxes.behind(
