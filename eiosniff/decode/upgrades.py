@@ -45,6 +45,8 @@ class Upgrades:
         """The HTTP answer to a try, or what the server wrote into the WebSocket after it: returns the try if it is the
         first that it wrote there."""
         attempted = self.under_way.get(conversation)
+        if attempted is None and refused:  # an answer without its end comes when the connection is over
+            attempted = self._unanswered(conversation.ledger.stream, response)
         if attempted is None:
             return None
         facts = answer_facts(response)
@@ -52,7 +54,7 @@ class Upgrades:
             facts.body = response.body[:BODY_KEPT]
             attempted.error = parse_error_body(response.body, response.header(b"content-type")) if refused else None
             if not response.inside_websocket:
-                del self.under_way[conversation]
+                self.under_way.pop(conversation, None)
         attempted.refused = attempted.refused or refused
         if not response.inside_websocket:
             attempted.answered = facts
@@ -60,6 +62,12 @@ class Upgrades:
         first = attempted.inside is None
         attempted.inside = attempted.inside or facts
         return attempted if first else None
+
+    def _unanswered(self, stream: int, response: HttpResponse) -> UpgradeTry | None:
+        for attempted in self._session.upgrades:
+            if attempted.request.stream == stream and attempted.answered is None and not response.complete:
+                return attempted
+        return None
 
     def said(self, conversation: Conversation, packet: EioPacket, poll: PacketRef | None) -> None:
         """A packet on the WebSocket of a try; `poll` is the GET of the session that is under way."""

@@ -3,9 +3,9 @@
 import pytest
 
 from eiosniff.model.attempt import Outcome
-from eiosniff.model.provenance import CLIENT, SERVER
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef
 from eiosniff.model.session import Session
-from eiosniff.model.tcp import EndKind
+from eiosniff.model.tcp import EndKind, StreamEnd
 from tests.unit.decode.talk_sessions import Talk, played
 
 POLLING = "a> GET EIO=4&transport=polling\na< 200 open:S"
@@ -100,6 +100,17 @@ def test_refused_upgrade(late: bool) -> None:
     (refusal,) = ledger.refusals
     assert refusal.asked.upgrade
     assert refusal.asked.transports == ("websocket",)
+
+
+def test_refused_upgrade_whose_client_leaves_before_the_end_of_the_answer(late: bool) -> None:
+    """It was recorded with uvicorn: the head of the 500 came, the client left, and the body came in vain."""
+    talk = Talk(late=late).play(f"{POLLING}\n{UPGRADE}\nw> FIN\nw< 500 cut:100 Internal")
+    reset = StreamEnd(SERVER, EndKind.RST, PacketRef(talk.number, talk.now))
+    talk.wires["w"].conversation.reset(reset)  # what was in flight may still be read
+    (attempted,) = talk.play("a> GET EIO=4&transport=polling&sid=S").close().session.upgrades
+    assert attempted.refused
+    assert attempted.answered is not None
+    assert attempted.answered.status == 500
 
 
 def test_upgrade_whose_header_was_stripped_is_one_by_its_query(late: bool) -> None:
