@@ -152,7 +152,9 @@ class Exchanges:
         opening = parse_open(packets[0].data) if packets and packets[0].type == EioType.OPEN else None
         if opening is None:
             attempt.body = attempt.answered.body = response.body[:BODY_KEPT]
-            self._openings.settle(conversation.ledger, attempt, Outcome.FOREIGN)
+            # Of an answer that the capture has only in part, nothing is known.
+            seen = response.complete and not response.missing
+            self._openings.settle(conversation.ledger, attempt, Outcome.FOREIGN if seen else Outcome.UNSEEN)
             return
         session = self._openings.open(conversation, attempt, opening, POLLING, response.last)
         session.revisions[SERVER] = payload.revision_shape
@@ -172,6 +174,8 @@ class Exchanges:
         session = conversation.polled or self._openings.answered_alone.get(conversation.ledger.peers)
         if session is not None and session not in self._openings.states:
             session = None
+        if session is None and not conversation.ledger.midstream:
+            session = self._polled_elsewhere(conversation, response)
         packets = decode_payload(
             body, response.header(b"content-type"), None, SERVER, response.last, response.packets
         ).packets
@@ -193,6 +197,16 @@ class Exchanges:
         session.requests_answered += 1
         note_use(session, conversation.ledger.stream, POLLING, response.last)
         self._payload(conversation, session, body, response, SERVER)
+
+    def _polled_elsewhere(self, conversation: Conversation, response: HttpResponse) -> Session | None:
+        """The session that these two have, and that waits for an answer to a poll which the capture lacks."""
+        session = self._openings.register.latest.get(conversation.ledger.peers)
+        if session is None or session.on_websocket or session.closing is not None:
+            return None
+        if self._openings.states[session].polls.pending_get() is not None:
+            return None
+        self._openings.note_gap(session, CLIENT, response.first)
+        return session
 
     def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:
         attempt.status = response.status

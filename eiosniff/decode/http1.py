@@ -230,7 +230,7 @@ class HttpConnection:
         if answered:
             self._asking = None
             if method != b"CONNECT":
-                self._report_early_frames()
+                self._report_early_frames(response)
         self._server.begin(response, head, body)
         if tunnel or (status == 101 and (request is None or request.header(b"upgrade") is not None)):
             self._upgrade(request, response)
@@ -283,10 +283,12 @@ class HttpConnection:
             self._report_early_frames()
         return False
 
-    def _report_early_frames(self) -> None:
-        """Frames wait for a 101, from a server that was captured: it cannot have expected them."""
+    def _report_early_frames(self, response: HttpResponse | None = None) -> None:
+        """Frames wait for a 101, from a server that was captured: it cannot have expected them. Not those that came
+        after the response: that was only read later, behind a gap."""
         buffer = self._client.buffer
-        if self._client.body is None and _begins_frame(buffer):
+        early = response is None or (len(buffer) > 0 and buffer.ref(buffer.offset).number < response.first.number)
+        if early and self._client.body is None and _begins_frame(buffer):
             self._client.report_early_frames(buffer.offset)
 
     def _upgrade(self, request: HttpRequest | None, response: HttpResponse | None) -> None:

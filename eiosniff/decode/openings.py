@@ -13,7 +13,7 @@ from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import POLLING, WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.http import HttpMessage, HttpRequest, Query
 from eiosniff.model.peers import Client
-from eiosniff.model.provenance import CLIENT, Endpoint, PacketRef
+from eiosniff.model.provenance import CLIENT, Endpoint, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Connection, Session
 from eiosniff.model.websocket import WsMessage
 
@@ -249,7 +249,9 @@ class Openings:
         self.register.add(session, kind(session, self._watch, self._listener))
         return session
 
-    def note_gap(self, session: Session, place: PacketRef) -> None:
+    def note_gap(self, session: Session, side: Side, place: PacketRef) -> None:
         """Bytes of a session are missing from the capture, as a packet showed."""
         if len(session.gaps) < MAX_GAPS and session in self.states:
+            before = session.last_from[side] or session.opened
             session.gaps.append(place.number)
+            session.gap_starts.append(min(before.number, place.number))

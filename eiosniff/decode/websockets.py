@@ -67,7 +67,7 @@ class WebSockets:
         if state is None:
             return  # it was let go: this is what its peer had in flight
         if message.missing or not message.readable:
-            self._openings.note_gap(session, message.last)
+            self._openings.note_gap(session, message.side, message.last)
             state.lose_message(message, conversation.ledger.stream)
             return
         side, payload, binary = message.side, message.payload, message.opcode == BINARY

@@ -259,9 +259,12 @@ class Session:
     packets of an unknown type, one tally a side. `parsers`: how each side writes its Socket.IO packets, by what it
     says; None until something tells. `unreadable` counts, for each side, messages that came and could not be read
     because the capture lacks what it takes: some of their bytes, the header that they are attachments of, or the
-    context of the compression. `gaps` are packets that showed one in its connections, capped. `socketio_shown` is the
-    Socket.IO revision, if what was said tells it. `observed_until_ns` is the end of the session, or of the capture.
-    `socketio09` marks a session of Socket.IO 0.9: it has no revision and no Engine.IO packets.
+    context of the compression. `gaps` are packets that showed one in its connections, capped; what is missing came
+    after the packet in `gap_starts` at the same place, the last that was understood of that side.
+
+    `socketio_shown` is the Socket.IO revision, if what was said tells it. `observed_until_ns` is the end of the
+    session, or of the capture. `socketio09` marks a session of Socket.IO 0.9: it has no revision and no Engine.IO
+    packets.
 
     `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
@@ -280,11 +283,12 @@ class Session:
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
-        "cookies_set", "engineio_counts", "foreign", "forwarded", "gaps", "handshake", "head_bytes", "heartbeats",
-        "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd",
+        "cookies_set", "engineio_counts", "foreign", "forwarded", "gap_starts", "gaps", "handshake", "head_bytes",
+        "heartbeats", "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd",
         "one_direction", "opened", "parsers", "path", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
-        "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts", "socketio_shown",
-        "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
+        "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts",
+        "socketio_shown", "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades", "ws_pings",
+        "ws_pongs",
     )  # fmt: skip
 
     def __init__(
@@ -344,6 +348,7 @@ class Session:
         self.connection_count = 0
         self.ack_delays: dict[str, Sketch] = {}
         self.gaps: list[int] = []
+        self.gap_starts: list[int] = []
         self.midstream = False
         self.observed_until_ns = 0
         self.forwarded = False

@@ -57,8 +57,8 @@ _MEMBER = re.compile(rf'"((?:[^"\\]|\\.){{1,64}})"(\s*+:\s*+)({_STRING}|[\w.+-]+
 _QUOTED_MEMBER = re.compile(r'(?<!\\)(\\++")([^"\\]{1,64})\1(\s*+:\s*+)(?:(\\++")[^"\\]*|([\w.+-]+))')
 
 # A CONNECT with data, as sent or as a rule words it. `CONNECT_ERROR` is not one: the server words that for people.
-# Neither is `40{...}`, by which a rule says what is to be sent.
-_CONNECT = re.compile(r"(?:(?<![\w.])40(?:/[^,{\s]{0,200},)?|\bCONNECT\b[^{]{0,200})(?=\{(?!\.\.\.\}))")
+# Neither is `40{...}` or `40{"sid":...}`, by which a rule says what is to be sent, or answered.
+_CONNECT = re.compile(r"(?:(?<![\w.])40(?:/[^,{\s]{0,200},)?|\bCONNECT\b[^{]{0,200})(?=\{(?!(?:\"sid\":)?\.\.\.\}))")
 _EVENT = re.compile(r'\[(?="([^"\\]{1,64})"\s*,)')
 _ANY_VALUE = re.compile(
     rf'(?P<stays>"(?:sid|offset)"\s*+:\s*+{_STRING})|{_STRING}(?P<key>\s*+:)?|(?<=[:\[,\s])-?\d[\w.+-]*', re.DOTALL

@@ -287,7 +287,8 @@ def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
         return hit.certainty, hit.doubt
     if hit.evidence and ledger.gaps:
         first, last = min(item.packet for item in hit.evidence), max(item.packet for item in hit.evidence)
-        gap = next((number for number in ledger.gaps if first <= number and (hit.lasting or number <= last)), None)
+        gaps = zip(ledger.gap_starts, ledger.gaps, strict=True)
+        gap = next((shown for start, shown in gaps if first <= shown and (hit.lasting or start <= last)), None)
         if gap is not None:
             return Certainty.POSSIBLE, f"bytes are missing from the capture at packet {gap}, inside the evidence"
     if ledger.midstream:

@@ -60,7 +60,9 @@ def event_before_connect(session: Session) -> Iterator[Hit]:
         early = namespace.early_events
         if not early:
             continue
-        proof = [evidence(place, Side.CLIENT, "EVENT before the CONNECT reply") for place in early]
+        asked = namespace.connect
+        proof = [evidence(asked, Side.CLIENT, "CONNECT")] if asked is not None and asked < early.first[0] else []
+        proof += [evidence(place, Side.CLIENT, "EVENT before the CONNECT reply") for place in early]
         last = early.last or early.first[0]
         delay = closing.place.ts_ns - last.ts_ns if closing is not None and closing.side is Side.SERVER else -1
         if closing is not None and 0 <= delay <= CLOSED_BECAUSE_NS:

@@ -97,3 +97,13 @@ def test_an_answer_without_its_request_is_not_that_to_the_upgrade_behind_it(late
     assert talk.session.engineio_counts == [{"ping": 1, "upgrade": 1, "message": 1}, {"open": 1, "pong": 1}]
     (attempted,) = talk.session.upgrades
     assert attempted.confirmed is not None
+
+
+def test_an_answer_whose_request_is_missing_belongs_to_the_session_that_waits_for_one() -> None:
+    talk = played(
+        "a> GET EIO=4&transport=polling\na< 200 open:S\nb> POST EIO=4&transport=polling&sid=S 40\nb< 200 ok",
+        'c! client\nc< 200 40{"sid":"x"}\nb> POST EIO=4&transport=polling&sid=S 42["early?"]\nb< 200 ok',
+    )
+    assert talk.session.socketio_counts == [{"CONNECT": 1, "EVENT": 1}, {"CONNECT": 1}]
+    assert talk.session.gaps
+    assert talk.names() == []

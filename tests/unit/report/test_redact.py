@@ -59,6 +59,7 @@ def test_a_secret_goes_and_the_rest_stays(text: str) -> None:
         '0{"sid":"lv_VI97HAXpY6yYWAAAC","upgrades":[],"pingInterval":25000}',
         '44{"message":"invalid token: jwt expired"}',
         'send "40", wait for "40{...}", then send 42["name",data]: "2" is an event',
+        'send "40", wait for the "40{"sid":...}" of the server, and only then "send" events',
         "CONNECT_ERROR: authorization required",
         "GET /socket.io/?EIO=4&transport=websocket&sid=lv_VI97HAXpY6yYWAAAC&t=abc",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",

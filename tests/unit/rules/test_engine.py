@@ -144,20 +144,25 @@ def test_evidence_is_in_packet_order_and_each_once() -> None:
     ("gaps", "midstream", "given", "tolerates", "expected"),
     [
         ([], False, Certainty.CERTAIN, False, Certainty.CERTAIN),
-        ([15], False, Certainty.CERTAIN, False, Certainty.POSSIBLE),
-        ([15], False, Certainty.CERTAIN, True, Certainty.CERTAIN),
-        ([9, 21], False, Certainty.CERTAIN, False, Certainty.CERTAIN),
+        ([(14, 15)], False, Certainty.CERTAIN, False, Certainty.POSSIBLE),
+        ([(14, 15)], False, Certainty.CERTAIN, True, Certainty.CERTAIN),
+        ([(5, 9), (21, 22)], False, Certainty.CERTAIN, False, Certainty.CERTAIN),
+        ([(19, 30)], False, Certainty.CERTAIN, False, Certainty.POSSIBLE),  # it may have been said in between
         ([], True, Certainty.CERTAIN, False, Certainty.POSSIBLE),
         ([], True, Certainty.LIKELY, False, Certainty.POSSIBLE),
         ([], False, Certainty.LIKELY, False, Certainty.LIKELY),
     ],
 )
-def test_certainty(gaps: list[int], midstream: bool, given: Certainty, tolerates: bool, expected: Certainty) -> None:
+def test_certainty(
+    gaps: list[tuple[int, int]], midstream: bool, given: Certainty, tolerates: bool, expected: Certainty
+) -> None:
     def check(session: object) -> Iterator[Hit]:
         yield Hit(evidence(place(10), None, "x"), evidence(place(20), None, "y"), certainty=given, doubt="why")
 
     looked_at = ledgers("10.0.0.7")
-    looked_at.sessions[0].gaps, looked_at.sessions[0].midstream = gaps, midstream
+    (session,) = looked_at.sessions
+    session.gap_starts, session.gaps = [start for start, _ in gaps], [shown for _, shown in gaps]
+    session.midstream = midstream
     finding = one(made(check, tolerates_gaps=tolerates), looked_at)
     assert finding.certainty is expected
     assert finding.doubt
@@ -169,7 +174,7 @@ def test_what_is_missing_to_the_end_may_be_in_a_gap_after_the_evidence(lasting: 
         yield Hit(evidence(place(10), None, "x"), lasting=lasting)
 
     given = ledgers("10.0.0.7")
-    given.sessions[0].gaps = [99]
+    given.sessions[0].gap_starts, given.sessions[0].gaps = [98], [99]
     assert one(made(check), given).certainty is expected
 
 
