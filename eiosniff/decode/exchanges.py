@@ -19,6 +19,7 @@ from eiosniff.model.socketio import SioPacket
 
 _MAX_ANSWERED_ALONE: Final = 256
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
+ANSWER_TO_POST: Final = b"ok"  # Engine.IO protocol, "HTTP long-polling"; python-engineio writes it in capitals
 PREFLIGHT: Final = b"OPTIONS"
 WITHOUT_ENGINEIO: Final = (PREFLIGHT, b"HEAD")
 
@@ -170,6 +171,8 @@ class Exchanges:
         if early is not None and early.refused is None and response.status >= 400:
             early.refused = answer_facts(response)
         if response.status != 200 or self._openings.path is not None or not looks_like_payload(body):
+            return
+        if body.lower() == ANSWER_TO_POST:
             return
         session = conversation.polled or self._openings.answered_alone.get(conversation.ledger.peers)
         if session is not None and session not in self._openings.states:

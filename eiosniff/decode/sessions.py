@@ -102,7 +102,8 @@ class Sessions:
                     attempt.ended, attempt.ended_by, attempt.ended_how = end.place, end.side, end.kind
                 if conversation.over:
                     outcome = Outcome.UNANSWERED
-                    if conversation.lacks_server(end.place):
+                    unread = attempt.status is None and conversation.lossy  # the answer may be among what is missing
+                    if unread or conversation.lacks_server(end.place):
                         outcome = Outcome.UNSEEN
                     elif attempt.status == 101 and not conversation.lossy:
                         outcome = Outcome.SILENT_AFTER_101

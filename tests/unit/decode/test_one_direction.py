@@ -107,3 +107,19 @@ def test_an_answer_whose_request_is_missing_belongs_to_the_session_that_waits_fo
     assert talk.session.socketio_counts == [{"CONNECT": 1, "EVENT": 1}, {"CONNECT": 1}]
     assert talk.session.gaps
     assert talk.names() == []
+
+
+def test_an_answer_to_a_post_that_is_missing_is_no_packet() -> None:
+    talk = played(
+        "a> GET EIO=4&transport=polling\na< 200 open:S\na> GET EIO=4&transport=polling&sid=S\na< 200 6",
+        "a! client\na< 200 OK",
+    )
+    assert talk.session.engineio_counts == [{}, {"open": 1, "noop": 1}]
+    assert talk.names() == []
+
+
+def test_a_handshake_whose_answer_may_be_missing_is_not_unanswered() -> None:
+    talk = played("w> WS EIO=4&transport=websocket\nw! server\n+ 1\nw< FIN\nw> FIN")
+    (client,) = talk.sessions.clients.values()
+    (group,) = client.attempts.values()
+    assert group.first[0].outcome is Outcome.UNSEEN
