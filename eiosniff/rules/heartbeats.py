@@ -1,8 +1,8 @@
 """Whether a peer is frozen or gone, and what the capture cannot tell of it: shared by the rules on heartbeats."""
 
-import re
 from typing import Final
 
+from eiosniff.knowledge import boxes
 from eiosniff.model.attempt import AnswerFacts, Transfer
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import CloseHow, Closing, Session
@@ -16,10 +16,6 @@ REPEATS_INTO_THE_VOID: Final = 2
 GONE: Final = "the network is gone"
 FROZEN: Final = "it was frozen"
 BEHIND_PROXY: Final = "a proxy answers for it"
-
-# What reverse proxies add to requests (RFC 7239, section 1; RFC 9110, section 7.6.3), and call themselves in answers.
-_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip", "x-forwarded-proto", "cf-connecting-ip"})
-_PROXIES = re.compile(r"nginx|openresty|cloudflare|envoy|apache|caddy|awselb|varnish|litespeed|haproxy", re.IGNORECASE)
 
 
 def times_ns(session: Session) -> tuple[int, int] | None:
@@ -86,8 +82,10 @@ def proxy_between(session: Session, side: Side) -> str:
     if side is Side.CLIENT:
         if session.proxied_for is not None:
             return "the PROXY protocol"
-        names = session.attempt.request.header_names if session.attempt is not None else ()
-        return next((name for name in names if name.lower() in _FORWARDED), "")
+        if session.attempt is None:
+            return ""
+        added = boxes.forwarded_headers(session.attempt.request)
+        return next((name for name in session.attempt.request.header_names if name.lower() in added), "")
     return proxy_named(session.attempt.answered) if session.attempt is not None else ""
 
 
@@ -97,7 +95,11 @@ def proxy_named(answer: AnswerFacts | None) -> str:
         return ""
     if answer.via is not None:
         return f"Via: {answer.via}"
-    return f"Server: {answer.server}" if answer.server is not None and _PROXIES.match(answer.server) else ""
+    found = boxes.answered_by(answer)
+    if found is None:
+        return ""
+    box, kind = found
+    return f"Server: {answer.server}" if kind == "server" else box.name
 
 
 def is_orderly(closing: Closing) -> bool:

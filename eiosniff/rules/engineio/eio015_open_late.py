@@ -57,6 +57,8 @@ def open_late(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     if attempt is None or session.handshake is None or session.forwarded:
         return
     asked, opened = attempt.request.place, session.opened
+    if opened.ts_ns - asked.ts_ns <= min(limits["open_ms"], limits["answer_ms"]) * NS_PER_MS:
+        return
     proof = [evidence(asked, Side.CLIENT, f"{attempt.request.method} {attempt.request.target}")]
     waited_ns = opened.ts_ns - asked.ts_ns
     since = "after the request"

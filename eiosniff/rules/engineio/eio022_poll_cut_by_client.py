@@ -68,6 +68,8 @@ _CLIENT_ERRORS = range(400, 501)
 )
 def poll_cut_by_client(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
+    if not session.polls_cut:
+        return
     interval = session.handshake.ping_interval_ms if session.handshake is not None else None
     if interval is None or session.upgraded is not None or _leaves(session):
         return

@@ -74,10 +74,10 @@ _BLOCKS = (
 )
 def ping_missing(session: Session) -> Iterator[Hit]:
     """See the module."""
+    if session.heartbeats.pending is not None or not session.on_websocket or session.pinger is not Side.SERVER:
+        return
     times = times_ns(session)
     if times is None or not times[0]:
-        return
-    if session.pinger is not Side.SERVER or not session.on_websocket or session.heartbeats.pending is not None:
         return
     interval_ns, timeout_ns = times
     last = session.heartbeats.last

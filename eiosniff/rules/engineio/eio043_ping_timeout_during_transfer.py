@@ -67,6 +67,8 @@ from eiosniff.rules.phrases import closing_words, in_ms
 )
 def ping_timeout_during_transfer(session: Session) -> Iterator[Hit]:
     """See the module."""
+    if not session.transfers:
+        return
     transfer, times, closing = held_up(session), times_ns(session), session.closing
     if transfer is None or times is None or (closing is not None and is_orderly(closing)):
         return

@@ -54,6 +54,8 @@ PATIENCE_NS = NS_PER_S // 2
 )
 def double_heartbeat(session: Session) -> Iterator[Hit]:
     """See the module."""
+    if not (session.ws_pings[Side.CLIENT] or session.ws_pings[Side.SERVER]):
+        return
     for side in Side:
         pings, pongs = session.ws_pings[side], session.ws_pongs[side.other]
         if not pings or pings.last is None:

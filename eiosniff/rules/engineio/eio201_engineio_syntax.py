@@ -55,7 +55,7 @@ CLOSED_BECAUSE_NS = NS_PER_S
 )
 def engineio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""
-    if session.gaps:
+    if session.gaps or not (session.anomalies or session.odd[Side.CLIENT] or session.odd[Side.SERVER]):
         return
     for side in SIDES:
         odd = [(one.place, one.text) for one in session.odd[side]]

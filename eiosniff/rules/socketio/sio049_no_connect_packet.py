@@ -54,12 +54,12 @@ SHORTEST_TIMEOUT_NS = NS_PER_S
 )
 def no_connect_packet(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
-    if session.engineio != 4 or session.midstream or session.claimed_eio not in (None, "4"):
+    if session.namespaces or session.engineio != 4 or session.midstream or session.claimed_eio not in (None, "4"):
         return
     if (session.path or "").startswith("/engine.io") or session.foreign[Side.CLIENT]:
         return
     said_other = session.engineio_counts[Side.CLIENT].get("message", 0)
-    if session.namespaces or said_other or not (session.on_websocket or session.last_from[Side.CLIENT]):
+    if said_other or not (session.on_websocket or session.last_from[Side.CLIENT]):
         return
     closing = session.closing
     silent = closing is None and _fell_silent(session)
