@@ -23,11 +23,16 @@ def toml(entry: dict[str, Any], *, a_line_each: bool = False) -> str:
     return "[[recording]]\n" + "".join(f"{key} = {value(v)}\n" for key, v in entry.items())
 
 
+def entries(index: Path) -> list[dict[str, Any]]:
+    """The entries of an index, in its order; none if there is no such file yet."""
+    found: list[dict[str, Any]] = tomllib.loads(index.read_text())["recording"] if index.exists() else []
+    return found
+
+
 def write_index(
     index: Path, head: str, order: Iterable[str], new: Iterable[dict[str, Any]], *, a_line_each: bool = False
 ) -> None:
     """Put entries into an index, each at the place that its file has in `order`; others that are not in it go."""
-    old = tomllib.loads(index.read_text())["recording"] if index.exists() else []
-    entries = {entry["file"]: entry for entry in [*old, *new]}
-    kept = [toml(entries[file], a_line_each=a_line_each) for file in order if file in entries]
+    by_file = {entry["file"]: entry for entry in [*entries(index), *new]}
+    kept = [toml(by_file[file], a_line_each=a_line_each) for file in order if file in by_file]
     index.write_text("\n".join([head, *kept]))

@@ -13,7 +13,6 @@ which that package has JavaScript to fall back on.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import command_line
 import index_file
 from lab import Lab, LabError, node_env, npm_install
 
@@ -163,31 +163,17 @@ def record(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def write_index(new: dict[str, Any]) -> None:
-    """Put the entry into the index, at its place in the list of scenarios."""
+def write_index(new: list[dict[str, Any]]) -> None:
+    """Put entries into the index, each at its place in the list of scenarios."""
     files = (f"legacy/{scenario.capture.name}" for scenario in scenarios())
-    index_file.write_index(HERE / "legacy.toml", INDEX_HEAD, files, [new])
+    index_file.write_index(HERE / "legacy.toml", INDEX_HEAD, files, new)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Record conversations with peers of Socket.IO 0.9.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("list", "all"):
-        commands.add_parser(name)
-    commands.add_parser("one").add_argument("names", nargs="+", metavar="NAME")
-    arguments = parser.parse_args()
     known = {scenario.name: scenario for scenario in scenarios()}
-    if arguments.command == "list":
-        print(*known, sep="\n")
-        return 0
-    failed = False
-    for name in arguments.names if arguments.command == "one" else known:
-        try:
-            write_index(record(known[name]))
-        except LabError as error:
-            failed = True
-            print(error, file=sys.stderr)
-    return int(failed)
+    return command_line.run(
+        "Record conversations with peers of Socket.IO 0.9.", known, lambda name: [record(known[name])], write_index
+    )
 
 
 if __name__ == "__main__":

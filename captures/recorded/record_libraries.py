@@ -12,15 +12,13 @@ Needs what `lab.py` needs; the peers come from npm and PyPI.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import command_line
 import index_file
 from lab import Lab, LabError
 from library_peers.cast import Peer, node_client, node_server, python_client, python_server
@@ -120,33 +118,19 @@ def record(scenario: Scenario) -> dict[str, Any]:
 
 def write_index(new: list[dict[str, Any]]) -> None:
     """Put entries into the index, in the order of the scenarios; those by hand come last."""
-    old = tomllib.loads(INDEX.read_text())["recording"] if INDEX.exists() else []
-    by_hand = [entry["file"] for entry in old if entry.get("by_hand")]
+    by_hand = [entry["file"] for entry in index_file.entries(INDEX) if entry.get("by_hand")]
     index_file.write_index(INDEX, INDEX_HEAD, [*(scenario.file for scenario in scenarios()), *by_hand], new)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Record healthy talks of libraries of many versions.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("list", "all"):
-        commands.add_parser(name)
-    commands.add_parser("one").add_argument("names", nargs="+", metavar="NAME")
-    arguments = parser.parse_args()
     known = {scenario.name: scenario for scenario in scenarios()}
-    if arguments.command == "list":
-        print(*known, sep="\n")
-        return 0
-    wanted = arguments.names if arguments.command == "one" else list(known)
-    entries, failed = [], False
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for pending in [pool.submit(record, known[name]) for name in wanted]:
-            try:
-                entries.append(pending.result())
-            except LabError as error:
-                failed = True
-                print(error, file=sys.stderr)
-    write_index(entries)
-    return int(failed)
+    return command_line.run(
+        "Record healthy talks of libraries of many versions.",
+        known,
+        lambda name: [record(known[name])],
+        write_index,
+        PARALLEL,
+    )
 
 
 if __name__ == "__main__":

@@ -12,17 +12,15 @@ Heartbeats are short, so that a session that gets none ends within the recording
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import time
-import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import command_line
 import index_file
-from lab import Lab, LabError
+from lab import Lab
 from library_peers.cast import Peer, node_client, node_server, python_client, python_server
 
 HERE = Path(__file__).resolve().parent
@@ -112,31 +110,14 @@ def made(
 
 def write_index(new: list[dict[str, Any]]) -> None:
     """Put entries into the index, in the order of the table; those by hand come last."""
-    old = tomllib.loads(INDEX.read_text())["recording"] if INDEX.exists() else []
-    by_hand = [entry["file"] for entry in old if entry.get("by_hand")]
+    by_hand = [entry["file"] for entry in index_file.entries(INDEX) if entry.get("by_hand")]
     index_file.write_index(INDEX, INDEX_HEAD, [*(f"matrix/{name}.pcap" for name in CELLS), *by_hand], new)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Record each client against each server.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("list", "all"):
-        commands.add_parser(name)
-    commands.add_parser("one").add_argument("names", nargs="+", metavar="NAME")
-    arguments = parser.parse_args()
-    if arguments.command == "list":
-        print(*CELLS, sep="\n")
-        return 0
-    entries, failed = [], False
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for pending in [pool.submit(record, name) for name in (getattr(arguments, "names", None) or CELLS)]:
-            try:
-                entries.append(pending.result())
-            except LabError as error:
-                failed = True
-                print(error, file=sys.stderr)
-    write_index(entries)
-    return int(failed)
+    return command_line.run(
+        "Record each client against each server.", CELLS, lambda name: [record(name)], write_index, PARALLEL
+    )
 
 
 if __name__ == "__main__":

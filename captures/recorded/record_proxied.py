@@ -13,17 +13,16 @@ libnginx-mod-http-brotli-filter), haproxy, squid, tinyproxy, caddy and openssl.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import command_line
 import index_file
 from lab import DEVICE, Lab, LabError, Process, Side, node_env, npm_install, pip_install
 from proxied_peers import proxies
@@ -332,26 +331,10 @@ def write_index(new: list[dict[str, Any]]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Record conversations through real proxies.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("list", "all"):
-        commands.add_parser(name)
-    commands.add_parser("one").add_argument("names", nargs="+", metavar="NAME")
-    arguments = parser.parse_args()
     known = {scenario.name: scenario for scenario in scenarios()}
-    if arguments.command == "list":
-        print(*known, sep="\n")
-        return 0
-    names = arguments.names if arguments.command == "one" else list(known)
-    failed = False
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for recording in [pool.submit(record, known[name]) for name in names]:
-            try:
-                write_index(recording.result())
-            except (LabError, ValueError) as error:
-                failed = True
-                print(error, file=sys.stderr)
-    return int(failed)
+    return command_line.run(
+        "Record conversations through real proxies.", known, lambda name: record(known[name]), write_index, PARALLEL
+    )
 
 
 if __name__ == "__main__":

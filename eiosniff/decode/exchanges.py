@@ -255,7 +255,7 @@ class Exchanges:
 
     def _switched_again(self, conversation: Conversation, response: HttpResponse) -> None:
         """A second 101, inside the WebSocket: another handler has accepted the same request."""
-        state = self._openings.states.get(conversation.session) if conversation.session is not None else None
+        state = self._openings.state_of(conversation.session)
         if conversation.attempt is not None:
             self._written_inside(conversation, conversation.attempt, response)
         elif state is not None:

@@ -64,6 +64,10 @@ class Openings:
         """Whether a request with a sid that its server did not give out in this capture was forwarded by a proxy."""
         return self.hops.ask(conversation, request) is not None or self.register.has(sid) is not None
 
+    def state_of(self, session: Session | None) -> SessionState | None:
+        """What decoding a session needs; None if there is none, or it was let go."""
+        return self.states.get(session) if session is not None else None
+
     def begin_attempt(
         self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool, socketio09: bool = False
     ) -> None:

@@ -121,7 +121,7 @@ class Sessions:
         if end.side is SERVER and end.kind is EndKind.FIN:
             conversation.last_answer = conversation.last_answer or end.place
         session, stream = conversation.session, conversation.ledger.stream
-        state = self._openings.states.get(session) if session is not None else None
+        state = self._openings.state_of(session)
         how = _CLOSES.get(end.kind)
         if state is not None and state.carrier == stream and how is not None:
             state.falls_back(end.side, conversation)
@@ -140,7 +140,7 @@ class Sessions:
     def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
         """What was under way for a session on a connection that ends."""
         session = conversation.session or conversation.polled
-        state = self._openings.states.get(session) if session is not None else None
+        state = self._openings.state_of(session)
         if state is None:
             return
         if end.kind is not EndKind.CAPTURE_ENDED:
@@ -151,13 +151,10 @@ class Sessions:
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
         session = conversation.session or conversation.polled
-        state = self._openings.states.get(session) if session is not None else None
+        state = self._openings.state_of(session)
         # A body without its end is no fault of Engine.IO: what it would have held was not said.
         if state is not None and (conversation.session or anomaly.kind is not AnomalyKind.HTTP_INCOMPLETE):
             state.anomaly(anomaly)
-            attempted = state.upgrades.under_way.get(conversation)
-            if attempted is not None and len(attempted.anomalies) < _ANOMALIES_OF_AN_ATTEMPT:
-                attempted.anomalies.append(anomaly)
         for attempt in conversation.attempts.values():
             if len(attempt.anomalies) < _ANOMALIES_OF_AN_ATTEMPT:
                 attempt.anomalies.append(anomaly)
@@ -191,6 +188,6 @@ class Sessions:
             self._lose(session, gap.side)
 
     def _lose(self, session: Session | None, side: Side) -> None:
-        state = self._openings.states.get(session) if session is not None else None
+        state = self._openings.state_of(session)
         if state is not None:
             state.lose(side)

@@ -185,7 +185,6 @@ class UpgradeTry:
     ended_by: Side | None = None
     ended_how: EndKind | None = None  # None for a close frame of WebSocket
     code: int | None = None  # of the close frame
-    anomalies: list[Anomaly] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

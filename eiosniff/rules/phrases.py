@@ -4,6 +4,8 @@ from eiosniff.model.session import CloseHow, Closing
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+# A server that objects closes at once; what comes later has another cause.
+CLOSED_BECAUSE_NS = NS_PER_S
 _QUOTED = 40
 
 

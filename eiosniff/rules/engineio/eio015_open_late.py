@@ -30,8 +30,7 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
-
-_SWITCHING_PROTOCOLS = 101
+from eiosniff.rules.upgrades import SWITCHING
 
 
 @rule(
@@ -62,7 +61,7 @@ def open_late(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     proof = [evidence(asked, Side.CLIENT, f"{attempt.request.method} {attempt.request.target}")]
     waited_ns = opened.ts_ns - asked.ts_ns
     since = "after the request"
-    accepted = attempt.answered if attempt.answered and attempt.answered.status == _SWITCHING_PROTOCOLS else None
+    accepted = attempt.answered if attempt.answered and attempt.answered.status == SWITCHING else None
     if accepted is not None:
         proof.append(evidence(accepted.place, Side.SERVER, "101"))
         paused_ns = opened.ts_ns - accepted.place.ts_ns

@@ -35,10 +35,7 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Closing, Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import closing_words, in_ms
-
-# A server that objects does so at once; what comes later has another cause.
-CLOSED_BECAUSE_NS = 1_000_000_000
+from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
 
 
 @rule(

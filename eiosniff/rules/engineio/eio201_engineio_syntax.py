@@ -32,10 +32,8 @@ from eiosniff.model.provenance import SIDES, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms, quoted
+from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms, quoted
 from eiosniff.rules.unknown_sids import answer_words, says_unknown
-
-CLOSED_BECAUSE_NS = NS_PER_S
 
 
 @rule(

@@ -32,6 +32,7 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.heartbeats import times_ns
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 
 # A server that closes sooner than any sensible `connectTimeout` has another reason.
@@ -83,8 +84,5 @@ def no_connect_packet(session: Session, limits: Mapping[str, float]) -> Iterator
 
 def _fell_silent(session: Session) -> bool:
     """Whether the session died without a word: a client that polls may just not come back."""
-    handshake = session.handshake
-    if handshake is None or handshake.ping_interval_ms is None or handshake.ping_timeout_ms is None:
-        return False
-    lifetime_ns = (handshake.ping_interval_ms + handshake.ping_timeout_ms) * NS_PER_MS
-    return session.observed_until_ns - session.last.ts_ns > lifetime_ns
+    times = times_ns(session)
+    return times is not None and session.observed_until_ns - session.last.ts_ns > sum(times)

@@ -29,9 +29,7 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_S, closing_words, in_ms
-
-CLOSED_BECAUSE_NS = NS_PER_S
+from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
 
 
 @rule(
