@@ -3,11 +3,12 @@
 from typing import Final
 
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.endings import Watcher
 from eiosniff.decode.facts import is_engineio, is_upgrade, query_of, request_facts
 from eiosniff.decode.hops import Hops
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.register import Register
-from eiosniff.decode.session_packets import Listener, SessionState, Watcher, note_transport, note_use
+from eiosniff.decode.session_packets import Listener, SessionState, note_transport, note_use
 from eiosniff.decode.session_packets09 import SessionState09
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import POLLING, WEBSOCKET, OpenPacket, Transport

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from eiosniff.decode import heartbeat, namespaces, revisions
+from eiosniff.decode import heartbeat, revisions
 from eiosniff.decode.attachments import AttachmentJoiner, Joined
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.endings import Ending, Watcher
 from eiosniff.decode.other_parsers import decode_json, decode_msgpack
 from eiosniff.decode.polls import Polls
-from eiosniff.decode.socketio import ACK_OF_REVISION_3, decode_packet
+from eiosniff.decode.session_messages import Messages
+from eiosniff.decode.socketio import decode_packet
 from eiosniff.decode.upgrades import Upgrades
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import (
@@ -30,37 +32,23 @@ from eiosniff.model.session import (
     MAX_ANOMALIES,
     MAX_CONNECTIONS,
     MAX_NAME,
-    MAX_NAMESPACES,
-    Beat,
     CloseHow,
     Closing,
     ConnectionUse,
-    Namespace,
-    NamespaceState,
     Said,
     Session,
 )
 from eiosniff.model.socketio import Parser, SioPacket, SioType
-from eiosniff.model.tally import Sketch
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.model.websocket import BINARY, WsMessage
 
-MAX_PENDING_ACKS: Final = 1024
-MAX_ACK_EVENTS: Final = 64
 _SAID_BYTES: Final = 80
 _MAX_UNHEARD: Final = 256
 _NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
-_SIO_LABELS: Final = [kind.name for kind in SioType]
 _CONNECT: Final = int(SioType.CONNECT)
-_EVENT: Final = int(SioType.EVENT)
-_ACK: Final = int(SioType.ACK)
-_BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
-_BINARY_ACK: Final = int(SioType.BINARY_ACK)
 _CONTROL: Final = frozenset({_CONNECT, int(SioType.DISCONNECT), int(SioType.CONNECT_ERROR)})
 
-# Asks TCP for the acknowledgement of a ping or an end: (connection, stream offset after it, the ping or the end).
-Watcher = Callable[[Conversation, int, Beat | Closing], None]
 Listener = Callable[[DecodedPacket], None]
 
 
@@ -72,21 +60,21 @@ class SessionState:
     watch: Watcher
     listener: Listener | None
     joiners: list[AttachmentJoiner | None] = field(default_factory=lambda: [None, None])  # most sessions need none
-    # Since when, and the event; by whether the server asks, namespace and id; in the order in which they were asked.
-    waiting_acks: dict[tuple[bool, str, int], tuple[int, str]] = field(default_factory=dict)
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
-    goodbye: list[PacketRef | None] = field(default_factory=lambda: [None, None])
     open_websockets: int = 0
     carrier: int | None = None  # the stream of the WebSocket that the session lives on
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])  # of what is, or was, being joined
-    asked_pids: dict[str, str] = field(default_factory=dict)  # until the server answers; by namespace
     # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
     unheard: list[DecodedPacket] | None = None
     stands_alone: Callable[[Session], None] = lambda _: None  # to be told if it would be too much
+    ending: Ending = field(init=False)
+    messages: Messages = field(init=False)
     polls: Polls = field(init=False)
     upgrades: Upgrades = field(init=False)
 
     def __post_init__(self) -> None:
+        self.ending = Ending(self.session, self.watch)
+        self.messages = Messages(self.session, self.ending)
         self.polls = Polls(self.session)
         self.upgrades = Upgrades(self.session)
 
@@ -128,8 +116,8 @@ class SessionState:
             note_transport(session, packet.transport)
         elif kind == CLOSE:
             self.end(side, packet.place, lossy=False)
-            self._goodbye(side, packet.place)
-            self.close(Closing(side, CloseHow.EIO_CLOSE, packet.place), conversation, end)
+            self.ending.goodbye(side, packet.place)
+            self.ending.close(Closing(side, CloseHow.EIO_CLOSE, packet.place), conversation, end)
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
 
@@ -151,26 +139,6 @@ class SessionState:
         if WEBSOCKET in self.session.transports:
             self.session.transports.remove(WEBSOCKET)
         return True
-
-    def close(self, closing: Closing, conversation: Conversation | None = None, end: int = 0) -> None:
-        """Record how the session ended, if that is not known yet; `end` is the stream offset after what ended it."""
-        if self.session.closing is not None:
-            return
-        if conversation is not None and heartbeat.is_due(self.session, closing.place):
-            self.watch(conversation, end, closing)
-        side = closing.side
-        said = self.goodbye[side.other]
-        if self.goodbye[side] is not None:
-            closing.after_goodbye = True
-        elif said is not None:  # a peer that only answers a goodbye with its FIN did not end the session
-            closing = Closing(side.other, CloseHow.DISCONNECT, said, after_goodbye=True)
-        self.session.closing = closing
-
-    def _goodbye(self, side: Side, place: PacketRef) -> None:
-        self.goodbye[side] = place
-        closing = self.session.closing
-        if closing is not None and closing.side is side:  # python-socketio says it after its close frame
-            closing.after_goodbye = True
 
     def _not_engineio(self, packet: EioPacket) -> None:
         said = self._said(packet)
@@ -208,7 +176,7 @@ class SessionState:
                 self.headers[side] = packet
                 self._joined(packet, stream, self._joiner(side).feed(decoded))
                 return
-            self._socketio(decoded, packet)
+            self.messages.take(decoded, packet)
             if listener:
                 self._tell(listener, packet, stream, decoded, "")
             return
@@ -315,7 +283,7 @@ class SessionState:
         for complete in joined.packets:
             header = self.headers[side] if complete.attachments_expected else None
             self.headers[side] = None
-            self._socketio(complete, header or packet)
+            self.messages.take(complete, header or packet)
             if listener:
                 lacks = len(complete.attachments) < complete.attachments_expected and not joined.anomalies
                 trouble = "attachments are missing from the capture" if lacks else ""
@@ -324,97 +292,6 @@ class SessionState:
             self.session.unreadable[side] += joined.unreadable
             if listener:
                 self._tell(listener, packet, stream, None, "its header is missing from the capture")
-
-    def _socketio(self, packet: SioPacket, carrier: EioPacket) -> None:
-        label = _SIO_LABELS[packet.type]
-        counts = self.session.socketio_counts[1 if packet.side is SERVER else 0]
-        known = counts.get(label)
-        if known is None:
-            self._first_of_its_kind(packet, carrier)
-            known = 0
-        counts[label] = known + 1
-        kind = packet.type
-        if kind in (_EVENT, _BINARY_EVENT):
-            self._event(packet)
-        elif kind in (_ACK, _BINARY_ACK):
-            self._ack(packet)
-        else:
-            self._namespace_packet(packet)
-
-    def _first_of_its_kind(self, packet: SioPacket, carrier: EioPacket) -> None:
-        session, side = self.session, packet.side
-        if session.parsers[side] is None:
-            session.parsers[side] = Parser.DEFAULT
-        if packet.type == _ACK and ACK_OF_REVISION_3.match(carrier.data) and not carrier.binary:
-            session.socketio_shown = 3
-
-    def _namespace(self, name: str) -> Namespace | None:
-        known = self.session.namespaces
-        name = name[:MAX_NAME]
-        namespace = known.get(name)
-        if namespace is None and len(known) < MAX_NAMESPACES:
-            namespace = known[name] = Namespace(name)
-        return namespace
-
-    def _event(self, packet: SioPacket) -> None:
-        namespace = self._namespace(packet.namespace)
-        if namespace is not None:
-            namespace.events += 1
-            if packet.side is CLIENT and namespace.connected is None and namespace.refused is None:
-                namespace.early_events.add(packet.place, packet.place.ts_ns)
-        if packet.id is not None:
-            waiting = self.waiting_acks
-            event = (packet.event or "")[:MAX_NAME]
-            waiting[packet.side is SERVER, packet.namespace[:MAX_NAME], packet.id] = (packet.place.ts_ns, event)
-            if len(waiting) > MAX_PENDING_ACKS:
-                del waiting[next(iter(waiting))]
-
-    def _ack(self, packet: SioPacket) -> None:
-        if packet.id is None:
-            return
-        asked = self.waiting_acks.pop((packet.side is not SERVER, packet.namespace[:MAX_NAME], packet.id), None)
-        if asked is None:
-            return
-        since, event = asked
-        delays = self.session.ack_delays
-        if event not in delays:
-            if len(delays) >= MAX_ACK_EVENTS:
-                return
-            delays[event] = Sketch()
-        delays[event].add(packet.place.ts_ns - since)
-
-    def _namespace_packet(self, packet: SioPacket) -> None:
-        namespace = self._namespace(packet.namespace)
-        if namespace is None:
-            return
-        session, side, place = self.session, packet.side, packet.place
-        if packet.type == _CONNECT and side is CLIENT:
-            self.goodbye = [None, None]
-            pid = namespaces.ask(namespace, packet)
-            if pid is not None:
-                self.asked_pids[namespace.name] = pid
-        elif packet.type == _CONNECT:
-            if namespace.connect is None and not session.midstream:
-                namespace.unasked = True
-                # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
-                if session.revisions[side] is None:
-                    revisions.show(self.session, side, 3)
-            has_id = namespaces.join(namespace, packet, self.asked_pids.pop(namespace.name, None))
-            if session.socketio_shown is None:
-                session.socketio_shown = 5 if has_id else 4
-            if session.revisions[side] is None:
-                if not has_id:
-                    revisions.show(session, side, 3)  # only Socket.IO 5 gives an id with it
-                elif session.claimed_eio is None and session.midstream:
-                    revisions.show(session, side, 4)
-        elif packet.type == SioType.CONNECT_ERROR:
-            namespaces.refuse(namespace, packet)
-        elif packet.type == SioType.DISCONNECT:
-            namespace.state = NamespaceState.DISCONNECTED
-            namespace.disconnected = place
-            namespace.disconnected_by = side
-            if all(other.state is not NamespaceState.CONNECTED for other in session.namespaces.values()):
-                self._goodbye(side, place)
 
     # ------------------------------------------------------------------ what is kept of a packet
 

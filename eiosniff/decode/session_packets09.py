@@ -42,8 +42,8 @@ class SessionState09(SessionState):
 
     def farewell(self, closing: Closing) -> None:
         """A side ends the session in so many words."""
-        self._goodbye(closing.side, closing.place)
-        self.close(closing)
+        self.ending.goodbye(closing.side, closing.place)
+        self.ending.close(closing)
 
     def reopen(self) -> None:
         """The client goes on over another connection: what ended was that, and no session."""
@@ -56,9 +56,9 @@ class SessionState09(SessionState):
         counts = self.session.socketio_counts[side]
         counts[label] = counts.get(label, 0) + 1
         if kind in (SioType.EVENT, SioType.MESSAGE, SioType.JSON):
-            self._event(packet)
+            self.messages.event(packet)
         elif kind == SioType.ACK:
-            self._ack(packet)
+            self.messages.acks.answered(packet)
         elif kind == SioType.HEARTBEAT:
             if side is SERVER:  # the client returns it
                 heartbeat.ping(self.session, side, packet.place)
@@ -69,7 +69,7 @@ class SessionState09(SessionState):
 
     def _endpoint(self, packet: SioPacket, side: Side) -> None:
         """CONNECT, DISCONNECT and ERROR. The server joins each client to `/` unasked; a client asks for the others."""
-        namespace = self._namespace(packet.namespace)
+        namespace = self.messages.namespace(packet.namespace)
         place = packet.place
         if packet.type == SioType.DISCONNECT and packet.namespace == "/":
             self.farewell(Closing(side, CloseHow.DISCONNECT, place))

@@ -7,6 +7,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 from typing import Final
 
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
 from eiosniff.decode.exchanges import Exchanges
 from eiosniff.decode.exchanges09 import Exchanges09
@@ -14,7 +15,7 @@ from eiosniff.decode.flow import BOTH_WAYS
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
-from eiosniff.decode.session_packets import Listener, SessionState, Watcher
+from eiosniff.decode.session_packets import Listener, SessionState
 from eiosniff.decode.websockets import WebSockets
 from eiosniff.model.attempt import Attempt, EarlyFrame, Outcome, Transfer, UpgradeTry
 from eiosniff.model.http import HttpRequest, HttpResponse
@@ -135,7 +136,7 @@ class Sessions:
                 state.session.repeats = [conversation.flow.direction(side).most_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
             if how is not None:
-                state.close(Closing(end.side, how, end.place))
+                state.ending.close(Closing(end.side, how, end.place))
 
     def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
         """What was under way for a session on a connection that ends."""

@@ -153,7 +153,7 @@ class WebSockets:
                 state.upgrades.ended(stream, frame.last, frame.side, None, frame.close_code)
             if state is not None and state.carrier == stream and not state.falls_back(frame.side, conversation):
                 closing = Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason)
-                state.close(closing, conversation, frame.end)
+                state.ending.close(closing, conversation, frame.end)
         elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:
             attempt.ended, attempt.ended_by = frame.last, frame.side
             if reason and frame.side is SERVER:  # an answer to the attempt, and not what the client says itself

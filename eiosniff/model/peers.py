@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
 from eiosniff.model.engineio import OpenPacket
+from eiosniff.model.fleet import Fleet
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.tally import Sketch, Tally
@@ -106,6 +107,7 @@ class Server:
     refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
     identity: Identity | None = None
     sid_chains: list[SidChain] = field(default_factory=list)
+    fleet: Fleet = field(default_factory=Fleet)
 
 
 class Retired(NamedTuple):

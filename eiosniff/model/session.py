@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Final, final
 from mypy_extensions import mypyc_attr
 
 from eiosniff.model.attempt import Attempt, CutRequest, RefusedRequest, Transfer, UpgradeTry
+from eiosniff.model.costs import Costs
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, Transport
+from eiosniff.model.frames import FrameFigures
+from eiosniff.model.messages import MessageFigures
+from eiosniff.model.network import NetworkFacts
+from eiosniff.model.payloads import PayloadFacts
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.socketio import Parser
 from eiosniff.model.tally import Sketch, Tally
@@ -283,12 +288,12 @@ class Session:
     __slots__ = (
         "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
-        "cookies_set", "engineio_counts", "foreign", "forwarded", "gap_starts", "gaps", "handshake", "head_bytes",
-        "heartbeats", "hops", "index", "last", "last_from", "midstream", "namespaces", "observed_until_ns", "odd",
-        "one_direction", "opened", "parsers", "path", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
-        "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts",
-        "socketio_shown", "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades", "ws_pings",
-        "ws_pongs",
+        "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
+        "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "messages", "midstream",
+        "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened", "parsers", "path", "payloads",
+        "polls", "polls_cut", "preflights", "proxied_for", "refusals", "repeats", "requests_answered", "revisions",
+        "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transfers", "transports", "unreadable",
+        "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
     )  # fmt: skip
 
     def __init__(
@@ -356,6 +361,11 @@ class Session:
         self.repeats = [0, 0]
         self.hops: list[Session] = []
         self.socketio09 = False
+        self.messages = MessageFigures()
+        self.frames = FrameFigures()
+        self.payloads = PayloadFacts()
+        self.costs = Costs()
+        self.network = NetworkFacts()
 
     @property
     def engineio(self) -> int | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from eiosniff.decode.session_packets import MAX_ACK_EVENTS, MAX_PENDING_ACKS
+from eiosniff.decode.acks import MAX_ACK_EVENTS, MAX_PENDING_ACKS
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.engineio import Transport
 from eiosniff.model.provenance import Endpoint, Side
@@ -383,7 +383,7 @@ def test_memory_of_one_session_is_bounded() -> None:
     assert len(session.namespaces) == MAX_NAMESPACES
     assert len(session.anomalies) <= MAX_ANOMALIES
     assert len(session.ack_delays) == MAX_ACK_EVENTS
-    assert len(state.waiting_acks) <= MAX_PENDING_ACKS
+    assert len(state.messages.acks.waiting) <= MAX_PENDING_ACKS
     assert session.odd[Side.CLIENT].count == 300
     assert len(session.odd[Side.CLIENT].first) == Tally.KEPT
 

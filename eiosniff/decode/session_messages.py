@@ -1,0 +1,107 @@
+"""The Socket.IO packets of one session, whole and in order, into its ledger."""
+
+from typing import Final, final
+
+from eiosniff.decode import namespaces, revisions
+from eiosniff.decode.acks import Acks
+from eiosniff.decode.endings import Ending
+from eiosniff.decode.socketio import ACK_OF_REVISION_3
+from eiosniff.model.engineio import EioPacket
+from eiosniff.model.provenance import CLIENT
+from eiosniff.model.session import MAX_NAME, MAX_NAMESPACES, Namespace, NamespaceState, Session
+from eiosniff.model.socketio import Parser, SioPacket, SioType
+
+_LABELS: Final = [kind.name for kind in SioType]
+_CONNECT: Final = int(SioType.CONNECT)
+_EVENT: Final = int(SioType.EVENT)
+_ACK: Final = int(SioType.ACK)
+_BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
+_BINARY_ACK: Final = int(SioType.BINARY_ACK)
+
+
+@final
+class Messages:
+    """What is said in the namespaces of a session."""
+
+    __slots__ = ("_asked_pids", "_ending", "_session", "acks")
+
+    def __init__(self, session: Session, ending: Ending) -> None:
+        self._session = session
+        self._ending = ending
+        self._asked_pids: dict[str, str] = {}  # until the server answers; by namespace
+        self.acks = Acks(session)
+
+    def take(self, packet: SioPacket, carrier: EioPacket) -> None:
+        """Take one packet; `carrier` is the message that it came in, or that began it."""
+        label = _LABELS[packet.type]
+        counts = self._session.socketio_counts[packet.side]
+        known = counts.get(label)
+        if known is None:
+            self._first_of_its_kind(packet, carrier)
+            known = 0
+        counts[label] = known + 1
+        kind = packet.type
+        if kind in (_EVENT, _BINARY_EVENT):
+            self.event(packet)
+        elif kind in (_ACK, _BINARY_ACK):
+            self.acks.answered(packet)
+        else:
+            self._namespace_packet(packet)
+
+    def _first_of_its_kind(self, packet: SioPacket, carrier: EioPacket) -> None:
+        session, side = self._session, packet.side
+        if session.parsers[side] is None:
+            session.parsers[side] = Parser.DEFAULT
+        if packet.type == _ACK and ACK_OF_REVISION_3.match(carrier.data) and not carrier.binary:
+            session.socketio_shown = 3
+
+    def namespace(self, name: str) -> Namespace | None:
+        """The namespace of that name, a new one if need be; None if there are too many."""
+        known = self._session.namespaces
+        name = name[:MAX_NAME]
+        namespace = known.get(name)
+        if namespace is None and len(known) < MAX_NAMESPACES:
+            namespace = known[name] = Namespace(name)
+        return namespace
+
+    def event(self, packet: SioPacket) -> None:
+        """Take an event."""
+        namespace = self.namespace(packet.namespace)
+        if namespace is not None:
+            namespace.events += 1
+            if packet.side is CLIENT and namespace.connected is None and namespace.refused is None:
+                namespace.early_events.add(packet.place, packet.place.ts_ns)
+        if packet.id is not None:
+            self.acks.asked(packet, packet.id)
+
+    def _namespace_packet(self, packet: SioPacket) -> None:
+        namespace = self.namespace(packet.namespace)
+        if namespace is None:
+            return
+        session, side, place = self._session, packet.side, packet.place
+        if packet.type == _CONNECT and side is CLIENT:
+            self._ending.joins()
+            pid = namespaces.ask(namespace, packet)
+            if pid is not None:
+                self._asked_pids[namespace.name] = pid
+        elif packet.type == _CONNECT:
+            if namespace.connect is None and not session.midstream:
+                namespace.unasked = True
+                # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
+                if session.revisions[side] is None:
+                    revisions.show(session, side, 3)
+            has_id = namespaces.join(namespace, packet, self._asked_pids.pop(namespace.name, None))
+            if session.socketio_shown is None:
+                session.socketio_shown = 5 if has_id else 4
+            if session.revisions[side] is None:
+                if not has_id:
+                    revisions.show(session, side, 3)  # only Socket.IO 5 gives an id with it
+                elif session.claimed_eio is None and session.midstream:
+                    revisions.show(session, side, 4)
+        elif packet.type == SioType.CONNECT_ERROR:
+            namespaces.refuse(namespace, packet)
+        elif packet.type == SioType.DISCONNECT:
+            namespace.state = NamespaceState.DISCONNECTED
+            namespace.disconnected = place
+            namespace.disconnected_by = side
+            self._ending.left(side, place)
