@@ -7,7 +7,7 @@ COMPILED := build/compiled
 TESTED := build/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled check lint types docs docs-check golden compiled bench bench-scale captures \
+.PHONY: help setup demo test test-compiled check lint types docs docs-check golden score compiled bench bench-scale captures \
         cov fmt clean
 
 help: ## list the targets
@@ -54,7 +54,7 @@ lint: setup ## ruff and the import contracts
 	$(BIN)/lint-imports --config setup.cfg
 
 types: setup ## mypy --strict
-	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/golden tests/bench
+	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/golden tests/accuracy tests/matrix.py tests/bench
 	MYPYPATH=captures/recorded:captures/recorded/peers $(BIN)/mypy --explicit-package-bases captures/recorded/*.py
 
 fmt: setup ## format, and mend what ruff can mend
@@ -69,6 +69,9 @@ docs-check: setup ## fail if a generated file is stale
 
 golden: setup ## write anew what eiosniff is to make of each recording (tests/golden); git shows what changed
 	$(BIN)/python -m tests.golden
+
+score: setup ## how often the rules are right on all recordings; writes docs/accuracy.md
+	$(BIN)/python -m tests.accuracy
 
 bench: compiled ## time and memory of eiosniff and tshark on captures of a million packets, and the time to start
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench

@@ -19,7 +19,8 @@ class Case:
     """One capture, and what a rule is to make of it.
 
     `bad` captures show the fault: `first` says that it is the root cause (the first diagnosis), else it may also be a
-    consequence; `packets` must be among the evidence. A good one is a near miss: the rule is silent.
+    consequence, and `cause` names the rule of the root cause where no other case of the capture does; `packets` must be
+    among the evidence. A good one is a near miss: the rule is silent.
     """
 
     rule: str
@@ -31,6 +32,7 @@ class Case:
     occurrences: int | None
     packets: tuple[int, ...]
     consequences: tuple[str, ...]
+    cause: str
     why: str
 
     def __str__(self) -> str:
@@ -64,6 +66,7 @@ def _case(rule: str, entry: dict[str, Any], bad: bool, folder: Path) -> Case:
         entry.get("occurrences"),
         tuple(entry.get("packets", ())),
         tuple(entry.get("consequences", ())),
+        entry.get("cause", rule if entry.get("first", bad) else ""),
         entry.get("why", ""),
     )
 
@@ -76,6 +79,19 @@ def recordings(index: str) -> list[dict[str, Any]]:
         candidates = (RECORDED / index / entry["file"], RECORDED / entry["file"])
         entry["path"] = next((path for path in candidates if path.exists()), candidates[0])
     return entries
+
+
+def healthy() -> list[Path]:
+    """All recordings in which nothing is wrong."""
+    names = ("healthy", "lossy", "libraries", "proxied", "carriers", "variants")
+    entries = [entry for name in names for entry in recordings(name)]
+    return [entry["path"] for entry in entries if entry.get("healthy", True) and not _has_a_fault(entry)]
+
+
+def _has_a_fault(entry: dict[str, Any]) -> bool:
+    """Meant, as the refusals of a namespace are, or because a part of the recording is missing."""
+    stem = entry["path"].stem
+    return bool(entry.get("faulty")) or stem.startswith(("namespaces--", "damaged-", "late-"))
 
 
 @cache

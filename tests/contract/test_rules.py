@@ -3,14 +3,13 @@
 import ast
 import string
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eiosniff.model.finding import Severity
 from eiosniff.rules.api import HEADINGS, Rule
 from eiosniff.rules.registry import all_rules
-from tests.cases import RECORDED, case_file, cases, recordings, report_of
+from tests.cases import case_file, cases, healthy, report_of
 
 RULES = all_rules()
 
@@ -86,19 +85,7 @@ def test_is_short(rule: Rule) -> None:
     assert len(Path(rule.file).read_text(encoding="utf-8").splitlines()) <= 160
 
 
-def _healthy() -> list[Path]:
-    names = ("healthy", "lossy", "libraries", "proxied", "carriers", "variants")
-    entries = [entry for name in names if (RECORDED / f"{name}.toml").exists() for entry in recordings(name)]
-    return [entry["path"] for entry in entries if entry.get("healthy", True) and not _has_a_fault(entry)]
-
-
-def _has_a_fault(entry: dict[str, Any]) -> bool:
-    """Meant, as the refusals of a namespace are, or because a part of the recording is missing."""
-    stem = entry["path"].stem
-    return bool(entry.get("faulty")) or stem.startswith(("namespaces--", "damaged-", "late-"))
-
-
-@pytest.mark.parametrize("capture", _healthy(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("capture", healthy(), ids=lambda path: path.stem)
 def test_healthy_traffic_has_no_faults(capture: Path) -> None:
     loud = [
         (diagnosis.finding.name, diagnosis.finding.summary)
