@@ -26,7 +26,7 @@ MAX_PLACES = 10_000
 FixSource = Callable[[str, Client | None, Server | None, dict[str, object]], list[str]]
 
 _Peers = tuple[Client | None, Server | None]
-_Key = tuple[str, ...]
+_Key = tuple[object, ...]
 _Place = tuple[str, str]
 _Last = tuple[int, int]
 
@@ -254,11 +254,19 @@ def judge(rules: Iterable[Rule], ledgers: Ledgers, fixes: FixSource) -> list[Fin
 
 
 def _key(merged: dict[_Key, _Merged], rule: Rule, kind: str, place: _Place, client: Client | None) -> _Key:
-    """What makes two hits one finding."""
-    address, endpoint = place
-    library = client.identity.library if client and client.identity else ""
-    key = (rule.code, kind, endpoint, library or address)
+    """What makes two hits one finding: whatever differs here is mended in different places."""
+    key = (rule.code, kind, place[1], _program(client))
     return key if key in merged or len(merged) < MAX_FINDINGS else (rule.code,)
+
+
+def _program(client: Client | None) -> object:
+    """What a client runs: its library; else what tells one program from another, the requests that it makes."""
+    if client is None:
+        return None
+    if client.identity is not None:
+        return client.identity.library
+    request = client.websocket_request or client.polling_request
+    return client.user_agent, request.header_names if request is not None else ()
 
 
 def _place(hit: Hit | None, peers: _Peers) -> _Place:

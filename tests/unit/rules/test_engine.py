@@ -36,10 +36,10 @@ def seen(number: int, text: str = "x") -> Hit:
     return Hit(evidence(place(number), Side.CLIENT, text))
 
 
-def ledgers(*addresses: str, library: str = "", sessions: int = 1) -> Ledgers:
-    """Clients at one server, each with some sessions."""
+def ledgers(*addresses: str, library: str = "", sessions: int = 1, alike: bool = True) -> Ledgers:
+    """Clients at one server, each with some sessions; those that are not alike say so in their User-Agent."""
     server = Server(SERVER)
-    clients = [Client(address, "", SERVER) for address in addresses]
+    clients = [Client(address, "" if alike else f"agent of {address}", SERVER) for address in addresses]
     for client in clients:
         client.identity = Identity(library, library.title(), "1 or later") if library else None
     opened = [client for client in clients for _ in range(sessions)]
@@ -83,13 +83,14 @@ def test_a_hit_becomes_a_finding() -> None:
 @pytest.mark.parametrize(
     ("given", "findings", "who"),
     [
-        (ledgers("10.0.0.7", "10.0.0.8"), 2, "10.0.0.7"),
+        (ledgers("10.0.0.7", "10.0.0.8", alike=False), 2, "10.0.0.7"),
+        (ledgers("10.0.0.7", "10.0.0.8"), 1, "2 clients"),
         (ledgers("10.0.0.7", "10.0.0.8", library="node"), 1, "2 clients (Node 1 or later)"),
         (ledgers("10.0.0.7", library="node", sessions=3), 1, "10.0.0.7 (Node 1 or later)"),
     ],
-    ids=["unknown libraries", "one library", "one client"],
+    ids=["unknown programs", "an unknown program", "one library", "one client"],
 )
-def test_hits_are_merged_by_library_or_address(given: Ledgers, findings: int, who: str) -> None:
+def test_hits_are_merged_by_what_the_client_runs(given: Ledgers, findings: int, who: str) -> None:
     found = judge([made(at_opening)], given, no_fix)
     assert len(found) == findings
     assert found[0].summary == f"{who} at 10.0.0.2:3000"
