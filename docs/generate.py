@@ -33,7 +33,7 @@ def report_text(case: Case) -> str:
     """What `eiosniff analyze` prints of a capture, without colours."""
     output = io.StringIO()
     console = Console(file=output, width=80, color_system=None, force_terminal=False)
-    terminal.write(app.analyze([str(case.capture)], app.Options()), console, Redactor())
+    terminal.write(app.analyze([str(case.capture)], app.Options()), console, Redactor(), limit=1)
     return "\n".join(line.rstrip() for line in output.getvalue().rstrip().splitlines())
 
 

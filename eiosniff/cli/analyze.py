@@ -47,6 +47,11 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,
     help="List no more sessions than this, the faulty ones first; the others are counted. Example: --max-sessions 50",
 )  # fmt: skip
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(min=0),
+    help="Explain the first N diagnoses; the others get a line each. Without it, the first 5 faults are explained, or "
+    "what is worth knowing most if there is none. Example: --limit 20",
+)  # fmt: skip
 @options.no_redact
 @click.option("-q", "--quiet", is_flag=True, help="Only one line for each diagnosis, and no progress bar.")
 @options.no_color
@@ -63,6 +68,7 @@ def analyze(
     ports: tuple[int, ...],
     path: str | None,
     max_sessions: int,
+    limit: int | None,
     no_redact: bool,
     quiet: bool,
     no_color: bool,
@@ -102,6 +108,7 @@ def analyze(
             output_format,
             no_redact=no_redact,
             quiet=quiet,
+            limit=limit,
             selected_rules=bool(selected or ignored),
             configuration=said.source,
             rule_files=rule_files,
@@ -121,6 +128,7 @@ def show(
     *,
     no_redact: bool = False,
     quiet: bool = False,
+    limit: int | None = None,
     selected_rules: bool = False,
     configuration: str = "",
     rule_files: Sequence[str] = (),
@@ -148,5 +156,6 @@ def show(
             selected_rules=selected_rules,
             configuration=configuration,
             show_rule=show_rule,
+            limit=limit,
         )
     place.write(text_of(console))

@@ -1,18 +1,21 @@
-"""The sessions in the text report: under each pair of a client and a server, a line a session."""
+"""The sessions in the text report: under each pair of a client and a server, a line a session, if they are few."""
 
+from collections.abc import Iterable
 from itertools import chain, islice
 from operator import attrgetter
 
 from rich.text import Text
 
-from eiosniff.model.finding import Report
-from eiosniff.model.session import CloseHow, Session
+from eiosniff.model.finding import Report, Severity
+from eiosniff.model.session import Session
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Column, Page, Row
 from eiosniff.report.redact import Redactor
-from eiosniff.report.wording import library, packets, versions
+from eiosniff.report.session_groups import write_groups
+from eiosniff.report.wording import end_words, lasted_ns, library, packets, transports, versions
 
-_MAX_SESSIONS = 20
+_MAX_SESSIONS = 12  # that are listed one by one; of more, so many that a fault concerns
+_MAX_FAULTY = 5
 _MAX_TEXT = 60
 
 # Session ids have 20 characters, and with them a line needs more than 80 columns.
@@ -29,32 +32,41 @@ _COLUMNS = (
 _SID = Column("sid", least=20)
 _END = Column("ended by")
 
-_SHORT = {
-    CloseHow.EIO_CLOSE: "EIO close",
-    CloseHow.WS_CLOSE: "WS close",
-    CloseHow.FIN: "FIN",
-    CloseHow.RST: "RST",
-    CloseHow.DISCONNECT: "disconnect",
-}
-
 
 def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
-    """The first sessions of the report, and how many more there are."""
-    with_sid = page.width >= _ROOM_FOR_SID
-    by_peers: dict[str, list[Row]] = {}
-    # The report ranks sessions to say which ones to show; shown, they read best in the order in which they began.
-    for session in sorted(islice(report.sessions, _MAX_SESSIONS), key=attrgetter("index")):
-        peers = _peers(session, redactor)
-        by_peers.setdefault(peers, [Text(peers)]).append(_row(session, redactor, with_sid=with_sid))
-    rows = list(chain.from_iterable(by_peers.values()))
-    page.line(("Sessions", "bold"))
-    page.table((*_COLUMNS, _SID, _END) if with_sid else (*_COLUMNS, _END), rows, lead="    ")
-    more = report.sessions_total - min(len(report.sessions), _MAX_SESSIONS)
-    if more > 0:
-        page.line(f"    ... and {more:,} more")
+    """The sessions: a line for each, or, if there are many, for those with a fault and for each kind of all."""
+    if report.sessions_total <= _MAX_SESSIONS:
+        page.line(("Sessions", "bold"))
+        _write_each(report.sessions, page, redactor)
+        return
+    faulty = {
+        session.index
+        for diagnosis in report.diagnoses
+        for finding in (diagnosis.finding, *diagnosis.consequences)
+        if finding.severity > Severity.INFO
+        for session in finding.sessions
+    }
+    first = list(islice((session for session in report.sessions if session.index in faulty), _MAX_FAULTY))
+    if first:
+        page.line(("Sessions", "bold"))
+        _write_each(first, page, redactor)
+        more = len(faulty) - len(first)
+        page.line(f"    ... and {more:,} more that a fault concerns; all, by kind:" if more else "    All, by kind:")
+    write_groups(report.sessions, page, redactor)
     if report.sessions_folded:
         folded = counted(report.sessions_folded, "session")
         page.line(f"    ({folded} only counted; --max-sessions lists more of them in JSON)")
+
+
+def _write_each(sessions: Iterable[Session], page: Page, redactor: Redactor) -> None:
+    with_sid = page.width >= _ROOM_FOR_SID
+    by_peers: dict[str, list[Row]] = {}
+    # The report ranks sessions to say which ones to show; shown, they read best in the order in which they began.
+    for session in sorted(sessions, key=attrgetter("index")):
+        peers = _peers(session, redactor)
+        by_peers.setdefault(peers, [Text(peers)]).append(_row(session, redactor, with_sid=with_sid))
+    rows = list(chain.from_iterable(by_peers.values()))
+    page.table((*_COLUMNS, _SID, _END) if with_sid else (*_COLUMNS, _END), rows, lead="    ")
 
 
 def _peers(session: Session, redactor: Redactor) -> str:
@@ -70,8 +82,7 @@ def _peers(session: Session, redactor: Redactor) -> str:
 
 
 def _row(session: Session, redactor: Redactor, *, with_sid: bool) -> list[str]:
-    end = session.closing.place if session.closing else session.last
-    lasted = duration(max(0, end.ts_ns - session.opened.ts_ns))
+    lasted = duration(lasted_ns(session))
     engineio, socketio = versions(session)
     # Of 0.9 what was said are Socket.IO packets; of the others those are part of Engine.IO packets.
     counts = session.socketio_counts if session.socketio09 else session.engineio_counts
@@ -79,18 +90,10 @@ def _row(session: Session, redactor: Redactor, *, with_sid: bool) -> list[str]:
         f"s{session.index}",
         str(session.client_endpoint.port),
         f"{engineio or ('-' if session.socketio09 else '?')}/{socketio or '-'}",
-        "→".join(transport.value for transport in session.transports) or "?",
+        transports(session),
         f">{lasted}" if session.midstream else lasted,
         f"{packets(counts):,}",
     ]
     if with_sid:
         cells.append(redactor.shown(session.sid, 24) if session.sid else "?")
-    return [*cells, _end(session)]
-
-
-def _end(session: Session) -> str:
-    closing = session.closing
-    if closing is None:
-        return "- (still open)"
-    code = f" {closing.code}" if closing.code is not None else ""
-    return f"{closing.side.label}, {_SHORT[closing.how]}{code}"
+    return [*cells, end_words(session)]

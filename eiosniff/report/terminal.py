@@ -21,10 +21,16 @@ from eiosniff.report.session_table import write_sessions
 _MAX_PROSE = 1_200
 _MAX_EVIDENCE = 200
 
+# Diagnoses that are explained unless the user says how many; the others get a line.
+_EXPLAINED = 5
+# Consequences that are named, of those that a diagnosis has.
+_CONSEQUENCES = 8
+
 # More rows of proof than this prove nothing more: the first ones, how many are left out, the last ones.
 _ROWS = 13
 _FIRST_ROWS = 10
 _LAST_ROWS = 2
+_FILTERED = 4  # packets of what is no fault
 
 _SOON_NS = 10_000_000
 _LATER = re.compile(r"(.*[^\s,]),? (<?\d[\d.,]* (?:ms|s) later)")
@@ -47,11 +53,13 @@ def write(
     selected_rules: bool = False,
     configuration: str = "",
     show_rule: str = "eiosniff rules show",
+    limit: int | None = None,
 ) -> None:
     """Write the report. `selected_rules`: not all rules were asked, so that silence means less. `configuration`: which
-    one was used, if any was. `show_rule`: the command that shows a rule, which comes after it."""
+    one was used, if any was. `show_rule`: the command that shows a rule, which comes after it. `limit`: how many
+    diagnoses are explained; if it is None, the first few faults, or the first of what is none."""
     text = _TextReport(report, console, redactor)
-    text.write(selected_rules)
+    text.write(selected_rules, limit)
     text.end(configuration, show_rule)
 
 
@@ -78,19 +86,20 @@ class _TextReport:
         self.page = Page(console)
         self.first_ns = {capture.file: capture.first_ns for capture in report.captures}
 
-    def write(self, selected_rules: bool) -> None:
+    def write(self, selected_rules: bool, limit: int | None) -> None:
         report = self.report
         for capture in report.captures:
             self.header(capture)
-        for diagnosis in report.diagnoses:
-            self.page.line()
-            self.diagnosis(diagnosis)
         if overview.nothing_there(report):
+            self.diagnoses(limit)
             self.page.line()
             overview.write_what_was_there(report, self.page, self.redactor)
         elif not report.diagnoses or overview.only_infos(report):
             self.page.line()
             overview.write_healthy(report, self.page, selected_rules)
+            self.diagnoses(limit)
+        else:
+            self.diagnoses(limit)
         if report.sessions:
             self.page.line()
             write_sessions(report, self.page, self.redactor)
@@ -113,19 +122,69 @@ class _TextReport:
         alike = sum(PurePath(capture.file).name == name for capture in self.report.captures)
         return self.redactor.shown(name if name and alike < 2 else file)
 
-    def diagnosis(self, diagnosis: Diagnosis) -> None:
+    def diagnosis(self, diagnosis: Diagnosis, *, whole: bool) -> None:
+        """All of a diagnosis; if not the `whole`, then what it is, what to do and which packets to look at."""
         finding = diagnosis.finding
         self.headline(finding)
         self.page.line()
         self.labelled("What", self.prose(finding.summary))
         if finding.certainty is not Certainty.CERTAIN and finding.doubt:
             self.labelled("Doubt", self.prose(f"Only {finding.certainty.value}: {finding.doubt}"))
-        self.labelled("Why", self.prose(finding.why))
+        if whole:
+            self.labelled("Why", self.prose(finding.why))
         self.fix(finding.fix)
-        self.proof(finding)
-        for at, consequence in enumerate(diagnosis.consequences):
+        if whole:
+            self.proof(finding)
+        elif finding.evidence:
+            self.labelled("Proof", f"Wireshark: {display_filter(finding.evidence[:_FILTERED])}")
+        for at, consequence in enumerate(diagnosis.consequences[:_CONSEQUENCES]):
             text = f"{self.prose(consequence.hence or consequence.title)} ({consequence.name})"
             self.labelled("" if at else "Hence", text)
+        if len(diagnosis.consequences) > _CONSEQUENCES:
+            self.labelled("", f"and {len(diagnosis.consequences) - _CONSEQUENCES} more, in --format json")
+
+    def explained(self) -> int:
+        """How many diagnoses are explained unless the user says: one screen is to hold what is to be done first."""
+        faults = sum(diagnosis.finding.severity is not Severity.INFO for diagnosis in self.report.diagnoses)
+        return min(_EXPLAINED, faults) or 1
+
+    def diagnoses(self, limit: int | None) -> None:
+        """The first ones in full, the others in a line or two."""
+        diagnoses = self.report.diagnoses
+        explained = self.explained() if limit is None else limit
+        for diagnosis in diagnoses[:explained]:
+            self.page.line()
+            self.diagnosis(diagnosis, whole=limit is not None or diagnosis.finding.severity is not Severity.INFO)
+        if not diagnoses[explained:]:
+            return
+        self.page.line()
+        self.page.line(("Also" if explained else "Found", "bold"))
+        alike: dict[tuple[str, str, Severity, Certainty], list[Diagnosis]] = {}
+        for diagnosis in diagnoses[explained:]:
+            finding = diagnosis.finding
+            kind = finding.name, finding.title, finding.severity, finding.certainty
+            alike.setdefault(kind, []).append(diagnosis)
+        for others in alike.values():
+            self.brief(others)
+        self.page.line((f"  --limit {len(diagnoses)} explains all, with the packets that prove them", "dim"))
+
+    def brief(self, alike: list[Diagnosis]) -> None:
+        """Diagnoses that say the same of different clients or servers."""
+        finding = alike[0].finding
+        facts = [f"{finding.name}, {finding.rule}"]
+        if finding.certainty is not Certainty.CERTAIN:
+            facts.append(finding.certainty.value)
+        occurrences = sum(diagnosis.finding.occurrences for diagnosis in alike)
+        if occurrences > 1:
+            facts.append(counted(occurrences, "time"))
+        servers = {server for diagnosis in alike for server in diagnosis.finding.servers}
+        if len(servers) > 1:
+            facts.append(f"at {len(servers)} servers")
+        consequences = sum(len(diagnosis.consequences) for diagnosis in alike)
+        if consequences:
+            facts.append(f"with {counted(consequences, 'consequence')}")
+        label = Text.assemble("  ", (f"{finding.severity.label.upper():7}", _STYLES[finding.severity]), GAP)
+        self.page.paragraph(f"{self.prose(finding.title)} ({', '.join(facts)})", lead=label)
 
     def headline(self, finding: Finding) -> None:
         label = Text.assemble((finding.severity.label.upper(), _STYLES[finding.severity]), GAP)
@@ -177,7 +236,7 @@ class _TextReport:
     def summary(self) -> None:
         report = self.report
         lines: list[str] = []
-        if report.diagnoses:
+        if report.diagnoses and not overview.only_infos(report):  # else the verdict has said so
             counts = [(report.count(severity), severity.label) for severity in sorted(Severity, reverse=True)]
             found = ", ".join(counted(count, label) for count, label in counts if count)
             within = f" in {overview.sessions(report)}" if report.sessions_total else ""

@@ -42,6 +42,35 @@ def close_reason(closing: Closing) -> str:
     return how
 
 
+def transports(session: Session) -> str:
+    """What carried it, in order."""
+    return "→".join(transport.value for transport in session.transports) or "?"
+
+
+def lasted_ns(session: Session) -> int:
+    """How long it lasted, as far as the capture shows."""
+    end = session.closing.place if session.closing else session.last
+    return max(0, end.ts_ns - session.opened.ts_ns)
+
+
+_SHORT: Final = {
+    CloseHow.EIO_CLOSE: "EIO close",
+    CloseHow.WS_CLOSE: "WS close",
+    CloseHow.FIN: "FIN",
+    CloseHow.RST: "RST",
+    CloseHow.DISCONNECT: "disconnect",
+}
+
+
+def end_words(session: Session) -> str:
+    """Who ended it and how, for a column."""
+    closing = session.closing
+    if closing is None:
+        return "still open"
+    code = f" {closing.code}" if closing.code is not None else ""
+    return f"{closing.side.label}, {_SHORT[closing.how]}{code}"
+
+
 def library(identity: Identity | None) -> str:
     """The library of a peer with what is known of its version, empty when it was not recognised."""
     if identity is None:

@@ -41,6 +41,13 @@ def test_every_option_reaches_the_application(run: Run, application: Application
     assert options.max_sessions == 5
 
 
+def test_so_many_diagnoses_are_explained(run: Run, application: Application) -> None:
+    application.report = report(diagnoses=[Diagnosis(finding()), Diagnosis(loop())])
+    assert "--limit" not in run("analyze", "a.pcap").stdout
+    assert "--limit 2 explains all" in run("analyze", "--limit", "1", "a.pcap").stdout
+    assert "--limit 2 explains all" in run("analyze", "--limit", 0, "a.pcap").stdout
+
+
 def test_quiet_is_one_line_a_diagnosis(run: Run) -> None:
     assert run("analyze", "-q", "a.pcap").stdout.count("\n") == 1
 
@@ -130,6 +137,7 @@ def test_interrupted_is_130(run: Run, application: Application) -> None:
         (["--port", "http", "a"], "'http' is not a valid integer"),
         (["--path", "socket.io", "a"], "a request path begins with a slash: /socket.io"),
         (["--max-sessions", "0", "a"], "0 is not in the range"),
+        (["--limit", "-1", "a"], "-1 is not in the range"),
         (["--output", "", "a"], "the name is empty"),
         (["--output", "nowhere/report", "a"], "there is no directory nowhere"),
         (["--output", ".", "a"], "is a directory"),

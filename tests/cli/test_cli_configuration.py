@@ -255,7 +255,7 @@ def test_a_severity_counts_in_the_report_the_json_and_the_exit_code(folder: Path
     result = analyze(LOOP)
     assert result.exit_code == 0
     assert "\nINFO  The client connects again and again" in result.stdout
-    assert "Summary  1 info" in result.stdout
+    assert "\nNo error and no warning by the selected rules: " in result.stdout
 
 
 @pytest.mark.parametrize(

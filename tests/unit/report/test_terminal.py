@@ -1,8 +1,9 @@
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def rendered(
     width: int = 80,
     color: Literal["standard"] | None = None,
     write: Callable[..., None] = terminal.write,
-    **options: bool | str,
+    **options: bool | str | int | None,
 ) -> str:
     written = io.StringIO()
     console = Console(
@@ -246,12 +247,60 @@ def test_a_handshake_that_no_rule_speaks_of_is_not_nothing() -> None:
     assert "no Socket.IO session was opened" in text
 
 
-def test_what_is_only_good_to_know_comes_first_and_a_verdict_after_it() -> None:
+def test_the_verdict_comes_first_and_then_what_is_only_good_to_know() -> None:
     lines = rendered(report(diagnoses=[Diagnosis(finding(severity=Severity.INFO))])).splitlines()
     verdict = next(at for at, line in enumerate(lines) if line.startswith("No error and no warning: "))
     note = next(at for at, line in enumerate(lines) if line.startswith("INFO"))
-    assert note < verdict
+    assert verdict < note
     assert not any(line.startswith("No error") for line in rendered(report()).splitlines())
+
+
+def named(count: int, **changes: Any) -> list[Diagnosis]:
+    return [
+        Diagnosis(finding(name=f"fault-{at}", title=f"Fault {at} happens", sessions=[], **changes))
+        for at in range(1, count + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("diagnoses", "limit", "explained", "brief"),
+    [
+        (named(7), None, 5, 2),
+        (named(7), 6, 6, 1),
+        (named(7), 0, 0, 7),
+        (named(2, severity=Severity.WARNING) + named(4, severity=Severity.INFO), None, 2, 4),
+        (named(4, severity=Severity.INFO), None, 1, 3),
+        (named(4, severity=Severity.INFO), 9, 4, 0),
+    ],
+    ids=["many faults", "six wanted", "none wanted", "faults and notes", "only notes", "all notes wanted"],
+)
+def test_so_many_are_explained_and_the_others_get_a_line(
+    diagnoses: list[Diagnosis], limit: int | None, explained: int, brief: int
+) -> None:
+    text = rendered(report(diagnoses=diagnoses), limit=limit)
+    assert text.count("  Fix ") == explained
+    assert text.count("  Why ") == (0 if limit is None and explained == 1 else explained)  # what is no fault, is brief
+    assert len(re.findall(r"^  (?:ERROR|WARNING|INFO) +Fault \d happens", text, re.M)) == brief
+    assert (f"--limit {len(diagnoses)} explains all" in text) is (brief > 0)
+
+
+def test_the_same_of_several_servers_is_one_line() -> None:
+    alike = [Diagnosis(finding(servers=[f"10.0.0.{at}:3000"], occurrences=2)) for at in range(4)]
+    text = " ".join(rendered(report(diagnoses=alike), limit=1).split())
+    assert "(client-ping-in-eio4, EIO038, 6 times, at 3 servers)" in text
+
+
+def test_of_many_sessions_those_with_a_fault_are_listed_and_all_are_counted_by_kind() -> None:
+    sessions = [session(index) for index in range(1, 41)]
+    for each in sessions[20:]:
+        each.closing = None
+        each.client_endpoint = Endpoint(f"10.0.0.{each.index}", 1)
+    text = rendered(report(sessions=sessions, diagnoses=[Diagnosis(finding(sessions=sessions[:8]))], sessions_total=40))
+    assert re.findall(r"^    s(\d+)", text, re.M) == ["1", "2", "3", "4", "5"]
+    assert "    ... and 3 more that a fault concerns; all, by kind:\n" in text
+    assert "  21 clients (arduinoWebSockets older than 2.3.3) → 127.0.0.1:28954" in text
+    row = next(line for line in text.splitlines() if line.startswith("          40  4/5"))
+    assert row.endswith("server, WS close 20, still")  # the last column is wrapped
 
 
 def test_a_session_id_is_not_cut_in_two_by_the_margin() -> None:
