@@ -26,11 +26,14 @@ class _Rules(click.Group):
 Examples:
   eiosniff rules
   eiosniff rules show client-ping-in-eio4
+  eiosniff rules --rules my_rules.py
 """,
 )
+@options.rule_files
 @click.pass_context
-def rules(context: click.Context) -> None:
+def rules(context: click.Context, rule_files: tuple[str, ...]) -> None:
     """The rules and their documentation; without a command, the list of them."""
+    context.obj = rule_files
     if context.invoked_subcommand is None:
         context.invoke(list_rules)
 
@@ -38,13 +41,14 @@ def rules(context: click.Context) -> None:
 @rules.command("list")
 @options.rule_files
 @options.no_color
-def list_rules(rule_files: tuple[str, ...] = (), no_color: bool = False) -> None:
+@click.pass_obj
+def list_rules(others: tuple[str, ...], rule_files: tuple[str, ...] = (), no_color: bool = False) -> None:
     """All rules; when piped, four fields with tabs between them, and a fifth for a rule that is not eiosniff's: the
     file or package that it comes from."""
     from eiosniff import app
     from eiosniff.report import rule_text
 
-    infos = app.rules(rule_files)
+    infos = app.rules((*others, *rule_files))
     with Output(None, no_color=no_color) as place:
         if not place.is_terminal:
             place.write(rule_text.plain_list(infos))
@@ -58,12 +62,13 @@ def list_rules(rule_files: tuple[str, ...] = (), no_color: bool = False) -> None
 @click.argument("rule", metavar="CODE-OR-NAME")
 @options.rule_files
 @options.no_color
-def show_rule(rule: str, rule_files: tuple[str, ...], no_color: bool) -> None:
+@click.pass_obj
+def show_rule(others: tuple[str, ...], rule: str, rule_files: tuple[str, ...], no_color: bool) -> None:
     """What a rule reports, why it matters, how to mend it, and its limits; plain Markdown when piped."""
     from eiosniff import app
     from eiosniff.report import rule_text
 
-    infos = app.rules(rule_files)
+    infos = app.rules((*others, *rule_files))
     info = options.find_rule(rule, infos)
     if info is None:
         problem = f"there is no rule {rule!r}; {options.closest_rules(rule, infos)}"

@@ -44,7 +44,6 @@ from eiosniff.model.websocket import BINARY, WsMessage
 
 _SAID_BYTES: Final = 80
 _MAX_UNHEARD: Final = 256
-_NOT_SOCKETIO: Final = "not Socket.IO"
 _TYPE_LABELS: Final = [kind.label for kind in EioType]
 _CONNECT: Final = int(SioType.CONNECT)
 _CONTROL: Final = frozenset({_CONNECT, int(SioType.DISCONNECT), int(SioType.CONNECT_ERROR)})
@@ -193,7 +192,7 @@ class SessionState:
         if wrong:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
         if listener:
-            wanted = f"expected {decoded.expected}" if wrong else _NOT_SOCKETIO
+            wanted = f"expected {decoded.expected}" if wrong else ""
             self._tell(listener, packet, stream, None, wanted)
 
     def _binary(self, packet: EioPacket, stream: int) -> None:
@@ -209,7 +208,7 @@ class SessionState:
             counts = self.session.socketio_counts
             if not counts[0] and not counts[1] and not self.session.midstream:  # a plain application of Engine.IO
                 if self.listener:
-                    self._tell(self.listener, packet, stream, None, _NOT_SOCKETIO)
+                    self._tell(self.listener, packet, stream, None, "")
                 return
             joiner = self._joiner(side)
             if self.session.midstream and not counts[side]:

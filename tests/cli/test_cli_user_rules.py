@@ -103,6 +103,11 @@ def test_a_file_that_cannot_be_used_is_one_line(file: Path, command: tuple[objec
 
 def test_lists_say_where_a_rule_is_from(file: Path) -> None:
     lines = run("rules", "list", "--rules", "mine.py").stdout.splitlines()
+    assert run("rules", "--rules", "mine.py").stdout.splitlines() == lines
+    assert (
+        run("rules", "--rules", "mine.py", "show", "my001").stdout
+        == run("rules", "show", "--rules", "mine.py", "my001").stdout
+    )
     assert "MY001\terror\tthrown-out\tA device that is thrown out\tmine.py" in lines
     assert {line.count("\t") for line in lines if not line.startswith("MY")} == {3}
 
