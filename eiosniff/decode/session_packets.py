@@ -13,7 +13,7 @@ from eiosniff.decode.polls import Polls
 from eiosniff.decode.session_messages import Messages
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.decode.upgrades import Upgrades
-from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.decoded import NOT_SOCKETIO, DecodedPacket
 from eiosniff.model.engineio import (
     CLOSE,
     MESSAGE,
@@ -192,7 +192,7 @@ class SessionState:
         if wrong:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
         if listener:
-            wanted = f"expected {decoded.expected}" if wrong else ""
+            wanted = f"expected {decoded.expected}" if wrong else NOT_SOCKETIO
             self._tell(listener, packet, stream, None, wanted)
 
     def _binary(self, packet: EioPacket, stream: int) -> None:
@@ -208,7 +208,7 @@ class SessionState:
             counts = self.session.socketio_counts
             if not counts[0] and not counts[1] and not self.session.midstream:  # a plain application of Engine.IO
                 if self.listener:
-                    self._tell(self.listener, packet, stream, None, "")
+                    self._tell(self.listener, packet, stream, None, NOT_SOCKETIO)
                 return
             joiner = self._joiner(side)
             if self.session.midstream and not counts[side]:

@@ -1,9 +1,13 @@
 """What `eiosniff decode` streams: each Engine.IO packet with the Socket.IO packet in it, in capture order."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from eiosniff.model.engineio import EioPacket
 from eiosniff.model.socketio import SioPacket
+
+# A message of an application that may use Engine.IO without Socket.IO; that is no trouble by itself.
+NOT_SOCKETIO: Final = "not Socket.IO"
 
 
 @dataclass(slots=True, eq=False)

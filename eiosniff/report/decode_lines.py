@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.decoded import NOT_SOCKETIO, DecodedPacket
 from eiosniff.model.engineio import EioType, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket, SioType
@@ -65,7 +65,9 @@ class TextLines:
                 words.append(_binary(packet.engineio.data, files, 0))
             elif packet.engineio.data:
                 words.append(self._redactor.shown(packet.engineio.data))
-        if packet.trouble:  # before the data, which may be cut
+        if packet.trouble == NOT_SOCKETIO:
+            words.insert(1, f"({NOT_SOCKETIO})")
+        elif packet.trouble:  # before the data, which may be cut
             words.insert(1, f"!! {self._redactor.shown(packet.trouble)}{':' if words[1:] else ''}")
         return words if packet.revision is not None else [_KIND_09, *words]
 

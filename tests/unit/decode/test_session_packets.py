@@ -100,14 +100,14 @@ def test_a_broken_msgpack_packet_is_bad_syntax() -> None:
 def test_messages_of_a_plain_engineio_application_are_no_packets() -> None:
     talk = played(WEBSOCKET, 'w> 4{"type":"chat","text":"hi"}\nw> 4hello\nw> 4[1]')
     assert talk.session.parsers == [None, None]
-    assert [packet.trouble for packet in talk.heard[1:]] == [""] * 3
+    assert [packet.trouble for packet in talk.heard[1:]] == ["not Socket.IO"] * 3
 
 
 def test_binary_messages_of_a_plain_engineio_application_are_no_orphans() -> None:
     talk = played(WEBSOCKET, "w> hex:00\nw< hex:ff")
     assert not talk.session.anomalies
     assert talk.session.unreadable == [0, 0]
-    assert [packet.trouble for packet in talk.heard[1:]] == [""] * 2
+    assert [packet.trouble for packet in talk.heard[1:]] == ["not Socket.IO"] * 2
 
 
 # ---------------------------------------------------------------------- connection state recovery

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.decoded import NOT_SOCKETIO, DecodedPacket
 from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket, SioType
@@ -107,6 +107,13 @@ def test_what_is_not_socketio_is_null() -> None:
     assert made["engineio"] == {"revision": 4, "type": "ping"}
     assert record(packet(-1, b"zzz"))["engineio"]["type"] is None
     assert record(event(b"", 9))["socketio"]["type"] is None
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"), [("expected {", "!! expected {: hi"), (NOT_SOCKETIO, "(not Socket.IO) hi")]
+)
+def test_only_what_is_wrong_is_marked_so(trouble: str, words: str) -> None:
+    assert TextLines(Redactor()).line(packet(data=b"hi", trouble=trouble)).endswith(f"message {words}")
 
 
 def test_with_several_captures_a_line_names_its_own() -> None:
