@@ -15,6 +15,7 @@ npm and PyPI.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import sys
 import tempfile
@@ -115,7 +116,7 @@ class Scenario:
     @property
     def capture(self) -> Path:
         suffix = "pcapng" if self.format == "pcapng" else "pcap"
-        return HERE / self.collection / f"{self.name}.{suffix}"
+        return HERE / self.collection / f"{self.name}.{suffix}.gz"
 
     @property
     def truth(self) -> Path:
@@ -261,9 +262,11 @@ def record_once(scenario: Scenario) -> dict[str, Any]:
         serve.append(scenario.config("server", scenario.server, logs[0], host))
         talk.append(scenario.config("client", scenario.client, logs[1], host))
         server = lab.start("server", serve, env=server_env)
-        with lab.capture(scenario.capture, format=scenario.format):
+        plain = Path(folder, scenario.capture.stem)
+        with lab.capture(plain, format=scenario.format):
             result = lab.run("client", talk, env=client_env)
         server.stop()
+        scenario.capture.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
         if result.returncode:
             raise LabError(f"{scenario.name}: {result.output}\nserver:\n{server.output}")
         lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]

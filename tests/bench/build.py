@@ -31,10 +31,10 @@ PACKETS = {"busy": 935_000, "haystack": 1_006_000}
 CHAT = "near_miss/capture-truncated-whole-session.pcap"  # of the whole session: in itself the file is sound
 # Which share of the packets comes from which recording: half is polling with a connection for each request.
 BUSY = {
-    "healthy/node-4.8.4--node-4.8.4--polling.pcap": 0.25,
-    "healthy/node-2.5.1--node-2.5.0--polling.pcap": 0.25,
-    "healthy/node-4.8.4--node-4.8.4--websocket.pcap": 0.055,
-    "healthy/node-2.5.1--node-2.5.0--websocket.pcap": 0.055,
+    "healthy/node-4.8.4--node-4.8.4--polling.pcap.gz": 0.25,
+    "healthy/node-2.5.1--node-2.5.0--polling.pcap.gz": 0.25,
+    "healthy/node-4.8.4--node-4.8.4--websocket.pcap.gz": 0.055,
+    "healthy/node-2.5.1--node-2.5.0--websocket.pcap.gz": 0.055,
     CHAT: 0.39,
 }
 BUSY_NS_PER_PACKET = 320_000  # a hundred sessions at any time

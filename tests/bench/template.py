@@ -235,7 +235,7 @@ def recorded(path: Path) -> Template:
                 packets.append(bytes(view[offset : offset + size]))
             times_ns += batch.ts_ns.tolist()
     truth = Truth(len(packets), report.connections, report.sessions_total)
-    log = path.with_suffix(".truth.jsonl")
+    log = path.with_name(path.name.partition(".pcap")[0] + ".truth.jsonl")
     if log.exists():
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         truth.socketio_packets = sum("type" in line for line in lines)

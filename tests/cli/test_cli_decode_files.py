@@ -17,10 +17,10 @@ from tests.cases import RECORDED
 from tests.cli.test_cli_process import ROOT, environment
 
 HEALTHY = RECORDED / "healthy"
-UPGRADE = HEALTHY / "node-4.8.4--node-4.8.4--upgrade.pcap"
-POLLING = HEALTHY / "node-2.5.1--node-2.5.0--polling.pcap"
+UPGRADE = HEALTHY / "node-4.8.4--node-4.8.4--upgrade.pcap.gz"
+POLLING = HEALTHY / "node-2.5.1--node-2.5.0--polling.pcap.gz"
 NOT_SOCKETIO = RECORDED / "near_miss" / "no-engineio.pcap"
-UPGRADES = sorted(HEALTHY.glob("*--upgrade.pcap"))
+UPGRADES = sorted(HEALTHY.glob("*--upgrade.pcap.gz"))
 
 
 def decode(*arguments: object) -> Result:
@@ -33,7 +33,7 @@ def lines(*arguments: object) -> list[Any]:
 
 @pytest.mark.parametrize("capture", [UPGRADE, POLLING], ids=lambda path: path.stem)
 def test_attachments_are_those_that_the_peers_sent(capture: Path, tmp_path: Path) -> None:
-    truth = capture.with_suffix(".truth.jsonl").read_text(encoding="utf-8").splitlines()
+    truth = capture.with_name(capture.name.replace(".pcap.gz", ".truth.jsonl")).read_text(encoding="utf-8").splitlines()
     sent = [hash_of for line in truth for hash_of in _hashes(json.loads(line))]
     shown = lines(capture, "--attachments", tmp_path / "out", "--type", "BINARY_EVENT", "--type", "BINARY_ACK")
     named = [Path(attachment["file"]) for line in shown for attachment in line["socketio"]["attachments"]]

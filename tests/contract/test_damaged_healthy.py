@@ -1,5 +1,6 @@
 """A capture that begins late, ends early or lacks a packet is no fault of its peers: nothing is certain for it."""
 
+import gzip
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,10 @@ from eiosniff.model.finding import Certainty, Severity
 from tests.streams import RECORDED
 
 HEALTHY = (
-    "healthy/node-2.5.1--node-2.5.0--upgrade.pcap",
-    "healthy/node-4.8.4--node-4.8.4--polling.pcap",
-    "healthy/node-4.8.4--node-4.8.4--upgrade.pcap",
-    "healthy/python-5.18.1--python-5.18.1--upgrade.pcap",
+    "healthy/node-2.5.1--node-2.5.0--upgrade.pcap.gz",
+    "healthy/node-4.8.4--node-4.8.4--polling.pcap.gz",
+    "healthy/node-4.8.4--node-4.8.4--upgrade.pcap.gz",
+    "healthy/python-5.18.1--python-5.18.1--upgrade.pcap.gz",
     "libraries/python-socketio-5.11.4-uvicorn--python-socketio-5.11.4-aiohttp--upgrade.pcap",
     "libraries/socket.io-4.0.2--socket.io-client-4.0.2--upgrade.pcap",
     "libraries/socket.io-4.8.4--arduinoWebSockets-2.7.2--upgrade.pcap",
@@ -43,7 +44,8 @@ def damaged(packets: int) -> Iterator[tuple[str, slice, slice]]:
 
 @pytest.mark.parametrize("name", HEALTHY)
 def test_what_a_capture_lacks_blames_nobody(name: str, tmp_path: Path) -> None:
-    head, records = split((RECORDED / name).read_bytes())
+    whole = (RECORDED / name).read_bytes()
+    head, records = split(gzip.decompress(whole) if name.endswith(".gz") else whole)
     capture = tmp_path / "damaged.pcap"
     loud: list[str] = []
     for what, first, second in damaged(len(records)):

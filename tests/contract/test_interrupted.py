@@ -13,7 +13,7 @@ def test_the_report_tells_how_much_was_read() -> None:
         if calls == 3:
             raise KeyboardInterrupt
 
-    capture = str(next(RECORDED.glob("healthy/node-4.8.4--node-4.8.4--upgrade.pcap")))
+    capture = str(next(RECORDED.glob("healthy/node-4.8.4--node-4.8.4--upgrade.pcap.gz")))
     report = app.analyze([capture], app.Options(batch_size=20), third)
     assert report.interrupted
     (summary,) = report.captures

@@ -131,9 +131,9 @@ def test_connections_do_not_depend_on_batches(talk: Talk, cuts: list[int]) -> No
 # ---------------------------------------------------------------------- the whole stack, with recorded packets
 
 CONVERSATIONS = (
-    "healthy/node-4.8.4--node-4.8.4--polling.pcap",
-    "healthy/node-4.8.4--node-4.8.4--upgrade.pcap",
-    "healthy/node-2.5.1--node-2.5.0--websocket.pcap",
+    "healthy/node-4.8.4--node-4.8.4--polling.pcap.gz",
+    "healthy/node-4.8.4--node-4.8.4--upgrade.pcap.gz",
+    "healthy/node-2.5.1--node-2.5.0--websocket.pcap.gz",
     "faulty/eio-unsupported-ws-v2-client-v4-server.pcap",
     "faulty/connect-loop-kicked-raw-500ms.pcap",
     "faulty/no-backoff-refused-raw-500ms.pcap",

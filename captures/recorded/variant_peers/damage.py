@@ -7,6 +7,7 @@ here. Packets that stay are kept to the byte, but for those of a smaller snap le
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import random
@@ -159,14 +160,23 @@ DAMAGES: dict[str, tuple[Callable[[bytes, random.Random], bytes], str]] = {
 }
 
 
+def captured(source: Path) -> bytes:
+    content = source.read_bytes()
+    return gzip.decompress(content) if source.suffix == ".gz" else content
+
+
+def truth_of(source: Path) -> Path:
+    return source.with_name(source.name.partition(".pcap")[0] + ".truth.jsonl")
+
+
 def damage(scenario: Scenario, folder: Path) -> Made:
     """The source that `more` names, damaged; the truth is that of the source."""
     source = VARIANTS / scenario.more["source"]
     change, kind = DAMAGES[scenario.variant]
     capture = folder / f"{scenario.name}.pcap"
-    capture.write_bytes(change(source.read_bytes(), random.Random(scenario.name)))
+    capture.write_bytes(change(captured(source), random.Random(scenario.name)))
     truth = folder / f"{scenario.name}.{kind.replace('_', '-')}.jsonl"
-    truth.write_bytes(source.with_suffix(".truth.jsonl").read_bytes())
+    truth.write_bytes(truth_of(source).read_bytes())
     return Made(capture, {kind: truth})
 
 
@@ -219,7 +229,7 @@ def first_after(records: list[Record], place: str, whole: Callable[[list[Record]
 def begin_late(scenario: Scenario, folder: Path) -> Made:
     """The source without its beginning, and the truth without what began before the cut."""
     source = VARIANTS / scenario.more["source"]
-    header, records = split(source.read_bytes())
+    header, records = split(captured(source))
     kind = scenario.truth
 
     def sent(head: list[Record]) -> dict[str, int]:
@@ -239,7 +249,7 @@ def begin_late(scenario: Scenario, folder: Path) -> Made:
         keep = [r for r in keep if r.from_server is scenario.more["from_server"]]
     capture = folder / f"{scenario.name}.pcap"
     capture.write_bytes(join(header, keep))
-    lines = source.with_suffix(".truth.jsonl").read_text().splitlines()
+    lines = truth_of(source).read_text().splitlines()
     if kind == "truth":
         if scenario.more["place"] == "frame":
             before = next(i for i in range(cut, 0, -1) if at_frames(records[:i]))

@@ -75,7 +75,7 @@ def late_starts() -> list[Scenario]:
             derived=True,
             engineio=engineio,
             truth=truth,
-            more={"source": f"{source}.pcap", "place": place, **more},
+            more={"source": f"{source}.pcap{'.gz' if group == 'healthy' else ''}", "place": place, **more},
         )
 
     two = (node("2.5.1"), node("2.5.0"), "websocket")
