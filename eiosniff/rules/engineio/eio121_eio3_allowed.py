@@ -33,7 +33,9 @@ from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
 
 _NODE = "socket.io"
-_OLD, _NEW = ":3", ":4"  # what was spoken, whatever was asked for
+_OLD, _NEW = (":3",), (":4", "4:?")  # asked for, and spoken; of a short session over WebSocket only the former shows
+_SPEAK_BOTH = ("3.", "4.")  # versions that can
+_OPEN_BOUND = "or older"  # than a version that can
 
 
 @rule(
@@ -53,7 +55,10 @@ _OLD, _NEW = ":3", ":4"  # what was spoken, whatever was asked for
 )
 def eio3_allowed(server: Server) -> Iterator[Hit]:
     """See the module."""
-    if len(server.revisions) < 2 or server.identity is None or server.identity.library != _NODE:
+    identity = server.identity
+    if len(server.revisions) < 2 or identity is None or identity.library != _NODE:
+        return
+    if not identity.version.startswith(_SPEAK_BOTH) or identity.version.endswith(_OPEN_BOUND):
         return
     old = [place for spoken, place in server.revisions.items() if spoken.endswith(_OLD)]
     new = [place for spoken, place in server.revisions.items() if spoken.endswith(_NEW)]

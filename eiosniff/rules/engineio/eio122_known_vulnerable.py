@@ -44,7 +44,7 @@ _NAMED = 3  # of many advisories, those that were published last
     severity=Severity.INFO,
     since="0.1.0",
     title="The server may have known vulnerabilities: {version}, {count}",
-    message="{server} is taken for {version} by what it does. If it is, this applies: {advisories}.",
+    message="By what it does, {server} is of a version to which this applies: {advisories}.",
     why="These are published, and there are programs that try them. Most of them let anybody end the server with one "
     "packet.",
     fix=("Update the server, and ask npm audit or pip-audit there, which know its exact versions.",),

@@ -1,7 +1,7 @@
 """Each poll carries several kilobytes of headers.
 
 ## What it reports
-A session over polling whose requests, or the answers to them, have heads of 4 KB (`head_bytes`) or more on average,
+A session over polling whose requests, or the answers to them, have heads of 3 KB (`head_bytes`) or more on average,
 with the header that takes most of it, by name.
 
 ## Why it matters
@@ -43,16 +43,16 @@ from eiosniff.rules.polling_cost import in_bytes
     severity=Severity.INFO,
     since="0.1.0",
     title="Each {what} of the session carries {average} of headers, most of it {field}",
-    message="{client} and {server} exchanged {spent} of headers for {payload} of payload: each of {count} {what}s has "
-    "{average} on average, of which {field} takes {field_size}. Without it that would be {without}; a WebSocket sends "
-    "them once.",
+    message="Between {client} and {server}, {count} {what}s carried {spent} of headers and {payload} of payload: "
+    "{average} of headers each, of which {field} takes {field_size}. Without it that would be {without}; a WebSocket "
+    "sends them once.",
     why="Over polling every message pays for all headers anew. Proxies refuse requests whose headers are not much "
     "larger than these (8 KB for one header in nginx and Apache httpd).",
     fix=(
-        "Let the client use WebSocket. Else keep cookies away from the path of Socket.IO (Path, or a domain of its own), "
-        "put tokens into auth instead of a header or the URL, and leave out headers that are meant for pages.",
+        "Let the client use WebSocket. Else keep cookies away from the path of Socket.IO (Path, or a domain of its "
+        "own), put tokens into auth instead of a header or the URL, and leave out headers that are meant for pages.",
     ),
-    limits={"head_bytes": 4096, "requests": 8},
+    limits={"head_bytes": 3072, "requests": 8},
     remark=True,
     hence="each {what} carries {average} of headers, most of it {field}",
 )

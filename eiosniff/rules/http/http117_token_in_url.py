@@ -56,7 +56,8 @@ _WITH_QUERY = 4  # the last revision of Socket.IO in which a namespace had a que
     fix=(
         "Send it in the first packet instead: the option auth of the client (socket.io-client 3 and later, "
         "python-socketio 5), or where a proxy needs it, the header Authorization.",
-        "Make tokens invalid that were logged.",
+        "Make tokens invalid that were logged, and keep queries out of the log (nginx: a log_format with $uri in the "
+        "place of $request).",
     ),
     remark=True,
     hence="the URL holds a secret",

@@ -43,7 +43,7 @@ from eiosniff.rules.exposure import listed, public_peer, secret_headers, secret_
     code="HTTP118",
     name="cleartext",
     subject=Session,
-    severity=Severity.WARNING,
+    severity=Severity.INFO,
     since="0.1.0",
     title="The session is not encrypted on a public network{short}",
     message="{client} and {server} speak plain HTTP and WebSocket, and {public} is a public address.{secrets}",
