@@ -12,10 +12,11 @@ from eiosniff.model.peers import Identity
 Version = tuple[float, ...]  # major, minor and perhaps patch; `inf` for any
 Range = tuple[Version, Version]
 
-_ONE: Final = re.compile(r"(\d+)\.(x|\d+)(?:\.(\d+))?\Z")
+_ONE: Final = re.compile(r"(\d+)(?:\.(x|\d+)(?:\.(\d+))?)?\Z")
+_ANY: Final = ("x", None)
 _FROM_TO: Final = re.compile(r"(\S+) to (\S+)\Z")
 _OR_OLDER: Final = re.compile(r"(\S+) or older\Z")
-_OLDEST: Final = (1.0, 0.0)  # before it there was no Engine.IO
+_OLDEST: Final = (1.0, 0.0, 0.0)  # before it there was no Engine.IO
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,11 @@ def _lowest(text: str) -> Version:
     found = _ONE.match(text)
     if found is None:
         return ()
-    return float(found[1]), 0.0 if found[2] == "x" else float(found[2]), float(found[3] or 0)
+    return float(found[1]), 0.0 if found[2] in _ANY else float(found[2]), float(found[3] or 0)
 
 
 def _highest(text: str) -> Version:
     found = _ONE.match(text)
     if found is None:
         return ()
-    return float(found[1]), inf if found[2] == "x" else float(found[2]), float(found[3]) if found[3] else inf
+    return float(found[1]), inf if found[2] in _ANY else float(found[2]), float(found[3]) if found[3] else inf

@@ -7,6 +7,8 @@ from eiosniff.knowledge.secrets import holds_secret, is_secret, is_secret_cookie
 from eiosniff.model.attempt import RequestFacts
 from eiosniff.model.session import Session
 
+_PROTOCOL = frozenset({"EIO", "transport", "sid", "t", "b64", "j"})  # parameters of Engine.IO itself
+_NAMED = 5
 _COOKIE = "cookie"  # a header of which the names of the cookies tell
 
 
@@ -29,7 +31,9 @@ def _is_public(address: str) -> bool:
 
 def secret_parameters(request: RequestFacts) -> list[str]:
     """The names of the parameters in the URL of a request that hold secrets, each once."""
-    return list(dict.fromkeys(name for name, value in request.query if holds_secret(name, value)))
+    return list(
+        dict.fromkeys(name for name, value in request.query if name not in _PROTOCOL and holds_secret(name, value))
+    )
 
 
 def secret_headers(request: RequestFacts) -> list[str]:
@@ -43,5 +47,5 @@ def secret_headers(request: RequestFacts) -> list[str]:
 
 def listed(names: list[str]) -> str:
     """Names in a sentence: `"token"`, `"token" and "user"`."""
-    quoted = [f'"{name}"' for name in names]
+    quoted = [f'"{name}"' for name in names[:_NAMED]]
     return " and ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1]))) if quoted else ""

@@ -20,10 +20,11 @@ upstream to (`proxy_http_version 1.1`, `proxy_set_header Connection ""`, `keepal
 on.
 
 ## When it is silent
-For sessions of fewer than 100 such connections (`connections`): a session that moves on to WebSocket, or says little,
-loses nothing. And for a client that uses one connection for polls and one for its POSTs, as browsers do. It is an
-information, and a warning where setting them up took a second or more in all (`lost_ms`, by the quickest of them) over
-20 connections or more (`slow_connections`): then messages are late for it.
+For sessions of fewer than 100 such connections (`connections`) or 30 of them a minute (`minute_connections`): a
+session that moves on to WebSocket, or says little, loses nothing. And for a client that uses one connection for polls
+and one for its POSTs, as browsers do. It is an information, and a warning where 20 connections or more
+(`slow_connections`) took a twentieth of the life of the session to set up (`lost_share`, by the quickest of them):
+then messages are late for it.
 
 ## References
 - Node.js, `http.Agent`, option `keepAlive`; socket.io documentation, client option `agent`
@@ -36,9 +37,10 @@ from eiosniff.model.costs import Costs
 from eiosniff.model.finding import Severity
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_MS, in_ms
+from eiosniff.rules.phrases import NS_PER_S, in_ms
 from eiosniff.rules.polling_cost import cost_of
 
+_MINUTE_NS = 60 * NS_PER_S
 _BY_CLIENT, _BY_SERVER, _BY_HTTP10 = "client", "server", "HTTP/1.0"
 _WHO = {
     _BY_CLIENT: "as it asks for with Connection: close",
@@ -55,15 +57,21 @@ _WHO = {
     severity=Severity.WARNING,
     since="0.1.0",
     title="A new TCP connection for nearly every poll",
-    message="{client} opens {connections} connections to {server} for {requests} requests{pace}, {who}. Setting them "
-    "up took {each} or more before each request, {lost} in all; two that stay open would do.",
+    message="{client} opens {connections} connections to {server} for {requests} requests, {pace} a minute, {who}. "
+    "Setting them up took {each} or more before each request, {lost} in all; two that stay open would do.",
     why="Before each request goes out a connection has to be set up, and with TLS a key agreed on. Messages wait for "
     "that, and the side that closes keeps each connection in memory for a minute.",
     fix=(
         "Let the client use WebSocket, which is one connection; or let connections stay open: an agent with keep-alive "
         "in the client, keep-alive at the server and at each proxy.",
     ),
-    limits={"connections": 100, "new_share": 0.8, "slow_connections": 20, "lost_ms": 1000},
+    limits={
+        "connections": 100,
+        "minute_connections": 30,
+        "new_share": 0.8,
+        "slow_connections": 20,
+        "lost_share": 0.05,
+    },
     remark=True,
     hence="it opens {connections} TCP connections for {requests} requests",
 )
@@ -73,12 +81,13 @@ def polling_no_keepalive(session: Session, limits: Mapping[str, float]) -> Itera
     if costs.connections < limits["slow_connections"] or costs.connections < limits["new_share"] * costs.requests:
         return
     lost_ns = costs.set_up_least_ns * costs.connections
-    hurts = lost_ns >= limits["lost_ms"] * NS_PER_MS
-    if not hurts and costs.connections < limits["connections"]:
+    lived_ns = max(cost_of(session).lived_ns, NS_PER_S)
+    hurts = lost_ns >= limits["lost_share"] * lived_ns
+    minute = costs.connections * _MINUTE_NS / lived_ns
+    if not hurts and (costs.connections < limits["connections"] or minute < limits["minute_connections"]):
         return
     by = _ended_by(costs)
     uses = session.connections
-    minute = cost_of(session).a_minute
     yield Hit(
         evidence(session.opened, None, f"opens session {session.sid}"),
         *(evidence(use.first, None, "a request on a connection of its own") for use in uses[1:3]),
@@ -89,7 +98,7 @@ def polling_no_keepalive(session: Session, limits: Mapping[str, float]) -> Itera
         who=_WHO[by],
         connections=costs.connections,
         requests=costs.requests,
-        pace=f" ({minute:,.0f} polls a minute)" if minute >= 1 else "",
+        pace=f"{minute:,.0f}",
         each=in_ms(costs.set_up_least_ns),
         lost=in_ms(lost_ns),
     )
