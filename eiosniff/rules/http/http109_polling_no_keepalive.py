@@ -22,9 +22,9 @@ on.
 ## When it is silent
 For sessions of fewer than 100 such connections (`connections`) or 30 of them a minute (`minute_connections`): a
 session that moves on to WebSocket, or says little, loses nothing. And for a client that uses one connection for polls
-and one for its POSTs, as browsers do. It is an information, and a warning where 20 connections or more
-(`slow_connections`) took a twentieth of the life of the session to set up (`lost_share`, by the quickest of them):
-then messages are late for it.
+and one for its POSTs, as browsers do. It is an information, and a warning for 20 connections or more
+(`slow_connections`) that took 50 ms or more each (`set_up_ms`, by the quickest of them) and a twentieth of the life of
+the session together (`lost_share`): then messages are late for it.
 
 ## References
 - Node.js, `http.Agent`, option `keepAlive`; socket.io documentation, client option `agent`
@@ -37,7 +37,7 @@ from eiosniff.model.costs import Costs
 from eiosniff.model.finding import Severity
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_S, in_ms
+from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 from eiosniff.rules.polling_cost import cost_of
 
 _MINUTE_NS = 60 * NS_PER_S
@@ -70,6 +70,7 @@ _WHO = {
         "minute_connections": 30,
         "new_share": 0.8,
         "slow_connections": 20,
+        "set_up_ms": 50,
         "lost_share": 0.05,
     },
     remark=True,
@@ -82,7 +83,8 @@ def polling_no_keepalive(session: Session, limits: Mapping[str, float]) -> Itera
         return
     lost_ns = costs.set_up_least_ns * costs.connections
     lived_ns = max(cost_of(session).lived_ns, NS_PER_S)
-    hurts = lost_ns >= limits["lost_share"] * lived_ns
+    slow = costs.set_up_least_ns >= limits["set_up_ms"] * NS_PER_MS
+    hurts = slow and lost_ns >= limits["lost_share"] * lived_ns
     minute = costs.connections * _MINUTE_NS / lived_ns
     if not hurts and (costs.connections < limits["connections"] or minute < limits["minute_connections"]):
         return
