@@ -24,10 +24,10 @@ def asked(session: Session, connection: Connection, request: HttpRequest) -> Non
     if _ends(request, request.version):
         costs.closed_by_client += 1
     size = len(request.head)
-    if size > costs.largest_heads[0]:
-        costs.largest_heads[0] = size
+    if size > costs.largest_request:
+        costs.largest_request = size
         if size >= LARGE_HEAD:
-            costs.large_heads[0] = _large(request, CLIENT, len(request.target))
+            costs.large_request = _large(request, CLIENT, len(request.target))
     before = costs.answered
     if before is not None and request.method == _GET:
         costs.answered = None
@@ -43,10 +43,10 @@ def answered(session: Session, request: HttpRequest, response: HttpResponse, mes
         if response.version == _HTTP10:
             costs.http10 += 1
     size = len(response.head)
-    if size > costs.largest_heads[1]:
-        costs.largest_heads[1] = size
+    if size > costs.largest_answer:
+        costs.largest_answer = size
         if size >= LARGE_HEAD:
-            costs.large_heads[1] = _large(response, SERVER, 0)
+            costs.large_answer = _large(response, SERVER, 0)
     if request.method != _GET:
         return
     costs.answered = response.last

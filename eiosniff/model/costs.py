@@ -67,14 +67,14 @@ class Costs:
     9.3), `closed_by_server` answers that say so where the request did not; `http10` those of them that come from a
     server, or a proxy, of HTTP/1.0.
 
-    `largest_heads` are the sizes of the largest head of a side, `large_heads` what the largest is made of if it has
-    `LARGE_HEAD` bytes or more. `late` is None as long as each GET came within `LATE_POLL_NS` after the answer to the
-    one before, of which `answered` is the last packet.
+    `largest_request` and `largest_answer` are the sizes of the largest heads, `large_request` and `large_answer` what
+    these are made of if they have `LARGE_HEAD` bytes or more. `late` is None as long as each GET came within
+    `LATE_POLL_NS` after the answer to the one before, of which `answered` is the last packet.
     """
 
     __slots__ = (
-        "answered", "closed_by_client", "closed_by_server", "connections", "http10", "large_heads", "largest_heads",
-        "late", "requests", "set_up_least_ns", "set_up_ns",
+        "answered", "closed_by_client", "closed_by_server", "connections", "http10", "large_answer", "large_request",
+        "largest_answer", "largest_request", "late", "requests", "set_up_least_ns", "set_up_ns",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -85,7 +85,9 @@ class Costs:
         self.closed_by_client = 0
         self.closed_by_server = 0
         self.http10 = 0
-        self.largest_heads = [0, 0]
-        self.large_heads: list[LargeHead | None] = [None, None]
+        self.largest_request = 0
+        self.largest_answer = 0
+        self.large_request: LargeHead | None = None
+        self.large_answer: LargeHead | None = None
         self.late: LatePolls | None = None
         self.answered: PacketRef | None = None

@@ -31,9 +31,8 @@ def _is_public(address: str) -> bool:
 
 def secret_parameters(request: RequestFacts) -> list[str]:
     """The names of the parameters in the URL of a request that hold secrets, each once."""
-    return list(
-        dict.fromkeys(name for name, value in request.query if name not in _PROTOCOL and holds_secret(name, value))
-    )
+    others = [parameter for parameter in request.query if parameter[0] not in _PROTOCOL]
+    return list(dict.fromkeys(name for name, value in others if holds_secret(name, value))) if others else []
 
 
 def secret_headers(request: RequestFacts) -> list[str]:

@@ -35,15 +35,6 @@ _URLS = [
     ),
     Recording(
         TOKEN_IN_URL,
-        "polling",
-        SERVER_4,
-        CLIENT_4,
-        "A token in the URL of each request of a session over polling, without a proxy.",
-        [asks("api_key="), answers(200, "^0{"), asks("api_key="), server_tells("greeting")],
-        visit={**_BRIEFLY, "url": URL, "options": {**POLLING_ONLY, "query": {"api_key": _TOKEN}}},
-    ),
-    Recording(
-        TOKEN_IN_URL,
         "auth",
         SERVER_4,
         CLIENT_4,

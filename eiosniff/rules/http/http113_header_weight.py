@@ -59,9 +59,10 @@ from eiosniff.rules.polling_cost import in_bytes
 def header_weight(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     costs = session.costs
+    if costs.large_request is None and costs.large_answer is None:
+        return
     count = session.requests_answered
-    for side in Side:
-        large = costs.large_heads[side]
+    for side, large in ((Side.CLIENT, costs.large_request), (Side.SERVER, costs.large_answer)):
         if large is None or count < limits["requests"]:
             continue
         spent = session.head_bytes[side]

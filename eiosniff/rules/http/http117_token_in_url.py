@@ -33,8 +33,8 @@ that logs it.
 from collections.abc import Iterator
 
 from eiosniff.knowledge.boxes import forwarded_headers
-from eiosniff.knowledge.secrets import is_secret_parameter
-from eiosniff.model.finding import Severity
+from eiosniff.knowledge.secrets import is_secret, is_secret_parameter
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Namespace, Session
 from eiosniff.rules.api import Hit, evidence, rule
@@ -67,10 +67,13 @@ def token_in_url(session: Session) -> Iterator[Hit]:
     request = session.attempt.request if session.attempt is not None else session.client.polling_request
     names = secret_parameters(request) if request is not None else []
     if request is not None and names:
+        sure = any(is_secret(name) or not is_secret_parameter(name) for name in names)  # the latter: by its looks
         polls, proxy = session.costs.requests, bool(session.hops) or bool(forwarded_headers(request))
         yield Hit(
             evidence(request.place, Side.CLIENT, f"{request.method} {request.path}, with {listed(names)} in the URL"),
             severity=Severity.WARNING if proxy else Severity.INFO,
+            certainty=Certainty.CERTAIN if sure else Certainty.LIKELY,
+            doubt="" if sure else "what is called so may be no secret",
             kind=",".join(names),
             names=listed(names),
             where="in the URL",

@@ -3,7 +3,6 @@
 import pytest
 
 from eiosniff.model.costs import LARGE_HEAD
-from eiosniff.model.provenance import CLIENT, SERVER
 from tests.unit.decode.talk_sessions import (
     MILLISECOND,
     POLL,
@@ -71,19 +70,19 @@ def test_of_a_large_head_the_largest_header_is_named_and_not_kept() -> None:
     talk = Talk()
     talk.connect("a", headers=f"Cookie: {'c' * 3000}\r\nX-Other: {'o' * 100}\r\n", replies=f"Policy: {'p' * 2500}\r\n")
     costs = talk.play(f"{POLLING}\n{POLL}\na< 200 6").close().session.costs
-    asked, answered = costs.large_heads
+    asked, answered = costs.large_request, costs.large_answer
     assert asked is not None
     assert answered is not None
     assert (asked.field, asked.field_size) == ("Cookie", 3006)
     assert (answered.field, answered.field_size) == ("Policy", 2506)
-    assert asked.size == costs.largest_heads[CLIENT] > 3100
+    assert asked.size == costs.largest_request > 3100
     assert answered.place.number in (2, 4)
-    assert answered.size == costs.largest_heads[SERVER]
+    assert answered.size == costs.largest_answer
 
 
 def test_of_a_long_url_no_header_is_named() -> None:
     talk = played(f"a> GET EIO=4&transport=polling&state={'s' * LARGE_HEAD}\na< 200 open:S")
-    asked = talk.session.costs.large_heads[CLIENT]
+    asked = talk.session.costs.large_request
     assert asked is not None
     assert asked.field == ""
     assert asked.field_size > LARGE_HEAD
