@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from eiosniff.decode import costs
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import parse_error_body, parse_open
 from eiosniff.decode.facts import answer_facts, cookie_names, is_last, is_upgrade, note_server, query_of, request_facts
@@ -83,6 +84,7 @@ class Exchanges:
             if state.upgrades.under_way and not post:
                 state.upgrades.polled(request.last)
             state.polls.ask(conversation, request.first, request.last, post)
+            costs.asked(session, conversation.ledger, request)
         session.head_bytes[CLIENT] += len(request.head)
         session.body_bytes[CLIENT] += request.body_length
         if session.cookies_set:
@@ -163,6 +165,9 @@ class Exchanges:
         self._count(session, response)
         for packet in packets:
             self._openings.states[session].engineio(packet, conversation, response.end)
+        if response.request is not None:
+            costs.asked(session, conversation.ledger, response.request)
+            costs.answered(session, response.request, response, 0)
 
     def _answer_alone(self, conversation: Conversation, response: HttpResponse) -> None:
         """An answer whose request was not captured: what it holds tells whether it is one of Engine.IO."""
@@ -239,11 +244,12 @@ class Exchanges:
             return
         self._count(session, response)
         note_use(session, conversation.ledger.stream, POLLING, response.last)
-        server = session.server
+        server, messages = session.server, costs.messages_of(session)
         if request.method == b"POST":  # what answers a POST is no payload
             server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
         elif response.status != 204:
             self._payload(conversation, session, response.body, response, SERVER)
+        costs.answered(session, request, response, costs.messages_of(session) - messages)
 
     @staticmethod
     def _count(session: Session, response: HttpResponse) -> None:

@@ -2,7 +2,8 @@
 
 `clients.toml` and `servers.toml` hold the fingerprints: conditions on *observations*, which are texts taken from a
 ledger (`observe.py` lists them). `fixes.toml` holds what to do about a finding, by rule and library.
-`boxes.toml` tells the proxies and load balancers between them (`boxes.py`, which rules ask).
+`boxes.toml` tells the proxies and load balancers between them (`boxes.py`, which rules ask), `advisories.toml` which
+servers have known vulnerabilities, `secrets.toml` what is a secret by its name (for rules, and for what is redacted).
 """
 
 from eiosniff.knowledge.library import advice, fold, identify, identify_client, identify_server, load, match

@@ -126,6 +126,8 @@ def identify(clients: Sequence[Client], servers: Sequence[Server], sessions: Ite
         client.identity = identify_client(client, of_client[client])
     for server in servers:
         server.identity = identify_server(server, of_server[server], talking_with[server.endpoint])
+        for session in of_server[server]:
+            observe.note_revisions(session)
 
 
 def fold(retired: Retired) -> None:

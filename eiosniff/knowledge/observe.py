@@ -56,8 +56,18 @@ def fold_session(session: Session) -> None:
     session.client.marks.update(_of_its_client(session))
     server = session.server
     server.marks.update(_of_its_server(session))
-    if len(server.revisions) < MAX_REVISIONS:
-        server.revisions[_revisions(session)] = None
+    note_revisions(session)
+
+
+def note_revisions(session: Session) -> None:
+    """Keep in the ledger of the server which revisions a session asked for and spoke, and where it was opened."""
+    known, revisions, opened = session.server.revisions, _revisions(session), session.opened
+    before = known.get(revisions)
+    if before is None:
+        if len(known) < MAX_REVISIONS:
+            known[revisions] = opened
+    elif opened.number < before.number:
+        known[revisions] = opened
 
 
 def fold_client(client: Client, server: Server) -> None:

@@ -95,6 +95,9 @@ class SidChain:
 class Server:
     """A server, as the wire shows it: an address and a port.
 
+    `revisions` are those that were asked for and spoken, such as `4:4`, and where the first session with them was
+    opened: of sessions that were let go, and once its identity is known of all.
+
     `sid_chains` are the processes behind it, in the order of their first ids, as far as the counters in session ids
     tell them apart; empty where they hold none.
     """
@@ -103,7 +106,7 @@ class Server:
     handshake: OpenPacket | None = None
     sessions: int = 0
     marks: dict[str, str] = field(default_factory=dict)
-    revisions: dict[str, None] = field(default_factory=dict)  # asked and spoken, in sessions that were let go
+    revisions: dict[str, PacketRef] = field(default_factory=dict)
     refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
     identity: Identity | None = None
     sid_chains: list[SidChain] = field(default_factory=list)

@@ -8,28 +8,14 @@ cookie that carries it) stay: people search for them, and they die with the sess
 
 import json
 import re
-from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
+from eiosniff.knowledge.secrets import is_secret, is_secret_event, is_secret_parameter, plain
 from eiosniff.report.sanitise import printable
 
 REDACTED: Final = "[redacted]"
 
-_MAX_NAME = 200  # a peer may use a megabyte as a key; what makes a name a secret stands at its beginning
-_NO_PUNCTUATION = str.maketrans("", "", "-_.[]")
-
-# Compared in lower case without `-`, `_`, `.` and brackets.
-_SECRET_NAMES = frozenset((
-    "auth", "authorization", "bearer", "connectsid", "cookie", "otp", "pass", "passphrase", "passwd", "pid", "pin",
-    "proxyauthorization", "pwd", "sess", "session", "sessionid", "setcookie", "sig", "signature",
-))  # fmt: skip
-_SECRET_PARTS = (
-    "token", "secret", "password", "passwd", "apikey", "accesskey", "privatekey", "jwt", "credential", "sessid",
-)  # fmt: skip
-_SECRET_EVENTS = frozenset({"authenticate", "authentication", "authorize", "login", "signin"})
-# A query parameter called so is a key; a key of JSON called so is mostly one of the keyboard or of a map.
-_SECRET_IN_QUERY = frozenset({"key"})
 # What a CONNECT may say besides authentication data: the offset of connection state recovery.
 _NO_AUTHENTICATION = frozenset({"sid", "offset"})
 _JSON_WORDS = frozenset({"true", "false", "null"})  # no secrets, and they tell something
@@ -84,7 +70,7 @@ class Redactor:
         if connect:
             text = _redact_values(text, connect.end(), connect.end())
         event = _EVENT.search(text)
-        if event and _holds_secrets(event[1]):
+        if event and is_secret_event(event[1]):
             text = _redact_values(text, event.start(), event.end() + len(event[1]) + 2)
         text = _QUOTED_MEMBER.sub(_redact_quoted_member, _MEMBER.sub(_redact_member, text))
         text = _HEADER.sub(lambda found: f"{found[1]}{found[2]}{found[3] or ''}{REDACTED}", text)
@@ -112,7 +98,7 @@ class Redactor:
     def event(self, data: object) -> object:
         """The data of an EVENT: its name, then its arguments. Those of `authenticate` and the like are secrets."""
         if self.enabled and isinstance(data, list) and data and isinstance(data[0], str):
-            secret = _holds_secrets(data[0])
+            secret = is_secret_event(data[0])
             return [self.text(data[0]), *(self._walk(item, secret=secret) for item in data[1:])]
         return self.json(data)
 
@@ -126,25 +112,6 @@ class Redactor:
         if secret and value is not None and not isinstance(value, bool):
             return REDACTED
         return value
-
-
-def is_secret(name: str) -> bool:
-    """Whether what is called so is one, in JSON, a query, a cookie or a header."""
-    return _is_secret(name[:_MAX_NAME])
-
-
-@lru_cache(maxsize=4096)
-def _is_secret(name: str) -> bool:
-    plain = _plain(name)
-    return plain in _SECRET_NAMES or any(part in plain for part in _SECRET_PARTS)
-
-
-def _holds_secrets(event: str) -> bool:
-    return is_secret(event) or _plain(event) in _SECRET_EVENTS
-
-
-def _plain(name: str) -> str:
-    return name.lower().translate(_NO_PUNCTUATION)
 
 
 def _redact_values(text: str, start: int, after: int) -> str:
@@ -176,14 +143,13 @@ def _redact_quoted_member(found: re.Match[str]) -> str:
 
 def _redact_cookies(found: re.Match[str]) -> str:
     def cookie(pair: re.Match[str]) -> str:
-        stays = pair[1] == "io" or _plain(pair[1]) in _COOKIE_ATTRIBUTES
+        stays = pair[1] == "io" or plain(pair[1]) in _COOKIE_ATTRIBUTES
         return pair[0] if stays else f"{pair[1]}={REDACTED}"
 
     return found[1] + _PARAMETER.sub(cookie, found[2])
 
 
 def _redact_parameter(found: re.Match[str]) -> str:
-    name = unquote(found[1])
-    if is_secret(name) or _plain(name) in _SECRET_IN_QUERY:
+    if is_secret_parameter(unquote(found[1])):
         return f"{found[1]}={REDACTED}"
     return found[0]

@@ -16,8 +16,10 @@ from faulty_peers import (
     heartbeat_pongs,
     heartbeat_proxies,
     messages,
+    polling_costs,
     quality,
     reconnects,
+    secrets_seen,
     session_affinity,
     session_expiry,
     session_polls,
@@ -52,5 +54,7 @@ RECORDINGS = [
     *upgrade_probes.RECORDINGS,
     *upgrade_steps.RECORDINGS,
     *upgrade_frames.RECORDINGS,
+    *polling_costs.RECORDINGS,
+    *secrets_seen.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -52,6 +52,7 @@ from eiosniff.rules.upgrades import SWITCHING
         "If polling is not meant: let the client upgrade (JavaScript: do not set transports or upgrade; "
         "python-socketio: pip install websocket-client), and see what refuses it where it tries.",
     ),
+    explains=("polling-no-keepalive", "header-weight", "poll-latency"),
     limits=LIMITS,
     hence="the session stays on polling: {cost}{spins}",
 )

@@ -48,6 +48,7 @@ from eiosniff.rules.polling_cost import LIMITS, cost_of
         "If WebSockets are wanted: Node: leave transports and allowUpgrades at their defaults; Python: install "
         "simple-websocket for threads, or run under eventlet, gevent with gevent-websocket, or an ASGI server.",
     ),
+    explains=("polling-no-keepalive", "header-weight", "poll-latency"),
     limits=LIMITS,
     hence="the server offers no upgrade to WebSocket",
 )

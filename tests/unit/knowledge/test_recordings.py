@@ -72,6 +72,7 @@ UNKNOWN_CLIENTS = {
     "squid-tls-client-hop": "it asks in TLS",
     "upgrade-headers-stripped-nginx-python5-server-websocket-only-inside": "nginx changes its headers",
     "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "nginx changes its headers",
+    "token-in-url-behind-nginx": _BEHIND_NGINX,
     "tcp-refused-nobody-listens": "it sends no request at all",
     "tcp-refused-syn-unanswered": "it sends no request at all",
 }

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.report.redact import REDACTED, Redactor, is_secret
+from eiosniff.knowledge.secrets import is_secret
+from eiosniff.report.redact import REDACTED, Redactor
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP-mB92K27uhbU"
 SECRET = "s3cr3t5"
