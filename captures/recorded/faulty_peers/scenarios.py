@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from faulty_peers import (
     connects,
+    departures,
     handshake_admission,
     handshake_elsewhere,
     handshake_paths,
@@ -16,6 +17,7 @@ from faulty_peers import (
     heartbeat_pongs,
     heartbeat_proxies,
     messages,
+    namespaces,
     quality,
     reconnects,
     session_affinity,
@@ -37,6 +39,8 @@ RECORDINGS = [
     *handshake_admission.RECORDINGS,
     *messages.RECORDINGS,
     *connects.RECORDINGS,
+    *namespaces.RECORDINGS,
+    *departures.RECORDINGS,
     *heartbeat_pings.RECORDINGS,
     *heartbeat_pongs.RECORDINGS,
     *heartbeat_delays.RECORDINGS,
