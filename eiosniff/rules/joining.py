@@ -40,9 +40,10 @@ def joins_another(session: Session, namespace: Namespace) -> bool:
     )
 
 
-def joined_names(session: Session) -> str:
-    """The namespaces that the server let the client join, as text; empty if there is none."""
-    names = [namespace.name for namespace in session.namespaces.values() if namespace.connected is not None]
+def joined_names(session: Session, beside: Namespace) -> str:
+    """The other namespaces that the server let the client join, as text; empty if there is none."""
+    spaces = (namespace for namespace in session.namespaces.values() if namespace is not beside)
+    names = [namespace.name for namespace in spaces if namespace.connected is not None]
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 

@@ -91,6 +91,18 @@ _KICKS = [
     ),
     Recording(
         KICK,
+        "always-connect",
+        THROWS_OUT_PYTHON,
+        VISITOR_4,
+        "python-socketio with always_connect lets a client in and refuses it then, with a DISCONNECT that"
+        " carries the reason: no packet that the JavaScript client can read, which comes back.",
+        [server_says("^40{"), server_says("^41{.*unauthorized"), client_says("^40$")],
+        near_miss=True,
+        serve={"refuses": True, "options": {"always_connect": True}},
+        visit={**_VISIT, "connects": 2, "lifeMs": 2000},
+    ),
+    Recording(
+        KICK,
         "comes-back",
         NAMESPACES_4,
         VISITOR_4,
@@ -103,7 +115,10 @@ _KICKS = [
 ]
 
 _RECOVERS = {"connectionStateRecovery": {}}
-_NOT_RECOVERED = [client_says("^40{.pid"), server_says("^40{.sid")]
+_NOT_RECOVERED = [client_says("^40/?[a-z,]*{.pid"), server_says("^40/?[a-z,]*{.sid")]
+# Two namespaces, and three connections: the first two are cut.
+_COMES_BACK = {**_VISIT, "namespaces": ["", "/chat"], "connects": 6, "lifeMs": 9000}
+_CUTS = {"namespaces": ["/chat"], "greets": True, "dropMs": 300}
 _RECOVERY = [
     Recording(
         RECOVERY,
@@ -111,11 +126,11 @@ _RECOVERY = [
         NAMESPACES_4,
         VISITOR_4,
         "A server in three processes, each with connection state recovery in memory: a client whose"
-        " connection is cut comes to another process each time.",
+        " connection is cut comes to another process each time, in both its namespaces.",
         _NOT_RECOVERED,
-        times=4,
-        serve={"workers": 3, "greets": True, "dropMs": 300, "options": _RECOVERS},
-        visit={**_VISIT, "connects": 5, "lifeMs": 9000},
+        times=2,
+        serve={**_CUTS, "workers": 3, "options": _RECOVERS},
+        visit=_COMES_BACK,
     ),
     Recording(
         RECOVERY,
@@ -133,27 +148,26 @@ _RECOVERY = [
         "expired",
         NAMESPACES_4,
         VISITOR_4,
-        "The server keeps the state for 50 ms, and the client is away for longer, four times.",
+        "The server keeps the state for 50 ms, and the client is away for longer, twice.",
         _NOT_RECOVERED,
-        times=4,
+        times=2,
         serve={
-            "greets": True,
-            "dropMs": 300,
+            **_CUTS,
             "options": {"connectionStateRecovery": {"maxDisconnectionDuration": 50}},
         },
-        visit={**_VISIT, "connects": 5, "lifeMs": 9000},
+        visit=_COMES_BACK,
     ),
     Recording(
         RECOVERY,
         "recovered",
         NAMESPACES_4,
         VISITOR_4,
-        "A client whose connection is cut comes back to the same process, four times, and is recovered.",
+        "A client whose connection is cut comes back to the same process, twice, and is recovered.",
         _NOT_RECOVERED,
-        times=4,
+        times=2,
         near_miss=True,
-        serve={"greets": True, "dropMs": 300, "options": _RECOVERS},
-        visit={**_VISIT, "connects": 5, "lifeMs": 9000},
+        serve={**_CUTS, "options": _RECOVERS},
+        visit=_COMES_BACK,
     ),
 ]
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from faulty_peers.peers import PYTHON_5, RAW_WS, SERVER_3_1, Peer
-from faulty_peers.plans import HELLO, OPEN_AND_CONNECT, URL, WEBSOCKET_ONLY, WS_URL, WS_URL_3, Step
+from faulty_peers.peers import PYTHON_5, RAW_POLLING, RAW_WS, SERVER_3_1, Peer
+from faulty_peers.plans import CONNECT, HELLO, OPEN_AND_CONNECT, URL, WEBSOCKET_ONLY, WS_URL, WS_URL_3, Step, by_hand
 from faulty_peers.stage import Recording, Rule
-from faulty_peers.wire import FROM_SERVER, client_says, closes, server_says
+from faulty_peers.wire import FROM_SERVER, answers, client_says, closes, posts, server_says
 
 INVALID = Rule("namespace-invalid", "SIO051")
 NOT_JOINED = Rule("namespace-not-joined", "SIO052")
@@ -107,6 +107,7 @@ _NOT_JOINED = [
             ["send", "40/chat,"],
             ["expect", "40/chat"],
             ["send", "41/chat,"],
+            ["wait", 100],
             ["send", _HELLO_CHAT],
         ),
     ),
@@ -189,16 +190,12 @@ _DOUBLE = [
         DOUBLE,
         "v4-server-rejoins-at-once",
         NAMESPACES_4,
-        RAW_WS,
-        "The client leaves /chat and joins it anew at once: the server reads both before it acts, and closes.",
-        [server_says("^40/chat,{"), client_says("^41/chat"), client_says("^40/chat"), closes(FROM_SERVER)],
+        RAW_POLLING,
+        "The client leaves /chat and joins it anew in one POST: the server reads both before it acts, and closes.",
+        [posts("^40/chat,$"), answers(200, "^40/chat,{"), posts("^41/chat,.40/chat,$"), answers(200, "^1$")],
         serve=_CHAT,
-        visit=_by_hand(
-            *OPEN_AND_CONNECT,
-            ["send", "40/chat,"],
-            ["expect", "40/chat"],
-            ["send", "41/chat,"],
-            ["send", "40/chat,"],
+        visit=by_hand(
+            *CONNECT, ["post", "40/chat,"], ["get"], ["hang"], ["wait", 100], ["post", "41/chat,\x1e40/chat,"]
         ),
     ),
     Recording(

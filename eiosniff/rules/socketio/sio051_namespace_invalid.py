@@ -66,7 +66,7 @@ def namespace_invalid(session: Session) -> Iterator[Hit]:
         proof.append(evidence(refused, Side.SERVER, f'refuses: "{namespace.refusal}"'))
         if later is not None:
             proof.append(evidence(later, Side.SERVER, "lets the client in"))
-        joined = joined_names(session) if later is None else ""
+        joined = joined_names(session, namespace) if later is None else ""
         yield Hit(
             *proof,
             severity=Severity.INFO if later is not None else None,

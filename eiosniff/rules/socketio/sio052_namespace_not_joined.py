@@ -79,7 +79,7 @@ def namespace_not_joined(session: Session, limits: Mapping[str, float]) -> Itera
             namespace=namespace.name,
             state=said,
             reaction="closes the connection at once" if closed is not None else "ignores it: the event is lost",
-            joined=joined_names(session) or "none",
+            joined=joined_names(session, namespace) or "none",
         )
 
 

@@ -43,7 +43,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     subject=Client,
     severity=Severity.WARNING,
     since="0.1.0",
-    title="The server throws the client out ({again})",
+    title="The server throws the client out{outcome}",
     message="{server} throws {client} out of the namespace {namespace}{stayed}. {back}",
     why='After a DISCONNECT of the server (reason "io server disconnect") a client library does not reconnect by '
     "itself; the program of the client has to do it, if it is meant to come back.",
@@ -77,8 +77,7 @@ def server_kick_no_reconnect(client: Client, limits: Mapping[str, float]) -> Ite
         proof.append(evidence(kick.place, Side.SERVER, f"DISCONNECT {kick.namespace}"))
         if kick.back is not None:
             proof.append(evidence(kick.back, Side.CLIENT, f"CONNECT {kick.namespace} again"))
-    where = "does not come back by itself" if not again else "again and again"
-    back = f"It came back and was thrown out {kicks.count} times." if again else "It does not come back."
+    back = f"This happens {kicks.count} times in a row." if again else "It does not come back."
     if not again and not last.alone:
         back = "It keeps its other namespaces, and does not come back to this one."
     yield Hit(
@@ -88,11 +87,11 @@ def server_kick_no_reconnect(client: Client, limits: Mapping[str, float]) -> Ite
         doubt="" if again else "the client may come back after the end of the capture",
         occurrences=kicks.count if again else 1,
         period_ns=kicks.period_ns if again else None,
-        kind=where,
+        kind="again" if again else "",
         lasting=not again,
         namespace=last.namespace,
         stayed=f", {in_ms(last.stayed_ns)} after it has let it in" if last.stayed_ns is not None else "",
-        again=where,
+        outcome=" again and again" if again else ", and it does not come back",
         back=back,
     )
 

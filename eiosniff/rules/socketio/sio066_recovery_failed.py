@@ -38,8 +38,8 @@ from eiosniff.model.tally import Tally
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import in_ms
 
-_NO_OFFSET = NotRecovered.NO_OFFSET
-_LIKELY = frozenset({NotRecovered.OTHER_PROCESS, NotRecovered.STILL_OPEN, NotRecovered.TOO_LATE})
+_NO_OFFSET, _OTHER = NotRecovered.NO_OFFSET, NotRecovered.OTHER_PROCESS
+_LIKELY = frozenset({_OTHER, NotRecovered.STILL_OPEN, NotRecovered.TOO_LATE})
 
 
 @rule(
@@ -49,7 +49,7 @@ _LIKELY = frozenset({NotRecovered.OTHER_PROCESS, NotRecovered.STILL_OPEN, NotRec
     severity=Severity.WARNING,
     since="0.1.0",
     title="Clients that come back do not get the state of their connection back",
-    message="{failed} of {asked} times {server} could not recover the state that a client asked for: {cause}.{others}",
+    message="{failed} of {asked} times {server} could not recover the state that a client asked for: {cause}.",
     why="The server gives such a client a new, empty state: what it sent meanwhile is lost to the client, unless its "
     "program looks at socket.recovered and fetches it.",
     fix=(
@@ -64,15 +64,17 @@ def recovery_failed(server: Server, limits: Mapping[str, float]) -> Iterator[Hit
     recovery = server.recovery
     if recovery is None or not recovery.failures:
         return
-    failures = recovery.failures
     failed = recovery.asked - recovery.recovered
-    without_offset = failures[_NO_OFFSET].count if _NO_OFFSET in failures else 0
-    why = max(failures, key=lambda cause: (cause is not _NO_OFFSET, failures[cause].count))
-    tally = failures[why]
+    several = any(one.overlaps(other) for one in server.sid_chains for other in server.sid_chains if one is not other)
+    counts = {cause: tally.count for cause, tally in recovery.failures.items()}
+    if several and _OTHER in counts:  # the ids of two processes may happen to be in order
+        counts[_OTHER] += counts.pop(NotRecovered.UNTOLD, 0)
+    without_offset = counts.get(_NO_OFFSET, 0)
+    why = max(counts, key=lambda cause: (cause is not _NO_OFFSET, counts[cause]))
+    tally = recovery.failures[why]
     often = failed - without_offset >= limits["failures"]
     hurts = often and recovery.recovered < limits["recovered_share"] * (recovery.asked - without_offset)
-    example = tally.first[0]
-    others = [f"{failures[cause].count} times: {_words(cause, failures[cause], server)}" for cause in failures]
+    words = {cause: _words(cause, recovery.failures[cause], several=several) for cause in counts}
     certain = why is _NO_OFFSET
     yield Hit(
         *_proof(tally),
@@ -80,13 +82,11 @@ def recovery_failed(server: Server, limits: Mapping[str, float]) -> Iterator[Hit
         certainty=Certainty.CERTAIN if certain else Certainty.LIKELY if why in _LIKELY else Certainty.POSSIBLE,
         doubt="" if certain else "that it failed is certain; why, the server does not say",
         occurrences=failed,
-        period_ns=tally.period_ns,
-        client=example.client,
+        client=tally.first[0].client,
         server=server.endpoint,
         failed=failed,
         asked=recovery.asked,
-        cause=_words(why, tally, server),
-        others=f" All: {'; '.join(others)}." if len(others) > 1 else "",
+        cause=words[why] if len(counts) == 1 else "; ".join(f"{words[cause]} ({counts[cause]})" for cause in counts),
         why_not=why.value,
     )
 
@@ -99,22 +99,17 @@ def _proof(tally: Tally[Unrecovered]) -> Iterator[Evidence]:
         yield evidence(failure.answer, Side.SERVER, "lets it in with another pid: not recovered")
 
 
-def _words(why: NotRecovered, tally: Tally[Unrecovered], server: Server) -> str:
+def _words(why: NotRecovered, tally: Tally[Unrecovered], *, several: bool) -> str:
     away = in_ms(max(failure.away_ns or 0 for failure in tally))
     idle = in_ms(max(failure.idle_ns or 0 for failure in tally))
-    if why is NotRecovered.OTHER_PROCESS:
-        chains = server.sid_chains
-        at_once = any(one.overlaps(other) for one in chains for other in chains if one is not other)
-        return (
-            "they came to another process of the server, which does not have their state"
-            if at_once
-            else "the server was restarted in between, or they came to another process of it"
-        )
     return {
         _NO_OFFSET: "the client had had no event, and so sends no offset",
+        _OTHER: "the client came to another process of the server, which does not have its state"
+        if several
+        else "the server was restarted in between, or the client came to another process of it",
         NotRecovered.STILL_OPEN: "the server had not noticed that the earlier connection was gone",
         NotRecovered.TOO_LATE: f"too late for the two minutes that a server keeps it by default (away for {away}, the "
         f"last event {idle} ago)",
         NotRecovered.UNKNOWN_SESSION: "the earlier session is not in the capture",
-        NotRecovered.UNTOLD: f"it was away for at most {away}; the adapter keeps no state, or not for so long",
+        NotRecovered.UNTOLD: f"away for at most {away}; the server keeps the state not even for so long, or not at all",
     }[why]
