@@ -90,6 +90,12 @@ def test_the_beginning_may_be_missing() -> None:
     assert talk.play('w> 42/chat,["a"]\nw< 42["b"]\nw> 42["c"]').found("namespace-not-joined") is None
 
 
+def test_the_connect_may_be_what_the_capture_lacks() -> None:
+    found = played(OPEN, JOIN, "w! client", 'w> 42/chat,["a"]', GOES_ON).found("namespace-not-joined")
+    assert found is not None
+    assert found.certainty is Certainty.POSSIBLE
+
+
 # ---------------------------------------------------------------- CONNECT, once and twice
 
 DOUBLES = {

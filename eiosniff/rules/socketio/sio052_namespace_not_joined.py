@@ -36,7 +36,7 @@ from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.joining import closes_at, joined_names, joins_another
 from eiosniff.rules.phrases import NS_PER_MS
 
-_State = tuple[str, Evidence | None]  # why the client is not in, and the packet that shows it
+_State = tuple[str, Evidence]  # why the client is not in, and since which packet
 
 
 @rule(
@@ -69,8 +69,7 @@ def namespace_not_joined(session: Session, limits: Mapping[str, float]) -> Itera
         if state is None:
             continue
         said, since = state
-        proof = [since] if since is not None else []
-        proof += [evidence(place, Side.CLIENT, f"EVENT in {namespace.name}") for place in events]
+        proof = [since, *(evidence(place, Side.CLIENT, f"EVENT in {namespace.name}") for place in events)]
         closed = closes_at(session, events.last or events.first[0])
         yield Hit(
             *proof,
@@ -84,13 +83,13 @@ def namespace_not_joined(session: Session, limits: Mapping[str, float]) -> Itera
 
 
 def _state(session: Session, namespace: Namespace, events: Tally[PacketRef], in_flight_ns: float) -> _State | None:
-    """Why the client is not in, and the packet that shows it; None where another rule tells, or nothing is wrong."""
+    """Why the client is not in, and since which packet; None where another rule tells, or nothing is wrong."""
     first, last = events.first[0], events.last or events.first[0]
     if events is namespace.early_events:
         unasked = session.engineio != 4 and namespace.name == "/"
         if namespace.connect is not None or unasked or not joins_another(session, namespace):
             return None
-        return "which it has not asked to join", None
+        return "which it has not asked to join", evidence(session.opened, Side.SERVER, "opens the session")
     refused, left = namespace.refused, namespace.disconnected
     if left is not None and left < first:
         if namespace.disconnected_by is Side.CLIENT:
