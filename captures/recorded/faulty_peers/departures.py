@@ -145,6 +145,17 @@ _RECOVERY = [
     ),
     Recording(
         RECOVERY,
+        "unnoticed",
+        NAMESPACES_4,
+        VISITOR_4,
+        "A client whose connection dies without a packet comes back at once: the server has not noticed"
+        " yet that it was gone, and has nothing to recover.",
+        [server_says("^42.*news"), *_NOT_RECOVERED],
+        serve={"greets": True, "options": _RECOVERS},
+        visit={**_VISIT, "vanishMs": 300, "connects": 2, "lifeMs": 3000},
+    ),
+    Recording(
+        RECOVERY,
         "expired",
         NAMESPACES_4,
         VISITOR_4,

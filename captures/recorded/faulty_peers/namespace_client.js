@@ -6,7 +6,10 @@
 //   says          sends the event "hello" once it has connected
 //   connects      leaves after it has connected so often
 //   lifeMs        leaves after so long in any case
+//   vanishMs      so long after it has connected first, its connection is gone without a packet, as for
+//                 one that goes to another network (needs root and iptables)
 "use strict";
+const { execFileSync } = require("child_process");
 const module_ = require("socket.io-client");
 const { plan, log, sleep } = require("./plan");
 
@@ -17,6 +20,9 @@ const sockets = (plan.namespaces || [""]).map((name) => {
   const socket = io(plan.url + name, plan.options);
   socket.on("connect", async () => {
     connects += 1;
+    if (connects === 1 && plan.vanishMs) {
+      setTimeout(vanish, plan.vanishMs);
+    }
     log("connect", name, socket.recovered ? "recovered" : "");
     if (plan.says) {
       socket.emit("hello", "word", (answer) => log("acknowledged:", answer));
@@ -38,6 +44,13 @@ const sockets = (plan.namespaces || [""]).map((name) => {
   });
   return socket;
 });
+
+// From now on nothing leaves this port, and the client finds its socket dead.
+const vanish = () => {
+  const wire = sockets[0].io.engine.transport.ws._socket;
+  execFileSync("iptables", ["-A", "OUTPUT", "-p", "tcp", "--sport", String(wire.localPort), "-j", "DROP"]);
+  wire.destroy();
+};
 
 const leave = async () => {
   sockets.forEach((socket) => socket.close());
