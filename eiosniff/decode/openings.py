@@ -251,7 +251,9 @@ class Openings:
         session.forwarded = forwarded
         session.socketio09 = socketio09
         kind = SessionState09 if socketio09 else SessionState
-        self.register.add(session, kind(session, self._watch, self._listener))
+        state = kind(session, self._watch, self._listener)
+        state.messages.recoveries = self.peers.recoveries
+        self.register.add(session, state)
         return session
 
     def note_gap(self, session: Session, side: Side, place: PacketRef) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiosniff.decode.lives import LONGEST_PAUSE_NS, LifeTracker
+from eiosniff.decode.recoveries import Recoveries
 from eiosniff.decode.roster import Roster, Standing
 from eiosniff.decode.sid_chains import SidChains
 from eiosniff.model.attempt import Attempt, Outcome, RequestFacts
@@ -40,6 +41,7 @@ class Peers:
         self.clients: dict[tuple[str, str, Endpoint], Client] = {}
         self.servers: dict[Endpoint, Server] = {}
         self.sids = SidChains()
+        self.recoveries = Recoveries()
         self._retire = retire
         self._presence: dict[Client, _Presence] = {}
         self._clients_of: Counter[Endpoint] = Counter()  # in memory
@@ -129,6 +131,7 @@ class Peers:
 
     def retired(self, session: Session) -> None:
         """A session is let go: nothing of its client may hold it any longer."""
+        self.recoveries.forget(session)
         presence = self._presence[session.client]
         presence.sessions -= 1
         presence.seen_ns = max(presence.seen_ns, session.observed_until_ns)

@@ -5,9 +5,10 @@ from typing import Final, final
 from eiosniff.decode import namespaces, revisions
 from eiosniff.decode.acks import Acks
 from eiosniff.decode.endings import Ending
+from eiosniff.decode.recoveries import Recoveries
 from eiosniff.decode.socketio import ACK_OF_REVISION_3
 from eiosniff.model.engineio import EioPacket
-from eiosniff.model.provenance import CLIENT
+from eiosniff.model.provenance import CLIENT, SERVER
 from eiosniff.model.session import MAX_NAME, MAX_NAMESPACES, Namespace, NamespaceState, Session
 from eiosniff.model.socketio import Parser, SioPacket, SioType
 
@@ -17,19 +18,21 @@ _EVENT: Final = int(SioType.EVENT)
 _ACK: Final = int(SioType.ACK)
 _BINARY_EVENT: Final = int(SioType.BINARY_EVENT)
 _BINARY_ACK: Final = int(SioType.BINARY_ACK)
+_CONNECTED: Final = NamespaceState.CONNECTED
 
 
 @final
 class Messages:
-    """What is said in the namespaces of a session."""
+    """What is said in the namespaces of a session. `recoveries` are those of the capture, None where nobody counts."""
 
-    __slots__ = ("_asked_pids", "_ending", "_session", "acks")
+    __slots__ = ("_asked_pids", "_ending", "_session", "acks", "recoveries")
 
     def __init__(self, session: Session, ending: Ending) -> None:
         self._session = session
         self._ending = ending
         self._asked_pids: dict[str, str] = {}  # until the server answers; by namespace
         self.acks = Acks(session)
+        self.recoveries: Recoveries | None = None
 
     def take(self, packet: SioPacket, carrier: EioPacket) -> None:
         """Take one packet; `carrier` is the message that it came in, or that began it."""
@@ -69,8 +72,12 @@ class Messages:
         namespace = self.namespace(packet.namespace)
         if namespace is not None:
             namespace.events += 1
-            if packet.side is CLIENT and namespace.connected is None and namespace.refused is None:
-                namespace.early_events.add(packet.place, packet.place.ts_ns)
+            if packet.side is SERVER:
+                namespace.last_event = packet.place
+                if namespace.events <= namespaces.LOOKED_AT:
+                    namespaces.server_event(namespace, packet)
+            elif namespace.state is not _CONNECTED:
+                namespaces.client_event(namespace, packet.place)
         if packet.id is not None:
             self.acks.asked(packet, packet.id)
 
@@ -90,7 +97,11 @@ class Messages:
                 # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
                 if session.revisions[side] is None:
                     revisions.show(session, side, 3)
-            has_id = namespaces.join(namespace, packet, self._asked_pids.pop(namespace.name, None))
+            asked_pid = self._asked_pids.pop(namespace.name, None) if self._asked_pids else None
+            pid = namespaces.join(namespace, packet, asked_pid)
+            if self.recoveries is not None and (pid is not None or asked_pid is not None):
+                self.recoveries.answered(session, namespace, asked_pid, pid)
+            has_id = namespace.socket_id is not None
             if session.socketio_shown is None:
                 session.socketio_shown = 5 if has_id else 4
             if session.revisions[side] is None:
@@ -101,7 +112,5 @@ class Messages:
         elif packet.type == SioType.CONNECT_ERROR:
             namespaces.refuse(namespace, packet)
         elif packet.type == SioType.DISCONNECT:
-            namespace.state = NamespaceState.DISCONNECTED
-            namespace.disconnected = place
-            namespace.disconnected_by = side
+            namespaces.leave(session, namespace, side, place)
             self._ending.left(side, place)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
+from eiosniff.model.departures import Kick, Recovery
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.fleet import Fleet
 from eiosniff.model.provenance import Endpoint, PacketRef
@@ -55,6 +56,8 @@ class Client:
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none.
+
+    `kicks` are those of its sessions out of a namespace, by the server; None until there is one.
     """
 
     address: str
@@ -71,6 +74,7 @@ class Client:
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
     identity: Identity | None = None
     partner: "Client | None" = None
+    kicks: Tally[Kick] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -111,6 +115,7 @@ class Server:
     identity: Identity | None = None
     sid_chains: list[SidChain] = field(default_factory=list)
     fleet: Fleet = field(default_factory=Fleet)
+    recovery: Recovery | None = None  # of the state of sessions, since somebody asked for it
 
 
 class Retired(NamedTuple):

@@ -13,6 +13,7 @@ from mypy_extensions import mypyc_attr
 
 from eiosniff.model.attempt import Attempt, CutRequest, RefusedRequest, Transfer, UpgradeTry
 from eiosniff.model.costs import Costs
+from eiosniff.model.departures import Kick
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.frames import FrameFigures
 from eiosniff.model.messages import MessageFigures
@@ -122,7 +123,14 @@ class Namespace:
     `recovery_asked` the client's CONNECT with the `pid` of an earlier session; `recovery_offset` says that it told the
     offset of the last event too, without which no server can recover. `recovered` is what the server's answer
     (`recovery_answer`) says: it repeats the `pid`, and with it the socket id, or it gives others. None of this holds
-    the `pid` itself: whoever has it can take the session over.
+    the `pid` itself: whoever has it can take the session over. `last_event` is the server's.
+
+    `auth_in_query` says that the client asked with a query behind the name, as up to revision 4. `doubled` is the first
+    CONNECT of the client while another one was under way or had let it in, or just after it left; `double_answer` what
+    the server says to it after that, and `double_refused` whether that was an error. `early_events` are those of the
+    client before it was let in; `outside_events` those after it was refused, or had left, or had been thrown out: None
+    until there is one. `kick` is how the server threw it out last. `admin_event` is the first event of socket.io's
+    Admin UI.
     """
 
     name: str
@@ -137,13 +145,21 @@ class Namespace:
     refusal: str = ""
     disconnected: PacketRef | None = None
     disconnected_by: Side | None = None
-    early_events: Tally[PacketRef] = field(default_factory=Tally)  # of the client, before it was connected
+    early_events: Tally[PacketRef] = field(default_factory=Tally)
+    outside_events: Tally[PacketRef] | None = None
     events: int = 0
     recovery_offered: PacketRef | None = None
     recovery_asked: PacketRef | None = None
     recovery_offset: bool = False
     recovery_answer: PacketRef | None = None
     recovered: bool | None = None
+    last_event: PacketRef | None = None
+    auth_in_query: bool = False
+    doubled: PacketRef | None = None
+    double_answer: PacketRef | None = None
+    double_refused: bool = False
+    kick: Kick | None = None
+    admin_event: PacketRef | None = None
 
 
 class CloseHow(Enum):

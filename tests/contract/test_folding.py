@@ -27,6 +27,8 @@ SEVERAL_SESSIONS = (
     "faulty/sid-unknown-sticky-haproxy-roundrobin.pcap",
     "near_miss/connect-loop-two-restarts.pcap",
     "near_miss/no-backoff-growing-delays.pcap",
+    "faulty/server-kick-no-reconnect-v4-server-again.pcap",
+    "faulty/recovery-failed-cluster-three-workers.pcap",
 )
 
 

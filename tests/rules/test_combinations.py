@@ -227,7 +227,6 @@ HEALTHY = {
     "several namespaces, one left": [
         OPEN, JOIN, 'w#> 40/a,\nw#< 40/a,{"sid":"y"}\nw#> 41/a,', BEAT,
     ],
-    "a kick by the server": [OPEN, JOIN, BEAT, "w#< 41\nw#> close\nw#> FIN\nw#< FIN"],
     "EIO=3 with allowEIO3": [
         "w#> WS EIO=3&transport=websocket\nw#< 101\nw#< open:S#\nw#< 40\n+ 25\nw#> 2\nw#< 3\n+ 25\nw#> 2\nw#< 3",
     ],

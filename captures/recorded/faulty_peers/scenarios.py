@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from faulty_peers import (
     connects,
+    departures,
     handshake_admission,
     handshake_elsewhere,
     handshake_paths,
@@ -17,6 +18,7 @@ from faulty_peers import (
     heartbeat_proxies,
     messages,
     polling_costs,
+    namespaces,
     quality,
     reconnects,
     secrets_seen,
@@ -39,6 +41,8 @@ RECORDINGS = [
     *handshake_admission.RECORDINGS,
     *messages.RECORDINGS,
     *connects.RECORDINGS,
+    *namespaces.RECORDINGS,
+    *departures.RECORDINGS,
     *heartbeat_pings.RECORDINGS,
     *heartbeat_pongs.RECORDINGS,
     *heartbeat_delays.RECORDINGS,

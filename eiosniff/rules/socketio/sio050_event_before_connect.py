@@ -1,7 +1,8 @@
 """The client sends events before it has joined the namespace.
 
 ## What it reports
-An EVENT of the client on a namespace before the server's CONNECT reply for it, in a Socket.IO 5 session.
+An EVENT of the client on a namespace before the server's CONNECT reply for it, in a Socket.IO 5 session: of a client
+that asks to join it, or that has asked for no namespace at all.
 
 ## Why it matters
 Node servers take it as a protocol violation and close the connection without a reason; python-socketio drops the event
@@ -16,8 +17,9 @@ Wait for the server's CONNECT reply before the first event. arduinoWebSockets ca
 *WebSocket* is open, which is too early: send CONNECT there, and events later.
 
 ## When it is silent
-In sessions of revision 3, which the server joins by itself; when the server goes on and answers the CONNECT; when the
-beginning of the session was not captured.
+In sessions of revision 3, which the server joins by itself; when the server goes on and answers the CONNECT that came
+before the event; when the beginning of the session was not captured. A client that joins another namespace, and never
+asks for this one, is for `namespace-not-joined` to tell of.
 
 ## References
 - Socket.IO protocol, revision 5, "Connection to a namespace"
@@ -29,7 +31,7 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
+from eiosniff.rules.joining import closes_at, joins_another
 
 
 @rule(
@@ -53,22 +55,22 @@ def event_before_connect(session: Session) -> Iterator[Hit]:
     """See the module."""
     if session.engineio != 4 or session.midstream:
         return
-    closing = session.closing
     for namespace in session.namespaces.values():
         early = namespace.early_events
-        if not early:
-            continue
         asked = namespace.connect
-        proof = [evidence(asked, Side.CLIENT, "CONNECT")] if asked is not None and asked < early.first[0] else []
+        if not early or (asked is None and joins_another(session, namespace)):
+            continue
+        proof = [evidence(asked, Side.CLIENT, "CONNECT")] if asked is not None else []
         proof += [evidence(place, Side.CLIENT, "EVENT before the CONNECT reply") for place in early]
-        last = early.last or early.first[0]
-        delay = closing.place.ts_ns - last.ts_ns if closing is not None and closing.side is Side.SERVER else -1
-        if closing is not None and 0 <= delay <= CLOSED_BECAUSE_NS:
-            proof.append(evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(delay)} later"))
+        asked_first = asked is not None and asked < early.first[0]
+        closed = closes_at(session, early.last or early.first[0])
+        if closed is not None:
+            proof.append(closed)
             reaction = "closes the connection at once"
-        elif namespace.connected is not None:
+        elif asked_first and namespace.connected is not None:
             continue  # the reply was under way; the server took the event
         else:
             reaction = "ignores it: the event is lost"
-        before = "without any CONNECT" if namespace.connect is None else "before the server answers its CONNECT"
+        before = "before it asks to join" if asked is not None else "without any CONNECT"
+        before = "before the server answers its CONNECT" if asked_first else before
         yield Hit(*proof, occurrences=early.count, namespace=namespace.name, before=before, reaction=reaction)

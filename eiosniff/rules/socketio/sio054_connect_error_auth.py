@@ -16,7 +16,7 @@ it looks for it: `auth` in Socket.IO 3 and later, the query in Socket.IO 2.
 
 ## When it is silent
 A refusal that a later CONNECT made good is only worth an info. Silent for messages of the library itself ("Invalid
-namespace", "Unable to connect"), which have another cause.
+namespace", "Unable to connect"), which `namespace-invalid` tells of.
 
 ## References
 - socket.io documentation, "Middlewares" and "Client options", `auth`
@@ -26,11 +26,11 @@ from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Session
+from eiosniff.model.session import Namespace, Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.joining import NOT_OF_THE_APPLICATION, let_in_later
 
-# What the libraries say by themselves when a namespace does not exist (socket.io; python-socketio).
-NOT_OF_THE_APPLICATION = ("Invalid namespace", "Unable to connect")
+_OF_ENGINEIO = ("EIO", "transport", "t", "b64", "sid", "j")
 
 
 @rule(
@@ -48,7 +48,7 @@ NOT_OF_THE_APPLICATION = ("Invalid namespace", "Unable to connect")
         "option for Socket.IO 3 and later (40{{...}}), the query for Socket.IO 2.",
         "After renewing them, set socket.auth and call socket.connect(): there is no automatic retry.",
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("namespace-not-joined", "connect-loop", "no-backoff"),
 )
 def connect_error_auth(session: Session) -> Iterator[Hit]:
     """See the module."""
@@ -56,17 +56,25 @@ def connect_error_auth(session: Session) -> Iterator[Hit]:
         if namespace.refused is None or namespace.refusal in NOT_OF_THE_APPLICATION:
             continue
         proof = []
-        auth = "without auth data"
-        if namespace.auth_keys:
-            auth = f"with auth data ({', '.join(namespace.auth_keys[:5])})"
+        auth = _auth(session, namespace)
         if namespace.connect is not None:
             proof.append(evidence(namespace.connect, Side.CLIENT, f"CONNECT {namespace.name}, {auth}"))
         reason = f'"{namespace.refusal}"' if namespace.refusal else "no message"
         proof.append(evidence(namespace.refused, Side.SERVER, f"CONNECT_ERROR {reason}"))
-        joined = namespace.connected is not None and namespace.connected.number > namespace.refused.number
-        if joined and namespace.connected is not None:
-            proof.append(evidence(namespace.connected, Side.SERVER, "lets the client in"))
-        yield Hit(
-            *proof, severity=Severity.INFO if joined else None, namespace=namespace.name, auth=auth, reason=reason,
-            later=" A later attempt is let in." if joined else "",
-        )  # fmt: skip
+        joined = let_in_later(namespace)
+        if joined is not None:
+            proof.append(evidence(joined, Side.SERVER, "lets the client in"))
+        severity, later = (None, "") if joined is None else (Severity.INFO, " A later attempt is let in.")
+        yield Hit(*proof, severity=severity, namespace=namespace.name, auth=auth, reason=reason, later=later)
+
+
+def _auth(session: Session, namespace: Namespace) -> str:
+    """What the client shows, by name: an auth object, or parameters that libraries do not send by themselves."""
+    if namespace.auth_keys:
+        return f"with auth data ({', '.join(namespace.auth_keys[:5])})"
+    query = session.attempt.request.query if session.attempt is not None else ()
+    own = dict.fromkeys(name for name, _ in query if name not in _OF_ENGINEIO)
+    if not own:
+        return "without auth data"
+    in_url = f"with {', '.join([*own][:5])} in the URL"
+    return in_url if session.engineio != 4 else f"without auth data, but {in_url}"
