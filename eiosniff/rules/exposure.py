@@ -1,11 +1,9 @@
 """Who can read a session on its way, and what is secret in it, by name: shared by the rules on secrets."""
 
-from functools import lru_cache
-from ipaddress import ip_address
-
 from eiosniff.knowledge.secrets import holds_secret, is_secret, is_secret_cookie
 from eiosniff.model.attempt import RequestFacts
 from eiosniff.model.session import Session
+from eiosniff.rules.addresses import is_private
 
 _PROTOCOL = frozenset({"EIO", "transport", "sid", "t", "b64", "j"})  # parameters of Engine.IO itself
 _NAMED = 5
@@ -16,17 +14,9 @@ def public_peer(session: Session) -> str | None:
     """The address of a side that is not a private one, so that its packets cross networks of others; None if both are
     private, or the machine's own."""
     for address in (session.client_endpoint.address, session.server.endpoint.address):
-        if _is_public(address):
+        if not is_private(address):
             return address
     return None
-
-
-@lru_cache(maxsize=4096)
-def _is_public(address: str) -> bool:
-    try:
-        return ip_address(address).is_global
-    except ValueError:
-        return False
 
 
 def secret_parameters(request: RequestFacts) -> list[str]:

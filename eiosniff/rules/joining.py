@@ -1,7 +1,5 @@
 """Who joined which namespace, and what came of a packet that a server does not want: shared by the rules about that."""
 
-import ipaddress
-
 from eiosniff.model.finding import Evidence
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Namespace, Session
@@ -11,14 +9,6 @@ from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
 # What the libraries say by themselves when a namespace does not exist: socket.io, netty-socketio and others;
 # python-socketio.
 NOT_OF_THE_APPLICATION = ("Invalid namespace", "Unable to connect")
-
-_PRIVATE = tuple(
-    ipaddress.ip_network(network)
-    # RFC 1918, 3927, 6598 and 4193, 4291: nobody else can be reached at these.
-    for network in (
-        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10",
-    )
-)  # fmt: skip
 
 
 def closes_at(session: Session, place: PacketRef) -> Evidence | None:
@@ -51,21 +41,3 @@ def let_in_later(namespace: Namespace) -> PacketRef | None:
     """The packet with which the server lets a client in that it had refused."""
     refused, connected = namespace.refused, namespace.connected
     return connected if refused is not None and connected is not None and refused < connected else None
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address is of this machine."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def is_private(address: str) -> bool:
-    """Whether an address is of a network that nobody outside reaches, or of this machine."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return True
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return parsed.is_loopback or any(parsed in network for network in _PRIVATE if network.version == parsed.version)

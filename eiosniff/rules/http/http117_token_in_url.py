@@ -86,7 +86,7 @@ def token_in_url(session: Session) -> Iterator[Hit]:
         return
     for namespace in session.namespaces.values():
         also = [name for name in namespace.auth_keys if is_secret_parameter(name) and name not in names]
-        if also and namespace.connect is not None:
+        if also and namespace.auth_in_query and namespace.connect is not None:
             yield _in_namespace(namespace, also)
 
 

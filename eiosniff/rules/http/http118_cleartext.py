@@ -53,7 +53,7 @@ from eiosniff.rules.exposure import listed, public_peer, secret_headers, secret_
         "Put TLS in front of the server (a certificate in nginx, haproxy, Caddy or the load balancer), and let clients "
         "use https:// and wss://.",
     ),
-    explains=("sid-exposed",),
+    explains=("sid-exposed", "private-pid-leak"),
     remark=True,
     hence="the session is not encrypted",
 )

@@ -29,8 +29,8 @@ from collections.abc import Iterator
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
+from eiosniff.rules.addresses import is_loopback, is_private
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.joining import is_loopback, is_private
 
 _LOGIN = frozenset({"username", "password", "sessionId"})
 
@@ -41,6 +41,7 @@ _LOGIN = frozenset({"username", "password", "sessionId"})
     subject=Session,
     severity=Severity.WARNING,
     since="0.1.0",
+    explains=("cleartext",),
     title="The Admin UI of the server is {exposed}",
     message="{client} joins the namespace {namespace} of {server} {how}, and gets the events of the Admin UI.",
     why="Who joins it sees all clients, their rooms and their events, and can act for them, unless the server made it "

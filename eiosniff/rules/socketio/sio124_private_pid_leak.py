@@ -27,8 +27,8 @@ from collections.abc import Iterator
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
+from eiosniff.rules.addresses import is_private
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.joining import is_private
 
 
 @rule(
