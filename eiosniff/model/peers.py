@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
 from eiosniff.model.engineio import OpenPacket
-from eiosniff.model.fleet import Fleet
+from eiosniff.model.fleet import Company, Fleet, Losses
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.tally import Sketch, Tally
@@ -54,7 +54,7 @@ class Client:
     before.
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
-    have none.
+    have none. `losses` are its WebSockets that broke off, `company` the sessions that it had at the same time.
     """
 
     address: str
@@ -71,6 +71,8 @@ class Client:
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
     identity: Identity | None = None
     partner: "Client | None" = None
+    losses: Losses | None = None
+    company: Company | None = None
 
 
 @dataclass(slots=True, eq=False)
