@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from faulty_peers import (
     connects,
+    fleet_cuts,
+    fleet_ends,
     handshake_admission,
     handshake_elsewhere,
     handshake_paths,
@@ -43,6 +45,8 @@ RECORDINGS = [
     *heartbeat_proxies.RECORDINGS,
     *heartbeat_excess.RECORDINGS,
     *reconnects.RECORDINGS,
+    *fleet_cuts.RECORDINGS,
+    *fleet_ends.RECORDINGS,
     *session_affinity.RECORDINGS,
     *session_expiry.RECORDINGS,
     *session_polls.RECORDINGS,
