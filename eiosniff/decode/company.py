@@ -2,6 +2,7 @@
 
 from eiosniff.model.fleet import MAX_STAY_NAMESPACES, MAX_STAYS, Company, Stay
 from eiosniff.model.peers import Client
+from eiosniff.model.provenance import CLIENT
 from eiosniff.model.session import NamespaceState, Session
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
@@ -21,7 +22,7 @@ class CompanyTracker:
 
     def opened(self, session: Session) -> None:
         """One more session begins."""
-        if session.forwarded or session.socketio09:
+        if session.forwarded or session.socketio09 or session.proxied_for is not None:
             return
         now_ns = session.opened.ts_ns
         if self._alive:
@@ -76,7 +77,11 @@ def _settle(stay: Stay, session: Session) -> None:
     """The facts of a session that are known at its end."""
     closing = session.closing
     if closing is not None:
-        stay.end, stay.by, stay.how = closing.place, closing.side, closing.how
+        stay.end, stay.by = closing.place, closing.side
+    else:  # over polling a program that ends only drops the poll that waits
+        cut = session.polls_cut.last
+        if cut is not None and cut.by is CLIENT and not cut.end < session.last:
+            stay.end, stay.by = cut.end, CLIENT
     if session.attempt is not None:
         stay.request = session.attempt.request
     uses = session.connections

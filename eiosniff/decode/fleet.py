@@ -156,8 +156,9 @@ def _describe(burst: Burst, how: str, since: PacketRef, overdue: bool) -> None:
 def _note_cut(
     session: Session, place: PacketRef, side: Side, how: CloseHow, since: PacketRef, overdue: bool, poll: bool
 ) -> None:
-    """Keep a cut, if the capture lacks nothing of its session and both sides had spoken."""
-    if session.gaps or session.last_from[CLIENT] is None or session.last_from[SERVER] is None:
+    """Keep a cut, if the capture lacks nothing of its session, and holds what both sides say."""
+    heard = session.last_from
+    if session.gaps or (session.midstream and (heard[CLIENT] is None or heard[SERVER] is None)):
         return
     fleet = session.server.fleet
     fleet.cut_count += 1

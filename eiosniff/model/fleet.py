@@ -186,11 +186,11 @@ class Stay:
     """One session of a client that had others at the same time.
 
     `alive` is how many it had when this one was opened, with it. `stream` is the connection of the handshake, `request`
-    what was asked there. `end`, `by` and `how` are those of its end, None where the capture shows none. `namespaces`
-    are the names of those that it joined, the first few.
+    what was asked there. `end` and `by` are those of its end, None where the capture shows none. `namespaces` are the
+    names of those that it joined, the first few.
     """
 
-    __slots__ = ("alive", "by", "end", "how", "namespaces", "opened", "request", "stream")
+    __slots__ = ("alive", "by", "end", "namespaces", "opened", "request", "stream")
 
     def __init__(self, opened: PacketRef, alive: int, stream: int, request: RequestFacts | None) -> None:
         self.opened = opened
@@ -199,7 +199,6 @@ class Stay:
         self.request = request
         self.end: PacketRef | None = None
         self.by: Side | None = None
-        self.how: CloseHow | None = None
         self.namespaces: tuple[str, ...] = ()
 
 

@@ -23,7 +23,7 @@ USUAL_INTERVAL_NS: Final = 25 * NS_PER_S  # the default of all servers
 _EXACT: Final = 0.01
 _CHECKED_NS: Final = 350 * NS_PER_MS
 # A timer that a session lived through before was not it.
-_SURVIVED: Final = 1.1
+SURVIVED: Final = 1.1
 # So many ends in a moment are one event, and not one timer each.
 FEWEST_AT_ONCE: Final = 3
 HALF: Final = 0.5
@@ -77,11 +77,7 @@ def proxy_that_cuts(cut: Cut) -> str:
 def shown_proxy(side: Side, request: RequestFacts | None, answered: AnswerFacts | None) -> str:
     """What shows a proxy at one end of a connection, by the handshake: a few words; empty where nothing does."""
     if side is Side.CLIENT:
-        if request is None:
-            return ""
-        added = boxes.forwarded_headers(request)
-        named = boxes.forwarded_by(request)
-        return next((name for name in request.header_names if name.lower() in added), named.name if named else "")
+        return forwarder_shown(request) if request is not None else ""
     if answered is None:
         return ""
     if answered.via is not None:
@@ -90,6 +86,25 @@ def shown_proxy(side: Side, request: RequestFacts | None, answered: AnswerFacts 
     if found is None:
         return ""
     return f"Server: {answered.server}" if found[1] == "server" else found[0].name
+
+
+def forwarder_shown(request: RequestFacts) -> str:
+    """What shows that a proxy passed a request on: the name of a header that it added, or its own; else empty."""
+    added = boxes.forwarded_headers(request)
+    named = boxes.forwarded_by(request) if request.upgrade else None
+    return next((name for name in request.header_names if name.lower() in added), named.name if named else "")
+
+
+def sessions_of(burst: Burst) -> str:
+    """How many of the sessions ended, in words."""
+    if burst.count >= burst.alive:
+        return "its only session" if burst.count == 1 else f"all of its {burst.count} sessions"
+    return f"{burst.count} of its {burst.alive} sessions"
+
+
+def hows_of(burst: Burst) -> str:
+    """How they ended, in words."""
+    return ", ".join(f"{count} by {how}" for how, count in sorted(burst.hows.items(), key=lambda one: -one[1]))
 
 
 def suspects(found: list[Timeout]) -> str:

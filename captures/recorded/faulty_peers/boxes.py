@@ -125,6 +125,16 @@ def by_hand(**plan: object) -> Start:
     return start
 
 
+def by_age(age_ms: int) -> Start:
+    """The proxy age_proxy.js, which ends each connection when it is that old."""
+
+    def start(stage: Stage) -> None:
+        argv = ["node", str(HERE / "age_proxy.js"), json.dumps({"to": 3001, "ageMs": age_ms})]
+        stage.lab.start("server", argv)
+
+    return start
+
+
 def _folder(stage: Stage, name: str) -> Path:
     """For the configuration and the state of a proxy, which may give up being root."""
     folder = stage.folder / name

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from proxied_peers.proxies import NGINX_UPGRADE
 
 from faulty_peers import boxes
-from faulty_peers.peers import CLIENT_2, CLIENT_4, PYTHON_5, SERVER_2, SERVER_4
-from faulty_peers.plans import URL, WEBSOCKET_ONLY
+from faulty_peers.peers import CLIENT_2, CLIENT_4, PYTHON_5, RAW_WS, SERVER_2, SERVER_4
+from faulty_peers.plans import OPEN_AND_CONNECT, PONGS, URL, WEBSOCKET_ONLY, WS_URL
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, ends, resets, server_says
+from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, closes, ends, resets, server_says
 
 IDLE_CUT = Rule("idle-cut", "PROXY081")
 LIFETIME_CUT = Rule("lifetime-cut", "PROXY082")
@@ -73,9 +73,7 @@ _IDLE = [
         [f"({ends(_TO_BACK_END)}) || ({resets(_TO_BACK_END)})"],
         times=3,
         visit={**_THREE_LIVES, "lifeMs": 19_500},
-        play=boxes.behind(
-            boxes.haproxy("option forwardfor", "timeout client 5s", "timeout server 5s"), device="lo"
-        ),
+        play=boxes.behind(boxes.haproxy("option forwardfor", "timeout client 5s", "timeout server 5s"), device="lo"),
     ),
     Recording(
         IDLE_CUT,
@@ -95,17 +93,35 @@ _IDLE = [
 _LIFETIME = [
     Recording(
         LIFETIME_CUT,
-        "proxy-4s",
+        "platform-4s",
         SERVER_4,
         CLIENT_4,
-        "A proxy (by hand) ends each connection 4 s after it was upgraded, whatever passes; pings every 900 ms.",
+        "A proxy (by hand, as platforms with a maximum duration do it) ends each connection when it is 4 s old,"
+        " whatever passes; pings every 900 ms.",
         [server_says("^2$"), ends(FROM_SERVER)],
         times=3,
         serve={"options": {"pingInterval": 900, "pingTimeout": 2000}},
         visit={**_THREE_LIVES, "lifeMs": 17_500},
-        play=boxes.behind(boxes.by_hand(cutMs=4000)),
+        play=boxes.behind(boxes.by_age(4000)),
+    ),
+    Recording(
+        LIFETIME_CUT,
+        "clients-leave",
+        SERVER_4,
+        RAW_WS,
+        "A client that leaves after two seconds each time, in order.",
+        [server_says("^2$"), closes(FROM_CLIENT)],
+        times=3,
+        near_miss=True,
+        serve={"options": {"pingInterval": 900, "pingTimeout": 2000}},
+        visit={
+            "url": WS_URL,
+            "answers": PONGS,
+            "steps": [*OPEN_AND_CONNECT, ["wait", 2000], ["leave"]],
+            "rounds": 3,
+            "everyMs": 1000,
+        },
     ),
 ]
 
 RECORDINGS = [*_IDLE, *_LIFETIME]
-_ = FROM_CLIENT

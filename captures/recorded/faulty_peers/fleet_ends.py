@@ -7,13 +7,11 @@ import signal
 import time
 from collections.abc import Callable
 
-from proxied_peers.proxies import NGINX_UPGRADE
-
 from faulty_peers import boxes
 from faulty_peers.peers import CLIENT_4, FLEET, FLEET_2, FLEET_SERVER, PYTHON_5, SERVER_2, SERVER_4, Plan
 from faulty_peers.plans import URL, WEBSOCKET_ONLY
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import ASKS_WEBSOCKET, FROM_CLIENT, FROM_SERVER, asks, closes, ends, resets, server_says
+from faulty_peers.wire import ASKS_WEBSOCKET, FROM_CLIENT, FROM_SERVER, closes, ends, resets, server_says
 
 MASS_CLOSE = Rule("mass-close", "PROXY084")
 STORM = Rule("reconnect-storm", "EIO090")
@@ -21,7 +19,6 @@ DIED = Rule("server-died", "TCP207")
 ABNORMAL = Rule("ws-abnormal-close", "WS098")
 
 _NO_JITTER: Plan = {**WEBSOCKET_ONLY, "randomizationFactor": 0}
-_STAYS: Plan = {**WEBSOCKET_ONLY, "reconnection": False}
 _OPENED = server_says("^0{")
 _UNTIL_TALKED_S = 2.5
 
@@ -79,17 +76,6 @@ def _client_is_killed(back: bool) -> Callable[[Stage], None]:
 _MASS = [
     Recording(
         MASS_CLOSE,
-        "nginx-reload",
-        SERVER_4,
-        FLEET,
-        "nginx with a worker_shutdown_timeout is reloaded: six connections, which have been silent for different"
-        " times, are ended at once.",
-        [*[_OPENED] * 6, *[ends(FROM_SERVER)] * 6, *[ASKS_WEBSOCKET] * 6],
-        visit=_fleet(6, 7000),
-        play=_proxy_is_reloaded,
-    ),
-    Recording(
-        MASS_CLOSE,
         "server-closes",
         FLEET_SERVER,
         FLEET,
@@ -126,9 +112,10 @@ _STORM = [
         "no-jitter",
         SERVER_4,
         FLEET,
-        "nginx is reloaded; ten clients with a randomizationFactor of 0 come back in the same moment, one second later.",
+        "nginx with a worker_shutdown_timeout is reloaded: ten connections are ended at once. The clients, with a"
+        " randomizationFactor of 0, come back in the same moment, one second later.",
         [*[ends(FROM_SERVER)] * 10, *[ASKS_WEBSOCKET] * 10],
-        visit=_fleet(10, 5000, _NO_JITTER),
+        visit=_fleet(10, 4300, _NO_JITTER, talks=None, everyMs=50, leave="exit"),
         play=_proxy_is_reloaded,
     ),
     Recording(
@@ -136,10 +123,11 @@ _STORM = [
         "jitter",
         SERVER_4,
         FLEET,
-        "The same with the defaults: they come back one after the other, within a second.",
+        "The same with the defaults, and sessions that have been silent for different times: the clients come back one"
+        " after the other, within a second.",
         [*[ends(FROM_SERVER)] * 10, *[ASKS_WEBSOCKET] * 10],
         near_miss=True,
-        visit=_fleet(10, 5000),
+        visit=_fleet(10, 4800, everyMs=50, leave="exit"),
         play=_proxy_is_reloaded,
     ),
 ]
@@ -214,4 +202,3 @@ _ABNORMAL = [
 ]
 
 RECORDINGS = [*_MASS, *_STORM, *_DIED, *_ABNORMAL]
-_ = (NGINX_UPGRADE, _STAYS, asks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from faulty_peers import (
     connects,
+    fleet_company,
     fleet_cuts,
     fleet_ends,
     handshake_admission,
@@ -45,6 +46,7 @@ RECORDINGS = [
     *heartbeat_proxies.RECORDINGS,
     *heartbeat_excess.RECORDINGS,
     *reconnects.RECORDINGS,
+    *fleet_company.RECORDINGS,
     *fleet_cuts.RECORDINGS,
     *fleet_ends.RECORDINGS,
     *session_affinity.RECORDINGS,

@@ -68,7 +68,6 @@ def reconnect_storm(server: Server, limits: Mapping[str, float]) -> Iterator[Hit
             evidence(burst.last, burst.side, "the last of the sessions that end together"),
             evidence(wave[0], Side.CLIENT, "the first handshake"),
             evidence(wave[-1], Side.CLIENT, f"the last of {len(wave)}"),
-            occurrences=len(wave),
             count=len(wave),
             all=len(arrivals),
             ended=burst.count,

@@ -42,6 +42,7 @@ from eiosniff.model.session import CloseHow
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.cuts import (
     FEWEST_AT_ONCE,
+    SURVIVED,
     USUAL_INTERVAL_NS,
     Cluster,
     burst_of,
@@ -105,7 +106,7 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
             continue
         first, count = cluster.cuts[0], len(cluster.cuts)
         shown = next((words for words in map(proxy_that_cuts, cluster.cuts) if words), "")
-        known, found = nearest_idle(cluster.seconds, _EXACT if cluster.tight else limits["spread"])
+        _, found = nearest_idle(cluster.seconds, _EXACT if cluster.tight else limits["spread"])
         yield Hit(
             *(item for cut in [*cluster.cuts[: _SHOWN - 1], cluster.cuts[-1]] for item in (
                 evidence(cut.since, None, "the last packet before the silence"),
@@ -115,7 +116,7 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
             doubt="" if certainty is Certainty.CERTAIN else "no proxy shows itself in the capture",
             occurrences=count,
             kind=f"{first.side.label}-{round(cluster.seconds)}",
-            silence=f"{known} s" if known and cluster.tight else in_ms(cluster.usual_ns),
+            silence=f"{round(cluster.seconds)} s" if is_round(cluster.usual_ns) else in_ms(cluster.usual_ns),
             count=count,
             how=" or ".join(dict.fromkeys(_ENDS[cut.how] for cut in cluster.cuts)),
             side=first.side.label,
@@ -129,7 +130,7 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
 
 def _may_be_idle(server: Server, cut: Cut) -> bool:
     """Whether silence may be why a session was cut."""
-    if cut.overdue or cut.survived_ns > cut.silence_ns * 1.1:
+    if cut.overdue or cut.survived_ns > cut.silence_ns * SURVIVED:
         return False
     interval_ns = cut.interval_ns
     if interval_ns is not None and interval_ns > max(USUAL_INTERVAL_NS, cut.silence_ns) and is_round(cut.silence_ns):

@@ -33,7 +33,7 @@ from eiosniff.model.fleet import Burst
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.cuts import FEWEST_AT_ONCE, is_many, is_of_a_timer, shown_proxy
+from eiosniff.rules.cuts import FEWEST_AT_ONCE, hows_of, is_many, is_of_a_timer, sessions_of, shown_proxy
 from eiosniff.rules.phrases import in_ms
 
 
@@ -44,7 +44,7 @@ from eiosniff.rules.phrases import in_ms
     severity=Severity.WARNING,
     since="0.1.0",
     title="{count} sessions end in the same moment",
-    message="{count} of {alive} sessions of {server} ended within {span}, {whose} ({hows}). {back}",
+    message="{server} lost {sessions} within {span}, {whose} ({hows}). {back}",
     why="That is one event at the server, or at the proxy in front of it: a deployment, a reload, a crash. All these "
     "clients come back at the same time.",
     fix=(
@@ -53,7 +53,7 @@ from eiosniff.rules.phrases import in_ms
         "steps and not all at once.",
     ),
     explains=("sid-expired", "no-backoff", "reconnect-storm", "ws-abnormal-close"),
-    hence="{count} of {alive} sessions end within {span}",
+    hence="{count} sessions end within {span}",
     limits={"sessions": 10, "share": 0.5},
 )
 def mass_close(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
@@ -72,12 +72,11 @@ def mass_close(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
         yield Hit(
             *proof,
             certainty=Certainty.CERTAIN,
-            occurrences=burst.count,
             count=burst.count,
-            alive=max(burst.alive, burst.count),
+            sessions=sessions_of(burst),
             span=span,
             whose="ended by the server's side" if burst.side is Side.SERVER else f"ended by a proxy ({proxied})",
-            hows=", ".join(f"{count} by {how}" for how, count in sorted(burst.hows.items(), key=lambda one: -one[1])),
+            hows=hows_of(burst),
             back=f"{len(back)} handshakes came after it, the first {in_ms(back[0].ts_ns - burst.last.ts_ns)} later."
             if back
             else "None of their clients came back in this capture.",

@@ -34,7 +34,7 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.cuts import Death, deaths
+from eiosniff.rules.cuts import Death, deaths, hows_of, sessions_of
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 
@@ -45,7 +45,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     severity=Severity.ERROR,
     since="0.1.0",
     title="The server process went down, and its sessions with it",
-    message="{server} ended {count} of {alive} sessions within {span} without a goodbye ({hows}). {after}",
+    message="{server} ended {sessions}{within} without a goodbye ({hows}). {after}",
     why="Sessions live in the memory of a server process: when it crashes, is killed or restarted, all of them are "
     "lost at once. What clients report after that is a consequence.",
     fix=(
@@ -90,10 +90,9 @@ def server_died(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
             certainty=Certainty.CERTAIN if sure else Certainty.LIKELY,
             doubt="" if sure else "a proxy that goes down in front of the server looks much the same",
             severity=Severity.WARNING if harmless else None,
-            count=burst.count,
-            alive=max(burst.alive, burst.count),
-            span=in_ms(burst.last.ts_ns - burst.first.ts_ns),
-            hows=", ".join(f"{count} by {how}" for how, count in sorted(burst.hows.items(), key=lambda one: -one[1])),
+            sessions=sessions_of(burst),
+            within=f" within {in_ms(burst.last.ts_ns - burst.first.ts_ns)}" if burst.count > 1 else "",
+            hows=hows_of(burst),
             after=_after(death, away_ns),
         )
 

@@ -48,7 +48,7 @@ _SIDES = {
     severity=Severity.WARNING,
     since="0.1.0",
     title="WebSocket connections break off without a close frame, from {whose}",
-    message="{count} of the WebSockets of {client} to {server} were ended by {how} from {whose}, without a close frame "
+    message="{lost} between {client} and {server}: ended by {how} from {whose}, without a close frame "
     "(code 1006 in a browser), {silence} after the last packet and {age} after they were opened.",
     why="No program that speaks WebSocket ends it like that: it was cut by what is below or between ({what}). What was "
     "on its way then is lost.",
@@ -56,7 +56,7 @@ _SIDES = {
         "Look into the logs of that side at the moment of each end: was a process killed or restarted, did a proxy "
         "give up, did the device lose its network?",
     ),
-    hence="{count} WebSockets broke off without a close frame ({how})",
+    hence="{lost} without a close frame ({how})",
 )
 def ws_abnormal_close(client: Client) -> Iterator[Hit]:
     """See the module."""
@@ -75,7 +75,7 @@ def ws_abnormal_close(client: Client) -> Iterator[Hit]:
             occurrences=lost.count,
             period_ns=lost.period_ns,
             kind=side.label,
-            count=lost.count,
+            lost="A WebSocket broke off" if lost.count == 1 else f"{lost.count} WebSockets broke off",
             how=" or ".join(dict.fromkeys(loss.how.name for loss in lost)),
             whose=whose,
             what=what,
