@@ -42,8 +42,7 @@ class CompanyTracker:
         stays = self._stays = self._stays or {}
         if session in stays or len(company.stays) >= MAX_STAYS:
             return
-        uses = session.connections
-        stay = Stay(session.opened, alive, uses[0].stream if uses else -1, None)
+        stay = Stay(session.opened, alive)
         stays[session] = stay
         company.stays.append(stay)
 
@@ -84,8 +83,7 @@ def _settle(stay: Stay, session: Session) -> None:
             stay.end, stay.by = cut.end, CLIENT
     if session.attempt is not None:
         stay.request = session.attempt.request
-    uses = session.connections
-    if uses:
-        stay.stream = uses[0].stream
+    stay.last = session.last
+    stay.refused = len(session.refusals.first) > 0
     joined = [name for name, space in session.namespaces.items() if space.state is not NamespaceState.REFUSED]
     stay.namespaces = tuple(joined[:MAX_STAY_NAMESPACES])

@@ -37,13 +37,13 @@ _FEWEST_OF_A_BURST: Final = 2
 
 def opened(session: Session) -> None:
     """A session begins."""
-    if not session.forwarded:
+    if not session.forwarded and not session.socketio09:
         session.server.fleet.alive += 1
 
 
 def ended(session: Session, closing: Closing) -> None:
     """A session has ended."""
-    if session.forwarded:
+    if session.forwarded or session.socketio09:
         return
     fleet = session.server.fleet
     alive = fleet.alive
@@ -124,7 +124,7 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
         if burst.side is side:
             found = burst
             break
-    if found is None or place.ts_ns - found.first.ts_ns > BURST_NS:
+    if found is None or place.ts_ns - found.first.ts_ns > BURST_NS or found.first < session.opened:
         attempt = session.attempt
         request = attempt.request if attempt is not None else None
         answered = attempt.answered if attempt is not None else None
@@ -139,7 +139,7 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
     found.last = place
     found.count += 1
     if len(found.addresses) < MAX_ADDRESSES:
-        found.addresses.add(session.client_endpoint.address)
+        found.addresses[session.client_endpoint.address] = None
     return found
 
 

@@ -85,7 +85,7 @@ class Cut:
 @final
 @mypyc_attr(acyclic=True)
 class Burst:
-    """Sessions of one server that the same side ended within `BURST_NS`.
+    """Sessions of one server, open at the same time, that the same side ended within `BURST_NS`.
 
     `alive` is how many there were when the first one ended (with those whose end the capture does not show). `hows`
     counts them by how they ended, in words; `cut` are those without a goodbye or a close frame, `kicked` those that
@@ -120,7 +120,7 @@ class Burst:
         self.hows: dict[str, int] = {}
         self.shortest_silence_ns = 0
         self.longest_silence_ns = 0
-        self.addresses: set[str] = set()
+        self.addresses: dict[str, None] = {}
         self.arrivals: list[PacketRef] = []
 
 
@@ -185,18 +185,19 @@ class Losses:
 class Stay:
     """One session of a client that had others at the same time.
 
-    `alive` is how many it had when this one was opened, with it. `stream` is the connection of the handshake, `request`
-    what was asked there. `end` and `by` are those of its end, None where the capture shows none. `namespaces` are the
-    names of those that it joined, the first few.
+    `alive` is how many it had when this one was opened, with it. `request` is that of the handshake. `last` is its last
+    packet; `end` and `by` are those of its end, None where the capture shows none. `refused` says that the server
+    refused requests of it. `namespaces` are the names of those that it joined, the first few.
     """
 
-    __slots__ = ("alive", "by", "end", "namespaces", "opened", "request", "stream")
+    __slots__ = ("alive", "by", "end", "last", "namespaces", "opened", "refused", "request")
 
-    def __init__(self, opened: PacketRef, alive: int, stream: int, request: RequestFacts | None) -> None:
+    def __init__(self, opened: PacketRef, alive: int) -> None:
         self.opened = opened
         self.alive = alive
-        self.stream = stream
-        self.request = request
+        self.last = opened
+        self.request: RequestFacts | None = None
+        self.refused = False
         self.end: PacketRef | None = None
         self.by: Side | None = None
         self.namespaces: tuple[str, ...] = ()

@@ -21,6 +21,14 @@ def runs(company: Company) -> list[list[Stay]]:
     return found
 
 
+def last_together(run: list[Stay]) -> bool:
+    """Whether all of them were still in use when the last one was opened: what came later shows it."""
+    newest = run[-1].opened
+    return not any(stay.refused for stay in run) and all(
+        newest < stay.last or (stay.end is not None and newest < stay.end) for stay in run[:-1]
+    )
+
+
 def end_together(run: list[Stay]) -> bool:
     """Whether the client ended all of them in the same moment."""
     ends = [stay.end for stay in run if stay.end is not None and stay.by is Side.CLIENT]

@@ -21,8 +21,9 @@ body of a component; in an effect return `() => socket.disconnect()`, and expect
 ## When it is silent
 For sessions that are opened all at once (within `spacing_ms`, 200), as load tests and gateways do, and for those that
 come over more than ten minutes (`within_ms`). For requests that a proxy passed on, as all clients have its address
-then. Where the sessions did not end together it is a possible case only: several people behind one NAT, or several
-tabs, look the same; so do sessions of which each is for another namespace (rule SIO093).
+then, and where nothing shows that the older sessions were still in use. Where the sessions did not end together it is a
+possible case only: several people behind one NAT, or several tabs, look the same. Where each of the sessions is for
+another namespace: rule SIO093.
 
 ## References
 - socket.io documentation, "How to use with React"; socket.io issue #3975, socket.io-client issues #1153 and #1617
@@ -36,7 +37,7 @@ from eiosniff.model.fleet import Stay
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.company import end_together, is_passed_on, runs, share_namespaces
+from eiosniff.rules.company import end_together, is_passed_on, last_together, runs, share_namespaces
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 _SHOWN = 5
@@ -65,7 +66,7 @@ def duplicate_connections(client: Client, limits: Mapping[str, float]) -> Iterat
     if company is None or company.peak < limits["fewest_sessions"]:
         return
     for run in runs(company):
-        if not _grows(run, limits) or is_passed_on(run) or not share_namespaces(run):
+        if not _grows(run, limits) or is_passed_on(run) or not share_namespaces(run) or not last_together(run):
             continue
         together = end_together(run)
         pauses = _pauses(run)

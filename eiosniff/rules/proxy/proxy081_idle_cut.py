@@ -71,7 +71,7 @@ _ENDS = {CloseHow.FIN: "FIN", CloseHow.RST: "RST", CloseHow.WS_CLOSE: "close fra
     message="{count} connections to {server} were cut ({how}) after {silence} in which nothing was said, from the side "
     "of the {side}{shown}. {who}",
     why="A proxy, load balancer or NAT gateway gives up connections on which nothing passes for that long. The next "
-    "heartbeat, which would have kept them alive, {pings}.",
+    "heartbeat, which would have kept them alive, was not due yet{pings}.",
     fix=(
         "Raise the timeout of the proxy above pingInterval (25 s by default): nginx proxy_read_timeout 75s; HAProxy "
         "timeout tunnel 1h, timeout client and timeout server 75s; the idle timeout of the load balancer.",
@@ -122,7 +122,7 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
             side=first.side.label,
             shown=f" (a proxy shows itself: {shown})" if shown else "",
             who=f"That time is the default of {suspects(found)}." if found else "It is a timer that somebody has set.",
-            pings=_pings(first),
+            pings=f" (pingInterval {in_ms(first.interval_ns)})" if first.interval_ns else "",
             proxy=shown,
             boxes=suspects(found),
         )  # fmt: skip
@@ -153,9 +153,3 @@ def _certainty(cluster: Cluster) -> Certainty | None:
     if cluster.tight:
         return Certainty.LIKELY
     return Certainty.POSSIBLE if nearest_idle(cluster.seconds, 0.1)[0] else None
-
-
-def _pings(cut: Cut) -> str:
-    if cut.interval_ns is None:
-        return "did not come in time"
-    return f"was not due yet (pingInterval {in_ms(cut.interval_ns)})"

@@ -30,7 +30,7 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.company import is_passed_on, runs
+from eiosniff.rules.company import is_passed_on, last_together, runs
 
 _SHOWN = 5
 
@@ -62,7 +62,7 @@ def no_multiplexing(client: Client, limits: Mapping[str, float]) -> Iterator[Hit
         names = [stay.namespaces[0] for stay in run if len(stay.namespaces) == 1]
         if len(run) < limits["fewest_sessions"] or len(names) < len(run) or len(set(names)) < len(names):
             continue
-        if is_passed_on(run):
+        if is_passed_on(run) or not last_together(run):
             continue
         yield Hit(
             *(evidence(stay.opened, Side.SERVER, "opens a session for one namespace") for stay in run[:_SHOWN]),
