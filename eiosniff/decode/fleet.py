@@ -10,7 +10,6 @@ from eiosniff.model.fleet import (
     ARRIVALS_NS,
     BACK_NS,
     BURST_NS,
-    MAX_ADDRESSES,
     MAX_ARRIVALS,
     MAX_BURSTS,
     MAX_CUTS,
@@ -63,8 +62,6 @@ def ended(session: Session, closing: Closing) -> None:
     burst = _note_end(session, side, closing.place, alive)
     _describe(burst, _words(closing), since, overdue)
     if not cut:
-        if closing.after_goodbye and how is not CloseHow.EIO_CLOSE:
-            burst.kicked += 1
         return
     if broke_off:
         burst.cut += 1
@@ -138,8 +135,6 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
         bursts.append(found)
     found.last = place
     found.count += 1
-    if len(found.addresses) < MAX_ADDRESSES:
-        found.addresses[session.client_endpoint.address] = None
     return found
 
 

@@ -16,7 +16,6 @@ from eiosniff.model.tally import Tally
 MAX_CUTS: Final = 256
 MAX_BURSTS: Final = 16
 MAX_ARRIVALS: Final = 512
-MAX_ADDRESSES: Final = 256
 MAX_FAILED: Final = 64  # groups of connections that did not come about
 # Ends within so long of the first of them are one event: a process that goes down, a proxy that is reloaded.
 BURST_NS: Final = 2_000_000_000
@@ -88,14 +87,13 @@ class Burst:
     """Sessions of one server, open at the same time, that the same side ended within `BURST_NS`.
 
     `alive` is how many there were when the first one ended (with those whose end the capture does not show). `hows`
-    counts them by how they ended, in words; `cut` are those without a goodbye or a close frame, `kicked` those that
-    were told to leave before (a DISCONNECT of Socket.IO), `overdue` those whose heartbeat was overdue. Silences are
-    those before the ends (ns). `addresses` are those of the clients, capped. `request` and `answered` are those of the
-    first one's handshake. `arrivals` are the first handshakes that came within `ARRIVALS_NS` after it.
+    counts them by how they ended, in words; `cut` are those without a goodbye or a close frame, `overdue` those whose
+    heartbeat was overdue. Silences are those before the ends (ns). `request` and `answered` are those of the first
+    one's handshake. `arrivals` are the first handshakes that came within `ARRIVALS_NS` after it.
     """
 
     __slots__ = (
-        "addresses", "alive", "answered", "arrivals", "count", "cut", "first", "hows", "kicked", "last",
+        "alive", "answered", "arrivals", "count", "cut", "first", "hows", "last",
         "longest_silence_ns", "overdue", "request", "shortest_silence_ns", "side",
     )  # fmt: skip
 
@@ -115,12 +113,10 @@ class Burst:
         self.alive = alive
         self.count = 0
         self.cut = 0
-        self.kicked = 0
         self.overdue = 0
         self.hows: dict[str, int] = {}
         self.shortest_silence_ns = 0
         self.longest_silence_ns = 0
-        self.addresses: dict[str, None] = {}
         self.arrivals: list[PacketRef] = []
 
 

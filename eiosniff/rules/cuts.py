@@ -22,8 +22,8 @@ USUAL_INTERVAL_NS: Final = 25 * NS_PER_S  # the default of all servers
 # The timers of boxes are that exact, and checked so often.
 _EXACT: Final = 0.01
 _CHECKED_NS: Final = 350 * NS_PER_MS
-# A timer that a session lived through before was not it.
-SURVIVED: Final = 1.1
+# A silence that a session had lived through before (but for this) is not why it was cut.
+SURVIVED: Final = 0.98
 # So many ends in a moment are one event, and not one timer each.
 FEWEST_AT_ONCE: Final = 3
 HALF: Final = 0.5

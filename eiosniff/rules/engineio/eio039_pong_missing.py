@@ -73,6 +73,7 @@ from eiosniff.rules.phrases import closing_words, in_ms
         "heartbeat-slow",
         "double-heartbeat",
         "abandoned-session",
+        "ws-abnormal-close",
     ),
 )
 def pong_missing(session: Session) -> Iterator[Hit]:

@@ -130,7 +130,7 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
 
 def _may_be_idle(server: Server, cut: Cut) -> bool:
     """Whether silence may be why a session was cut."""
-    if cut.overdue or cut.survived_ns > cut.silence_ns * SURVIVED:
+    if cut.overdue or cut.survived_ns >= cut.silence_ns * SURVIVED:
         return False
     interval_ns = cut.interval_ns
     if interval_ns is not None and interval_ns > max(USUAL_INTERVAL_NS, cut.silence_ns) and is_round(cut.silence_ns):

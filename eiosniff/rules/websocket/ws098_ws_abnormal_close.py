@@ -49,7 +49,7 @@ _SIDES = {
     since="0.1.0",
     title="WebSocket connections break off without a close frame, from {whose}",
     message="{lost} between {client} and {server}: ended by {how} from {whose}, without a close frame "
-    "(code 1006 in a browser), {silence} after the last packet and {age} after they were opened.",
+    "(code 1006 in a browser), {silence} after the last packet and {age} after the opening.",
     why="No program that speaks WebSocket ends it like that: it was cut by what is below or between ({what}). What was "
     "on its way then is lost.",
     fix=(
