@@ -27,12 +27,13 @@ class CompanyTracker:
         now_ns = session.opened.ts_ns
         if self._alive:
             self._alive = [other for other in self._alive if _is_alive(other, now_ns)]
+        if len(self._alive) >= MAX_STAYS:
+            return  # a proxy, perhaps: who counts so many looks at each of them for each that comes
         self._alive.append(session)
         alive = len(self._alive)
         if alive == 1:
             return
         company = self._client.company = self._client.company or Company()
-        company.count += 1
         company.peak = max(company.peak, alive)
         if alive == 2:
             self._add(company, self._alive[0], 1)

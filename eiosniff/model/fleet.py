@@ -202,11 +202,10 @@ class Stay:
 @final
 class Company:
     """The sessions of a client that had several at a time: the first few, in the order of their opening, and the most
-    that there were. `count` is how many were opened beside another one."""
+    that there were (`MAX_STAYS` at the most)."""
 
-    __slots__ = ("count", "peak", "stays")
+    __slots__ = ("peak", "stays")
 
     def __init__(self) -> None:
         self.stays: list[Stay] = []
-        self.count = 0
         self.peak = 1

@@ -154,13 +154,13 @@ def deaths(server: Server) -> list[Death]:
     for burst in fleet.bursts:
         if burst.side is Side.CLIENT or burst.cut * 2 < burst.count or burst.count < HALF * burst.alive:
             continue
-        refused, anew = _refused(fleet, burst), _anew(server, burst)
+        refused, anew = refused_after(fleet, burst), _anew(server, burst)
         if refused is not None or anew is not None:
             found.append(Death(burst, refused, anew))
     return found
 
 
-def _refused(fleet: Fleet, burst: Burst) -> FailedConnect | None:
+def refused_after(fleet: Fleet, burst: Burst) -> FailedConnect | None:
     """A connection that did not come about, soon after."""
     until_ns = burst.last.ts_ns + ARRIVALS_NS
     failed = [

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from faulty_peers.peers import CLIENT_4, FLEET, FLEET_SERVER, PYTHON_CLIENT, SERVER_4, Plan
+from faulty_peers.peers import CLIENT_4, FLEET, FLEET_SERVER, LEAKY_PAGE, PYTHON_CLIENT, SERVER_4, Plan
 from faulty_peers.plans import POLLING_ONLY, QUICK, URL, WEBSOCKET_ONLY
 from faulty_peers.stage import Recording, Rule, Stage
 from faulty_peers.wire import (
@@ -78,6 +78,16 @@ _COMPANY = [
         "The same over polling; the program ends without a goodbye.",
         [ASKS_POLLING] * 4,
         visit=_fleet(4, 2600, POLLING_ONLY, everyMs=500, leave="exit"),
+    ),
+    Recording(
+        DUPLICATES,
+        "chromium-page",
+        SERVER_4,
+        LEAKY_PAGE,
+        "A page in Chromium that calls io() again whenever it draws itself, four times; then it is left.",
+        [*[ASKS_WEBSOCKET] * 4, *[closes(FROM_CLIENT, 1001)] * 4],
+        serve={"options": {"cors": {"origin": "*"}}},
+        visit=_fleet(4, 3500, everyMs=700),
     ),
     Recording(
         DUPLICATES,

@@ -23,6 +23,13 @@ _OPENED = server_says("^0{")
 _THREE_LIVES = {"url": URL, "options": WEBSOCKET_ONLY}
 
 
+_APACHE = """
+Timeout 5
+ProxyTimeout 5
+ProxyPass "/socket.io/" "http://127.0.0.1:3001/socket.io/" upgrade=websocket
+"""
+
+
 def _behind_nginx(seconds: int) -> Callable[[Stage], None]:
     return boxes.behind(boxes.nginx(f"{NGINX_UPGRADE} proxy_read_timeout {seconds}s;"))
 
@@ -74,6 +81,17 @@ _IDLE = [
         times=3,
         visit={**_THREE_LIVES, "lifeMs": 19_500},
         play=boxes.behind(boxes.haproxy("option forwardfor", "timeout client 5s", "timeout server 5s"), device="lo"),
+    ),
+    Recording(
+        IDLE_CUT,
+        "apache-5s",
+        SERVER_4,
+        CLIENT_4,
+        "Apache httpd that passes WebSockets on, with a ProxyTimeout and a Timeout of 5 s.",
+        [_OPENED, _CUT],
+        times=2,
+        visit={**_THREE_LIVES, "lifeMs": 13_500},
+        play=boxes.behind(boxes.apache(_APACHE)),
     ),
     Recording(
         IDLE_CUT,

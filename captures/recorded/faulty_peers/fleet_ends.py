@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from faulty_peers import boxes
-from faulty_peers.peers import CLIENT_4, FLEET, FLEET_2, FLEET_SERVER, PYTHON_5, SERVER_2, SERVER_4, Plan
+from faulty_peers.peers import ASGI_MOUNTED, CLIENT_4, FLEET, FLEET_2, FLEET_SERVER, PYTHON_5, SERVER_2, SERVER_4, Plan
 from faulty_peers.plans import URL, WEBSOCKET_ONLY
 from faulty_peers.stage import Recording, Rule, Stage
 from faulty_peers.wire import ASKS_WEBSOCKET, FROM_CLIENT, FROM_SERVER, closes, ends, resets, server_says
@@ -83,6 +83,17 @@ _MASS = [
         [*[_OPENED] * 6, *[closes(FROM_SERVER)] * 6, *[ASKS_WEBSOCKET] * 6],
         visit=_fleet(6, 9000),
         play=_server_ends(signal.SIGTERM, 0.5),
+    ),
+    Recording(
+        MASS_CLOSE,
+        "uvicorn-stops",
+        ASGI_MOUNTED,
+        FLEET,
+        "uvicorn is told to end (SIGTERM): it closes each WebSocket with code 1012, service restart.",
+        [*[_OPENED] * 4, *[closes(FROM_SERVER, 1012)] * 4],
+        serve={"mount": "/"},
+        visit=_fleet(4, 4500),
+        play=_server_ends(signal.SIGTERM, None),
     ),
     Recording(
         MASS_CLOSE,

@@ -95,6 +95,7 @@ FLASK_5_1 = Peer(  # before python-engineio came with a package for WebSockets
 
 FLEET_SERVER = Peer("socket.io", "4.8.4", "fleet_server.js", ("socket.io@4.8.4",))
 FLEET = Peer("socket.io-client", "4.8.4", "fleet_client.js", ("socket.io-client@4.8.4",))
+LEAKY_PAGE = Peer("socket.io-client in Chromium", "4.8.4", "leaky_page.js", ("socket.io-client@4.8.4",))
 FLEET_2 = Peer("socket.io-client", "2.5.0", "fleet_client.js", ("socket.io-client@2.5.0",))
 
 CLIENT_2 = _client("2.5.0")  # the last 2.x of the client: there is no 2.5.1

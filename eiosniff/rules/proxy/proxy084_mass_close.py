@@ -19,7 +19,8 @@ all clients to leave. Take servers out one by one, and let the load balancer dra
 
 ## When it is silent
 For sessions whose heartbeat was overdue (the network failed, or the clients), for those that their clients end by
-themselves, and where all had been silent for the same round time: then a timer ended them (rule PROXY081).
+themselves, and where all had been silent for the same round time: then a timer ended them (rule PROXY081). It is an
+error where connections are refused after that, and no client came back in the capture.
 
 ## References
 - RFC 6455, section 7.4.1 and the IANA registry of close codes (1012); nginx documentation, worker_shutdown_timeout
@@ -33,7 +34,7 @@ from eiosniff.model.fleet import Burst
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.cuts import FEWEST_AT_ONCE, hows_of, is_many, is_of_a_timer, sessions_of, shown_proxy
+from eiosniff.rules.cuts import FEWEST_AT_ONCE, hows_of, is_many, is_of_a_timer, refused_after, sessions_of, shown_proxy
 from eiosniff.rules.phrases import in_ms
 
 
@@ -44,7 +45,7 @@ from eiosniff.rules.phrases import in_ms
     severity=Severity.WARNING,
     since="0.1.0",
     title="{count} sessions end in the same moment",
-    message="{server} lost {sessions} within {span}, {whose} ({hows}). {back}",
+    message="{server} lost {sessions} within {span}, {whose} ({hows}).{gone} {back}",
     why="That is one event at the server, or at the proxy in front of it: a deployment, a reload, a crash. All these "
     "clients come back at the same time.",
     fix=(
@@ -52,7 +53,7 @@ from eiosniff.rules.phrases import in_ms
         "Let the load balancer drain a server before it is stopped, one server after the other, and close sessions in "
         "steps and not all at once.",
     ),
-    explains=("sid-expired", "no-backoff", "reconnect-storm", "ws-abnormal-close"),
+    explains=("sid-expired", "no-backoff", "reconnect-storm", "ws-abnormal-close", "tcp-refused"),
     hence="{count} sessions end within {span}",
     limits={"sessions": 10, "share": 0.5},
 )
@@ -65,18 +66,23 @@ def mass_close(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
         if burst.side is Side.CLIENT and (not proxied or burst.count < FEWEST_AT_ONCE):
             continue  # a program with many connections that ends
         span = in_ms(burst.last.ts_ns - burst.first.ts_ns)
-        back = burst.arrivals
+        back, refused = burst.arrivals, refused_after(server.fleet, burst)
         proof = [evidence(burst.first, burst.side, "ends the first one"), evidence(burst.last, burst.side, "the last")]
+        if refused is not None:
+            proof.append(evidence(refused.syn, Side.CLIENT, "a new connection (SYN)"))
+            proof.append(evidence(refused.last, None, "refused, or without an answer"))
         if back:
             proof.append(evidence(back[0], Side.CLIENT, "a client comes back"))
         yield Hit(
             *proof,
             certainty=Certainty.CERTAIN,
+            severity=Severity.ERROR if refused is not None and not back else None,
             count=burst.count,
             sessions=sessions_of(burst),
             span=span,
             whose="ended by the server's side" if burst.side is Side.SERVER else f"ended by a proxy ({proxied})",
             hows=hows_of(burst),
+            gone=" Then nothing listens there: the server was stopped." if refused is not None else "",
             back=f"{len(back)} handshakes came after it, the first {in_ms(back[0].ts_ns - burst.last.ts_ns)} later."
             if back
             else "None of their clients came back in this capture.",
