@@ -49,6 +49,8 @@ def ended(session: Session, closing: Closing) -> None:
     fleet.ended += 1
     if not _was_dropped(session):
         fleet.alive = max(0, alive - 1)
+    if not _is_heard(session):
+        return
     side, how = closing.side, closing.how
     broke_off = not closing.after_goodbye and how in (CloseHow.FIN, CloseHow.RST)
     cut = broke_off or (not closing.after_goodbye and closing.code == _GOING_AWAY)
@@ -79,6 +81,8 @@ def poll_cut(session: Session, cut: CutRequest) -> None:
     alive = fleet.alive
     if not _was_dropped(session):
         fleet.alive = max(0, alive - 1)
+    if not _is_heard(session):
+        return
     since = _last_before(session, cut.end)
     since = max(since, cut.request)
     overdue = _is_overdue(session, cut.end)
@@ -106,6 +110,12 @@ def attempted(client: Client, server: Server | None, place: PacketRef) -> None:
             if len(burst.arrivals) < MAX_ARRIVALS:
                 burst.arrivals.append(place)
             return
+
+
+def _is_heard(session: Session) -> bool:
+    """Whether the capture holds what both sides say: else the end may be the answer to a goodbye."""
+    heard = session.last_from
+    return not session.midstream or (heard[CLIENT] is not None and heard[SERVER] is not None)
 
 
 def _was_dropped(session: Session) -> bool:
@@ -151,9 +161,8 @@ def _describe(burst: Burst, how: str, since: PacketRef, overdue: bool) -> None:
 def _note_cut(
     session: Session, place: PacketRef, side: Side, how: CloseHow, since: PacketRef, overdue: bool, poll: bool
 ) -> None:
-    """Keep a cut, if the capture lacks nothing of its session, and holds what both sides say."""
-    heard = session.last_from
-    if session.gaps or (session.midstream and (heard[CLIENT] is None or heard[SERVER] is None)):
+    """Keep a cut, if the capture lacks nothing of its session."""
+    if session.gaps:
         return
     fleet = session.server.fleet
     fleet.cut_count += 1

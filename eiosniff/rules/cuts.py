@@ -8,7 +8,7 @@ from typing import Final
 from eiosniff.knowledge import boxes, timeouts
 from eiosniff.knowledge.timeouts import Timeout
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
-from eiosniff.model.fleet import ARRIVALS_NS, Burst, Cut, Fleet
+from eiosniff.model.fleet import ARRIVALS_NS, BURST_NS, Burst, Cut, Fleet
 from eiosniff.model.peers import Server, SidChain
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import FailedConnect
@@ -27,6 +27,8 @@ SURVIVED: Final = 0.98
 # So many ends in a moment are one event, and not one timer each.
 FEWEST_AT_ONCE: Final = 3
 HALF: Final = 0.5
+_LEAST_SHARE: Final = 0.1
+_MOST_EVENTS: Final = 3
 
 
 def is_round(silence_ns: int) -> bool:
@@ -50,12 +52,12 @@ class Cluster:
 
 def clusters(cuts: Iterable[Cut], key: Callable[[Cut], int], spread: float, fewest: int) -> list[Cluster]:
     """Groups of at least `fewest` cuts whose times are within a share of each other, the largest first."""
-    rest = sorted(cuts, key=key)
+    rest, fewest = sorted(cuts, key=key), max(1, fewest)
     found = []
     while len(rest) >= fewest:
         begin, end, low = 0, 0, 0
         for high in range(len(rest)):
-            while key(rest[high]) > key(rest[low]) * (1 + spread) + _CHECKED_NS:
+            while low < high and key(rest[high]) > key(rest[low]) * (1 + spread) + _CHECKED_NS:
                 low += 1
             if high + 1 - low > end - begin:
                 begin, end = low, high + 1
@@ -116,9 +118,18 @@ def suspects(found: list[Timeout]) -> str:
 # ---------------------------------------------------------------- ends of many sessions
 
 
-def is_many(burst: Burst, sessions: float, share: float) -> bool:
-    """Whether that many sessions end at once: so many, or that share of all and at least three."""
-    return burst.count >= sessions or (burst.count >= FEWEST_AT_ONCE and burst.count >= share * burst.alive)
+def many_at_once(fleet: Fleet, sessions: float, share: float) -> list[Burst]:
+    """Bursts of so many sessions (that are a tenth of all at the least), or of that share of all and at least three.
+    Not those of a server that ends sessions all the time."""
+    found = [
+        burst
+        for burst in fleet.bursts
+        if (burst.count >= sessions and burst.count >= _LEAST_SHARE * burst.alive)
+        or (burst.count >= FEWEST_AT_ONCE and burst.count >= share * burst.alive)
+    ]
+    if len(found) <= _MOST_EVENTS:
+        return found
+    return [burst for burst in found if burst.last.ts_ns - burst.first.ts_ns <= BURST_NS // 2]
 
 
 def burst_of(fleet: Fleet, cut: Cut) -> Burst | None:

@@ -173,10 +173,16 @@ def together(count: int, of: int, end: str = FIN) -> Talk:
 
 @pytest.mark.parametrize(
     ("count", "of", "expected"),
-    [(10, 40, True), (9, 40, False), (3, 6, True), (3, 7, False), (2, 2, False)],
+    [(10, 40, True), (9, 40, False), (10, 101, False), (3, 6, True), (3, 7, False), (2, 2, False)],
 )
 def test_how_many_are_many(count: int, of: int, expected: bool) -> None:
     assert (together(count, of).found("mass-close") is not None) is expected
+
+
+def test_a_server_that_ends_sessions_all_the_time_is_no_event() -> None:
+    parts = [repeated(OPEN + JOIN, [at]) + ("\n+ 0.15\n" + repeated(HUNG_UP, [at - 12]) if at >= 12 else "")
+             for at in range(200)]  # fmt: skip
+    assert played(*parts).found("mass-close") is None
 
 
 def test_they_may_end_by_close_frames() -> None:
@@ -281,6 +287,9 @@ def test_several_people_behind_one_address_look_alike() -> None:
     finding = only(played(repeated(GROWS, range(5)) + "\n" + ALIVE), "duplicate-connections")
     assert finding.certainty is Certainty.POSSIBLE
     assert "several tabs" in finding.doubt
+    assert finding.severity is Severity.WARNING
+    slowly = played(repeated(OPEN + JOIN + "+ 12", range(5)) + "\n" + ALIVE)
+    assert only(slowly, "duplicate-connections").severity is Severity.INFO
 
 
 NO_DUPLICATES = {

@@ -22,8 +22,9 @@ body of a component; in an effect return `() => socket.disconnect()`, and expect
 For sessions that are opened all at once (within `spacing_ms`, 200), as load tests and gateways do, and for those that
 come over more than ten minutes (`within_ms`). For requests that a proxy passed on, as all clients have its address
 then, and where nothing shows that the older sessions were still in use. Where the sessions did not end together it is a
-possible case only: several people behind one NAT, or several tabs, look the same. Where each of the sessions is for
-another namespace: rule SIO093.
+possible case only, as several people behind one NAT, or several tabs, look the same: then it is silent where some came
+and went before or there were 64, and an info where they did not come within ten seconds of each other (`quick_ms`).
+Where each of the sessions is for another namespace: rule SIO093.
 
 ## References
 - socket.io documentation, "How to use with React"; socket.io issue #3975, socket.io-client issues #1153 and #1617
@@ -33,7 +34,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from eiosniff.model.finding import Certainty, Severity
-from eiosniff.model.fleet import Stay
+from eiosniff.model.fleet import MAX_STAYS, Stay
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
@@ -58,7 +59,7 @@ _SHOWN = 5
         "Create the socket once, outside of components, and use it everywhere; close it (socket.disconnect()) where it "
         "is given up. No forceNew without need.",
     ),
-    limits={"fewest_sessions": 4, "spacing_ms": 200, "within_ms": 600_000},
+    limits={"fewest_sessions": 4, "spacing_ms": 200, "quick_ms": 10_000, "within_ms": 600_000},
 )
 def duplicate_connections(client: Client, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
@@ -69,7 +70,9 @@ def duplicate_connections(client: Client, limits: Mapping[str, float]) -> Iterat
         if not _grows(run, limits) or is_passed_on(run) or not share_namespaces(run) or not last_together(run):
             continue
         together = end_together(run)
-        pauses = _pauses(run)
+        usual_ns = _pauses(run)[(len(run) - 1) // 2]
+        if not together and (run[0].alive > 1 or company.peak >= MAX_STAYS):
+            continue  # a place where many come and go
         yield Hit(
             *(evidence(stay.opened, Side.SERVER, f"opens a session, {stay.alive} at the time")
               for stay in [*run[: _SHOWN - 1], run[-1]]),
@@ -79,10 +82,11 @@ def duplicate_connections(client: Client, limits: Mapping[str, float]) -> Iterat
             doubt="a program may want several sessions"
             if together
             else "several people behind one address, or several tabs, look the same",
+            severity=Severity.INFO if not together and usual_ns > limits["quick_ms"] * NS_PER_MS else None,
             count=len(run),
             peak=company.peak,
             span=in_ms(run[-1].opened.ts_ns - run[0].opened.ts_ns),
-            spacing=in_ms(pauses[len(pauses) // 2]),
+            spacing=in_ms(usual_ns),
             together=" They ended in the same moment, so they are of one page or program." if together else "",
         )  # fmt: skip
 

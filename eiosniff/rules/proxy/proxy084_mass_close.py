@@ -1,8 +1,8 @@
 """Many sessions of a server end in the same moment.
 
 ## What it reports
-Ten sessions or more (`sessions`) of one server that its side ends within 2 s, or at least half (`share`) of those that
-are open, if that is three or more.
+Ten sessions or more (`sessions`, and a tenth of all) of one server that its side ends within 2 s, or at least half
+(`share`) of those that are open, if that is three or more.
 
 ## Why it matters
 No single client or network does that: it is one event at the server, or at the proxy in front of it. All these users
@@ -19,8 +19,9 @@ all clients to leave. Take servers out one by one, and let the load balancer dra
 
 ## When it is silent
 For sessions whose heartbeat was overdue (the network failed, or the clients), for those that their clients end by
-themselves, and where all had been silent for the same round time: then a timer ended them (rule PROXY081). It is an
-error where connections are refused after that, and no client came back in the capture.
+themselves, for a server that ends sessions all the time, and where all had been silent for the same round time: then a
+timer ended them (rule PROXY081). It is an error where connections are refused after that, and no client came back in
+the capture.
 
 ## References
 - RFC 6455, section 7.4.1 and the IANA registry of close codes (1012); nginx documentation, worker_shutdown_timeout
@@ -34,7 +35,15 @@ from eiosniff.model.fleet import Burst
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.cuts import FEWEST_AT_ONCE, hows_of, is_many, is_of_a_timer, refused_after, sessions_of, shown_proxy
+from eiosniff.rules.cuts import (
+    FEWEST_AT_ONCE,
+    hows_of,
+    is_of_a_timer,
+    many_at_once,
+    refused_after,
+    sessions_of,
+    shown_proxy,
+)
 from eiosniff.rules.phrases import in_ms
 
 
@@ -59,8 +68,8 @@ from eiosniff.rules.phrases import in_ms
 )
 def mass_close(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
-    for burst in server.fleet.bursts:
-        if not is_many(burst, limits["sessions"], limits["share"]) or not _is_one_event(burst):
+    for burst in many_at_once(server.fleet, limits["sessions"], limits["share"]):
+        if not _is_one_event(burst):
             continue
         proxied = shown_proxy(burst.side, burst.request, burst.answered)
         if burst.side is Side.CLIENT and (not proxied or burst.count < FEWEST_AT_ONCE):
