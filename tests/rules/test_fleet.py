@@ -237,7 +237,9 @@ def test_ids_that_count_from_the_beginning_show_a_restart() -> None:
     talk = restarted(3, counted(0).replace("#", "9"))
     assert talk.names() == ["server-died + ws-abnormal-close + mass-close"]
     finding = only(talk, "server-died")
-    assert (finding.severity, finding.certainty) == (Severity.WARNING, Certainty.LIKELY)
+    assert (finding.severity, finding.certainty) == (Severity.WARNING, Certainty.CERTAIN)
+    alone = restarted(1, counted(0).replace("#", "9"))
+    assert only(alone, "server-died").certainty is Certainty.LIKELY  # it may have ended for another reason
 
 
 def test_ids_that_go_on_show_that_the_server_lives() -> None:

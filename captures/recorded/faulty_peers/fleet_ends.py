@@ -11,7 +11,7 @@ from faulty_peers import boxes
 from faulty_peers.peers import ASGI_MOUNTED, CLIENT_4, FLEET, FLEET_2, FLEET_SERVER, PYTHON_5, SERVER_2, SERVER_4, Plan
 from faulty_peers.plans import URL, WEBSOCKET_ONLY
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import ASKS_WEBSOCKET, FROM_CLIENT, FROM_SERVER, closes, ends, resets, server_says
+from faulty_peers.wire import ASKS_WEBSOCKET, FROM_CLIENT, FROM_SERVER, answers, closes, ends, resets, server_says
 
 MASS_CLOSE = Rule("mass-close", "PROXY084")
 STORM = Rule("reconnect-storm", "EIO090")
@@ -55,6 +55,19 @@ def _server_ends(by: signal.Signals, away_s: float | None) -> Callable[[Stage], 
             time.sleep(0.3)
 
     return play
+
+
+def _server_behind_nginx_is_killed(stage: Stage) -> None:
+    server = stage.start_server(port=3001)
+    boxes.nginx_with(f"location / {{ {boxes.NGINX_TO_SERVER} }}")(stage)
+    with stage.capture():
+        client = stage.start_client()
+        time.sleep(_UNTIL_TALKED_S)
+        server.stop(signal.SIGKILL)
+        time.sleep(1.0)
+        stage.start_server(port=3001)
+        client.wait(timeout=60)
+        time.sleep(0.3)
 
 
 def _client_is_killed(back: bool) -> Callable[[Stage], None]:
@@ -153,6 +166,17 @@ _DIED = [
         [*[_OPENED] * 4, *[ends(FROM_SERVER)] * 4, resets(FROM_SERVER), *[_OPENED] * 3],
         visit=_fleet(4, 10_500),
         play=_server_ends(signal.SIGKILL, 2.0),
+    ),
+    Recording(
+        DIED,
+        "killed-behind-nginx",
+        SERVER_4,
+        FLEET,
+        "The same behind nginx, with three clients: nginx ends their connections and answers 502 until the server is"
+        " back.",
+        [*[_OPENED] * 3, *[ends(FROM_SERVER)] * 3, answers(502), *[_OPENED] * 3],
+        visit=_fleet(3, 9000),
+        play=_server_behind_nginx_is_killed,
     ),
     Recording(
         DIED,

@@ -84,17 +84,26 @@ def server_died(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
         if death.anew is not None:
             proof.append(evidence(death.anew.first, Side.SERVER, "a session id that counts from the beginning"))
         harmless = len(found) == 1 and away_ns is not None and away_ns < limits["away_ms"] * NS_PER_MS
-        sure = death.refused is not None and death.anew is not None
+        doubt = _doubt(death)
         yield Hit(
             *proof,
-            certainty=Certainty.CERTAIN if sure else Certainty.LIKELY,
-            doubt="" if sure else "a proxy that goes down in front of the server looks much the same",
+            certainty=Certainty.LIKELY if doubt else Certainty.CERTAIN,
+            doubt=doubt,
             severity=Severity.WARNING if harmless else None,
             sessions=sessions_of(burst),
             within=f" within {in_ms(burst.last.ts_ns - burst.first.ts_ns)}" if burst.count > 1 else "",
             hows=hows_of(burst),
             after=_after(death, away_ns),
         )
+
+
+def _doubt(death: Death) -> str:
+    """Why it is not certain."""
+    if death.anew is None:
+        return "a proxy that goes down in front of the server looks much the same"
+    if death.refused is None and death.burst.count == 1:
+        return "the one session may have ended for another reason, before the server was restarted"
+    return ""
 
 
 def _after(death: Death, away_ns: int | None) -> str:
