@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from eiosniff.decode import fleet
+from eiosniff.decode.company import CompanyTracker
 from eiosniff.decode.lives import LONGEST_PAUSE_NS, LifeTracker
 from eiosniff.decode.recoveries import Recoveries
 from eiosniff.decode.roster import Roster, Standing
@@ -28,6 +30,7 @@ class _Presence:
     """What is known of a client beyond its ledger, while that is in memory."""
 
     lives: LifeTracker
+    company: CompanyTracker
     last: Attempt | None = None
     under_way: int = 0  # handshakes
     sessions: int = 0  # in memory
@@ -59,7 +62,7 @@ class Peers:
                 self._retire_client(old)
             self.clients[key] = client
             self._pair(client)
-            self._presence[client] = _Presence(LifeTracker(client), seen_ns=self._now_ns)
+            self._presence[client] = _Presence(LifeTracker(client), CompanyTracker(client), seen_ns=self._now_ns)
             self._clients_of[client.server] += 1
         return client
 
@@ -101,6 +104,7 @@ class Peers:
         self.note_request(client, attempt.request)
         presence = self._presence[client]
         presence.last = attempt
+        fleet.attempted(client, self.servers.get(client.server), attempt.request.place)
         presence.under_way += 1
         self._see(presence, attempt.request.place.ts_ns)
         if not attempt.socketio09:  # a loop of such a client is nothing that Engine.IO explains
@@ -127,6 +131,8 @@ class Peers:
         session.server.sessions += 1
         presence = self._presence[session.client]
         presence.sessions += 1
+        presence.company.opened(session)
+        fleet.opened(session)
         self._see(presence, session.opened.ts_ns)
 
     def retired(self, session: Session) -> None:
@@ -134,6 +140,7 @@ class Peers:
         self.recoveries.forget(session)
         presence = self._presence[session.client]
         presence.sessions -= 1
+        presence.company.retired(session)
         presence.seen_ns = max(presence.seen_ns, session.observed_until_ns)
         if session.attempt is not None:
             presence.lives.retire(session.attempt)
@@ -145,6 +152,7 @@ class Peers:
         """The capture is over."""
         for presence in self._presence.values():
             presence.lives.close()
+            presence.company.close()
 
     def _see(self, presence: _Presence, now_ns: int) -> None:
         self._now_ns = max(self._now_ns, now_ns)  # the clock may have been set back

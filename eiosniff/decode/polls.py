@@ -4,6 +4,7 @@ from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
+from eiosniff.decode import fleet
 from eiosniff.decode.conversation import Conversation
 from eiosniff.model.attempt import CutRequest, RefusedRequest
 from eiosniff.model.provenance import CLIENT, NO_PACKET, PacketRef, Side
@@ -85,4 +86,6 @@ class Polls:
         """A side ended a connection."""
         poll = self.under_way.get(conversation)
         if poll is not None and not conversation.ended[by.other]:
-            self._session.polls_cut.add(CutRequest(poll.asked, place, by, how, poll.post), place.ts_ns)
+            cut = CutRequest(poll.asked, place, by, how, poll.post)
+            fleet.poll_cut(self._session, cut)
+            self._session.polls_cut.add(cut, place.ts_ns)

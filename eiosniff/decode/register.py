@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+from eiosniff.decode import fleet
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.roster import Roster, Standing
 from eiosniff.decode.session_packets import SessionState
@@ -99,6 +100,8 @@ class Register:
         self.total += 1
         session.index = self.total
         self._match(session)
+        if session.closing is None:
+            fleet.opened(session)
         self.states[session].make_heard()
 
     def close(self) -> None:

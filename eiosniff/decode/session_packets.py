@@ -89,6 +89,7 @@ class SessionState:
         stream = conversation.ledger.stream
         side = packet.side
         way = 1 if side is SERVER else 0
+        session.longest_silence_ns = max(session.longest_silence_ns, packet.place.ts_ns - session.last.ts_ns)
         session.last = packet.place
         if session.closing is None or session.last_from[way] is None:
             session.last_from[way] = packet.place

@@ -19,7 +19,7 @@ from eiosniff.decode.session_packets import Listener, SessionState
 from eiosniff.decode.websockets import WebSockets
 from eiosniff.model.attempt import Attempt, EarlyFrame, Outcome, Transfer, UpgradeTry
 from eiosniff.model.http import HttpRequest, HttpResponse
-from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import LARGE_MESSAGE, MAX_SESSIONS, CloseHow, Closing, Session
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
@@ -103,6 +103,7 @@ class Sessions:
                     attempt.ended, attempt.ended_by, attempt.ended_how = end.place, end.side, end.kind
                 if conversation.over:
                     outcome = Outcome.UNANSWERED
+                    attempt.repeats = conversation.flow.direction(CLIENT).most_repeats
                     unread = attempt.status is None and conversation.lossy  # the answer may be among what is missing
                     if unread or conversation.lacks_server(end.place):
                         outcome = Outcome.UNSEEN

@@ -28,6 +28,7 @@ from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.fleet import MAX_FAILED
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
@@ -390,7 +391,10 @@ class Stack(FlowListener):
             summary.duplicates, summary.duplicate_packets = Tally(), 0
         summary.connections = self._flows.connections
         for group in self._failed.values():
-            group.speaks_engineio = group.server in self.sessions.servers
+            server = self.sessions.servers.get(group.server)
+            group.speaks_engineio = server is not None
+            if server is not None and len(server.fleet.failed) < MAX_FAILED:
+                server.fleet.failed.append(group)
             last = group.tally.last
             reached = self._reached.get((group.client, group.server), self._forgotten)  # in doubt it recovered
             group.recovered = last is not None and reached.ts_ns > last.syn.ts_ns

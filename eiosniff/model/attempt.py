@@ -100,7 +100,8 @@ class Attempt:
 
     `answered` is the answer by HTTP, a 101 too; `inside` is HTTP text that the server wrote into the WebSocket after
     it. `after_last` is the answer before the request on its connection, if that said that it was the last one.
-    `anomalies` are the first few of its connection while it waited.
+    `anomalies` are the first few of its connection while it waited. `repeats`: how often the client sent bytes again,
+    at the most, before anything new, on a connection that ended without an answer.
     """
 
     request: RequestFacts
@@ -120,6 +121,7 @@ class Attempt:
     client_said: bytes = b""  # the first message of the client after a 101
     forwarded: bool = False
     hop: "Attempt | None" = None
+    repeats: int = 0
     socketio09: bool = False
 
     def signature(self) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
 from eiosniff.model.departures import Kick, Recovery
 from eiosniff.model.engineio import OpenPacket
-from eiosniff.model.fleet import Fleet
+from eiosniff.model.fleet import Company, Fleet, Losses
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.tally import Sketch, Tally
@@ -55,9 +55,8 @@ class Client:
     before.
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
-    have none.
-
-    `kicks` are those of its sessions out of a namespace, by the server; None until there is one.
+    have none. `losses` are its WebSockets that broke off, `company` the sessions that it had at the same time, `kicks`
+    those of its sessions out of a namespace, by the server; each is None until there is one.
     """
 
     address: str
@@ -75,6 +74,8 @@ class Client:
     identity: Identity | None = None
     partner: "Client | None" = None
     kicks: Tally[Kick] | None = None
+    losses: Losses | None = None
+    company: Company | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -290,7 +290,8 @@ class Session:
     `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
     `one_direction` says that of a connection only one direction was captured. `last_from` is the last packet of each
-    side up to the end of the session (of one that said nothing until then: the first after it). `repeats`: how often
+    side up to the end of the session (of one that said nothing until then: the first after it). `longest_silence_ns` is
+    the longest time from one packet of Engine.IO to the next, of either side. `repeats`: how often
     each side sent bytes again, at the most, before anything new, over the WebSocket that the session lived on.
 
     Over HTTP: `polls` counts the GETs that were answered 200, `head_bytes` and `body_bytes` what requests and answers
@@ -305,7 +306,8 @@ class Session:
         "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
         "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
-        "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "messages", "midstream",
+        "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "longest_silence_ns",
+        "messages", "midstream",
         "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened", "parsers", "path", "payloads",
         "polls", "polls_cut", "preflights", "proxied_for", "refusals", "repeats", "requests_answered", "revisions",
         "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transfers", "transports", "unreadable",
@@ -338,6 +340,7 @@ class Session:
         self.upgraded: PacketRef | None = None
         self.last = NO_PACKET
         self.last_from: list[PacketRef | None] = [None, None]
+        self.longest_silence_ns = 0
         self.closing: Closing | None = None
         self.engineio_counts: list[dict[str, int]] = [{}, {}]
         self.socketio_counts: list[dict[str, int]] = [{}, {}]

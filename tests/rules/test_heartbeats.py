@@ -286,11 +286,13 @@ def cut(
     return talk.play(script(RARE % interval, JOIN, more, f"+ {silence}\n{end}"))
 
 
+CUT_FOR_SILENCE = "heartbeat-vs-proxy + ws-abnormal-close"
 CUTS = {
-    "after 60 s": (cut(60), ["heartbeat-vs-proxy"]),
-    "reset after 350 s": (cut(350, "w1< RST", interval=400_000), ["heartbeat-vs-proxy"]),
-    "before the second ping": (cut(60, interval=100_000, more="+ 100\nw#< 2\nw#> 3"), ["heartbeat-vs-proxy"]),
-    "at any time: a crash": (cut(37.3, interval=50_000), []),
+    "after 60 s": (cut(60), [CUT_FOR_SILENCE]),
+    "reset after 350 s": (cut(350, "w1< RST", interval=400_000), [CUT_FOR_SILENCE]),
+    "before the second ping": (cut(60, interval=100_000, more="+ 100\nw#< 2\nw#> 3"), [CUT_FOR_SILENCE]),
+    "at any time: a crash": (cut(37.3, interval=50_000), ["ws-abnormal-close"]),
+    "in spite of usual pings: one may be chance": (cut(10, interval=25_000), ["ws-abnormal-close"]),
     "with a close frame": (cut(60, "w1< close 1001\nw1< FIN", interval=61_000), ["heartbeat-vs-proxy"]),
     "the client ends it": (cut(30, "w1> FIN", interval=50_000), []),
     "the proxy ends it, on the server's hop": (
@@ -298,7 +300,7 @@ CUTS = {
     ),
     "not before the ping was due": (cut(60, interval=25_000), []),
     "a ping of WebSocket breaks the silence": (cut(60, interval=50_000, more="+ 11\nw#> PING\nw#< PONG"), []),
-    "no silence at all": (cut(0, interval=50_000), []),
+    "no silence at all": (cut(0, interval=50_000), ["ws-abnormal-close"]),
 }  # fmt: skip
 
 
@@ -343,7 +345,11 @@ def test_a_long_interval_is_mentioned(interval: int, expected: list[str]) -> Non
 
 def test_cuts_that_loop_are_one_diagnosis() -> None:
     parts = [RARE % 25_000, JOIN, "+ 5\nw#< FIN\nw#> FIN\n+ 1"]
-    assert played(repeated("\n".join(parts), range(5))).names() == ["heartbeat-vs-proxy + connect-loop"]
+    assert played(repeated("\n".join(parts), range(5))).names() == ["idle-cut + connect-loop + ws-abnormal-close"]
+    slow = [RARE % 30_000, JOIN, "+ 5\nw#< FIN\nw#> FIN\n+ 1"]
+    (name,) = played(repeated("\n".join(slow), range(5))).names()
+    assert name.split(" + ")[0] == "heartbeat-vs-proxy"
+    assert sorted(name.split(" + ")[1:]) == ["connect-loop", "ws-abnormal-close"]
 
 
 def test_a_long_interval_explains_no_loop() -> None:
@@ -462,4 +468,5 @@ def test_a_double_heartbeat_explains_a_loop_only_if_it_is_dead() -> None:
     alive = [OPEN, JOIN, beat, "w#> PING\nw#< PONG\n+ 1", HUNG_UP, "+ 1"]
     dead = [OPEN, JOIN, beat, "w#> PING\n+ 1\nw#> FIN\nw#< FIN", "+ 1"]
     assert played(repeated("\n".join(alive), range(5))).names() == ["connect-loop", "double-heartbeat"]
-    assert played(repeated("\n".join(dead), range(5))).names() == ["double-heartbeat + connect-loop"]
+    (name,) = played(repeated("\n".join(dead), range(5))).names()
+    assert name == "double-heartbeat + connect-loop + ws-abnormal-close"

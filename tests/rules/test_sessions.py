@@ -200,8 +200,11 @@ def test_a_restart_under_ten_clients_is_no_fault_of_a_balancer() -> None:
         for connection in ("a", "b"):
             talk.connect(f"{connection}{client}", f"10.0.0.{20 + client}")
     talk.play(before + waiting + restart + after)
-    findings = talk.findings()  # one a client, as nothing tells their library
-    assert {finding.name for finding in findings} == {"sid-expired"}
+    (diagnosis,) = talk.diagnoses()
+    assert diagnosis.finding.name == "server-died"
+    # One a client, as nothing tells their library.
+    findings = [finding for finding in diagnosis.consequences if finding.name == "sid-expired"]
+    assert {finding.name for finding in diagnosis.consequences} == {"mass-close", "reconnect-storm", "sid-expired"}
     assert sum(finding.occurrences for finding in findings) == 10
     for finding in findings:
         assert (finding.severity, finding.certainty) == (Severity.INFO, Certainty.CERTAIN)

@@ -49,14 +49,14 @@ def nginx(location: str = "", servers: Sequence[int] = (3001,), port: int = 3000
     return nginx_with(passes, http=f"upstream socketio {{ {upstream} }}", port=port)
 
 
-def nginx_with(*server: str, http: str = "", port: int = 3000) -> Start:
-    """Nginx with these lines in its server block, and `http` in its http block."""
+def nginx_with(*server: str, http: str = "", main: str = "", port: int = 3000) -> Start:
+    """Nginx with these lines in its server block, `http` in its http block and `main` outside of both."""
 
     def start(stage: Stage) -> None:
         folder = _folder(stage, "nginx")
         config = folder / "nginx.conf"
         lines = "\n        ".join([f"listen {port};", *server])
-        config.write_text(nginx_config(folder, lines, http))
+        config.write_text(nginx_config(folder, lines, http, main))
         _start(stage, ["nginx", "-e", "stderr", "-c", str(config)], port)
 
     return start
@@ -121,6 +121,16 @@ def by_hand(**plan: object) -> Start:
     def start(stage: Stage) -> None:
         argv = ["node", str(HERE / "hand_proxy.js"), json.dumps({"to": 3001, **plan})]
         stage.lab.start("server", argv, env=node_env(npm_install(WS)))
+
+    return start
+
+
+def by_age(age_ms: int) -> Start:
+    """The proxy age_proxy.js, which ends each connection when it is that old."""
+
+    def start(stage: Stage) -> None:
+        argv = ["node", str(HERE / "age_proxy.js"), json.dumps({"to": 3001, "ageMs": age_ms})]
+        stage.lab.start("server", argv)
 
     return start
 

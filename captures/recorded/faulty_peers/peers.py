@@ -93,6 +93,11 @@ FLASK_5_1 = Peer(  # before python-engineio came with a package for WebSockets
     ("Flask-SocketIO==5.1.2", "python-socketio==5.4.1", "python-engineio==4.2.1", "Flask==2.0.3", "Werkzeug==2.0.3"),
 )
 
+FLEET_SERVER = Peer("socket.io", "4.8.4", "fleet_server.js", ("socket.io@4.8.4",))
+FLEET = Peer("socket.io-client", "4.8.4", "fleet_client.js", ("socket.io-client@4.8.4",))
+LEAKY_PAGE = Peer("socket.io-client in Chromium", "4.8.4", "leaky_page.js", ("socket.io-client@4.8.4",))
+FLEET_2 = Peer("socket.io-client", "2.5.0", "fleet_client.js", ("socket.io-client@2.5.0",))
+
 CLIENT_2 = _client("2.5.0")  # the last 2.x of the client: there is no 2.5.1
 CLIENT_4 = _client("4.8.4")
 PAGE_2 = _page("2.5.0")

@@ -46,7 +46,7 @@ from eiosniff.rules.upgrades import SWITCHING
         "Look for what holds the server meanwhile: code that blocks its event loop, a middleware or a check of the "
         "request that waits for a database, a process that is only just starting.",
     ),
-    explains=("no-connect-packet", "ping-missing", "pong-missing", "connect-loop", "no-backoff"),
+    explains=("no-connect-packet", "ping-missing", "pong-missing", "connect-loop", "no-backoff", "server-silent"),
     hence="the session is opened only after {waited}",
     limits={"answer_ms": 5000, "open_ms": 1000},
 )

@@ -60,6 +60,7 @@ from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
         "pong-missing",
         "ping-missing",
         "no-connect-packet",
+        "ws-abnormal-close",
     ),
 )
 def client_ping_in_eio4(session: Session) -> Iterator[Hit]:

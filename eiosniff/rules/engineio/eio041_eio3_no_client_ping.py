@@ -62,7 +62,7 @@ NEVER = "it never does"
     "{end}. {detail}",
     why="Up to Engine.IO 3 (Socket.IO 2) the client sends PING and the server answers. {reason}",
     fix=("{advice}",),
-    explains=("sid-expired", "connect-loop", "no-backoff"),
+    explains=("sid-expired", "connect-loop", "no-backoff", "abandoned-session"),
 )
 def eio3_no_client_ping(session: Session) -> Iterator[Hit]:
     """See the module."""

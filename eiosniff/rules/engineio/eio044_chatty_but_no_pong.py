@@ -48,7 +48,7 @@ from eiosniff.rules.phrases import closing_words, in_ms
     why="In Engine.IO 4 the client must answer each PING with PONG. From socket.io 4.8 on, and in python-socketio, no "
     "other packet counts as a sign of life.",
     fix=('Client: send "3" for each "2" that comes, at once; a client library does so by itself.',),
-    explains=("pong-missing", "sid-expired", "connect-loop", "no-backoff"),
+    explains=("pong-missing", "sid-expired", "connect-loop", "no-backoff", "ws-abnormal-close"),
 )
 def chatty_but_no_pong(session: Session) -> Iterator[Hit]:
     """See the module."""

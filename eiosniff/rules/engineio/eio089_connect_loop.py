@@ -43,7 +43,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     "{pause} later.",
     why="Something ends each session, or refuses it, right away; the client library tries again for ever.",
     fix=("Look at what comes right before each end (eiosniff decode), and at the server's log of that moment.",),
-    explains=("no-backoff",),
+    explains=("no-backoff", "ws-abnormal-close"),
     hence="{count} connections in a row, each over after {length}; the next try {pause} later",
     limits={"fewest_lives": 3, "short_life_ms": 30_000, "quick_return_ms": 10_000},
 )

@@ -49,7 +49,7 @@ from eiosniff.rules.unknown_sids import answer_words, says_unknown
     fix=(
         'Look at how the {side} builds this packet: an event is 42["name",data], with the 4 of Engine.IO before the 2.',
     ),
-    explains=("no-connect-packet", "connect-loop", "no-backoff"),
+    explains=("no-connect-packet", "connect-loop", "no-backoff", "ws-abnormal-close"),
 )
 def engineio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -63,7 +63,7 @@ _DOUBT_OF_NODE = "nothing was answered; a server on Node ends so what no applica
     message="{client} sends {request}. The server at {server} {reaction}.",
     why="Something answers at that address, but Socket.IO is not at this path. {hint}",
     fix=("{advice}", "To check: curl 'http://<host>:<port>/<path>/?EIO=4&transport=polling' has to answer 0{{...}}."),
-    explains=("handshake-forbidden", "eio-missing", "connect-loop", "no-backoff"),
+    explains=("handshake-forbidden", "eio-missing", "connect-loop", "no-backoff", "server-silent"),
 )
 def wrong_path(client: Client) -> Iterator[Hit]:
     """See the module."""

@@ -18,8 +18,8 @@ polling. Where it redirects, give clients the address that it redirects to: WebS
 
 ## When it is silent
 When Engine.IO itself refuses, in its own words (an unknown session, the revision, the application). Of handshakes over
-WebSocket only 405, 421 and 426 are reported here, and 5xx where polling works at that path: logins, wrong paths and
-redirects have rules of their own (EIO014, HTTP010, HTTP036).
+WebSocket only 405, 421 and 426 are reported here, and 5xx where polling works at that path and WebSockets never do:
+logins, wrong paths and redirects have rules of their own (EIO014, HTTP010, HTTP036).
 
 ## References
 - RFC 6455, section 4.1; WHATWG, "WebSockets", "Establish a WebSocket connection" (no redirects)
@@ -28,7 +28,7 @@ redirects have rules of their own (EIO014, HTTP010, HTTP036).
 
 from collections.abc import Iterator
 
-from eiosniff.model.attempt import AnswerFacts
+from eiosniff.model.attempt import AnswerFacts, Outcome
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.session import Session
@@ -100,7 +100,18 @@ def _is_engineio(asked: Answered) -> bool:
 def _is_for_websockets(client: Client, asked: Answered) -> bool:
     """Whether a handshake was refused for being one over WebSocket."""
     status = asked.answer.status
-    return status in _FOR_WEBSOCKETS or (status >= SERVER_ERROR and let_in(client, asked.request.path))
+    if status in _FOR_WEBSOCKETS:
+        return True
+    return status >= SERVER_ERROR and let_in(client, asked.request.path) and not _lets_websockets_in(client, asked)
+
+
+def _lets_websockets_in(client: Client, asked: Answered) -> bool:
+    """Whether it lets such handshakes in at other times: then the server behind it was away."""
+    groups = (group.first[0] for group in client.attempts.values())
+    return any(
+        one.outcome is Outcome.OPENED and one.request.upgrade and one.request.path == asked.request.path
+        for one in groups
+    )  # fmt: skip
 
 
 def _who(answer: AnswerFacts) -> str:

@@ -1,8 +1,8 @@
 """The heartbeat is slower than a proxy on the way is patient.
 
 ## What it reports
-A connection that is cut for silence before the next ping was due, and a `pingInterval` that is longer than what most
-proxies allow.
+A `pingInterval` of more than 25 s, and a connection that is cut for silence before the next ping was due; one that is
+longer than what most proxies allow; a GET that a proxy answers itself, as its time was over, before the ping came.
 
 ## Why it matters
 Proxies, load balancers and NAT gateways cut connections on which nothing was said for a while: nginx, AWS ALB and
@@ -22,8 +22,8 @@ Leave `pingInterval` at 25 s (at 50 s at the most), or raise the proxy's timeout
 When the ping was overdue (then the server fails, see EIO040), when a goodbye or a close frame came before, and when the
 silence was not of a round number of seconds: a program that crashes does not look at the clock. A silence of less than
 half a minute is only a possible case, unless a proxy says itself that its time was over: hardly anybody sets so little,
-and where many sessions end at once a few have been silent for a round time by chance. Without a cut, an interval up to
-55 s (`interval_ms`) is not mentioned.
+and where many sessions end at once a few have been silent for a round time by chance. Cuts in spite of a `pingInterval`
+of 25 s or less are told by rule PROXY081. Without a cut, an interval up to 55 s (`interval_ms`) is not mentioned.
 
 ## References
 - nginx documentation, "WebSocket proxying" and proxy_read_timeout; HAProxy manual, timeout tunnel
@@ -36,15 +36,12 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import CloseHow, Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.cuts import ROUND_NS, SLACK_NS, USUAL_INTERVAL_NS, is_round
 from eiosniff.rules.heartbeats import proxy_between, proxy_named, times_ns
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 
-# What administrators write; a timer of a proxy is exact to less than this slack.
-ROUND_NS = 5 * NS_PER_S
 # The shortest of what boxes have by default: Google's load balancer; the others 50 s and more.
 LEAST_USUAL_NS = 30 * NS_PER_S
-SLACK_NS = 150 * NS_PER_MS
-USUAL_INTERVAL_NS = 25 * NS_PER_S  # the default of all servers
 TIMED_OUT = (408, 504, 524)
 _SAYS_SO = tuple(f"answers the GET by {status}" for status in TIMED_OUT)
 
@@ -65,7 +62,7 @@ _SAYS_SO = tuple(f"answers the GET by {status}" for status in TIMED_OUT)
         "Or raise the proxy's timeout above pingInterval: nginx proxy_read_timeout, HAProxy timeout tunnel, idle "
         "timeout of the load balancer.",
     ),
-    explains=("sid-expired", "connect-loop", "no-backoff"),
+    explains=("sid-expired", "connect-loop", "no-backoff", "mass-close", "ws-abnormal-close"),
     limits={"interval_ms": 55000},
 )
 def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
@@ -76,7 +73,8 @@ def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterato
     interval_ns = times[0]
     last = session.heartbeats.last
     due_ns = (last.ping if last else session.opened).ts_ns + interval_ns
-    cut = _cut_websocket(session, due_ns) or _cut_poll(session, interval_ns)
+    slow = interval_ns > USUAL_INTERVAL_NS
+    cut = (_cut_websocket(session, due_ns) if slow else None) or _cut_poll(session, interval_ns, slow=slow)
     if cut is not None:
         begin, end, side, text, proxy = cut
         silent = f"{round((end.ts_ns - begin.ts_ns) / ROUND_NS) * ROUND_NS // NS_PER_S} s"
@@ -98,7 +96,7 @@ def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterato
             verdict=f"it cuts the connection after {silent} of silence",
             detail=f"after {silent} of silence the connection is cut{shown}.",
             interval=in_ms(interval_ns),
-            pings="usual" if interval_ns <= USUAL_INTERVAL_NS else "slow",
+            pings="slow" if slow else "usual",
             proxy=proxy,
         )
     elif interval_ns > limits["interval_ms"] * NS_PER_MS:
@@ -123,7 +121,7 @@ def _cut_websocket(session: Session, due_ns: int) -> tuple[PacketRef, PacketRef,
     frames = [tally.last for tally in (*session.ws_pings, *session.ws_pongs) if tally.last is not None]
     begin = max([session.last, *frames], key=lambda place: place.ts_ns)
     end = closing.place
-    if not session.on_websocket or end.ts_ns >= due_ns or not _is_round(end.ts_ns - begin.ts_ns):
+    if not session.on_websocket or end.ts_ns >= due_ns or not is_round(end.ts_ns - begin.ts_ns):
         return None
     proxy = proxy_between(session, closing.side) or ("both hops were captured" if session.hops else "")
     if closing.side is Side.CLIENT and not proxy:
@@ -131,19 +129,14 @@ def _cut_websocket(session: Session, due_ns: int) -> tuple[PacketRef, PacketRef,
     return begin, end, closing.side, closing_words(closing), proxy
 
 
-def _cut_poll(session: Session, interval_ns: int) -> tuple[PacketRef, PacketRef, Side, str, str] | None:
+def _cut_poll(session: Session, interval_ns: int, *, slow: bool) -> tuple[PacketRef, PacketRef, Side, str, str] | None:
     """The same of a GET that waits."""
     for refusal in session.refusals:
         waited = refusal.answer.ts_ns - refusal.request.ts_ns
-        if refusal.status in TIMED_OUT and waited < interval_ns and _is_round(waited):
+        if refusal.status in TIMED_OUT and waited < interval_ns and is_round(waited):
             named = proxy_named(refusal.answered) or f"status {refusal.status}"
             return refusal.request, refusal.answer, Side.SERVER, _SAYS_SO[TIMED_OUT.index(refusal.status)], named
-    for cut in session.polls_cut:
-        if not cut.post and cut.by is Side.SERVER and cut.waited_ns < interval_ns and _is_round(cut.waited_ns):
+    for cut in session.polls_cut if slow else ():
+        if not cut.post and cut.by is Side.SERVER and cut.waited_ns < interval_ns and is_round(cut.waited_ns):
             return cut.request, cut.end, cut.by, "ends the connection", proxy_between(session, Side.SERVER)
     return None
-
-
-def _is_round(silence_ns: int) -> bool:
-    """Whether a time is what somebody wrote into a configuration."""
-    return silence_ns > SLACK_NS + NS_PER_S and (silence_ns + SLACK_NS) % ROUND_NS <= 2 * SLACK_NS

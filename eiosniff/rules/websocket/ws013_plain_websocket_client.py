@@ -51,7 +51,14 @@ CLOSED_BECAUSE_NS = 2 * NS_PER_S
         '"2" with "3".',
         "Or run a plain WebSocket server for this client.",
     ),
-    explains=("no-connect-packet", "connect-loop", "no-backoff", "pong-missing", "engineio-syntax"),
+    explains=(
+        "no-connect-packet",
+        "connect-loop",
+        "no-backoff",
+        "pong-missing",
+        "engineio-syntax",
+        "ws-abnormal-close",
+    ),
 )
 def plain_websocket_client(session: Session) -> Iterator[Hit]:
     """See the module."""

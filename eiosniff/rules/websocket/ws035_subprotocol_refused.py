@@ -56,6 +56,7 @@ _SAYS_SO = re.compile(rb"sub-?protocol|sec-websocket-protocol", re.I)
     explains=(
         "strict-connection-header", "stuck-in-polling", "plain-websocket-server", "connect-loop", "no-backoff",
         "no-connect-packet",
+        "ws-abnormal-close",
     ),
     hence='it wants the WebSocket subprotocol "{wanted}", which the server does not take',
 )  # fmt: skip
