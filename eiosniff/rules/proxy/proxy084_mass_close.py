@@ -62,7 +62,14 @@ from eiosniff.rules.phrases import in_ms
         "Let the load balancer drain a server before it is stopped, one server after the other, and close sessions in "
         "steps and not all at once.",
     ),
-    explains=("sid-expired", "no-backoff", "reconnect-storm", "ws-abnormal-close", "tcp-refused"),
+    explains=(
+        "sid-expired",
+        "no-backoff",
+        "reconnect-storm",
+        "ws-abnormal-close",
+        "tcp-refused",
+        "duplicate-connections",
+    ),
     hence="{count} sessions end within {span}",
     limits={"sessions": 10, "share": 0.5},
 )

@@ -49,7 +49,14 @@ _Misplaced = tuple[str, PacketRef | None, str, Severity]
     why="Socket.IO 2 takes what identifies a client from the query of the URL; from Socket.IO 3 on it is an object in "
     "the CONNECT packet. Neither looks into the place of the other.",
     fix=("Socket.IO 3 and later: the client's option auth. Socket.IO 2: the client's option query.",),
-    explains=("namespace-invalid", "connect-error-auth", "namespace-not-joined", "connect-loop", "no-backoff", "token-in-url"),
+    explains=(
+        "namespace-invalid",
+        "connect-error-auth",
+        "namespace-not-joined",
+        "connect-loop",
+        "no-backoff",
+        "token-in-url",
+    ),
 )
 def auth_misplaced(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -62,6 +62,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
         "connect-loop",
         "no-backoff",
         "ws-abnormal-close",
+        "duplicate-connections",
     ),
     hence="the server went down",
     limits={"away_ms": 30_000},
