@@ -10,8 +10,8 @@ from eiosniff.rules.api import Rule
 def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnosis]:
     """Rank findings, and put what another one explains under it.
 
-    A finding explains another by name (`Rule.explains`), if both concern one client at one server or, for a rule about
-    the server, one server; one that did no harm explains nothing. Where a rule found a fault, what it found of the same
+    A finding explains another by name (`Rule.explains`), if both concern one client at one server or, if one of them is
+    about a server, one server; one that did no harm explains nothing. Where a rule found a fault, what it found of the same
     client or server that did no harm belongs to that. What is explained by a consequence belongs to its root cause.
     """
     known = {rule.name: rule for rule in rules}
@@ -73,11 +73,21 @@ def _explained(ranked: list[Finding], rules: dict[str, Rule]) -> dict[tuple[str,
         if rule is None or not rule.explains or _is_harmless(candidate, rule):
             continue
         for subject in candidate.subjects:
-            if rule.subject is not Server and isinstance(subject, tuple) and subject[0] == "server":
-                continue
+            at_server = rule.subject is not Server and not _is_client(subject)
             for name in rule.explains:
-                causes.setdefault((candidate.capture, name, subject), (rank, candidate))
+                key = candidate.capture, _at_server(name) if at_server else name, subject
+                causes.setdefault(key, (rank, candidate))
     return causes
+
+
+def _is_client(subject: object) -> bool:
+    return isinstance(subject, tuple) and subject[0] == "client"
+
+
+def _at_server(name: str) -> str:
+    """What a finding is called, among what is explained, that is about a server alone: there what happened to some
+    client of it is enough."""
+    return f"at server {name}"
 
 
 def _harmless(name: str) -> str:
@@ -88,6 +98,8 @@ def _harmless(name: str) -> str:
 def _cause(finding: Finding, explained: dict[tuple[str, str, object], tuple[int, Finding]]) -> Finding | None:
     """The best ranked finding that explains this one (no rules explain each other: a contract test sees to it)."""
     names = [finding.name]
+    if not any(_is_client(subject) for subject in finding.subjects):
+        names.append(_at_server(finding.name))
     if finding.severity is Severity.INFO:
         names.append(_harmless(finding.name))
     keys = ((finding.capture, name, subject) for name in names for subject in finding.subjects)

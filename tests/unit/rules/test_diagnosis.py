@@ -59,7 +59,9 @@ def shape(diagnoses: list[Diagnosis]) -> list[str]:
         ([finding("pauses"), finding("loop"), finding("cause")], ["cause + pauses + loop"]),
         ([finding("pauses"), finding("loop")], ["loop + pauses"]),
         ([finding("loop", A), finding("cause", B)], ["loop", "cause"]),
-        ([finding("loop", AT_SERVER), finding("cause", AT_SERVER)], ["loop", "cause"]),
+        # What is about a server alone is explained by what happened to any client of it.
+        ([finding("loop", AT_SERVER), finding("cause", A, AT_SERVER)], ["cause + loop"]),
+        ([finding("loop", A, AT_SERVER), finding("cause", B, AT_SERVER)], ["loop", "cause"]),
         ([finding("loop", ("session", 1)), finding("cause", ("session", 1), A)], ["cause + loop"]),
         ([finding("loop", ("session", 1), A), finding("cause", ("session", 2), A)], ["cause + loop"]),
         ([finding("loop"), finding("cause", capture="b.pcap")], ["loop", "cause"]),
