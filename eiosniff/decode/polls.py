@@ -28,6 +28,9 @@ class Poll:
         self.overlaps = overlaps
 
 
+NO_POLL: Final = Poll(NO_PACKET, False, NO_PACKET, None)
+
+
 class Polls:
     """The requests under way of one session, by their connections."""
 
