@@ -87,6 +87,12 @@ def note_answer(session: Session, request: HttpRequest, response: HttpResponse) 
             post.status = response.status
 
 
+def note_hang_up(session: Session, place: PacketRef) -> None:
+    """The server ended a connection of the session."""
+    if session.requests_answered == 1 and session.connection_count == 1 and not session.engineio_counts[CLIENT]:
+        session.payloads.hung_up = session.payloads.hung_up or place
+
+
 # ---------------------------------------------------------------- how bodies are made
 
 

@@ -148,6 +148,8 @@ class Sessions:
         state = self._openings.state_of(session)
         if state is None:
             return
+        if end.kind is EndKind.FIN and end.side is SERVER:
+            payload_facts.note_hang_up(state.session, end.place)
         if end.kind is not EndKind.CAPTURE_ENDED:
             state.polls.cut(conversation, end.place, end.side, end.kind)
             state.upgrades.ended(conversation.ledger.stream, end.place, end.side, end.kind)

@@ -76,10 +76,11 @@ class PayloadFacts:
 
     `from_client` and `from_server` are the largest WebSocket message of each side, `post` is the largest body of a
     POST; None below `SMALLEST_LIMIT` bytes. `crowded` are bodies of many packets, `binary_posts` POSTs of bytes; None
-    without any.
+    without any. `hung_up` is the FIN with which the server ended the connection of the handshake, if nothing of the
+    session came before it.
     """
 
-    __slots__ = ("binary_posts", "crowded", "from_client", "from_server", "post")
+    __slots__ = ("binary_posts", "crowded", "from_client", "from_server", "hung_up", "post")
 
     def __init__(self) -> None:
         self.from_client: Sent | None = None
@@ -87,3 +88,4 @@ class PayloadFacts:
         self.post: Sent | None = None
         self.crowded: Tally[Crowded] | None = None
         self.binary_posts: Tally[BinaryPost] | None = None
+        self.hung_up: PacketRef | None = None

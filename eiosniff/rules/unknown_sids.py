@@ -18,6 +18,7 @@ LUCKY_STREAK: Final = 8
 _GATEWAY_FAILED: Final = (502, 503, 504)
 # What a server answers to a request by which it ends the session, without a word (413: a body that is too large).
 _SESSION_ENDED: Final = (400, 413, 500)
+_OK: Final = 200
 
 
 def pair(set_cookie: str) -> str:
@@ -118,5 +119,6 @@ def ended_by_client(session: Session, refusal: RefusedRequest) -> bool:
         (said.place for said in session.foreign[Side.CLIENT]),
         (beat.ping for beat in session.heartbeats.reversed if beat.pong is None),
         (place for namespace in session.namespaces.values() for place in namespace.early_events),
+        (post.place for post in session.payloads.binary_posts or () if post.status != _OK),
     )
     return any(place < refusal.request for places in (cuts, overlaps, ending, *wrong) for place in places)

@@ -43,12 +43,12 @@ _SERVER_GOES_ON: list[Step] = [["wait", 300], ["get"], ["wait", 100]]
 _LENGTHS = [
     Recording(
         LENGTH_MISMATCH,
-        "python4-server-base64",
+        "python4-server",
         PYTHON_4,
         CLIENT_2,
-        "A client that polls with b64=1: the server of python-socketio 4 writes lengths in bytes, and"
-        " once a text is not ASCII the client cannot read the answer and gives the session up.",
-        [answers(200, "0{"), answers(200, "^\\d+:43")],
+        "A server of python-socketio 4 writes lengths in bytes (b64=1), which does no harm: its JSON is ASCII.",
+        [answers(200, "0{"), answers(200, "^\\d+:43.*u00f6")],
+        near_miss=True,
         serve={"echo": True},
         visit={
             "url": URL,
