@@ -15,7 +15,7 @@ from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest, Transfer
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioPacket, EioType
 from eiosniff.model.http import BODY_KEPT, HttpMessage, HttpRequest, HttpResponse, Query
 from eiosniff.model.payloads import MANY_PACKETS
-from eiosniff.model.provenance import CLIENT, SERVER, Side
+from eiosniff.model.provenance import CLIENT, NO_PACKET, SERVER, Side
 from eiosniff.model.session import LARGE_MESSAGE, Session
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.trouble import Anomaly, AnomalyKind
@@ -85,7 +85,11 @@ class Exchanges:
             post = request.method == b"POST"
             if state.upgrades.under_way and not post:
                 state.upgrades.polled(request.last)
-            state.polls.ask(conversation, request.first, request.last, post)
+            over = state.polls.early is request
+            if conversation.ended[SERVER] and not over:
+                state.polls.ask_in_vain(conversation, request)
+                over = True
+            state.polls.ask(conversation, request.first, request.last, post, over)
         session.head_bytes[CLIENT] += len(request.head)
         session.body_bytes[CLIENT] += request.body_length
         if session.cookies_set:
@@ -237,6 +241,8 @@ class Exchanges:
         poll = state.polls.answer(conversation)
         request = response.request
         assert request is not None
+        if poll.asked is NO_PACKET:
+            state.polls.early = request
         refused = response.status >= 300 or response.inside_websocket
         self._upgrade_answered(conversation, session, response, refused)
         if state.upgrades.under_way:

@@ -135,11 +135,13 @@ def torn(packets: list[EioPacket], at: int) -> int:
     """How many packets of a body of revision 4, from this one on, are pieces of one whose text has the separator in it:
     0 if this one is whole, or no text that they could be joined to makes sense.
 
-    Cheap for what is whole: the text of an event or ACK ends with its array.
+    Cheap for what is whole: the text of an event or ACK ends with its array, and a packet follows it.
     """
     first = packets[at]
     data = first.data
-    if first.type != MESSAGE or first.binary or data[:1] not in _ARRAYS or data.endswith(b"]"):
+    if first.type != MESSAGE or first.binary or data[:1] not in _ARRAYS or at + 1 == len(packets):
+        return 0
+    if data.endswith(b"]") and packets[at + 1].type >= 0:
         return 0
     if isinstance(decode_packet(first), SioPacket):
         return 0

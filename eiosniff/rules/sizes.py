@@ -54,6 +54,8 @@ def refused_post(session: Session) -> Refusal | None:
             words = answer_words(refusal)
             proof = evidence(refusal.answer, Side.SERVER, words)
             return Refusal(refusal.request, f"answers {words}", (proof,), refusal.status)
+    if any(refusal.overlaps is not None for refusal in session.refusals):
+        return None  # that is why it was cut
     for cut in session.polls_cut:
         after = _lives_on(session, cut) if cut.post and cut.by is Side.SERVER else None
         if after is not None:

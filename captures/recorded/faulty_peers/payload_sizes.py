@@ -210,6 +210,9 @@ _PROXIES = [
 ]
 
 
+_DEVICE = replace(RAW_WS, library="ws with the header of arduinoWebSockets")
+
+
 def _device(most: int, *, rounds: int = 1) -> Plan:
     """A WebSocket client that takes messages of so many bytes, with the header by which arduinoWebSockets is known."""
     return {
@@ -232,7 +235,7 @@ _FRAMES = [
         MCU_FRAME,
         "device-1k-loop",
         SERVER_4,
-        RAW_WS,
+        _DEVICE,
         "An event of 1.5 KB for a client that takes 1024 bytes, as arduinoWebSockets on an AVR: it"
         " closes with code 1009 and connects again, four times. (ws with maxPayload in its place.)",
         [answers(101), closes(FROM_CLIENT, 1009)],
@@ -244,7 +247,7 @@ _FRAMES = [
         MCU_FRAME,
         "device-15k",
         SERVER_4,
-        RAW_WS,
+        _DEVICE,
         "An event of 16 KB for a client that takes 15360 bytes, as arduinoWebSockets on an ESP: it"
         " closes with code 1009. (ws with maxPayload in its place.)",
         [answers(101), closes(FROM_CLIENT, 1009)],
@@ -266,7 +269,7 @@ _FRAMES = [
         MCU_FRAME,
         "device-fits",
         SERVER_4,
-        RAW_WS,
+        _DEVICE,
         "An event of 900 bytes for a client that takes 1024; it leaves after it.",
         [server_says('^42\\["download"'), client_says("^41$")],
         lacks=[closes(FROM_CLIENT, 1009)],

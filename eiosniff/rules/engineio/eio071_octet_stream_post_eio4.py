@@ -11,8 +11,8 @@ own time-out. The next request gets 400, code 1.
 
 ## On the wire
 `POST ...EIO=4&transport=polling&sid=...`, `Content-Type: application/octet-stream`, then 400 without a body, or
-nothing. It is what clients of Engine.IO 3 said (XHR2), and what several HTTP libraries say of bytes by themselves
-(aiohttp).
+nothing within `answer_ms` (1 s). It is what clients of Engine.IO 3 said (XHR2), and what several HTTP libraries say of
+bytes by themselves (aiohttp).
 
 ## How to fix
 Send `Content-Type: text/plain;charset=UTF-8`, and binary data as `b` and base64. aiohttp: pass a `str`, or

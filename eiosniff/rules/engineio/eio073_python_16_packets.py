@@ -10,8 +10,8 @@ sends many events at once: it may only have one POST under way, and puts all tha
 client of python-socketio gives the session up ("Unexpected packet from server, aborting").
 
 ## On the wire
-A POST with 16 or more separators (0x1E), 200 `OK`, and no `43` for any of its events. The other way round: the answer
-to a poll with as many, and then nothing more of the client until it connects anew.
+A POST with 16 or more separators (0x1E), 200 `OK`, and no `43` for any of its events within `answer_ms` (1 s). The
+other way round: the answer to a poll with as many, and then nothing more of the client until it connects anew.
 
 ## How to fix
 On the server, before it starts: `from engineio.payload import Payload; Payload.max_decode_packets = 64`, or more. Or

@@ -74,7 +74,6 @@ _NO_LIMIT = "the server does not say how much it takes, and its answer is that t
         "sid-reused",
         "sid-unknown-sticky",
         "sid-expired",
-        "post-overlap",
         "poll-cut-by-client",
         "ping-timeout-during-transfer",
         "connect-loop",

@@ -20,7 +20,8 @@ answer may be there and its script may not be allowed to read it.
 
 ## When it is silent
 Where the two speak different revisions (rules EIO003 and EIO004): then that is why. Where a page asks another origin,
-as browsers keep what its script may not read to themselves. For checks by a monitor, which come at longer intervals.
+as browsers keep what its script may not read to themselves. Where the client had hung up before the answer came
+(EIO015). For checks by a monitor, which come at longer intervals.
 
 ## References
 - arduinoWebSockets, `src/WebSocketsClient.cpp`, the cookie `io`
@@ -65,7 +66,12 @@ def session_unused(session: Session, limits: Mapping[str, float]) -> Iterator[Hi
     if session.requests_answered > 1 or session.engineio_counts[Side.CLIENT] or session.handshake is None:
         return
     attempt = session.attempt
-    if attempt is None or attempt.request.transport is not POLLING or _is_of_another_origin(attempt.request):
+    if (
+        attempt is None
+        or attempt.ended is not None
+        or attempt.request.transport is not POLLING
+        or _is_of_another_origin(attempt.request)
+    ):
         return
     if session.upgrade_count or session.refusals or session.polls_cut or session.connection_count > 1:
         return
