@@ -56,7 +56,9 @@ class Polls:
         self, conversation: Conversation, first: PacketRef, asked: PacketRef, post: bool, over: bool = False
     ) -> None:
         """A request of the session, from its first packet to its last. That of a slow body is told of late: another
-        one may have begun after it, and even have been refused for it, or it may have been answered itself, or its connection ended (`over`)."""
+        one may have begun after it, and even have been refused for it, or it may be over (`over`): answered itself, or
+        cut off.
+        """
         polls = self.under_way
         overlaps: PacketRef | None = None
         for other, poll in polls.items():

@@ -60,7 +60,7 @@ def refused_post(session: Session) -> Refusal | None:
         after = _lives_on(session, cut) if cut.post and cut.by is Side.SERVER else None
         if after is not None:
             end = evidence(cut.end, Side.SERVER, f"ends the connection without an answer ({cut.how.name})")
-            return Refusal(cut.request, "ends its connection without an answer", (end, after), None)
+            return Refusal(cut.request, "ends the connection of the POST without an answer", (end, after), None)
     return None
 
 

@@ -12,6 +12,7 @@ from faulty_peers.peers import (
     PYTHON_5,
     PYTHON_CLIENT_AIOHTTP,
     PYTHON_CLIENT_POLLS,
+    RAW_POLLING,
     RAW_WS,
     SERVER_2,
     SERVER_4,
@@ -27,12 +28,14 @@ from faulty_peers.plans import (
     URL,
     WEBSOCKET_ONLY,
     WS_URL,
+    asks_by_hand,
 )
 from faulty_peers.stage import Recording, Rule
 from faulty_peers.wire import (
     FROM_CLIENT,
     FROM_SERVER,
     PROBES,
+    SESSION_UNKNOWN,
     answers,
     client_says,
     closes,
@@ -121,6 +124,22 @@ _UPLOADS_REFUSED = [
         ),
     )
 ] + [
+    Recording(
+        TOO_LARGE,
+        "polling-half-v2-server",
+        SERVER_2,
+        RAW_POLLING,
+        "A POST of 6 KB that comes slowly, for a server that takes 2000 bytes: it ends the connection"
+        " when half of it has come.",
+        [answers(200, "0{"), f"({ends(FROM_SERVER)}) || ({resets(FROM_SERVER)})", SESSION_UNKNOWN],
+        serve=_NODE_LIMIT,
+        visit={
+            **asks_by_hand(
+                ["open"], ["slow", f"6000:{HELLO.replace('word', 'x' * 5984)}", 800], ["wait", 1200], ["get"]
+            ),
+            "eio": 3,
+        },
+    ),
     Recording(
         TOO_LARGE,
         "websocket-loop-v4-server",

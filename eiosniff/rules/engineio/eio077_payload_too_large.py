@@ -52,7 +52,8 @@ from eiosniff.rules.sizes import (
     taken,
 )
 
-_NO_LIMIT = "the server does not say how much it takes, and its answer is that to any bad request"
+_BAD_REQUEST = "the server does not say how much it takes, and answers other mistakes so, too"
+_NO_ANSWER = "the server does not say how much it takes; one that fails over a message looks alike"
 
 
 @rule(
@@ -105,7 +106,7 @@ def payload_too_large(session: Session) -> Iterator[Hit]:
         if limit is None and refused.status is not None and sent.bytes <= DEFAULT_LIMIT:
             return
         if limit is None:
-            certainty, doubt = Certainty.LIKELY, _NO_LIMIT
+            certainty, doubt = Certainty.LIKELY, _NO_ANSWER if refused.status is None else _BAD_REQUEST
     yield _hit(session, sent, refused.place, refused.words, refused.proof, certainty, doubt, "polling")
 
 
