@@ -225,6 +225,19 @@ def test_a_session_that_is_over(end: str, after: str, expected: bool) -> None:
     assert not named(found, "sid-unknown-sticky")
 
 
+@pytest.mark.parametrize(
+    ("parts", "cause"),
+    [
+        ([JOINED, POLL, f"{ASKS}2\nb#< 200 ok\na#< 200 1"], "client-ping-in-eio4"),
+        ([JOINED, POLL, f"{ASKS}zzz\nb#< 200 ok\na#< 200 1"], "engineio-syntax"),
+        ([JOINED, POLL, "+ 0.5\nd#> GET EIO=4&transport=polling&sid=S#\nd#< 400\na#< 200 1"], "poll-overlap"),
+        ([POLL, f"{ASKS}2:40\nb#< 200 ok\na#< 200 1"], "v3-payload-to-v4"),
+    ],
+)
+def test_what_ended_the_session_comes_before_that_the_client_goes_on_with_it(parts: list[str], cause: str) -> None:
+    assert once(POLL_OPEN, *parts, LATER * 3) == [f"{cause} + sid-reused"]
+
+
 def test_requests_of_a_session_that_nobody_saw() -> None:
     insists = talk_of(LATER * 4).found("sid-unknown")
     assert insists is not None

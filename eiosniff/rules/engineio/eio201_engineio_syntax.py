@@ -50,7 +50,7 @@ from eiosniff.rules.reactions import reaction
     fix=(
         'Look at how the {side} builds this packet: an event is 42["name",data], with the 4 of Engine.IO before the 2.',
     ),
-    explains=("no-connect-packet", "connect-loop", "no-backoff"),
+    explains=("sid-reused", "no-connect-packet", "connect-loop", "no-backoff"),
 )
 def engineio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""

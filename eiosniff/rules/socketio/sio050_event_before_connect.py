@@ -47,7 +47,7 @@ from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
         "arduinoWebSockets: sIOtype_CONNECT is called when the WebSocket opens. Call "
         'socketIO.send(sIOtype_CONNECT, "/") there, and send the first event later.',
     ),
-    explains=("no-connect-packet", "connect-loop", "no-backoff"),
+    explains=("sid-reused", "no-connect-packet", "connect-loop", "no-backoff"),
 )
 def event_before_connect(session: Session) -> Iterator[Hit]:
     """See the module."""
