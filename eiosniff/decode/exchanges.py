@@ -2,21 +2,23 @@
 
 from typing import Final
 
-from eiosniff.decode import costs
+from eiosniff.decode import costs, payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import parse_error_body, parse_open
 from eiosniff.decode.facts import answer_facts, cookie_names, is_last, is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
 from eiosniff.decode.payload import decode_payload, looks_like_payload
-from eiosniff.decode.polls import Poll
+from eiosniff.decode.polls import NO_POLL, Poll
 from eiosniff.decode.session_packets import SessionState, note_use
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.attempt import Attempt, Outcome, RefusedRequest, Transfer
 from eiosniff.model.engineio import POLLING, WEBSOCKET, EioPacket, EioType
 from eiosniff.model.http import BODY_KEPT, HttpMessage, HttpRequest, HttpResponse, Query
-from eiosniff.model.provenance import CLIENT, SERVER, Side
+from eiosniff.model.payloads import MANY_PACKETS
+from eiosniff.model.provenance import CLIENT, NO_PACKET, SERVER, Side
 from eiosniff.model.session import LARGE_MESSAGE, Session
 from eiosniff.model.socketio import SioPacket
+from eiosniff.model.trouble import Anomaly, AnomalyKind
 
 _MAX_ANSWERED_ALONE: Final = 256
 # A preflight or a probe asks what a request would be answered; neither is one of Engine.IO, and no body answers it.
@@ -83,7 +85,11 @@ class Exchanges:
             post = request.method == b"POST"
             if state.upgrades.under_way and not post:
                 state.upgrades.polled(request.last)
-            state.polls.ask(conversation, request.first, request.last, post)
+            over = state.polls.early is request
+            if conversation.ended[SERVER] and not over:
+                state.polls.ask_in_vain(conversation, request)
+                over = True
+            state.polls.ask(conversation, request.first, request.last, post, over)
             costs.asked(session, conversation.ledger, request)
         session.head_bytes[CLIENT] += len(request.head)
         session.body_bytes[CLIENT] += request.body_length
@@ -96,6 +102,8 @@ class Exchanges:
             whole = Transfer(CLIENT, request.first, request.last, request.body_length, request.complete)
             session.transfers.add(whole, request.last.ts_ns)
         note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
+        if request.method == b"POST":
+            payload_facts.note_post(session, request)
         if request.body and not upgrade:
             self._payload(conversation, session, request.body, request, CLIENT)
 
@@ -134,7 +142,9 @@ class Exchanges:
             forwarded = conversation.unknown.pop(request)
             self._openings.hops.answered(request)
             if session is None and response.status != 200:
-                return  # refused, of a session that the capture does not show
+                if not forwarded:
+                    self._unknown_refused(conversation, request, response)
+                return
             session = session or self._openings.midstream(conversation, query, request, forwarded)
             self._session_request(conversation, session, request, upgrade)
         if session is not None:
@@ -235,10 +245,13 @@ class Exchanges:
         poll = state.polls.answer(conversation)
         request = response.request
         assert request is not None
+        if poll.asked is NO_PACKET:
+            state.polls.early = request
         refused = response.status >= 300 or response.inside_websocket
         self._upgrade_answered(conversation, session, response, refused)
         if state.upgrades.under_way:
             state.upgrades.poll_answered(poll.asked, response.first)
+        payload_facts.note_answer(session, request, response)
         if refused:
             self._session_refused(session, request, response, poll, conversation.ledger.stream)
             return
@@ -294,6 +307,14 @@ class Exchanges:
             refusal = self._refusal(session, request, response, poll, conversation.ledger.stream)
             session.preflights.add(refusal, refusal.answer.ts_ns)
 
+    def _unknown_refused(self, conversation: Conversation, request: HttpRequest, response: HttpResponse) -> None:
+        """A request with a sid was refused, and the capture does not show that session."""
+        refusal = self._refusal(None, request, response, NO_POLL, conversation.ledger.stream)
+        error = refusal.error
+        if error is not None and error.says_unknown_sid:
+            client = self._openings.peers.client(conversation.ledger, refusal.asked.user_agent)
+            client.unknown_sids.add(refusal, refusal.answer.ts_ns)
+
     def _session_refused(
         self, session: Session, request: HttpRequest, response: HttpResponse, poll: Poll, stream: int
     ) -> None:
@@ -305,10 +326,10 @@ class Exchanges:
 
     @staticmethod
     def _refusal(
-        session: Session, request: HttpRequest, response: HttpResponse, poll: Poll, stream: int
+        session: Session | None, request: HttpRequest, response: HttpResponse, poll: Poll, stream: int
     ) -> RefusedRequest:
         error = parse_error_body(response.body, response.header(b"content-type"))
-        closing = session.closing
+        closing = session.closing if session is not None else None
         # Of a request that went on when it was refused, the end may have come in the same batch, or be still to come.
         asked = request.last if request.complete and request.order <= response.order else request.first
         answered = answer_facts(response)
@@ -324,7 +345,7 @@ class Exchanges:
             error=error,
             transport=WEBSOCKET if is_upgrade(request) else POLLING,
             after_close=closing is not None and closing.place.number <= response.last.number,
-            idle_ns=asked.ts_ns - poll.before.ts_ns,
+            idle_ns=asked.ts_ns - poll.before.ts_ns if session is not None else 0,
             overlaps=poll.overlaps,
             inside_websocket=response.inside_websocket,
         )
@@ -332,20 +353,40 @@ class Exchanges:
     def _payload(
         self, conversation: Conversation, session: Session, body: bytes, message: HttpMessage, side: Side
     ) -> None:
-        hint = self._openings.states[session].revision(side)
-        payload = decode_payload(body, message.header(b"content-type"), hint, side, message.last, message.packets)
-        if payload.revision_shape is not None and len(payload.packets) > 0:
-            session.revisions[side] = session.revisions[side] or payload.revision_shape
-        if payload.trouble and message.complete and message.body_kept and not message.missing:
-            self._openings.states[session].no_payload(conversation, side, message, payload.trouble)
         state = self._openings.states[session]
-        if message.missing or not message.complete:
+        hint = state.revision(side)
+        payload = decode_payload(body, message.header(b"content-type"), hint, side, message.last, message.packets)
+        shape, whole = payload.revision_shape, message.complete and not message.missing
+        if whole and payload_facts.speaks_old_framing(session, side, shape):
+            state.no_payload(conversation, message, payload_facts.old_framing(message), "framed as up to revision 3")
+            return
+        if shape is not None and len(payload.packets) > 0:
+            session.revisions[side] = session.revisions[side] or shape
+        if payload.trouble and whole and message.body_kept:
+            kind = AnomalyKind.EIO_BAD_LENGTH if shape == 3 else AnomalyKind.EIO_BAD_PAYLOAD
+            anomaly = Anomaly(kind, side, message.last, payload.trouble, body[:40].decode("latin-1"))
+            state.no_payload(conversation, message, anomaly, f"not an Engine.IO payload: {payload.trouble}")
+        if not whole:
             self._damaged(state, payload.packets, conversation, message)
             return
         if not message.body_kept:
             state.lose(side)
-        for packet in payload.packets:
-            state.engineio(packet, conversation, message.end)
+        packets = payload.packets
+        if len(packets) == 1:
+            state.engineio(packets[0], conversation, message.end)
+            return
+        at = 0
+        while at < len(packets):
+            pieces = payload_facts.torn(packets, at) if shape == 4 else 0
+            if pieces:
+                anomaly = payload_facts.torn_packet(packets[at : at + pieces])
+                state.no_payload(conversation, message, anomaly, "a packet with a record separator inside")
+                at += pieces
+            else:
+                state.engineio(packets[at], conversation, message.end)
+                at += 1
+        if len(packets) > MANY_PACKETS:
+            payload_facts.note_crowd(state, side, message, packets)
 
     @staticmethod
     def _damaged(

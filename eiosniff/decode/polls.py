@@ -7,7 +7,8 @@ from mypy_extensions import mypyc_attr
 from eiosniff.decode import fleet
 from eiosniff.decode.conversation import Conversation
 from eiosniff.model.attempt import CutRequest, RefusedRequest
-from eiosniff.model.provenance import CLIENT, NO_PACKET, PacketRef, Side
+from eiosniff.model.http import HttpRequest
+from eiosniff.model.provenance import CLIENT, NO_PACKET, SERVER, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.tcp import EndKind
 
@@ -29,14 +30,22 @@ class Poll:
         self.overlaps = overlaps
 
 
-class Polls:
-    """The requests under way of one session, by their connections."""
+NO_POLL: Final = Poll(NO_PACKET, False, NO_PACKET, None)
 
-    __slots__ = ("_alone", "_session", "under_way")
+
+class Polls:
+    """The requests under way of one session, by their connections.
+
+    `early` is a request that was answered before all of it had come, and is still to be told of.
+    """
+
+    __slots__ = ("_alone", "_hung_up", "_session", "early", "under_way")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._alone: RefusedRequest | None = None  # the last POST that was refused and seemed to be alone
+        self._hung_up: tuple[Conversation, PacketRef, EndKind] | None = None  # the server, when nothing waited there
+        self.early: HttpRequest | None = None
         self.under_way: dict[Conversation, Poll] = {}
 
     @property
@@ -44,9 +53,13 @@ class Polls:
         """Whether one waits whose connection is not over."""
         return any(not conversation.over for conversation in self.under_way)
 
-    def ask(self, conversation: Conversation, first: PacketRef, asked: PacketRef, post: bool) -> None:
+    def ask(
+        self, conversation: Conversation, first: PacketRef, asked: PacketRef, post: bool, over: bool = False
+    ) -> None:
         """A request of the session, from its first packet to its last. That of a slow body is told of late: another
-        one may have begun after it, and even have been refused for it."""
+        one may have begun after it, and even have been refused for it, or it may be over (`over`): answered itself, or
+        cut off.
+        """
         polls = self.under_way
         overlaps: PacketRef | None = None
         for other, poll in polls.items():
@@ -59,6 +72,8 @@ class Polls:
         if post and self._alone is not None and first.number < self._alone.request.number:
             self._alone.overlaps = first
             self._alone = None
+        if over:
+            return
         polls[conversation] = Poll(asked, post, self._session.last, overlaps)
         if len(polls) > POLLS_UNDER_WAY:
             del polls[next(iter(polls))]
@@ -85,7 +100,20 @@ class Polls:
     def cut(self, conversation: Conversation, place: PacketRef, by: Side, how: EndKind) -> None:
         """A side ended a connection."""
         poll = self.under_way.get(conversation)
-        if poll is not None and not conversation.ended[by.other]:
-            cut = CutRequest(poll.asked, place, by, how, poll.post)
-            fleet.poll_cut(self._session, cut)
-            self._session.polls_cut.add(cut, place.ts_ns)
+        if poll is None:
+            if by is SERVER:
+                self._hung_up = conversation, place, how
+        elif not conversation.ended[by.other]:
+            self._cut(CutRequest(poll.asked, place, by, how, poll.post))
+
+    def ask_in_vain(self, conversation: Conversation, request: HttpRequest) -> None:
+        """A request was still on its way when the server ended its connection."""
+        if self._hung_up is None or self._hung_up[0] is not conversation:
+            return
+        _, place, how = self._hung_up
+        if request.first.number < place.number:
+            self._cut(CutRequest(request.first, place, SERVER, how, request.method == b"POST"))
+
+    def _cut(self, cut: CutRequest) -> None:
+        fleet.poll_cut(self._session, cut)
+        self._session.polls_cut.add(cut, cut.end.ts_ns)

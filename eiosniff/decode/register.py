@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from eiosniff.decode import fleet
+from eiosniff.decode import fleet, payload_facts
 from eiosniff.decode.peers import Peers, Retire
 from eiosniff.decode.roster import Roster, Standing
 from eiosniff.decode.session_packets import SessionState
@@ -128,7 +128,9 @@ class Register:
     def _let_go(self, session: Session, now_ns: int) -> None:
         """From now on nothing is added to the ledger."""
         self.stands_alone(session)
-        self.states.pop(session).finish()
+        state = self.states.pop(session)
+        state.finish()
+        payload_facts.finish(state)
         peers = session.client_endpoint.address, session.server.endpoint
         if self.latest.get(peers) is session:
             del self.latest[peers]

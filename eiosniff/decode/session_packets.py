@@ -121,14 +121,12 @@ class SessionState:
         if self.listener:
             self._tell(self.listener, packet, stream, None, "")
 
-    def no_payload(self, conversation: Conversation, side: Side, message: HttpMessage, trouble: str) -> None:
-        """The body of a request or an answer is not framed as Engine.IO frames its packets."""
-        body = message.body
-        anomaly = Anomaly(AnomalyKind.EIO_BAD_PAYLOAD, side, message.last, trouble, body[:40].decode("latin-1"))
+    def no_payload(self, conversation: Conversation, message: HttpMessage, anomaly: Anomaly, trouble: str) -> None:
+        """The body of a request or an answer, or a part of it, is not made as Engine.IO makes it."""
         self.anomaly(anomaly)
         if self.listener:
-            packet = EioPacket(-1, body, False, side, POLLING, message.last, message.packets)
-            self._tell(self.listener, packet, conversation.ledger.stream, None, f"not an Engine.IO payload: {trouble}")
+            packet = EioPacket(-1, message.body, False, message.side, POLLING, message.last, message.packets)
+            self._tell(self.listener, packet, conversation.ledger.stream, None, trouble)
 
     def falls_back(self, side: Side, conversation: Conversation) -> bool:
         """Whether a side that ends the WebSocket of the session refuses the upgrade to it: then polling goes on."""

@@ -6,6 +6,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
+from eiosniff.decode import payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
@@ -87,12 +88,15 @@ class Sessions:
             if session is not None and record.end - record.start >= LARGE_MESSAGE and not conversation.lossy:
                 cut = Transfer(record.side, record.place, session.last, record.end - record.start, False)
                 session.transfers.add(cut, session.last.ts_ns)
+            if session is not None and record.announced and not conversation.lossy:
+                payload_facts.note_cut(session, record)
             self._lose(session or conversation.polled, record.side)
 
     def close(self) -> None:
         """The capture is over."""
         for state in self._openings.states.values():
             state.finish()
+            payload_facts.finish(state)
         self._openings.register.close()
         self._openings.peers.close()
 
@@ -145,6 +149,8 @@ class Sessions:
         state = self._openings.state_of(session)
         if state is None:
             return
+        if end.kind is EndKind.FIN and end.side is SERVER:
+            payload_facts.note_hang_up(state.session, end.place)
         if end.kind is not EndKind.CAPTURE_ENDED:
             state.polls.cut(conversation, end.place, end.side, end.kind)
             state.upgrades.ended(conversation.ledger.stream, end.place, end.side, end.kind)

@@ -14,7 +14,7 @@ from typing import Final
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.deflate import Inflater
-from eiosniff.decode.websocket_frame import ABSURD_LENGTH, Frame, Header, plausible, read_header, unmask
+from eiosniff.decode.websocket_frame import ABSURD_LENGTH, RSV1, Frame, Header, plausible, read_header, unmask
 from eiosniff.decode.websocket_message import DEFAULT_LIMITS, Assembler, WsEvent, WsLimits
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
@@ -130,9 +130,16 @@ class WebSocketReader:
             found = f"{seen - start} bytes"
         found = f"{found}, then {end.kind.value}"
         events.append(Anomaly(AnomalyKind.WS_INCOMPLETE, self._side, place, expected, found))
+        announced, compressed = 0, False
+        if header is not None and not header.control:
+            announced, compressed = header.length, header.rsv & RSV1 > 0
         if message is not None:
             start, place = message.first.start, message.first.first
-        events.append(Desync(self._side, start, seen, "the stream ends inside a message", place))
+            announced, compressed = announced + message.wire_length, message.compressed
+        if announced > ABSURD_LENGTH:
+            announced = 0
+        reason = "the stream ends inside a message"
+        events.append(Desync(self._side, start, seen, reason, place, announced, compressed))
         return events
 
     def _decode(self, last: PacketRef | None = None) -> list[WsEvent]:

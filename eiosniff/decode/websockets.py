@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from eiosniff.decode import payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import decode_message, parse_open
 from eiosniff.decode.exchanges09 import midstream_websocket
@@ -81,6 +82,8 @@ class WebSockets:
         uses = session.connections
         if uses and uses[-1].stream == conversation.ledger.stream:
             uses[-1].last = message.last
+        if len(payload) > payload_facts.largest(session.payloads, side):
+            payload_facts.note_message(session.payloads, message)
         if len(payload) >= LARGE_MESSAGE:
             session.transfers.add(Transfer(side, message.first, message.last, len(payload), True), message.last.ts_ns)
         if state.upgrades.under_way:

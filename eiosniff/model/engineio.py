@@ -104,3 +104,12 @@ class ServerError:
     code: int | None
     message: str
     style: str
+
+    @property
+    def says_unknown_sid(self) -> bool:
+        """Whether it says that there is no session with the id that was named."""
+        return self.code == _UNKNOWN_SID or self.message.startswith(_UNKNOWN_SID_TEXTS)
+
+
+_UNKNOWN_SID: Final = 1
+_UNKNOWN_SID_TEXTS: Final = ("Session ID unknown", "Invalid session", "Session is disconnected", "invalid sid value")

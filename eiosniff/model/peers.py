@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
+from eiosniff.model.attempt import Attempt, EarlyFrame, RefusedRequest, RequestFacts, UpgradeTry
 from eiosniff.model.departures import Kick, Recovery
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.fleet import Company, Fleet, Losses
@@ -52,7 +52,8 @@ class Client:
     `attempts` are the handshakes of Engine.IO, `attempts09` those of Socket.IO 0.9 (and the first requests of sessions
     of it that began before the capture), in groups of those that are alike. `http_inside` are the handshakes and
     upgrades of which the server wrote HTTP into the WebSocket, after the 101; `early_frames` the frames that it sent
-    before.
+    before; `unknown_sids` the requests with the sid of a session of which the capture holds nothing else, which the
+    server does not know either.
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none. `losses` are its WebSockets that broke off, `company` the sessions that it had at the same time, `kicks`
@@ -68,6 +69,7 @@ class Client:
     attempts09: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
     http_inside: Tally[Attempt | UpgradeTry] = field(default_factory=Tally)
     early_frames: Tally[EarlyFrame] = field(default_factory=Tally)
+    unknown_sids: Tally[RefusedRequest] = field(default_factory=Tally)
     sessions: int = 0
     loops: list[Loop] = field(default_factory=list)  # the longest few
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests

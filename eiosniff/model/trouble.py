@@ -34,13 +34,19 @@ class Gap:
 
 @dataclass(slots=True, frozen=True)
 class Desync:
-    """Bytes `[start, end)` of one direction that were captured but could not be understood, and why."""
+    """Bytes `[start, end)` of one direction that were captured but could not be understood, and why.
+
+    Of a WebSocket message that was cut off, `announced` is its length by the headers of its frames (0: not known), and
+    `compressed` says what that counts.
+    """
 
     side: Side
     start: int
     end: int
     reason: str
     place: PacketRef
+    announced: int = 0
+    compressed: bool = False
 
 
 class AnomalyKind(Enum):
@@ -75,6 +81,9 @@ class AnomalyKind(Enum):
     WS_INCOMPLETE = "ws-incomplete"
     # Engine.IO, Socket.IO
     EIO_BAD_PAYLOAD = "eio-bad-payload"
+    EIO_BAD_LENGTH = "eio-bad-length"
+    EIO_OLD_FRAMING = "eio-old-framing"
+    EIO_TORN_PACKET = "eio-torn-packet"
     SIO_BAD_SYNTAX = "sio-bad-syntax"
     SIO_BINARY_INCOMPLETE = "sio-binary-incomplete"
     SIO_BINARY_ORPHAN = "sio-binary-orphan"

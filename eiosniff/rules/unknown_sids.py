@@ -13,13 +13,12 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.phrases import NS_PER_MS
 
-UNKNOWN_SID_CODE: Final = 1
 # With two back ends in turn, so many requests in a row get to the right one once in 256 times.
 LUCKY_STREAK: Final = 8
-_TEXTS: Final = ("Session ID unknown", "Invalid session", "Session is disconnected")
 _GATEWAY_FAILED: Final = (502, 503, 504)
 # What a server answers to a request by which it ends the session, without a word (413: a body that is too large).
 _SESSION_ENDED: Final = (400, 413, 500)
+_OK: Final = 200
 
 
 def pair(set_cookie: str) -> str:
@@ -29,8 +28,7 @@ def pair(set_cookie: str) -> str:
 
 def says_unknown(refusal: RefusedRequest) -> bool:
     """Whether the refusal says that the session is not known."""
-    error = refusal.error
-    return error is not None and (error.code == UNKNOWN_SID_CODE or error.message.startswith(_TEXTS))
+    return refusal.error is not None and refusal.error.says_unknown_sid
 
 
 def answer_words(refusal: RefusedRequest) -> str:
@@ -121,5 +119,6 @@ def ended_by_client(session: Session, refusal: RefusedRequest) -> bool:
         (said.place for said in session.foreign[Side.CLIENT]),
         (beat.ping for beat in session.heartbeats.reversed if beat.pong is None),
         (place for namespace in session.namespaces.values() for place in namespace.early_events),
+        (post.place for post in session.payloads.binary_posts or () if post.status != _OK),
     )
     return any(place < refusal.request for places in (cuts, overlaps, ending, *wrong) for place in places)

@@ -2,7 +2,8 @@
 """A python-socketio client on aiohttp that has a heartbeat of WebSocket as well.
 
 Its plan, the first argument, a JSON object: `url`, `heartbeat_s` (the option `heartbeat` of aiohttp:
-a PING frame so often, and half as long to wait for PONG), `life_s` (when it leaves).
+a PING frame so often, and half as long to wait for PONG), `most_bytes` (of a message, its option
+`max_msg_size`), `life_s` (when it leaves).
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import socketio  # type: ignore[import-not-found]  # is in the venv of the peer 
 plan: dict[str, Any] = json.loads(sys.argv[1])
 sio = socketio.AsyncClient(
     reconnection=False,
-    websocket_extra_options={"heartbeat": plan["heartbeat_s"]},
+    websocket_extra_options={"heartbeat": plan.get("heartbeat_s"), "max_msg_size": plan.get("most_bytes", 4 << 20)},
 )
 
 

@@ -115,6 +115,29 @@ Listen 3000
     return start
 
 
+def squid(*lines: str) -> Start:
+    """Squid as an accelerator in front of the server; `lines` is what else it says."""
+
+    def start(stage: Stage) -> None:
+        config = _folder(stage, "squid") / "squid.conf"
+        more = "\n".join(lines)
+        config.write_text(
+            f"""\
+http_port 3000 accel defaultsite=chat.example no-vhost
+cache_peer 127.0.0.1 parent 3001 0 no-query originserver
+http_access allow all
+cache deny all
+access_log none
+cache_log /dev/null
+pid_filename none
+{more}
+"""
+        )
+        _start(stage, ["squid", "-N", "-f", str(config)], 3000)
+
+    return start
+
+
 def by_hand(**plan: object) -> Start:
     """The proxy hand_proxy.js, which does what this plan says."""
 

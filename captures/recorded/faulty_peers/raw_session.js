@@ -15,6 +15,7 @@
 //           ["closed"]           waits until the server has closed it
 //           ["wait", ms], ["ready"]
 //           "get" and "post" can have a query behind all else, in the place of the session's
+//   contentType   of its POSTs, text/plain;charset=UTF-8 unless given
 //   retry   once it is told that its session is unknown, it opens a new one and sends 40
 "use strict";
 const http = require("http");
@@ -32,7 +33,7 @@ const ask = (method, { body, query, readTimeoutMs, slowMs }) =>
     const headers =
       body === undefined
         ? {}
-        : { "Content-Type": "text/plain;charset=UTF-8", "Content-Length": Buffer.byteLength(body) };
+        : { "Content-Type": plan.contentType || "text/plain;charset=UTF-8", "Content-Length": Buffer.byteLength(body) };
     const asked = http.request({ host: plan.host, port: 3000, method, path, headers }, (answer) => {
       let text = "";
       answer.on("data", (chunk) => (text += chunk));

@@ -3,6 +3,7 @@
 //   url      where to connect
 //   steps    [["expect", "0"], ["send", "40"], ["wait", 500], ["control-ping"], ["leave"]];
 //            expect takes the next message that begins so, whatever came before it
+//   options  for WebSocket of ws, such as headers and maxPayload
 //   answers  {"2": "3"}: what to answer at once to which message
 //   rounds   how often to do all of it, a connection each, everyMs apart
 // After its steps it waits for the server to close, at most patienceMs, then leaves.
@@ -33,7 +34,7 @@ class Inbox {
 }
 
 const round = async () => {
-  const ws = new WebSocket(plan.url, { perMessageDeflate: false });
+  const ws = new WebSocket(plan.url, { perMessageDeflate: false, ...plan.options });
   const inbox = new Inbox();
   const closed = new Promise((resolve) => ws.on("close", resolve));
   ws.on("error", (error) => log("error:", error.message));

@@ -4,8 +4,11 @@
 //   attempts      leaves after so many failed attempts to connect
 //   lifeMs        leaves after so long in any case
 //   busy          {everyMs, forMs}: holds the event loop again and again, once it has connected
-//   upload        {afterMs, bytes}: sends an event of that size, so long after it has connected
-//   hello         sends the event "hello" so often, every hello.everyMs, and wants acknowledgements
+//   upload        {afterMs, bytes}: sends an event of that size, so long after it has connected;
+//                 with `again`, each time that it has
+//   hello         sends the event "hello" so often, every hello.everyMs, and wants acknowledgements;
+//                 `word` is what it says, "word" unless given
+//   burst         {times, bytes}: sends so many "hello" of that size at once
 "use strict";
 const module_ = require("socket.io-client");
 const { plan, log, sleep, holdEventLoop } = require("./plan");
@@ -37,18 +40,25 @@ socket.on("connect", async () => {
   console.log("CONNECTED");
   log("connect, transport", socket.io.engine.transport.name);
   for (let i = 1; i <= (plan.hello ? plan.hello.times : 0); i++) {
-    socket.emit("hello", `word ${i}`, (answer) => log("acknowledged:", answer));
+    socket.emit("hello", `${plan.hello.word || "word"} ${i}`, (answer) => log("acknowledged:", answer));
     await sleep(plan.hello.everyMs);
   }
 });
+const upload = () => {
+  setTimeout(() => socket.emit("upload", "x".repeat(plan.upload.bytes)), plan.upload.afterMs);
+};
 socket.once("connect", () => {
   if (plan.busy) {
     setInterval(holdEventLoop, plan.busy.everyMs, plan.busy.forMs);
   }
-  if (plan.upload) {
-    setTimeout(() => socket.emit("upload", "x".repeat(plan.upload.bytes)), plan.upload.afterMs);
+  for (let i = 1; i <= (plan.burst ? plan.burst.times : 0); i++) {
+    const word = `${i} `.padEnd(plan.burst.bytes, "x");
+    socket.emit("hello", word, () => log("acknowledged", i));
   }
 });
+if (plan.upload) {
+  plan.upload.again ? socket.on("connect", upload) : socket.once("connect", upload);
+}
 socket.on("greeting", (text) => log("event greeting", text));
 socket.on("connect_error", failed);
 socket.on("error", failed); // what 2.x makes of an ERROR packet

@@ -3,7 +3,8 @@
 
 Its plan, the first argument, a JSON object: `url`, `options` for connect(), `lifeMs`: leaves after
 so long, `hello`: {times, everyMs}: sends the event "hello" so often, and wants acknowledgements,
-`attempts`: does all of it so often, a second apart.
+`attempts`: does all of it so often, a second apart, `burst`: {times, bytes}: sends so many "hello" of
+that size at once.
 """
 
 import json
@@ -43,6 +44,9 @@ def visit() -> None:
             break
         sio.emit("hello", f"word {i + 1}", callback=lambda answer: log("acknowledged:", answer))
         time.sleep(hello["everyMs"] / 1000)
+    burst = plan.get("burst", {"times": 0, "bytes": 0})
+    for i in range(burst["times"]):
+        sio.emit("hello", f"{i + 1} ".ljust(burst["bytes"], "x"), callback=lambda answer: log("acknowledged"))
     time.sleep(max(0.0, plan["lifeMs"] / 1000 - (time.monotonic() - began)))
     sio.disconnect()
 

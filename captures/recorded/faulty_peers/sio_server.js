@@ -10,6 +10,7 @@
 //   busy       {afterMs, forMs}: holds the event loop, so long after a client has come, or
 //              {everyMs, forMs}: again and again from then on
 //   download   {afterMs, bytes}: sends an event of that size, so long after a client has come
+//   greetings  sends each client so many events at once
 //   mute       never pings, but is otherwise alive
 //   noPongs    does not answer PING frames of WebSocket (needs ws 8.16, which socket.io 4.8 has)
 "use strict";
@@ -65,6 +66,9 @@ io.on("connection", (socket) => {
   }
   if (plan.download) {
     setTimeout(() => socket.emit("download", "x".repeat(plan.download.bytes)), plan.download.afterMs);
+  }
+  for (let i = 1; i <= (plan.greetings || 0); i++) {
+    socket.emit("greeting", `number ${i}`);
   }
   if (plan.mute) {
     clearTimeout(socket.conn.pingIntervalTimer);

@@ -2,8 +2,9 @@
 """A python-socketio server on aiohttp, of whatever version this interpreter holds.
 
 Its plan, the first argument, a JSON object: `port` (3000 unless given), `path` (socket.io unless
-given), `options` for the AsyncServer, and `token`: a client whose auth carries another one is
-refused, with `errorData`.
+given), `options` for the AsyncServer, `token`: a client whose auth carries another one is
+refused, with `errorData`, `mostPackets`: what it takes of one polling body, and `echo`: "hello" is
+answered by nothing but an acknowledgement that repeats it.
 """
 
 import asyncio
@@ -12,11 +13,14 @@ import logging
 import sys
 from typing import Any
 
+import engineio  # type: ignore[import-not-found]  # is in the venv of the peer only
 import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only
 from aiohttp import web  # type: ignore[import-not-found]
 
 plan: dict[str, Any] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
 
+if "mostPackets" in plan:
+    engineio.payload.Payload.max_decode_packets = plan["mostPackets"]
 logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="LOG %(name)s: %(message)s")
 sio = socketio.AsyncServer(
     async_mode="aiohttp",
@@ -45,6 +49,8 @@ async def disconnect(sid: str, reason: str = "reason not told") -> None:
 @sio.event  # type: ignore[untyped-decorator]
 async def hello(sid: str, word: str) -> str:
     log("event hello", word)
+    if plan.get("echo"):
+        return word
     await sio.emit("greeting", f"{word} to you", to=sid)
     return "well received"
 

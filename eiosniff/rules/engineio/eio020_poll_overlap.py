@@ -50,7 +50,7 @@ from eiosniff.rules.overlaps import overlap_proof, refused_overlaps, since_the_f
         "Look for two programs, tabs or workers that use one session id, and for a proxy or a service worker that "
         "repeats requests.",
     ),
-    explains=("connect-loop", "no-backoff", "no-connect-packet"),
+    explains=("sid-reused", "connect-loop", "no-backoff", "no-connect-packet"),
 )
 def poll_overlap(session: Session) -> Iterator[Hit]:
     """See the module."""

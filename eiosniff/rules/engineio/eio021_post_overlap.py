@@ -47,7 +47,7 @@ from eiosniff.rules.overlaps import overlap_proof, refused_overlaps, since_the_f
         "In the client: send the next POST when the one before is answered, and put what waits into one body.",
         "No automatic retry of POST requests: a packet that arrived would arrive twice.",
     ),
-    explains=("connect-loop", "no-backoff", "no-connect-packet"),
+    explains=("sid-reused", "connect-loop", "no-backoff", "no-connect-packet"),
 )
 def post_overlap(session: Session) -> Iterator[Hit]:
     """See the module."""

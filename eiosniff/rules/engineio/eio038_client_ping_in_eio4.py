@@ -54,6 +54,7 @@ from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
     ),
     one_side_tells=True,
     explains=(
+        "sid-reused",
         "connect-loop",
         "no-backoff",
         "eio-missing",

@@ -66,6 +66,7 @@ from eiosniff.rules.phrases import closing_words, in_ms
     why="{how} must answer PONG within pingTimeout; else the {other} takes it for dead and closes the session.",
     fix=("{advice}",),
     explains=(
+        "sid-reused",
         "sid-expired",
         "no-connect-packet",
         "connect-loop",

@@ -17,8 +17,10 @@ Mend the client that wrote it: usually string building by hand (a missing `4` be
 overwritten on a microcontroller, or another protocol on the same connection.
 
 ## When it is silent
-A client that never says anything of Engine.IO is a plain WebSocket client (rule WS013). Packets with bytes missing in
-the capture are not judged. python-engineio under WSGI answers the poll that waits at the goodbye with nothing at all.
+A client that never says anything of Engine.IO is a plain WebSocket client (rule WS013). Bodies whose lengths are wrong
+(rule EIO069), with a record separator in a text (EIO070) or framed as in another revision (EIO072) are their faults.
+Packets with bytes missing in the capture are not judged. python-engineio under WSGI answers the poll that waits at the
+goodbye with nothing at all.
 
 ## References
 - Engine.IO protocol, revision 4, "Packet encoding"
@@ -26,14 +28,13 @@ the capture are not judged. python-engineio under WSGI answers the poll that wai
 
 from collections.abc import Iterator
 
-from eiosniff.model.attempt import RefusedRequest
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import SIDES, PacketRef, Side
+from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms, quoted
-from eiosniff.rules.unknown_sids import answer_words, says_unknown
+from eiosniff.rules.phrases import quoted
+from eiosniff.rules.reactions import reaction
 
 
 @rule(
@@ -49,7 +50,7 @@ from eiosniff.rules.unknown_sids import answer_words, says_unknown
     fix=(
         'Look at how the {side} builds this packet: an event is 42["name",data], with the 4 of Engine.IO before the 2.',
     ),
-    explains=("no-connect-packet", "connect-loop", "no-backoff", "ws-abnormal-close"),
+    explains=("no-connect-packet", "connect-loop", "no-backoff", "ws-abnormal-close", "sid-reused"),
 )
 def engineio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""
@@ -66,28 +67,18 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
             continue
         odd.sort()
         proof = [evidence(place, side, quoted(text)) for place, text in odd]
-        closing, last = session.closing, odd[-1][0]
-        reaction = f"the {side.other.label} ignores it"
-        if closing is not None and closing.side is side.other:
-            delay = closing.place.ts_ns - last.ts_ns
-            if 0 <= delay <= CLOSED_BECAUSE_NS:
-                proof.append(evidence(closing.place, closing.side, f"{closing_words(closing)}, {in_ms(delay)} later"))
-                reaction = f"the {side.other.label} {closing_words(closing)}"
-        elif side is Side.CLIENT and (refusal := _forgotten(session, last)) is not None:
-            proof.append(evidence(refusal.request, Side.CLIENT, "the next request of the session"))
-            proof.append(evidence(refusal.answer, Side.SERVER, answer_words(refusal)))
-            reaction = f"the server ends the session and answers the next request {answer_words(refusal)}"
+        result = reaction(session, side, odd[-1][0])
         yield Hit(
-            *proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction
+            *proof,
+            *result.proof,
+            occurrences=count,
+            kind=side.label,
+            side=side.label,
+            said=quoted(odd[0][1]),
+            reaction=result.words,
         )
 
 
 def _goodbye(session: Session, anomaly: Anomaly) -> bool:
     """Whether it is an empty answer to a poll that the session did not outlive (python-engineio under WSGI)."""
     return not anomaly.found and session.closing is not None and session.closing.place < anomaly.place
-
-
-def _forgotten(session: Session, place: PacketRef) -> RefusedRequest | None:
-    """The first request after a packet, if it is refused because the session is not known any more."""
-    after = next((refusal for refusal in session.refusals if refusal.request > place), None)
-    return after if after is not None and says_unknown(after) else None

@@ -50,7 +50,7 @@ SHORTEST_TIMEOUT_NS = NS_PER_S
     why='From Socket.IO 3 on the client must ask to join a namespace; the server\'s "connection" handler does not run '
     "before it does, and the server closes after connectTimeout (45 s by default).",
     fix=('After the open packet "0{{...}}" send "40" (with auth: 40{{"token":"..."}}; for a namespace: 40/name,).',),
-    explains=("connect-loop", "no-backoff", "ws-abnormal-close"),
+    explains=("connect-loop", "no-backoff", "ws-abnormal-close", "sid-reused"),
     limits={"patience_ms": 5000},
 )
 def no_connect_packet(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

@@ -4,10 +4,11 @@ A script is a list of lines; each is one captured packet, numbered from 1, one m
 
     a> GET EIO=4&transport=polling          the client of connection `a` asks /socket.io/?...
     a< 200 0{"sid":"S",...}                 the server answers; `open:S` stands for an open packet with sid S
-    a> POST EIO=4&transport=polling&sid=S 40
+    a> POST EIO=4&transport=polling&sid=S 40    (`cut:5000 42["x`: the beginning of a body of 5000 bytes)
     w> WS EIO=4&transport=websocket         asks for a WebSocket; `w< 101` accepts it
     w< open:S                               from then on: text messages
     w> hex:04ff                             a binary message
+    w> part 5000 42["x                      the beginning of a message of 5000 bytes
     w> close 1001 bye                       a close frame, with code and reason if given
     w> PING   w< PONG                       control frames of WebSocket
     w> early 42["x"]                        the same, on a connection that (still) speaks HTTP
@@ -226,6 +227,9 @@ class Talk:
         if first == "close":
             code, _, reason = rest.partition(" ")
             return _frame(8, (int(code).to_bytes(2, "big") + reason.encode()) if code else b"", side)
+        if first == "part":
+            size, _, rest = rest.partition(" ")
+            return _frame(1, rest.encode().ljust(int(size)), side)[: len(rest.encode()) - int(size)]
         if text.startswith("hex:"):
             return _frame(2, bytes.fromhex(text[4:]), side)
         return _frame(1, _expanded(text), side)
@@ -237,7 +241,10 @@ class Talk:
         if method == "WS":
             extra, method = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "GET"
         else:
-            extra = f"Content-Length: {len(body.encode())}\r\n" if body else ""
+            length = str(len(body.encode()))
+            if body.startswith("cut:"):
+                length, _, body = body[4:].partition(" ")
+            extra = f"Content-Length: {length}\r\n" if body else ""
         return f"{method} {target} HTTP/1.1\r\nHost: example\r\n{wire.headers}{extra}\r\n{body}".encode()
 
     @staticmethod

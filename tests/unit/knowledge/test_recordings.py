@@ -30,6 +30,7 @@ CLIENTS = {
     "socket.io-client in Chromium": "socket.io-client-js-browser",
     "WebSocket in Chromium": "socket.io-client-js-browser",  # a page by hand: its requests are the browser's, too
     "ws": "websocket-package",  # a client by hand over WebSocket
+    "ws with the header of arduinoWebSockets": "arduinoWebSockets",
 }
 SERVERS = {
     "Flask-SocketIO": "python-socketio",
@@ -99,6 +100,8 @@ UNKNOWN_SERVERS = {
     "handshake-redirect-slash-websocket": _ITS_PROXY,
     "server-silent-stopped": "it says nothing",
     "server-silent-stopped-python-client": "it says nothing",
+    "sid-unknown-insists-python5-server": "it says nothing but 400",
+    "sid-unknown-insists-v4-server": "it says nothing but 400",
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
     "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "it says nothing but 400",
