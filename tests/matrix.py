@@ -5,7 +5,8 @@ A cell is the code of the first diagnosis, or `yes`: a session without a warning
 """
 
 # EIO001, EIO002: refused because of its revision, over polling and over WebSocket. EIO003: a client of revision 4 at a
-# server of revision 3. EIO004: the other way round, at socket.io 3.0. EIO006: a client of Socket.IO 0.9.
+# server of revision 3. EIO004: the other way round, at socket.io 3.0. EIO006: a client of Socket.IO 0.9. EIO211: the client
+# never uses the session that it was given.
 TABLE = """
 client \\ server     | sio 1  | sio 2  | 3.0    | 3.1    | 4      | 4+3    | py 4   | py 5   | netty1 | netty2 | go
 js 0.9              | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006
@@ -18,9 +19,9 @@ js 4                | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO0
 java 2              | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO001 | yes    | EIO003 | yes    | EIO003
 cpp 3               | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO002 | yes    | EIO003 | yes    | EIO003
 python 5            | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO001 | yes    | EIO003 | yes    | EIO003
-arduino 2.3.0 EIO=3 | yes    | yes    | EIO004 | EIO001 | EIO001 | EIO089 | EIO089 | EIO089 | EIO089 | EIO089 | EIO089
-arduino 2.3.2 EIO=4 | EIO003 | EIO003 | EIO038 | EIO038 | EIO038 | EIO038 | EIO089 | EIO089 | EIO003 | EIO089 | EIO003
-arduino 2.7.2 EIO=4 | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO089 | EIO089 | EIO003 | EIO089 | EIO003
+arduino 2.3.0 EIO=3 | yes    | yes    | EIO004 | EIO001 | EIO001 | EIO211 | EIO089 | EIO089 | EIO211 | EIO211 | EIO211
+arduino 2.3.2 EIO=4 | EIO003 | EIO003 | EIO038 | EIO038 | EIO038 | EIO038 | EIO089 | EIO089 | EIO003 | EIO211 | EIO003
+arduino 2.7.2 EIO=4 | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO089 | EIO089 | EIO003 | EIO211 | EIO003
 """
 COLUMNS = {
     "sio 1": "socket.io 1",
@@ -38,7 +39,7 @@ COLUMNS = {
 # A server of Python takes no page of another origin unless told to, nor the `file://` that arduinoWebSockets calls its
 # own: hence the loops (EIO089) above. Told to (cors_allowed_origins="*"), it is as one would think.
 ANY_ORIGIN = {
-    ("arduino 2.3.0 EIO=3", "python 4 any origin"): "EIO089",
+    ("arduino 2.3.0 EIO=3", "python 4 any origin"): "EIO211",
     ("arduino 2.3.0 EIO=3", "python 5 any origin"): "EIO001",
     ("arduino 2.3.2 EIO=4", "python 4 any origin"): "EIO001",
     ("arduino 2.3.2 EIO=4", "python 5 any origin"): "EIO038",
