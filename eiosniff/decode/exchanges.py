@@ -3,10 +3,12 @@
 from typing import Final
 
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.cors import Preflights
 from eiosniff.decode.engineio import parse_error_body, parse_open
 from eiosniff.decode.facts import answer_facts, cookie_names, is_last, is_upgrade, note_server, query_of, request_facts
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
 from eiosniff.decode.payload import decode_payload, looks_like_payload
+from eiosniff.decode.poll_answers import note_answer
 from eiosniff.decode.polls import Poll
 from eiosniff.decode.session_packets import SessionState, note_use
 from eiosniff.decode.socketio import decode_packet
@@ -29,6 +31,7 @@ class Exchanges:
 
     def __init__(self, openings: Openings) -> None:
         self._openings = openings
+        self._preflights = Preflights(openings)
 
     def request(self, conversation: Conversation, request: HttpRequest) -> None:
         """Take a request of any kind."""
@@ -37,6 +40,8 @@ class Exchanges:
             return
         conversation.is_engineio = True
         if request.method in WITHOUT_ENGINEIO:
+            if request.method == PREFLIGHT:
+                self._preflights.asked(conversation, request, query)
             return
         sid = query.first("sid")
         if not sid:
@@ -106,6 +111,7 @@ class Exchanges:
             return
         if conversation.last_answer is None and not response.inside_websocket and is_last(response):
             conversation.last_answer = response.last
+        conversation.answered = response.last
         if request is None:
             self._answer_alone(conversation, response)
             return
@@ -124,8 +130,10 @@ class Exchanges:
         query, upgrade = query_of(request), is_upgrade(request)
         ours = conversation.is_engineio and self._openings.is_engineio(query, upgrade)
         if request.method in WITHOUT_ENGINEIO or not ours:
-            if ours and request.method == PREFLIGHT and response.status >= 400:
-                self._preflight_refused(conversation, query, request, response)
+            if ours and request.method == PREFLIGHT:
+                self._preflights.answered(conversation, request, response)
+                if response.status >= 400:
+                    self._preflight_refused(conversation, query, request, response)
             return
         session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
         if request in conversation.unknown:
@@ -243,6 +251,7 @@ class Exchanges:
         if request.method == b"POST":  # what answers a POST is no payload
             server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
         elif response.status != 204:
+            note_answer(session, poll.asked, response)
             self._payload(conversation, session, response.body, response, SERVER)
 
     @staticmethod

@@ -6,7 +6,7 @@ from mypy_extensions import mypyc_attr
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.model.attempt import CutRequest, RefusedRequest
-from eiosniff.model.provenance import CLIENT, NO_PACKET, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, NO_PACKET, SERVER, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.tcp import EndKind
 
@@ -17,15 +17,26 @@ POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requ
 @mypyc_attr(acyclic=True)
 class Poll:
     """A request that waits. `before` is the last packet of the session before it; `overlaps` another request of the
-    same method that was not answered when this one came, if there was one."""
+    same method that was not answered when this one came, if there was one; `after` the answer before it on its
+    connection; `too_late` that the server had ended that."""
 
-    __slots__ = ("asked", "before", "overlaps", "post")
+    __slots__ = ("after", "asked", "before", "overlaps", "post", "too_late")
 
-    def __init__(self, asked: PacketRef, post: bool, before: PacketRef, overlaps: PacketRef | None) -> None:
+    def __init__(
+        self,
+        asked: PacketRef,
+        post: bool,
+        before: PacketRef,
+        overlaps: PacketRef | None,
+        after: PacketRef | None = None,
+        too_late: bool = False,
+    ) -> None:
         self.asked = asked
         self.post = post
         self.before = before
         self.overlaps = overlaps
+        self.after = after
+        self.too_late = too_late
 
 
 class Polls:
@@ -58,7 +69,8 @@ class Polls:
         if post and self._alone is not None and first.number < self._alone.request.number:
             self._alone.overlaps = first
             self._alone = None
-        polls[conversation] = Poll(asked, post, self._session.last, overlaps)
+        late = conversation.ended[SERVER]
+        polls[conversation] = Poll(asked, post, self._session.last, overlaps, conversation.answered, late)
         if len(polls) > POLLS_UNDER_WAY:
             del polls[next(iter(polls))]
         conversation.polled = self._session
@@ -85,4 +97,5 @@ class Polls:
         """A side ended a connection."""
         poll = self.under_way.get(conversation)
         if poll is not None and not conversation.ended[by.other]:
-            self._session.polls_cut.add(CutRequest(poll.asked, place, by, how, poll.post), place.ts_ns)
+            cut = CutRequest(poll.asked, place, by, how, poll.post, poll.after, poll.too_late)
+            self._session.polls_cut.add(cut, place.ts_ns)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
+from eiosniff.model.attempt import Attempt, EarlyFrame, Preflight, RequestFacts, UpgradeTry
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.fleet import Fleet
 from eiosniff.model.provenance import Endpoint, PacketRef
@@ -51,7 +51,7 @@ class Client:
     `attempts` are the handshakes of Engine.IO, `attempts09` those of Socket.IO 0.9 (and the first requests of sessions
     of it that began before the capture), in groups of those that are alike. `http_inside` are the handshakes and
     upgrades of which the server wrote HTTP into the WebSocket, after the 101; `early_frames` the frames that it sent
-    before.
+    before. `preflights` are the OPTIONS before a handshake after which a browser does not send it.
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none.
@@ -66,6 +66,7 @@ class Client:
     attempts09: dict[tuple[object, ...], Tally[Attempt]] = field(default_factory=dict)
     http_inside: Tally[Attempt | UpgradeTry] = field(default_factory=Tally)
     early_frames: Tally[EarlyFrame] = field(default_factory=Tally)
+    preflights: Tally[Preflight] = field(default_factory=Tally)
     sessions: int = 0
     loops: list[Loop] = field(default_factory=list)  # the longest few
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
@@ -97,6 +98,10 @@ class Server:
 
     `sid_chains` are the processes behind it, in the order of their first ids, as far as the counters in session ids
     tell them apart; empty where they hold none.
+
+    `origins` are those of other hosts from which it let requests in with credentials: over polling with
+    `Access-Control-Allow-Credentials` for that origin, over WebSocket with cookies; the first few, each with the first
+    handshake's answer.
     """
 
     endpoint: Endpoint
@@ -107,6 +112,7 @@ class Server:
     refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
     identity: Identity | None = None
     sid_chains: list[SidChain] = field(default_factory=list)
+    origins: dict[str, PacketRef] = field(default_factory=dict)
     fleet: Fleet = field(default_factory=Fleet)
 
 

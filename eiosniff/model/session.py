@@ -18,6 +18,7 @@ from eiosniff.model.frames import FrameFigures
 from eiosniff.model.messages import MessageFigures
 from eiosniff.model.network import NetworkFacts
 from eiosniff.model.payloads import PayloadFacts
+from eiosniff.model.polling import Polling
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.socketio import Parser
 from eiosniff.model.tally import Sketch, Tally
@@ -291,7 +292,7 @@ class Session:
         "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
         "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "messages", "midstream",
         "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened", "parsers", "path", "payloads",
-        "polls", "polls_cut", "preflights", "proxied_for", "refusals", "repeats", "requests_answered", "revisions",
+        "polling", "polls", "polls_cut", "preflights", "proxied_for", "refusals", "repeats", "requests_answered", "revisions",
         "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transfers", "transports", "unreadable",
         "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
     )  # fmt: skip
@@ -364,6 +365,7 @@ class Session:
         self.messages = MessageFigures()
         self.frames = FrameFigures()
         self.payloads = PayloadFacts()
+        self.polling = Polling()
         self.costs = Costs()
         self.network = NetworkFacts()
 
