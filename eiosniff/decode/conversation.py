@@ -43,10 +43,10 @@ class Conversation(StreamReader):
 
     `answered`, `attempts`, `unknown`, `early`, `early_frame`, `session`, `attempt`, `polled`, `lossy`, `last_answer`
     and `is_engineio` belong to the session layer: the last answer to anything, the handshake requests under way, those
-    with a sid that it does not know, what the client said before the session was opened, and the first frame that it sent before any WebSocket was
-    accepted, what the WebSocket of this connection is part of, the session that was polled here last, whether bytes are
-    missing, and the packet with which the server said that it answers nothing more here (by `Connection: close`,
-    HTTP/1.0 or FIN).
+    with a sid that it does not know, what the client said before the session was opened, and the first frame that it
+    sent before any WebSocket was accepted, what the WebSocket of this connection is part of, the session that was
+    polled here last, whether bytes are missing, and the packet with which the server said that it answers nothing more
+    here (by `Connection: close`, HTTP/1.0 or FIN).
 
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
     that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
@@ -55,9 +55,9 @@ class Conversation(StreamReader):
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "answered", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early", "early_frame",
-        "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger", "lossy",
-        "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
+        "_first_bytes", "_order", "answered", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early",
+        "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger",
+        "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(

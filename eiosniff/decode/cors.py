@@ -6,7 +6,7 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.facts import answer_facts, query_of, request_facts
 from eiosniff.model.attempt import Attempt, Preflight
 from eiosniff.model.cors import is_foreign, preflight_check
-from eiosniff.model.http import HttpRequest, HttpResponse, Query
+from eiosniff.model.http import BODY_KEPT, HttpRequest, HttpResponse, Query
 from eiosniff.model.peers import Server
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Preflights:
             return
         asked = request_facts(request, query, False, conversation.ledger.stream)
         answer = answer_facts(response)
+        answer.body = response.body[:BODY_KEPT]
         if preflight_check(asked, answer) is not None:
             client = self._openings.peers.client(conversation.ledger, asked.user_agent)
             client.preflights.add(Preflight(asked, answer), response.last.ts_ns)

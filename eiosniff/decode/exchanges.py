@@ -150,6 +150,7 @@ class Exchanges:
         attempt.status = response.status
         attempt.answer = response.last
         attempt.answered = answer_facts(response)
+        attempt.abandoned = conversation.ended[CLIENT]
         if response.status >= 300:
             self._refused(conversation, attempt, response, Outcome.REFUSED)
             return

@@ -119,7 +119,8 @@ class Attempt:
     `answered` is the answer by HTTP, a 101 too; `inside` is HTTP text that the server wrote into the WebSocket after
     it. `after_last` is the answer before the request on its connection, if that said that it was the last one;
     `after` is any answer before it, so that the connection was used before. `given_before` is the answer that opened a
-    session with the same sid, of an earlier handshake: servers give each out once.
+    session with the same sid, of an earlier handshake: servers give each out once. `abandoned` says that the client had
+    ended the connection before its answer had come.
     `anomalies` are the first few of its connection while it waited.
     """
 
@@ -137,6 +138,7 @@ class Attempt:
     after_last: PacketRef | None = None
     after: PacketRef | None = None
     given_before: PacketRef | None = None
+    abandoned: bool = False
     anomalies: list[Anomaly] = field(default_factory=list)
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101

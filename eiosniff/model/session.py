@@ -287,13 +287,13 @@ class Session:
     """
 
     __slots__ = (
-        "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
-        "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
-        "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
-        "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "messages", "midstream",
-        "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened", "parsers", "path", "payloads",
-        "polling", "polls", "polls_cut", "preflights", "proxied_for", "refusals", "repeats", "requests_answered", "revisions",
-        "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transfers", "transports", "unreadable",
+        "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client", "client_endpoint",
+        "closing", "connection_count", "connections", "cookies_missing", "cookies_returned", "cookies_set", "costs",
+        "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps", "handshake", "head_bytes",
+        "heartbeats", "hops", "index", "last", "last_from", "messages", "midstream", "namespaces", "network",
+        "observed_until_ns", "odd", "one_direction", "opened", "parsers", "path", "payloads", "polling", "polls",
+        "polls_cut", "preflights", "proxied_for", "refusals", "repeats", "requests_answered", "revisions", "server",
+        "sid", "socketio09", "socketio_counts", "socketio_shown", "transfers", "transports", "unreadable",
         "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
     )  # fmt: skip
 

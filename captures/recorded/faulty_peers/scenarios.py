@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from faulty_peers import (
     connects,
+    cors_answers,
+    gateways,
     handshake_admission,
     handshake_elsewhere,
     handshake_paths,
@@ -16,6 +18,7 @@ from faulty_peers import (
     heartbeat_pongs,
     heartbeat_proxies,
     messages,
+    origin_answers,
     quality,
     reconnects,
     session_affinity,
@@ -35,6 +38,9 @@ RECORDINGS = [
     *handshake_paths.RECORDINGS,
     *handshake_elsewhere.RECORDINGS,
     *handshake_admission.RECORDINGS,
+    *cors_answers.RECORDINGS,
+    *gateways.RECORDINGS,
+    *origin_answers.RECORDINGS,
     *messages.RECORDINGS,
     *connects.RECORDINGS,
     *heartbeat_pings.RECORDINGS,

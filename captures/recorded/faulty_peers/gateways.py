@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Proxies that answer in the place of a server, hold its answers back, or meet the end of its connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from faulty_peers import boxes
+from faulty_peers.peers import CLIENT_4, NOBODY, PAGE_4, SERVER_4, Plan
+from faulty_peers.plans import ONCE_POLLING, POLLING_ONLY, RETRIES_POLLING, RETRIES_WEBSOCKET, TALKS_POLLING, URL
+from faulty_peers.stage import Recording, Rule, Stage
+from faulty_peers.wire import ASKS_POLLING, ASKS_WEBSOCKET, answers, asks, server_tells
+
+GATEWAY = Rule("gateway-5xx", "PROXY083")
+
+_NGINX = boxes.nginx_with("location / { proxy_pass http://127.0.0.1:3001; }")
+_PATIENT_2S = boxes.nginx("proxy_read_timeout 2s;")
+# No query in the address: nothing else of that module is needed.
+_APACHE = boxes.apache("ProxyPass / http://127.0.0.1:3001/ timeout=2")
+_HAPROXY = boxes.haproxy("retries 0")
+_HAPROXY_2S = boxes.haproxy("timeout server 2s")
+
+
+def _nobody_behind(start: boxes.Start) -> Callable[[Stage], None]:
+    def play(stage: Stage) -> None:
+        start(stage)
+        stage.visit()
+
+    return play
+
+
+def _frozen_behind(start: boxes.Start) -> Callable[[Stage], None]:
+    """The server is stopped (SIGSTOP) before anybody comes; its kernel takes connections all the same."""
+
+    def play(stage: Stage) -> None:
+        server = stage.start_server(port=3001)
+        start(stage)
+        server.freeze()
+        stage.visit()
+
+    return play
+
+
+def _freezes_behind(start: boxes.Start) -> Callable[[Stage], None]:
+    """The server is stopped while a client polls."""
+
+    def play(stage: Stage) -> None:
+        server = stage.start_server(port=3001)
+        start(stage)
+        with stage.capture():
+            client = stage.start_client()
+            time.sleep(0.5)
+            server.freeze()
+            client.wait(timeout=30)
+            time.sleep(0.3)
+
+    return play
+
+
+def _restarts(stage: Stage) -> None:
+    """The server is away for a while."""
+    server = stage.start_server(port=3001)
+    _NGINX(stage)
+    with stage.capture():
+        client = stage.start_client()
+        time.sleep(0.5)
+        server.stop()
+        time.sleep(2)
+        stage.start_server(port=3001)
+        client.wait(timeout=30)
+        time.sleep(0.3)
+
+
+_WAITS: Plan = {**ONCE_POLLING, "lifeMs": 4000}
+
+_GATEWAYS = [
+    *[
+        Recording(
+            GATEWAY,
+            name,
+            NOBODY,
+            CLIENT_4,
+            f"{box} in front of a server that is not running.",
+            [ASKS_POLLING, answers(status)],
+            times=3,
+            visit={**RETRIES_POLLING, "attempts": 3},
+            play=_nobody_behind(start),
+        )
+        for name, box, status, start in (
+            ("nginx-502", "nginx", 502, _NGINX),
+            ("haproxy-503", "haproxy", 503, _HAPROXY),
+            ("apache-503", "Apache httpd", 503, _APACHE),
+        )
+    ],
+    *[
+        Recording(
+            GATEWAY,
+            name,
+            SERVER_4,
+            CLIENT_4,
+            f"{box} with a timeout of 2 s in front of a server that takes connections and never answers.",
+            [ASKS_POLLING, answers(status)],
+            times=3,
+            visit={**RETRIES_POLLING, "attempts": 3},
+            play=_frozen_behind(start),
+        )
+        for name, box, status, start in (
+            ("nginx-504", "nginx", 504, _PATIENT_2S),
+            ("haproxy-504", "haproxy", 504, _HAPROXY_2S),
+            ("apache-502-timeout", "Apache httpd", 502, _APACHE),
+        )
+    ],
+    Recording(
+        GATEWAY,
+        "nginx-502-websocket",
+        NOBODY,
+        CLIENT_4,
+        "nginx in front of a server that is not running; the client tries WebSocket alone.",
+        [ASKS_WEBSOCKET, answers(502)],
+        times=3,
+        visit={**RETRIES_WEBSOCKET, "attempts": 3},
+        play=_nobody_behind(boxes.nginx_with(f"location / {{ {boxes.NGINX_TO_SERVER} }}")),
+    ),
+    Recording(
+        GATEWAY,
+        "nginx-502-page",
+        NOBODY,
+        PAGE_4,
+        "The same for a page of another origin: the browser tells it of CORS.",
+        [ASKS_POLLING, answers(502)],
+        times=2,
+        visit={"url": URL, "options": POLLING_ONLY, "lifeMs": 3000},
+        play=_nobody_behind(_NGINX),
+    ),
+    Recording(
+        GATEWAY,
+        "haproxy-504-poll",
+        SERVER_4,
+        CLIENT_4,
+        "The server is stopped while a client polls: haproxy answers the poll with 504 after 2 s, though pings"
+        " every second were agreed on.",
+        [answers(200, "^0{"), asks("sid="), answers(504)],
+        serve={"options": {"pingInterval": 1000, "pingTimeout": 20000}},
+        visit=_WAITS,
+        play=_freezes_behind(_HAPROXY_2S),
+    ),
+    Recording(
+        GATEWAY,
+        "nginx-502-restart",
+        SERVER_4,
+        CLIENT_4,
+        "The server restarts behind nginx: 502 in the middle of a session, 502 for two handshakes, then all is well.",
+        [answers(200, "^0{"), answers(502), answers(502), answers(200, "^0{")],
+        visit={"url": URL, "options": POLLING_ONLY, "lifeMs": 6500},
+        play=_restarts,
+    ),
+    Recording(
+        GATEWAY,
+        "server-up",
+        SERVER_4,
+        CLIENT_4,
+        "The same nginx in front of a server that runs.",
+        [ASKS_POLLING, answers(200, "^0{"), server_tells("greeting")],
+        lacks=[answers(502)],
+        near_miss=True,
+        visit={**TALKS_POLLING, "lifeMs": 1500},
+        play=boxes.behind(_NGINX),
+    ),
+]
+
+RECORDINGS = _GATEWAYS
