@@ -74,6 +74,8 @@ class Polls:
         if len(polls) > POLLS_UNDER_WAY:
             del polls[next(iter(polls))]
         conversation.polled = self._session
+        if late and conversation.ended[CLIENT]:  # reset, while the rest of the request was still on its way
+            self.cut(conversation, asked, SERVER, EndKind.RST)
 
     def answer(self, conversation: Conversation) -> Poll:
         """A request of the session was answered; returns what was known of it."""
@@ -96,6 +98,7 @@ class Polls:
     def cut(self, conversation: Conversation, place: PacketRef, by: Side, how: EndKind) -> None:
         """A side ended a connection."""
         poll = self.under_way.get(conversation)
-        if poll is not None and not conversation.ended[by.other]:
+        if poll is not None and (poll.too_late or not conversation.ended[by.other]):
+            by = SERVER if poll.too_late else by
             cut = CutRequest(poll.asked, place, by, how, poll.post, poll.after, poll.too_late)
             self._session.polls_cut.add(cut, place.ts_ns)

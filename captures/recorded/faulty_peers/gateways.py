@@ -6,13 +6,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from lab import RelayPlan, Side
+
 from faulty_peers import boxes
-from faulty_peers.peers import CLIENT_4, NOBODY, PAGE_4, SERVER_4, Plan
+from faulty_peers.peers import CLIENT_4, NOBODY, PAGE_4, PYTHON_CLIENT_POLLS, SERVER_4, Plan
 from faulty_peers.plans import ONCE_POLLING, POLLING_ONLY, RETRIES_POLLING, RETRIES_WEBSOCKET, TALKS_POLLING, URL
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import ASKS_POLLING, ASKS_WEBSOCKET, answers, asks, server_tells
+from faulty_peers.wire import ASKS_POLLING, ASKS_WEBSOCKET, FROM_SERVER, answers, asks, posts, resets, server_tells
 
 GATEWAY = Rule("gateway-5xx", "PROXY083")
+RACE = Rule("keepalive-race", "HTTP085")
 
 _NGINX = boxes.nginx_with("location / { proxy_pass http://127.0.0.1:3001; }")
 _PATIENT_2S = boxes.nginx("proxy_read_timeout 2s;")
@@ -70,6 +73,14 @@ def _restarts(stage: Stage) -> None:
         stage.start_server(port=3001)
         client.wait(timeout=30)
         time.sleep(0.3)
+
+
+def _whole_visit_at(side: Side) -> Callable[[Stage], None]:
+    def play(stage: Stage) -> None:
+        stage.start_server()
+        stage.visit(side)
+
+    return play
 
 
 _WAITS: Plan = {**ONCE_POLLING, "lifeMs": 4000}
@@ -169,4 +180,46 @@ _GATEWAYS = [
     ),
 ]
 
-RECORDINGS = _GATEWAYS
+_REUSES: Plan = {
+    "url": URL,
+    "options": {"transports": ["polling"]},
+    "lifeMs": 4600,
+    "hello": {"times": 2, "everyMs": 2200},
+}
+# Node ends an idle connection a second after the time that it announces; that is told of 150 ms later.
+_KEEPS_1S: Plan = {"keepAliveMs": 1000}
+_FAR = RelayPlan(delay_ms=150)
+
+_RACES = [
+    Recording(
+        RACE,
+        f"python-client-at-{side}",
+        SERVER_4,
+        PYTHON_CLIENT_POLLS,
+        "The server ends an idle connection (keepAliveTimeout of 1 s) while a POST is on its way to it: that is reset,"
+        f" and the session is lost. Captured at the {side}.",
+        [answers(200, "^ok$"), posts("^42"), resets(FROM_SERVER)],
+        serve=_KEEPS_1S,
+        visit=_REUSES,
+        play=_whole_visit_at(side),
+        relay=_FAR,
+    )
+    for side in ("client", "server")
+] + [
+    Recording(
+        RACE,
+        "patient-server",
+        SERVER_4,
+        PYTHON_CLIENT_POLLS,
+        "The same at a server that keeps connections for 65 s.",
+        [answers(200, "^ok$"), posts("^42"), answers(200, "^ok$"), posts("^42"), answers(200, "^ok$")],
+        lacks=[resets(FROM_SERVER)],
+        near_miss=True,
+        serve={"keepAliveMs": 65000},
+        visit=_REUSES,
+        play=_whole_visit_at("client"),
+        relay=_FAR,
+    ),
+]
+
+RECORDINGS = [*_GATEWAYS, *_RACES]
