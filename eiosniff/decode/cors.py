@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.facts import answer_facts, query_of, request_facts
-from eiosniff.model.attempt import Attempt, Preflight
+from eiosniff.model.attempt import Attempt, Preflight, RequestFacts
 from eiosniff.model.cors import is_foreign, preflight_check
 from eiosniff.model.http import BODY_KEPT, HttpRequest, HttpResponse, Query
 from eiosniff.model.peers import Server
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _UNDER_WAY: Final = 256  # preflights behind a proxy that wait for an answer
 _ORIGINS_KEPT: Final = 8
 _SWITCHING: Final = 101
+_LOOPBACK: Final = ("127.", "localhost", "[::1]")
+_OF_PROXIES: Final = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
 _ASKS: Final = b"access-control-request-method"
 
 
@@ -56,11 +58,20 @@ def note_origin(server: Server, attempt: Attempt) -> None:
     user's."""
     request, answer = attempt.request, attempt.answered
     origin = request.origin
-    if origin is None or answer is None or not is_foreign(request) or origin in server.origins:
+    if origin is None or answer is None or origin in server.origins:
+        return
+    if not is_foreign(request) or not (request.fetches or request.user_agent.startswith("Mozilla/")):
         return
     if answer.status == _SWITCHING:
-        let_in = bool(request.cookies)
+        let_in = bool(request.cookies) and not _is_forwarded(request)
     else:
         let_in = answer.allow_origin == (origin,) and answer.allow_credentials == "true"
     if let_in and len(server.origins) < _ORIGINS_KEPT:
         server.origins[origin] = answer.place
+
+
+def _is_forwarded(request: RequestFacts) -> bool:
+    """Whether a proxy may have changed the `Host` of a request, so that the page's own host looks like another."""
+    if request.host.startswith(_LOOPBACK):
+        return True
+    return any(name.lower() in _OF_PROXIES for name in request.header_names) and request.forwarded_host is None

@@ -5,7 +5,16 @@ from typing import Final
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.cors import Preflights
 from eiosniff.decode.engineio import parse_error_body, parse_open
-from eiosniff.decode.facts import answer_facts, cookie_names, is_last, is_upgrade, note_server, query_of, request_facts
+from eiosniff.decode.facts import (
+    answer_facts,
+    cookie_names,
+    is_last,
+    is_upgrade,
+    note_server,
+    odd_head,
+    query_of,
+    request_facts,
+)
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
 from eiosniff.decode.payload import decode_payload, looks_like_payload
 from eiosniff.decode.poll_answers import note_answer
@@ -227,6 +236,8 @@ class Exchanges:
             attempt.answered = answer_facts(response)
             attempt.answered.body = response.body[:BODY_KEPT]
         attempt.error = parse_error_body(response.body, response.header(b"content-type"))
+        if response.status == 400 and response.request is not None:
+            attempt.odd_head = odd_head(response.request.head)
         attempt.body = response.body[:BODY_KEPT]
         server = self._openings.peers.server(conversation.ledger.server)
         note_server(server, response)

@@ -1,5 +1,6 @@
 """Facts of HTTP requests and responses that the session ledgers keep: what was asked for, and who seems to speak."""
 
+import re
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -16,6 +17,8 @@ _HEADERS_READ: Final = 100
 _COOKIES_KEPT: Final = 16  # of one message
 _COOKIES_READ: Final = 4096  # bytes
 _ORIGINS_KEPT: Final = 4
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _CACHE_HEADERS: Final = (b"cf-cache-status", b"x-cache", b"x-cache-status")
 _ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
 # What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
@@ -158,6 +161,19 @@ def cached_words(response: HttpResponse) -> str:
             return f"{header.decode()}: {_text(value)}"
     age = response.header(b"age")
     return f"age: {_text(age)}" if age is not None and age.isdigit() and int(age[:9]) > 0 else ""
+
+
+def odd_head(head: bytes) -> str:
+    """How the header of a request departs from HTTP, in words that hold no values (RFC 9112, sections 2.2 and 5; RFC
+    9110, section 5.5); empty if it does not."""
+    for line in head.split(b"\n")[1:_HEADERS_READ]:
+        name, colon, value = line.partition(b":")
+        control = _CONTROL.search(value[:-1] if value.endswith(b"\r") else value)
+        if control is not None:
+            return f"a control character (0x{value[control.start()]:02x}) in {text_of(name)}"
+        if colon and (not name or name.strip() != name):
+            return f"white space around the name of the header {text_of(name.strip())}"
+    return "lines that end with LF instead of CR LF" if _BARE_LF.search(head) is not None else ""
 
 
 def is_last(response: HttpResponse) -> bool:

@@ -120,7 +120,8 @@ class Attempt:
     it. `after_last` is the answer before the request on its connection, if that said that it was the last one;
     `after` is any answer before it, so that the connection was used before. `given_before` is the answer that opened a
     session with the same sid, of an earlier handshake: servers give each out once. `abandoned` says that the client had
-    ended the connection before its answer had come.
+    ended the connection before its answer had come. `odd_head` says how the header of a request that was answered 400
+    departs from HTTP, if it does (names of headers, no values).
     `anomalies` are the first few of its connection while it waited.
     """
 
@@ -139,6 +140,7 @@ class Attempt:
     after: PacketRef | None = None
     given_before: PacketRef | None = None
     abandoned: bool = False
+    odd_head: str = ""
     anomalies: list[Anomaly] = field(default_factory=list)
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101
