@@ -78,6 +78,7 @@ def http_malformed(client: Client) -> Iterator[Hit]:
             occurrences=group.count,
             period_ns=group.period_ns,
             kind=kind,
+            reason=kind,
             what="its header is too large" if kind == "large" else sample.odd_head or "it does not keep to HTTP",
             request=f"{sample.request.method} {sample.request.target}",
             size=sample.request.head_bytes,
