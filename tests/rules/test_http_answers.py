@@ -273,6 +273,11 @@ def test_two_clients_with_one_session() -> None:
     assert "another handshake gets the same session" in finding.summary
 
 
+def test_a_server_that_knows_its_client_by_a_cookie_is_no_cache() -> None:
+    again = "a> GET EIO=4&transport=polling\na< 200 open:S\n"
+    assert talk(ASK, OPENED, "+ 1", again, headers="Cookie: io=S\r\n", agent="").names() == []
+
+
 # ---------------------------------------------------------------- requests that no parser reads
 
 

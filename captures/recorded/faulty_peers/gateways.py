@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -18,6 +20,10 @@ GATEWAY = Rule("gateway-5xx", "PROXY083")
 RACE = Rule("keepalive-race", "HTTP085")
 
 _NGINX = boxes.nginx_with("location / { proxy_pass http://127.0.0.1:3001; }")
+_KEEPS = boxes.nginx_with(
+    'location / { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://socketio; }',
+    http="upstream socketio { server 127.0.0.1:3001; keepalive 4; }",
+)
 _PATIENT_2S = boxes.nginx("proxy_read_timeout 2s;")
 # No query in the address: nothing else of that module is needed.
 _APACHE = boxes.apache("ProxyPass / http://127.0.0.1:3001/ timeout=2")
@@ -81,6 +87,22 @@ def _whole_visit_at(side: Side) -> Callable[[Stage], None]:
         stage.visit(side)
 
     return play
+
+
+def _nginx_meets_the_end(stage: Stage) -> None:
+    """Nginx is stopped for a moment, so that a POST and the end of its idle connection to the server wait for it
+    together, and it sees the POST first."""
+    stage.start_server(port=3001)
+    _KEEPS(stage)
+    group = os.getpgid(int((stage.folder / "nginx" / "pid").read_text()))
+    with stage.capture(device="any"):
+        client = stage.start_client()
+        time.sleep(1.7)
+        os.killpg(group, signal.SIGSTOP)
+        time.sleep(0.7)
+        os.killpg(group, signal.SIGCONT)
+        client.wait(timeout=40)
+        time.sleep(0.3)
 
 
 _WAITS: Plan = {**ONCE_POLLING, "lifeMs": 4000}
@@ -206,6 +228,18 @@ _RACES = [
     )
     for side in ("client", "server")
 ] + [
+    Recording(
+        RACE,
+        "nginx-both-hops",
+        SERVER_4,
+        PYTHON_CLIENT_POLLS,
+        "nginx keeps connections to the server (keepalive); the server ends one while nginx, which was stopped for a"
+        " moment, sends a POST over it: 502 for the client.",
+        [answers(200, "^ok$"), "tcp.dstport == 3001 && http.request.method == POST", answers(502)],
+        serve=_KEEPS_1S,
+        visit={**_REUSES, "hello": {"times": 2, "everyMs": 1900}, "lifeMs": 3000},
+        play=_nginx_meets_the_end,
+    ),
     Recording(
         RACE,
         "patient-server",

@@ -20,7 +20,8 @@ each poll another one. Socket.IO for Node forbids caching since engine.io 6.5.3 
 not.
 
 ## When it is silent
-For answers that passed a cache and came from the server (`X-Cache: MISS`, `Age: 0`).
+For answers that passed a cache and came from the server (`X-Cache: MISS`, `Age: 0`). Where a client that sends cookies
+is given the same session again: netty-socketio finds it by its cookie `io`.
 
 ## References
 - RFC 9111, sections 4 and 5.1; documentation of Cloudflare, CloudFront and Fastly on these headers
@@ -96,6 +97,6 @@ def _opening(session: Session, attempt: Attempt) -> Iterator[Evidence]:
     if answer is not None and answer.cached:
         yield evidence(attempt.request.place, Side.CLIENT, f"GET {attempt.request.target}")
         yield evidence(answer.place, Side.SERVER, f"its handshake has {answer.cached}")
-    elif before is not None:
+    elif before is not None and not attempt.request.cookies:
         yield evidence(before, Side.SERVER, f"opens session {session.sid}")
         yield evidence(session.opened, Side.SERVER, "another handshake gets the same session")

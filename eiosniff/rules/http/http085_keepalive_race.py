@@ -49,8 +49,8 @@ _SLACK_NS = 60 * NS_PER_MS  # of a timer
     severity=Severity.ERROR,
     since="0.1.0",
     title="A {method} is lost: the server ends its idle connection just as it is sent",
-    message="{client} sends a {method} to {server} over a connection that was idle for {idle}, and the server ends "
-    "that connection at the same time{kept}. {outcome}",
+    message="{client} sends a {method} to {server}{way} over a connection that was idle for {idle}, and the server "
+    "ends that connection at the same time{kept}. {outcome}",
     why="The server gives idle connections up after a fixed time, and whoever asks it does not know: a request that is "
     "on its way by then is lost.",
     fix=(
@@ -66,7 +66,7 @@ def keepalive_race(session: Session, limits: Mapping[str, float]) -> Iterator[Hi
     for one in (session, *session.hops) if session.hops else (session,):
         for cut in one.polls_cut if one.polls_cut else ():
             if cut.after is not None and cut.by is Side.SERVER and _meets(cut, cut.after, limits):
-                yield _hit(session, cut, cut.after)
+                yield _hit(session, cut, cut.after, "" if one is session else ", which a proxy passes on")
 
 
 def _meets(cut: CutRequest, after: PacketRef, limits: Mapping[str, float]) -> bool:
@@ -78,7 +78,7 @@ def _meets(cut: CutRequest, after: PacketRef, limits: Mapping[str, float]) -> bo
     return cut.too_late or (kept_ns + _SLACK_NS) % NS_PER_S <= 2 * _SLACK_NS
 
 
-def _hit(session: Session, cut: CutRequest, after: PacketRef) -> Hit:
+def _hit(session: Session, cut: CutRequest, after: PacketRef, way: str) -> Hit:
     said = session.last_from[Side.CLIENT]
     goes_on = said is not None and said > cut.end
     method = "POST" if cut.post else "GET"
@@ -94,6 +94,7 @@ def _hit(session: Session, cut: CutRequest, after: PacketRef) -> Hit:
         severity=Severity.INFO if goes_on and not cut.post else None,
         kind=method,
         method=method,
+        way=way,
         idle=in_ms(cut.request.ts_ns - after.ts_ns),
         kept=kept,
         outcome="The session goes on." if goes_on else "Nothing more comes of the session.",
