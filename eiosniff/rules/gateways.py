@@ -8,6 +8,7 @@ from eiosniff.rules.phrases import NS_PER_S
 AWAY, NONE, LATE, TLS, OTHER = "away", "none", "late", "tls", "other"
 REASONS = {502: AWAY, 503: NONE, 504: LATE, 520: OTHER, 521: AWAY, 522: LATE, 523: AWAY, 524: LATE, 525: TLS,
             526: TLS, 527: OTHER, 530: OTHER}  # fmt: skip
+_AT_ONCE_NS = NS_PER_S // 2
 _TIMED_NS = 10 * NS_PER_S  # a 503 after so long is one for a timeout
 # What go-socket.io writes itself.
 _OF_APPLICATIONS = ("request checker err", "transport accept err")
@@ -50,5 +51,7 @@ def is_gateways(refused: Attempt | RefusedRequest) -> bool:
 def reason_of(status: int, waited_ns: int, box: str) -> str:
     """Why a proxy has no answer of the server, by its status, and by the time that it took to say so."""
     # Heroku calls a timeout 503, Apache httpd 502.
+    if status == 504 and waited_ns < _AT_ONCE_NS:  # http-proxy-middleware says so of a server that is not there
+        return AWAY
     late_ns = {503: _TIMED_NS, 502: NS_PER_S if box == "Apache httpd" else None}.get(status)
     return LATE if late_ns is not None and waited_ns >= late_ns else REASONS[status]

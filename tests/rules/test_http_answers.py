@@ -169,6 +169,7 @@ def test_an_error_of_engineio_is_no_gateways() -> None:
         (502, "Server: Apache\r\n", 60, "no answer from it within 60.0 s"),
         (502, NGINX, 3, "cannot get through"),
         (504, "", 30, "A proxy or load balancer answers 504"),
+        (504, "", 0, "cannot get through"),
     ],
 )
 def test_what_a_status_says_depends_on_the_box_and_the_time(

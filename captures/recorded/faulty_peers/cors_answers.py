@@ -46,6 +46,9 @@ def beside(stage: Stage) -> None:
         browser.stop()
 
 
+_NO_CORS: Plan = {}
+_NO_PYTHON_CORS: Plan = {"options": {"cors_allowed_origins": []}}
+
 _MISSING = [
     Recording(
         MISSING,
@@ -61,15 +64,15 @@ _MISSING = [
         visit=_VISITS,
     )
     for name, server, page, eio, whom, serve in (
-        ("v4-server", SERVER_4, PAGE_4, 4, "a server of 4.x without the option cors", {}),
-        ("v3-server", SERVER_3_1, PAGE_4, 4, "a server of 3.x without the option cors", {}),
+        ("v4-server", SERVER_4, PAGE_4, 4, "a server of 4.x without the option cors", _NO_CORS),
+        ("v3-server", SERVER_3_1, PAGE_4, 4, "a server of 3.x without the option cors", _NO_CORS),
         (
             "python5-server",
             PYTHON_5,
             PAGE_4,
             4,
             "python-socketio with cors_allowed_origins=[], which says nothing of CORS",
-            {"options": {"cors_allowed_origins": []}},
+            _NO_PYTHON_CORS,
         ),
     )
 ] + [
@@ -194,7 +197,7 @@ _COMBINATIONS = [
                 "A page with extraHeaders at a server of 4.x without the option cors: the browser asks by OPTIONS"
                 " first, which is answered 400 code 2, and never sends the handshake.",
                 400,
-                {},
+                _NO_CORS,
             ),
             (
                 "preflight-v2-server",
@@ -202,7 +205,7 @@ _COMBINATIONS = [
                 PAGE_2,
                 "The same at a server of 2.x, which allows all origins and answers no OPTIONS.",
                 400,
-                {},
+                _NO_CORS,
             ),
             (
                 "preflight-header-not-allowed",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lab import RelayPlan, Side
 
 from faulty_peers import boxes
-from faulty_peers.peers import CLIENT_4, NOBODY, PAGE_4, PYTHON_CLIENT_POLLS, SERVER_4, Plan
+from faulty_peers.peers import CLIENT_4, DEV_PROXY, NOBODY, PAGE_4, PYTHON_CLIENT_POLLS, SERVER_4, Plan
 from faulty_peers.plans import ONCE_POLLING, POLLING_ONLY, RETRIES_POLLING, RETRIES_WEBSOCKET, TALKS_POLLING, URL
 from faulty_peers.stage import Recording, Rule, Stage
 from faulty_peers.wire import ASKS_POLLING, ASKS_WEBSOCKET, FROM_SERVER, answers, asks, posts, resets, server_tells
@@ -144,6 +144,17 @@ _GATEWAYS = [
             ("apache-502-timeout", "Apache httpd", 502, _APACHE),
         )
     ],
+    Recording(
+        GATEWAY,
+        "dev-proxy-504",
+        DEV_PROXY,
+        CLIENT_4,
+        "The proxy of a development server (http-proxy-middleware) in front of a server that is not running.",
+        [ASKS_POLLING, answers(504, "trying to proxy")],
+        times=3,
+        serve={"to": 3001},
+        visit={**RETRIES_POLLING, "attempts": 3},
+    ),
     Recording(
         GATEWAY,
         "nginx-502-websocket",

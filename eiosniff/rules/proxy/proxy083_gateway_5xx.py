@@ -111,7 +111,7 @@ def _hit(
     masked = of_a_page(asked) and not answer.allow_origin
     return Hit(
         *proof, severity=severity, occurrences=count, period_ns=period_ns, kind=f"{box} {reason}", reason=reason,
-        box=box, Box=f"A{box[1:]}" if box.startswith(("a ", "an ")) else box, status=answer.status,
+        box=box, Box=box[:1].upper() + box[1:] if box.startswith(("a ", "an ", "the ")) else box, status=answer.status,
         waited=in_ms(waited_ns),
         what=WHAT[reason].format(waited=in_ms(waited_ns)), because=WHY[reason], advice=ADVICE[reason], later=later,
         request=f"{asked.method} {asked.target}",

@@ -27,6 +27,7 @@ def told(rule: str, client: str = "", server: str = "", **values: object) -> lis
         ("Cloudflare", "away", 521, "DNS settings"),
         ("Cloudflare", "late", 524, "100 s"),
         ("the router of Heroku", "late", 503, "H12"),
+        ("the proxy of a development server", "away", 504, "devServer.proxy"),
     ],
 )
 def test_whose_error_it_is_decides_what_to_change(box: str, reason: str, status: int, expected: str) -> None:
