@@ -12,9 +12,9 @@ from lab import RelayPlan, Side
 
 from faulty_peers import boxes
 from faulty_peers.peers import CLIENT_4, DEV_PROXY, NOBODY, PAGE_4, PYTHON_CLIENT_POLLS, SERVER_4, Plan
-from faulty_peers.plans import ONCE_POLLING, POLLING_ONLY, RETRIES_POLLING, RETRIES_WEBSOCKET, TALKS_POLLING, URL
+from faulty_peers.plans import ONCE_POLLING, POLLING_ONLY, RETRIES_POLLING, RETRIES_WEBSOCKET, URL
 from faulty_peers.stage import Recording, Rule, Stage
-from faulty_peers.wire import ASKS_POLLING, ASKS_WEBSOCKET, FROM_SERVER, answers, asks, posts, resets, server_tells
+from faulty_peers.wire import ASKS_POLLING, ASKS_WEBSOCKET, FROM_SERVER, answers, asks, posts, resets
 
 GATEWAY = Rule("gateway-5xx", "PROXY083")
 RACE = Rule("keepalive-race", "HTTP085")
@@ -205,10 +205,10 @@ _GATEWAYS = [
         SERVER_4,
         CLIENT_4,
         "The same nginx in front of a server that runs.",
-        [ASKS_POLLING, answers(200, "^0{"), server_tells("greeting")],
+        [ASKS_POLLING, answers(200, "^0{"), asks("sid=")],
         lacks=[answers(502)],
         near_miss=True,
-        visit={**TALKS_POLLING, "lifeMs": 1500},
+        visit={"url": URL, "options": POLLING_ONLY, "lifeMs": 300},
         play=boxes.behind(_NGINX),
     ),
 ]

@@ -9,7 +9,7 @@ from faulty_peers import boxes
 from faulty_peers.peers import CLIENT_4, PYTHON_5, SERVER_4, Plan
 from faulty_peers.plans import POLLING_ONLY, URL
 from faulty_peers.stage import Recording, Rule
-from faulty_peers.wire import ASKS_POLLING, answers, asks, server_tells
+from faulty_peers.wire import ASKS_POLLING, answers, asks
 
 CACHED = Rule("poll-cached", "HTTP075")
 BUFFERED = Rule("poll-buffered", "PROXY076")
@@ -37,7 +37,6 @@ CacheQuickHandler Off
 # Far away, or it would poll hundreds of times.
 _FAR = RelayPlan(delay_ms=100)
 _VISITS: Plan = {"url": URL, "options": POLLING_ONLY, "lifeMs": 3000}
-_TALKS: Plan = {"url": URL, "lifeMs": 2500, "hello": {"times": 2, "everyMs": 1000}}
 
 _CACHED = [
     Recording(
@@ -85,15 +84,15 @@ _CACHED = [
         SERVER_4,
         CLIENT_4,
         "The nginx that keeps answers by their path, before a server of 4.8, which forbids that (no-store).",
-        [ASKS_POLLING, answers(200, "^0{"), server_tells("greeting")],
+        [ASKS_POLLING, answers(200, "^0{"), answers(200, "^40{")],
         near_miss=True,
-        visit={**_TALKS, "options": POLLING_ONLY, "lifeMs": 1500, "hello": {"times": 1, "everyMs": 500}},
+        visit={"url": URL, "options": POLLING_ONLY, "lifeMs": 300},
         play=boxes.behind(_caches(_BY_PATH)),
     ),
 ]
 
 _SLOW = boxes.nginx("limit_rate 100;")
-_TALKS_SLOWLY: Plan = {**_TALKS, "options": {**POLLING_ONLY, "reconnection": False}, "lifeMs": 9000}
+_TALKS_SLOWLY: Plan = {"url": URL, "options": {**POLLING_ONLY, "reconnection": False}, "lifeMs": 6000}
 
 _BUFFERED = [
     Recording(
@@ -122,9 +121,9 @@ _BUFFERED = [
         SERVER_4,
         CLIENT_4,
         "The same nginx without a limit; both hops.",
-        [asks("sid="), answers(200, "^40{"), server_tells("greeting")],
+        [asks("sid="), answers(200, "^40{")],
         near_miss=True,
-        visit={**_TALKS, "options": POLLING_ONLY, "lifeMs": 1500, "hello": {"times": 1, "everyMs": 500}},
+        visit={"url": URL, "options": POLLING_ONLY, "lifeMs": 300},
         play=boxes.behind(boxes.nginx(), device="any"),
     ),
 ]
