@@ -5,8 +5,8 @@ A cell is the code of the first diagnosis, or `yes`: a session without a warning
 """
 
 # EIO001, EIO002: refused because of its revision, over polling and over WebSocket. EIO003: a client of revision 4 at a
-# server of revision 3. EIO004: the other way round, at socket.io 3.0. EIO006: a client of Socket.IO 0.9. EIO211: the client
-# never uses the session that it was given.
+# server of revision 3. EIO004: the other way round, at socket.io 3.0. EIO006: a client of Socket.IO 0.9. EIO211: the
+# client never uses the session that it was given.
 TABLE = """
 client \\ server     | sio 1  | sio 2  | 3.0    | 3.1    | 4      | 4+3    | py 4   | py 5   | netty1 | netty2 | go
 js 0.9              | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006

@@ -4,10 +4,21 @@ from typing import Final
 
 from eiosniff.decode import costs, payload_facts
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.cors import Preflights
 from eiosniff.decode.engineio import parse_error_body, parse_open
-from eiosniff.decode.facts import answer_facts, cookie_names, is_last, is_upgrade, note_server, query_of, request_facts
+from eiosniff.decode.facts import (
+    answer_facts,
+    cookie_names,
+    is_last,
+    is_upgrade,
+    note_server,
+    odd_head,
+    query_of,
+    request_facts,
+)
 from eiosniff.decode.openings import REQUESTS_UNDER_WAY, Openings
 from eiosniff.decode.payload import decode_payload, looks_like_payload
+from eiosniff.decode.poll_answers import note_answer
 from eiosniff.decode.polls import NO_POLL, Poll
 from eiosniff.decode.session_packets import SessionState, note_use
 from eiosniff.decode.socketio import decode_packet
@@ -32,6 +43,7 @@ class Exchanges:
 
     def __init__(self, openings: Openings) -> None:
         self._openings = openings
+        self._preflights = Preflights(openings)
 
     def request(self, conversation: Conversation, request: HttpRequest) -> None:
         """Take a request of any kind."""
@@ -40,6 +52,8 @@ class Exchanges:
             return
         conversation.is_engineio = True
         if request.method in WITHOUT_ENGINEIO:
+            if request.method == PREFLIGHT:
+                self._preflights.asked(conversation, request, query)
             return
         sid = query.first("sid")
         if not sid:
@@ -85,10 +99,7 @@ class Exchanges:
             post = request.method == b"POST"
             if state.upgrades.under_way and not post:
                 state.upgrades.polled(request.last)
-            over = state.polls.early is request
-            if conversation.ended[SERVER] and not over:
-                state.polls.ask_in_vain(conversation, request)
-                over = True
+            over = state.polls.early is request or state.polls.ask_in_vain(conversation, request)
             state.polls.ask(conversation, request.first, request.last, post, over)
             costs.asked(session, conversation.ledger, request)
         session.head_bytes[CLIENT] += len(request.head)
@@ -116,6 +127,7 @@ class Exchanges:
             return
         if conversation.last_answer is None and not response.inside_websocket and is_last(response):
             conversation.last_answer = response.last
+        conversation.answered = response.last
         if request is None:
             self._answer_alone(conversation, response)
             return
@@ -134,8 +146,10 @@ class Exchanges:
         query, upgrade = query_of(request), is_upgrade(request)
         ours = conversation.is_engineio and self._openings.is_engineio(query, upgrade)
         if request.method in WITHOUT_ENGINEIO or not ours:
-            if ours and request.method == PREFLIGHT and response.status >= 400:
-                self._preflight_refused(conversation, query, request, response)
+            if ours and request.method == PREFLIGHT:
+                self._preflights.answered(conversation, request, response)
+                if response.status >= 400:
+                    self._preflight_refused(conversation, query, request, response)
             return
         session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
         if request in conversation.unknown:
@@ -154,6 +168,7 @@ class Exchanges:
         attempt.status = response.status
         attempt.answer = response.last
         attempt.answered = answer_facts(response)
+        attempt.abandoned = conversation.ended[CLIENT]
         if response.status >= 300:
             self._refused(conversation, attempt, response, Outcome.REFUSED)
             return
@@ -233,6 +248,8 @@ class Exchanges:
             attempt.answered = answer_facts(response)
             attempt.answered.body = response.body[:BODY_KEPT]
         attempt.error = parse_error_body(response.body, response.header(b"content-type"))
+        if response.status == 400 and response.request is not None:
+            attempt.odd_head = odd_head(response.request.head)
         attempt.body = response.body[:BODY_KEPT]
         server = self._openings.peers.server(conversation.ledger.server)
         note_server(server, response)
@@ -261,6 +278,7 @@ class Exchanges:
         if request.method == b"POST":  # what answers a POST is no payload
             server.marks.setdefault("post-ok", response.body[:10].decode("latin-1"))
         elif response.status != 204:
+            note_answer(session, poll.asked, response)
             self._payload(conversation, session, response.body, response, SERVER)
         costs.answered(session, request, response, costs.messages_of(session) - messages)
 

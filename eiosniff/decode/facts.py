@@ -1,5 +1,6 @@
 """Facts of HTTP requests and responses that the session ledgers keep: what was asked for, and who seems to speak."""
 
+import re
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -15,6 +16,10 @@ _QUERY_LIMIT: Final = 64
 _HEADERS_READ: Final = 100
 _COOKIES_KEPT: Final = 16  # of one message
 _COOKIES_READ: Final = 4096  # bytes
+_ORIGINS_KEPT: Final = 4
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+_CACHE_HEADERS: Final = (b"cf-cache-status", b"x-cache", b"x-cache-status")
 _ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
 # What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
 _BARE_PACKETS: Final = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
@@ -98,6 +103,11 @@ def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int
         version=_text(request.version),
         connection=_optional(request.header(b"connection")),
         cookies=cookie_names(request),
+        head_bytes=len(request.head),
+        fetches=request.header(b"sec-fetch-mode") is not None,
+        asks_headers=_optional(request.header(b"access-control-request-headers")),
+        forwarded_proto=_optional(request.header(b"x-forwarded-proto")),
+        forwarded_host=_optional(request.header(b"x-forwarded-host")),
     )
 
 
@@ -113,9 +123,14 @@ def cookie_names(request: HttpRequest) -> tuple[str, ...]:
 def answer_facts(response: HttpResponse) -> AnswerFacts:
     """What the ledgers keep of an answer to a handshake request, or of one that is out of the ordinary."""
     set_cookies: list[tuple[str, str]] = []
+    origins: list[str] = []
     for name, value in response.headers()[:_HEADERS_READ]:
-        if len(set_cookies) < _COOKIES_KEPT and name.lower() == b"set-cookie":
+        name = name.lower()
+        if name == b"set-cookie" and len(set_cookies) < _COOKIES_KEPT:
             set_cookies.append((_text(value.partition(b"=")[0].strip()), _text(value)))
+        elif name == b"access-control-allow-origin" and len(origins) < _ORIGINS_KEPT:
+            origins.append(_text(value))
+    allowed = response.fields.members(b"access-control-allow-headers")
     return AnswerFacts(
         place=response.last,
         status=response.status,
@@ -130,7 +145,35 @@ def answer_facts(response: HttpResponse) -> AnswerFacts:
         subprotocol=_optional(response.header(b"sec-websocket-protocol")),
         cookies=tuple(set_cookies),
         last=is_last(response),
+        allow_origin=tuple(origins),
+        allow_credentials=_optional(response.header(b"access-control-allow-credentials")),
+        allow_headers=_text(b",".join(allowed)) if allowed else None,
+        cached=cached_words(response),
     )
+
+
+def cached_words(response: HttpResponse) -> str:
+    """The header by which a cache says that it answered by itself, else nothing (RFC 9111, section 5.1; the others are
+    those of CDNs)."""
+    for header in _CACHE_HEADERS:
+        value = response.header(header)
+        if value is not None and value[:8].lower().find(b"hit") >= 0:
+            return f"{header.decode()}: {_text(value)}"
+    age = response.header(b"age")
+    return f"age: {_text(age)}" if age is not None and age.isdigit() and int(age[:9]) > 0 else ""
+
+
+def odd_head(head: bytes) -> str:
+    """How the header of a request departs from HTTP, in words that hold no values (RFC 9112, sections 2.2 and 5; RFC
+    9110, section 5.5); empty if it does not."""
+    for line in head.split(b"\n")[1:_HEADERS_READ]:
+        name, colon, value = line.partition(b":")
+        control = _CONTROL.search(value[:-1] if value.endswith(b"\r") else value)
+        if control is not None:
+            return f"a control character (0x{value[control.start()]:02x}) in {text_of(name)}"
+        if colon and (not name or name.strip() != name):
+            return f"white space around the name of the header {text_of(name.strip())}"
+    return "lines that end with LF instead of CR LF" if _BARE_LF.search(head) is not None else ""
 
 
 def is_last(response: HttpResponse) -> bool:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.cors import note_origin
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.facts import is_engineio, is_upgrade, query_of, request_facts
 from eiosniff.decode.hops import Hops
@@ -74,7 +75,9 @@ class Openings:
     ) -> None:
         """A client asks for a session."""
         facts = request_facts(request, query, upgrade, conversation.ledger.stream)
-        attempt = Attempt(facts, socketio09=socketio09, after_last=conversation.last_answer)
+        attempt = Attempt(
+            facts, socketio09=socketio09, after_last=conversation.last_answer, after=conversation.answered
+        )
         before = self.hops.ask(conversation, request) if request.target else None
         conversation.ask(request, attempt)
         under_way = conversation.attempts
@@ -135,6 +138,9 @@ class Openings:
         """The server opened a session; `opening` is None where the capture lacks its open packet."""
         client = self.peers.client(conversation.ledger, attempt.request.user_agent)
         sid = opening.sid if opening else None
+        given = self.by_sid.get((conversation.ledger.server, sid)) if sid else None
+        if given is not None and given.handshake is not None:
+            attempt.given_before = given.opened
         session = self._new(
             conversation, client, sid, attempt.request.path, place, attempt.forwarded, attempt.socketio09
         )
@@ -144,6 +150,7 @@ class Openings:
         attempt.session = session
         attempt.answer = place
         server = session.server
+        note_origin(server, attempt)
         server.handshake = server.handshake or opening
         if sid is not None:
             self.peers.sids.note(server, sid, place)

@@ -19,15 +19,26 @@ POLLS_UNDER_WAY: Final = 16  # connections of one session: a client has two requ
 @mypyc_attr(acyclic=True)
 class Poll:
     """A request that waits. `before` is the last packet of the session before it; `overlaps` another request of the
-    same method that was not answered when this one came, if there was one."""
+    same method that was not answered when this one came, if there was one; `after` the answer before it on its
+    connection; `too_late` that the server had ended that."""
 
-    __slots__ = ("asked", "before", "overlaps", "post")
+    __slots__ = ("after", "asked", "before", "overlaps", "post", "too_late")
 
-    def __init__(self, asked: PacketRef, post: bool, before: PacketRef, overlaps: PacketRef | None) -> None:
+    def __init__(
+        self,
+        asked: PacketRef,
+        post: bool,
+        before: PacketRef,
+        overlaps: PacketRef | None,
+        after: PacketRef | None = None,
+        too_late: bool = False,
+    ) -> None:
         self.asked = asked
         self.post = post
         self.before = before
         self.overlaps = overlaps
+        self.after = after
+        self.too_late = too_late
 
 
 NO_POLL: Final = Poll(NO_PACKET, False, NO_PACKET, None)
@@ -74,10 +85,13 @@ class Polls:
             self._alone = None
         if over:
             return
-        polls[conversation] = Poll(asked, post, self._session.last, overlaps)
+        late = conversation.ended[SERVER]
+        polls[conversation] = Poll(asked, post, self._session.last, overlaps, conversation.answered, late)
         if len(polls) > POLLS_UNDER_WAY:
             del polls[next(iter(polls))]
         conversation.polled = self._session
+        if late and conversation.ended[CLIENT]:  # reset, while the rest of the request was still on its way
+            self.cut(conversation, asked, SERVER, EndKind.RST)
 
     def answer(self, conversation: Conversation) -> Poll:
         """A request of the session was answered; returns what was known of it."""
@@ -103,17 +117,21 @@ class Polls:
         if poll is None:
             if by is SERVER:
                 self._hung_up = conversation, place, how
-        elif not conversation.ended[by.other]:
-            self._cut(CutRequest(poll.asked, place, by, how, poll.post))
+        elif poll.too_late or not conversation.ended[by.other]:
+            by = SERVER if poll.too_late else by
+            self._cut(CutRequest(poll.asked, place, by, how, poll.post, poll.after, poll.too_late))
 
-    def ask_in_vain(self, conversation: Conversation, request: HttpRequest) -> None:
-        """A request was still on its way when the server ended its connection."""
-        if self._hung_up is None or self._hung_up[0] is not conversation:
-            return
+    def ask_in_vain(self, conversation: Conversation, request: HttpRequest) -> bool:
+        """Whether a request was still on its way when the server ended its connection: then it is cut off."""
+        if self._hung_up is None or self._hung_up[0] is not conversation or not conversation.ended[SERVER]:
+            return False
         _, place, how = self._hung_up
-        if request.first.number < place.number:
-            self._cut(CutRequest(request.first, place, SERVER, how, request.method == b"POST"))
+        if request.first.number >= place.number:
+            return False
+        self._cut(CutRequest(request.first, place, SERVER, how, request.method == b"POST"))
+        return True
 
     def _cut(self, cut: CutRequest) -> None:
-        fleet.poll_cut(self._session, cut)
+        if not cut.too_late:
+            fleet.poll_cut(self._session, cut)
         self._session.polls_cut.add(cut, cut.end.ts_ns)

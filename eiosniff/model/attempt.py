@@ -22,7 +22,12 @@ class RequestFacts:
     `eio` is the value of `EIO=`, `transports` all values of `transport=` in order; `header_names` are in order and
     spelling as sent. `upgrade` says that the request asks for a WebSocket by its header (RFC 6455, section 4.1),
     whatever its `transport=`; `connection` is the value of the header that goes with it. `cookies` are the names of
-    those that it carries. Texts from the wire are cut at 300 characters.
+    those that it carries. `head_bytes` counts its request line and header. Texts from the wire are cut at 300
+    characters.
+
+    `fetches` says that it has `Sec-Fetch-...` headers, which only browsers send, and to https or their own host alone.
+    `asks_headers` are the headers for which a preflight asks (Fetch standard, `Access-Control-Request-Headers`).
+    `forwarded_proto` and `forwarded_host` are what a proxy says that the client asked it for (`X-Forwarded-...`).
     """
 
     place: PacketRef
@@ -43,6 +48,11 @@ class RequestFacts:
     version: str
     connection: str | None
     cookies: tuple[str, ...]
+    head_bytes: int = 0
+    fetches: bool = False
+    asks_headers: str | None = None
+    forwarded_proto: str | None = None
+    forwarded_host: str | None = None
 
     @property
     def transport(self) -> Transport | None:
@@ -58,6 +68,10 @@ class AnswerFacts:
     `last` says that the connection ends after it, by its version and `Connection` (RFC 9112, section 9.3). `body` is
     the beginning of its content (up to 300 bytes), empty for an answer that is Engine.IO as it should be. Texts from
     the wire are cut at 300 characters.
+
+    `allow_origin` has the value of each `Access-Control-Allow-Origin`, as there may be several (the first few);
+    `allow_credentials` and `allow_headers` are those of the headers that go with it (Fetch standard, "HTTP responses").
+    `cached` is the header by which a cache says that it answered itself (`Age: 12`), else empty.
     """
 
     place: PacketRef
@@ -74,6 +88,10 @@ class AnswerFacts:
     cookies: tuple[tuple[str, str], ...]
     last: bool
     body: bytes = b""
+    allow_origin: tuple[str, ...] = ()
+    allow_credentials: str | None = None
+    allow_headers: str | None = None
+    cached: str = ""
 
 
 class Outcome(Enum):
@@ -99,7 +117,11 @@ class Attempt:
     `socketio09`: the handshake is that of Socket.IO 0.9.
 
     `answered` is the answer by HTTP, a 101 too; `inside` is HTTP text that the server wrote into the WebSocket after
-    it. `after_last` is the answer before the request on its connection, if that said that it was the last one.
+    it. `after_last` is the answer before the request on its connection, if that said that it was the last one;
+    `after` is any answer before it, so that the connection was used before. `given_before` is the answer that opened a
+    session with the same sid, of an earlier handshake: servers give each out once. `abandoned` says that the client had
+    ended the connection before its answer had come. `odd_head` says how the header of a request that was answered 400
+    departs from HTTP, if it does (names of headers, no values).
     `anomalies` are the first few of its connection while it waited. `repeats`: how often the client sent bytes again,
     at the most, before anything new, on a connection that ended without an answer.
     """
@@ -116,6 +138,10 @@ class Attempt:
     answered: AnswerFacts | None = None
     inside: AnswerFacts | None = None
     after_last: PacketRef | None = None
+    after: PacketRef | None = None
+    given_before: PacketRef | None = None
+    abandoned: bool = False
+    odd_head: str = ""
     anomalies: list[Anomaly] = field(default_factory=list)
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101
@@ -154,6 +180,15 @@ class RefusedRequest:
     idle_ns: int  # since the last packet of the session
     overlaps: PacketRef | None = None
     inside_websocket: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Preflight:
+    """A browser asks by OPTIONS whether it may send a handshake, and is not told that it may (Fetch standard,
+    "CORS-preflight fetch")."""
+
+    asked: RequestFacts
+    answered: AnswerFacts
 
 
 @dataclass(slots=True, eq=False)
@@ -204,13 +239,16 @@ class EarlyFrame:
 
 @dataclass(slots=True, frozen=True)
 class CutRequest:
-    """A request of a session whose connection ended before its answer had come."""
+    """A request of a session whose connection ended before its answer had come. `after` is the answer before it on
+    that connection, if there was one; `too_late` says that the server had ended the connection when it came."""
 
     request: PacketRef
     end: PacketRef
     by: Side
     how: EndKind
     post: bool
+    after: PacketRef | None = None
+    too_late: bool = False
 
     @property
     def waited_ns(self) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from eiosniff.model.attempt import Attempt, EarlyFrame, RefusedRequest, RequestFacts, UpgradeTry
+from eiosniff.model.attempt import Attempt, EarlyFrame, Preflight, RefusedRequest, RequestFacts, UpgradeTry
 from eiosniff.model.departures import Kick, Recovery
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.fleet import Company, Fleet, Losses
@@ -53,7 +53,7 @@ class Client:
     of it that began before the capture), in groups of those that are alike. `http_inside` are the handshakes and
     upgrades of which the server wrote HTTP into the WebSocket, after the 101; `early_frames` the frames that it sent
     before; `unknown_sids` the requests with the sid of a session of which the capture holds nothing else, which the
-    server does not know either.
+    server does not know either; `preflights` the OPTIONS before a handshake after which a browser does not send it.
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none. `losses` are its WebSockets that broke off, `company` the sessions that it had at the same time, `kicks`
@@ -70,6 +70,7 @@ class Client:
     http_inside: Tally[Attempt | UpgradeTry] = field(default_factory=Tally)
     early_frames: Tally[EarlyFrame] = field(default_factory=Tally)
     unknown_sids: Tally[RefusedRequest] = field(default_factory=Tally)
+    preflights: Tally[Preflight] = field(default_factory=Tally)
     sessions: int = 0
     loops: list[Loop] = field(default_factory=list)  # the longest few
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
@@ -107,6 +108,10 @@ class Server:
 
     `sid_chains` are the processes behind it, in the order of their first ids, as far as the counters in session ids
     tell them apart; empty where they hold none.
+
+    `origins` are those of other hosts from which it let requests in with credentials: over polling with
+    `Access-Control-Allow-Credentials` for that origin, over WebSocket with cookies; the first few, each with the first
+    handshake's answer.
     """
 
     endpoint: Endpoint
@@ -117,6 +122,7 @@ class Server:
     refused: dict[str, None] = field(default_factory=dict)  # revisions, to clients that were let go
     identity: Identity | None = None
     sid_chains: list[SidChain] = field(default_factory=list)
+    origins: dict[str, PacketRef] = field(default_factory=dict)
     fleet: Fleet = field(default_factory=Fleet)
     recovery: Recovery | None = None  # of the state of sessions, since somebody asked for it
 

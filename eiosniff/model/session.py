@@ -19,6 +19,7 @@ from eiosniff.model.frames import FrameFigures
 from eiosniff.model.messages import MessageFigures
 from eiosniff.model.network import NetworkFacts
 from eiosniff.model.payloads import PayloadFacts
+from eiosniff.model.polling import Polling
 from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef, Side
 from eiosniff.model.socketio import Parser
 from eiosniff.model.tally import Sketch, Tally
@@ -307,11 +308,11 @@ class Session:
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
         "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
         "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "longest_silence_ns",
-        "messages", "midstream",
-        "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened", "parsers", "path", "payloads",
-        "polls", "polls_cut", "preflights", "proxied_for", "refusals", "repeats", "requests_answered", "revisions",
-        "server", "sid", "socketio09", "socketio_counts", "socketio_shown", "transfers", "transports", "unreadable",
-        "upgrade_count", "upgraded", "upgrades", "ws_pings", "ws_pongs",
+        "messages", "midstream", "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened",
+        "parsers", "path", "payloads", "polling", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
+        "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts",
+        "socketio_shown", "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades",
+        "ws_pings", "ws_pongs",
     )  # fmt: skip
 
     def __init__(
@@ -383,6 +384,7 @@ class Session:
         self.messages = MessageFigures()
         self.frames = FrameFigures()
         self.payloads = PayloadFacts()
+        self.polling = Polling()
         self.costs = Costs()
         self.network = NetworkFacts()
 

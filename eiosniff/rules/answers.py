@@ -4,6 +4,7 @@ import re
 
 from eiosniff.model.attempt import AnswerFacts, Attempt, Outcome
 from eiosniff.model.peers import Client
+from eiosniff.model.provenance import PacketRef
 from eiosniff.rules.phrases import quoted
 
 _HEADING = re.compile(rb"<(pre|h1|title)[^>]*>\s*([^<>]{1,100})", re.IGNORECASE)
@@ -66,8 +67,13 @@ def let_in(client: Client, path: str | None = None) -> bool:
 
 def let_in_after(client: Client, refused: Attempt) -> bool:
     """Whether the same client opened a session after this attempt."""
+    return let_in_since(client, refused.request.place)
+
+
+def let_in_since(client: Client, place: PacketRef) -> bool:
+    """Whether the same client opened a session after a packet."""
     return any(
-        attempt.outcome is Outcome.OPENED and attempt.request.place.ts_ns > refused.request.place.ts_ns
+        attempt.outcome is Outcome.OPENED and attempt.request.place.ts_ns > place.ts_ns
         for ledger in same_program(client)
         for group in ledger.attempts.values()
         for attempt in group

@@ -12,7 +12,7 @@ def diagnose(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Diagnos
 
     A finding explains another by name (`Rule.explains`), if both concern one client at one server or, if one of them is
     about a server, one server; one that did no harm explains nothing. Where a rule found a fault, what it found of the
-    same client or server that did no harm belongs to that. What is explained by a consequence belongs to its root cause.
+    same client or server that did no harm belongs to that. What a consequence explains belongs to its root cause.
     """
     known = {rule.name: rule for rule in rules}
     ranked = sorted(findings, key=_rank)

@@ -78,7 +78,7 @@ def dropped_request(session: Session, refusal: RefusedRequest) -> CutRequest | R
     """The request before a refusal that the server did not live to answer: its connection was ended, or a proxy says
     that there is no server behind it."""
     for cut in session.polls_cut:
-        if cut.by is Side.SERVER and cut.end < refusal.request:
+        if cut.by is Side.SERVER and not cut.too_late and cut.end < refusal.request:
             return cut
     for other in session.refusals:
         if other.status in _GATEWAY_FAILED and other.answer < refusal.request:

@@ -91,12 +91,12 @@ listen socketio
     return start
 
 
-def apache(passes: str) -> Start:
-    """Apache httpd with mod_proxy and mod_proxy_http; `passes` says what it passes on, and how."""
+def apache(passes: str, *modules: str) -> Start:
+    """Apache httpd with mod_proxy, mod_proxy_http and these modules; `passes` says what it passes on, and how."""
 
     def start(stage: Stage) -> None:
         folder = _folder(stage, "apache")
-        loaded = ("mpm_event", "authz_core", "headers", "proxy", "proxy_http")
+        loaded = ("mpm_event", "authz_core", "headers", "proxy", "proxy_http", *modules)
         load = "\n".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in loaded)
         config = folder / "apache.conf"
         config.write_text(

@@ -28,7 +28,7 @@ const library = () => {
 };
 
 // Serves a page with this script. It can `tell` what is logged, and what `onTold` gets, too.
-exports.servePage = (host, script, { withLibrary = true, onTold = () => {} } = {}) => {
+exports.servePage = (host, script, { withLibrary = true, sandbox = false, onTold = () => {} } = {}) => {
   const page = `<!doctype html><meta charset="utf-8"><title>client</title><link rel="icon" href="data:,">
 ${withLibrary ? '<script src="/library.js" charset="utf-8"></script>' : ""}
 <script>
@@ -48,15 +48,18 @@ ${script}
     }
     const isPage = request.url === "/";
     response.setHeader("Content-Type", isPage ? "text/html" : "text/javascript");
+    if (sandbox) {
+      response.setHeader("Content-Security-Policy", "sandbox allow-scripts");
+    }
     response.end(isPage ? page : library());
   };
   return new Promise((resolve) => http.createServer(answer).listen(exports.PAGE_PORT, host, resolve));
 };
 
 // Opens a page in a browser with a profile of its own; returns how to end it.
-exports.browse = (host, flags = []) => {
+exports.browse = (host, flags = [], url = `http://${host}:${exports.PAGE_PORT}/`) => {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), "eiosniff-browser-"));
-  const argv = [...FLAGS, ...flags, `--user-data-dir=${profile}`, `http://${host}:${exports.PAGE_PORT}/`];
+  const argv = [...FLAGS, ...flags, `--user-data-dir=${profile}`, url];
   const browser = spawn("chromium", argv, { stdio: "ignore", env: { ...process.env, HOME: profile } });
   const ended = new Promise((resolve) => browser.on("exit", resolve));
   return async () => {

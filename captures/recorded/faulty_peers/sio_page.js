@@ -5,6 +5,8 @@
 //   lifeMs        the page leaves after so long
 //   host          of the page; its own unless given, so that it is of another origin than the server
 //   role          "page" or "browser", and not both: they may be on different hosts
+//   open          where the browser finds the page, if something else passes it on
+//   sandbox       the page is in a sandbox (Content-Security-Policy), so that its origin is "null"
 "use strict";
 const { plan, sleep } = require("./plan");
 const { servePage, browse } = require("./chromium");
@@ -30,10 +32,10 @@ const main = async () => {
   const left = new Promise((resolve) => (leaves = resolve));
   const onTold = (text) => text === "leaves" && leaves();
   if (plan.role !== "browser") {
-    await servePage(HOST, SCRIPT, { onTold });
+    await servePage(HOST, SCRIPT, { onTold, sandbox: plan.sandbox });
     console.log("LISTENING");
   }
-  const end = plan.role !== "page" && browse(HOST);
+  const end = plan.role !== "page" && browse(HOST, [], plan.open);
   process.on("SIGTERM", leaves);
   await Promise.race([left, sleep(MOST_MS)]);
   if (end) {

@@ -11,6 +11,7 @@
 //              {everyMs, forMs}: again and again from then on
 //   download   {afterMs, bytes}: sends an event of that size, so long after a client has come
 //   greetings  sends each client so many events at once
+//   keepAliveMs  how long an idle connection is kept (keepAliveTimeout of node:http)
 //   mute       never pings, but is otherwise alive
 //   noPongs    does not answer PING frames of WebSocket (needs ws 8.16, which socket.io 4.8 has)
 "use strict";
@@ -20,6 +21,7 @@ const { plan, log, sleep, holdEventLoop, answers } = require("./plan");
 
 const Server = module_.Server || module_; // 2.x exports the class itself
 const server = http.createServer();
+server.keepAliveTimeout = plan.keepAliveMs || server.keepAliveTimeout;
 const options = { ...plan.options };
 if (plan.forbid) {
   options.allowRequest = (request, decide) => decide("not for you", false);

@@ -62,7 +62,7 @@ _SAYS_SO = tuple(f"answers the GET by {status}" for status in TIMED_OUT)
         "Or raise the proxy's timeout above pingInterval: nginx proxy_read_timeout, HAProxy timeout tunnel, idle "
         "timeout of the load balancer.",
     ),
-    explains=("sid-expired", "connect-loop", "no-backoff", "mass-close", "ws-abnormal-close"),
+    explains=("sid-expired", "connect-loop", "no-backoff", "mass-close", "ws-abnormal-close", "gateway-5xx"),
     limits={"interval_ms": 55000},
 )
 def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

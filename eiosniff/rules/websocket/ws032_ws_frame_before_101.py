@@ -55,6 +55,7 @@ _REFUSED = 400
         "In own firmware: wait for the 101 before the first frame.",
     ),
     explains=(
+        "http-malformed",
         "event-before-connect",
         "upgrade-incomplete",
         "upgrade-without-probe",

@@ -33,6 +33,11 @@ ANSWERS: list[tuple[tuple[str, ...], str, str]] = [
     (("Server: Cowboy", "Via: 1.1 vegur"), "", "the router of Heroku"),
     (("Server: Heroku", "Via: 1.1 heroku-router"), "", "the router of Heroku"),
     (("Via: 1.1 google",), "", "a Google load balancer"),
+    (
+        ("X-Powered-By: Express",),
+        "Error occurred while trying to proxy: h/socket.io/",
+        "the proxy of a development server",
+    ),
 ]
 
 # Servers in which applications run, and pages that look like one of a box.

@@ -36,6 +36,7 @@ SERVERS = {
     "Flask-SocketIO": "python-socketio",
     "engine.io": "socket.io",
     "googollee/go-socket.io": "go-socket.io",
+    "http-proxy-middleware": None,
     "netty-socketio": "netty-socketio",
     "nginx": None,
     "node:http": None,  # no Engine.IO
@@ -55,6 +56,7 @@ SOCKETIO_OF_ENGINEIO = {"0.4": "", "3.5": "2.4", "3.6": "2.5", "6.6": "4.8"}
 PARTS = ("damaged-", "late-")
 _BEHIND_NGINX = "nginx writes the headers of the upgrade anew"
 _BEFORE_SOCKETIO = "engine.io before socket.io 1.0 has no mark of its own"
+_PREFLIGHT_ONLY = "it never sends its handshake"
 UNKNOWN_CLIENTS = {
     "engine--engine-0.4.3--engine-0.4.3--polling": _BEFORE_SOCKETIO,
     "engine--engine-0.4.3--engine-0.4.3--upgrade": _BEFORE_SOCKETIO,
@@ -63,8 +65,13 @@ UNKNOWN_CLIENTS = {
     "capture-snaplen-96": "no request is whole",
     "capture-starts-midstream-after-handshake": "its request came before",
     "capture-starts-midstream-in-session": "its request came before",
+    "cors-bad-combination-preflight-header-not-allowed": _PREFLIGHT_ONLY,
+    "cors-bad-combination-preflight-nginx-401": _PREFLIGHT_ONLY,
+    "cors-bad-combination-preflight-v2-server": _PREFLIGHT_ONLY,
+    "cors-bad-combination-preflight-v4-server": _PREFLIGHT_ONLY,
     "heartbeat-vs-proxy-nginx-server-hop": _BEHIND_NGINX,
     "idle-cut-haproxy-client-and-server-5s-server-hop": "haproxy writes header names in small letters",
+    "poll-cached-nginx-no-timestamp": "it has no time stamp, and what it posts is not looked at",
     "nginx-brotli-client-hop": "it is `fetch` of Node, whose headers others send too",
     "no-engineio-websocket-chat": "it sends no request of Engine.IO",
     "old--node-1.0.6--node-1.0.6--websocket": "its ws package of 2014 has headers of its own",
@@ -80,8 +87,13 @@ UNKNOWN_CLIENTS = {
 }
 _ELSEWHERE = "something else answers, or nothing: it is under another path"
 _ITS_PROXY = "the proxy in front of it answers"
+_ITS_HTTP = "only what reads HTTP answers"
 _TO_NOBODY = "an answer without a body, or to no handshake, is anybody's"
 UNKNOWN_SERVERS = {
+    "cors-bad-combination-preflight-header-not-allowed": _TO_NOBODY,
+    "cors-bad-combination-preflight-nginx-401": _ITS_PROXY,
+    "cors-bad-combination-preflight-v2-server": _TO_NOBODY,
+    "cors-bad-combination-preflight-v4-server": _TO_NOBODY,
     "cpp-2--socket.io-3.1": "it says nothing but 101",
     "js-0.9--googollee": "it has a text for each handshake that it does not take",
     "js-0.9--netty-1.7": "it answers 400, and nothing else",
@@ -92,6 +104,9 @@ UNKNOWN_SERVERS = {
     "double-upgrade-handler-ws-with-a-path-websocket-only": "the other handler speaks before it does",
     "eio-unsupported-ws-v2-client-v3.1-server-silent": "it says nothing but 101",
     "eio-unsupported-ws-v2-client-v3.1-server-silent-retries": "it says nothing but 101",
+    "gateway-5xx-apache-502-timeout": _ITS_PROXY,
+    "gateway-5xx-haproxy-504": _ITS_PROXY,
+    "gateway-5xx-nginx-504": _ITS_PROXY,
     "handshake-forbidden-asgi-websocket": _ELSEWHERE,
     "handshake-forbidden-nginx-403-websocket": _ITS_PROXY,
     "handshake-forbidden-nginx-basic-auth": _ITS_PROXY,
@@ -102,6 +117,11 @@ UNKNOWN_SERVERS = {
     "server-silent-stopped-python-client": "it says nothing",
     "sid-unknown-insists-python5-server": "it says nothing but 400",
     "sid-unknown-insists-v4-server": "it says nothing but 400",
+    "http-malformed-control-character-python5-server": _ITS_HTTP,
+    "http-malformed-control-character-v4-server": _ITS_HTTP,
+    "http-malformed-cookie-too-large-nginx": _ITS_PROXY,
+    "http-malformed-header-too-large-v4-server": _ITS_HTTP,
+    "http-malformed-lf-only-v4-server": _ITS_HTTP,
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
     "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "it says nothing but 400",

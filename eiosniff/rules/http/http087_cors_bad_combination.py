@@ -1,0 +1,135 @@
+"""A browser keeps the answer from a page of another origin, or does not even ask: what it says of CORS does not fit.
+
+## What it reports
+A session opened for a page of another origin that nobody ever used, and whose answer allows something else than the
+page needs; or a preflight (OPTIONS) before a handshake after which the browser does not send it.
+
+## Why it matters
+CORS is configured, somebody has thought of it, and still the page sees "xhr poll error" and tries again for ever. Each
+of the headers looks right by itself.
+
+## On the wire
+- `Access-Control-Allow-Origin: *` where the page sends cookies (`withCredentials: true`): browsers want the origin by
+  name, and `Access-Control-Allow-Credentials: true` with it.
+- The header twice, as where application and proxy both add it: never right, even if both say the same.
+- Another origin than the page's: `localhost` is not `127.0.0.1`, http not https, and no slash may stand at the end.
+- `OPTIONS ...` with `Access-Control-Request-Headers`, for a handshake with extra headers, that is refused (400, 401,
+  404, 405) or whose answer does not allow these headers. No GET follows.
+
+## How to fix
+Set CORS in one place, the application: `cors: { origin: "<the page's>", credentials: true }`, with `allowedHeaders` if
+it is set at all. Take `add_header Access-Control-...` out of the proxy, and let OPTIONS pass its login. Without
+`extraHeaders` there are no preflights.
+
+## When it is silent
+For clients that are no browsers, for sessions that are used, and for preflights of a session (rule PROXY019). Whether a
+page has `withCredentials` shows only if it has a cookie to send; without one the finding is likely, and only where the
+same client opens at least three sessions (`sessions`).
+
+## References
+- Fetch standard, "CORS check", "CORS-preflight fetch"; socket.io documentation, "Handling CORS"
+"""
+
+from collections.abc import Iterator, Mapping
+
+from eiosniff.model.attempt import AnswerFacts, Preflight
+from eiosniff.model.cors import Blocked, headers_denied, preflight_check
+from eiosniff.model.finding import Certainty, Severity
+from eiosniff.model.peers import Client
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Session
+from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.boxes import UNNAMED, box_of
+from eiosniff.rules.origins import allows, kept_from_page, kept_proof
+
+_WHAT = {
+    Blocked.SEVERAL: "Access-Control-Allow-Origin is there twice",
+    Blocked.OTHER: "they allow {allowed}, and the page is of {origin}",
+    Blocked.WILDCARD: "Access-Control-Allow-Origin: * is not enough for a page that sends cookies",
+    Blocked.CREDENTIALS: "Access-Control-Allow-Credentials: true is missing, and the page sends cookies",
+    Blocked.STATUS: "its question whether it may (OPTIONS) is refused with {status}",
+    Blocked.HEADERS: "they do not allow the header {denied}",
+    Blocked.MISSING: "the answer to its question whether it may (OPTIONS) does not allow its origin",
+}
+_NAMED = (
+    'Server: cors: {{ origin: "{origin}", credentials: true }}; with a list of origins or their exact name, not "*".'
+)
+_ADVICE = {
+    Blocked.SEVERAL: "Let only one of the two say it: take add_header Access-Control-... out of the proxy, or the "
+    "option cors out of the application.",
+    Blocked.OTHER: 'Server: write the origin as the browser has it, with scheme and port, without a slash: "{origin}".',
+    Blocked.WILDCARD: _NAMED,
+    Blocked.CREDENTIALS: _NAMED,
+    Blocked.STATUS: 'Server: cors: {{ origin: "{origin}" }}, so that it answers OPTIONS; and let no login or filter in '
+    "front of it ask for more, since browsers send OPTIONS without cookies and passwords.",
+    Blocked.HEADERS: 'Server: allow the header: cors: {{ origin: "{origin}", allowedHeaders: [..., "{denied}"] }}.',
+    Blocked.MISSING: 'Server: cors: {{ origin: "{origin}" }}.',
+}
+_UNCERTAIN = "the page has no cookie to send, so that withCredentials does not show"
+
+
+@rule(
+    code="HTTP087",
+    name="cors-bad-combination",
+    subject=(Session, Client),
+    severity=Severity.ERROR,
+    since="0.1.0",
+    title="The browser keeps the server's answers from the page (CORS): {what}",
+    message="{client} is a page of {origin} that wants a session at {host}{first}. The server at {server} answers "
+    "{said}.",
+    why="A browser gives a page of another host or port only answers that allow just what the page needs, and asks by "
+    "OPTIONS before it sends a request with extra headers.",
+    fix=("{advice}",),
+    explains=("connect-loop", "no-backoff", "no-connect-packet"),
+    hence="the browser keeps the answers from the page: {what}",
+    limits={"sessions": 3},
+)
+def cors_bad_combination(ledger: Session | Client, limits: Mapping[str, float]) -> Iterator[Hit]:
+    """See the module."""
+    if isinstance(ledger, Client):
+        yield from (_asked(preflight) for preflight in ledger.preflights)
+        return
+    found = kept_from_page(ledger)
+    if found is None or found[2] is Blocked.MISSING:
+        return
+    attempt, answer, blocked = found
+    certainty, doubt = Certainty.CERTAIN, ""
+    if blocked is None:
+        if attempt.request.cookies or ledger.client.sessions < limits["sessions"]:
+            return
+        blocked = Blocked.WILDCARD if answer.allow_origin == ("*",) else Blocked.CREDENTIALS
+        if blocked is Blocked.CREDENTIALS and answer.allow_credentials == "true":
+            return  # all that it may need is there
+        certainty, doubt = Certainty.LIKELY, _UNCERTAIN
+    origin = attempt.request.origin or ""
+    values = {"origin": origin, "allowed": " ".join(answer.allow_origin), "status": answer.status, "denied": ""}
+    yield Hit(
+        *kept_proof(attempt, answer), certainty=certainty, doubt=doubt, kind=f"{blocked.name} {origin}", lasting=True,
+        reason=blocked.name.lower(), what=_WHAT[blocked].format(**values), advice=_ADVICE[blocked].format(**values),
+        origin=origin, host=attempt.request.host, first="", status=answer.status, box=UNNAMED,
+        said=f"{answer.status}, {allows(answer)}, and the page never uses the session that it opens",
+    )  # fmt: skip
+
+
+def _asked(preflight: Preflight) -> Hit:
+    asked, answer = preflight.asked, preflight.answered
+    blocked = preflight_check(asked, answer) or Blocked.STATUS
+    origin, denied = asked.origin or "null", ", ".join(headers_denied(asked, answer))
+    values = {"origin": origin, "allowed": " ".join(answer.allow_origin), "status": answer.status, "denied": denied}
+    wants = f", wants to send {asked.asks_headers}" if asked.asks_headers else ""
+    said = _said(answer, blocked)
+    return Hit(
+        evidence(asked.place, Side.CLIENT, f"OPTIONS {asked.target}, Origin: {origin}{wants}"),
+        evidence(answer.place, Side.SERVER, said),
+        kind=f"OPTIONS {blocked.name} {origin}", reason=f"preflight-{blocked.name.lower()}",
+        what=_WHAT[blocked].format(**values), advice=_ADVICE[blocked].format(**values),
+        origin=origin, host=asked.host, first=" and asks first whether it may (OPTIONS)", status=answer.status,
+        said=f"{said}, and the request itself is never sent", box=box_of(answer),
+    )  # fmt: skip
+
+
+def _said(answer: AnswerFacts, blocked: Blocked) -> str:
+    box = box_of(answer)
+    by = f" by {box}" if box != UNNAMED else ""
+    headers = f", Access-Control-Allow-Headers: {answer.allow_headers}" if answer.allow_headers else ""
+    return f"{answer.status}{by}" if blocked is Blocked.STATUS else f"{answer.status}{by}, {allows(answer)}{headers}"

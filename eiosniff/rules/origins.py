@@ -1,0 +1,60 @@
+"""Pages of another origin than their server, and what their browser keeps from them: shared by the rules on CORS."""
+
+from eiosniff.model.attempt import AnswerFacts, Attempt, RequestFacts
+from eiosniff.model.cors import Blocked, cors_check
+from eiosniff.model.finding import Evidence
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import Session
+from eiosniff.rules.api import evidence
+from eiosniff.rules.phrases import NS_PER_S
+
+# A client asks for its next packet as soon as it has read the open packet.
+_GOES_ON_WITHIN_NS = NS_PER_S
+
+
+def of_a_page(request: RequestFacts) -> bool:
+    """Whether a browser sends this request for a page of another origin, and will look at what the answer allows.
+
+    Browsers put an `Origin` into a GET only then; WebSockets are not subject to CORS.
+    """
+    if request.origin is None or request.upgrade:
+        return False
+    return request.fetches or request.user_agent.startswith("Mozilla/")
+
+
+def kept_from_page(session: Session) -> tuple[Attempt, AnswerFacts, Blocked | None] | None:
+    """The handshake of a session that was opened for a page of another origin and never used, and why the browser
+    keeps the answer from the page, as far as that shows; None for other sessions."""
+    attempt = session.attempt
+    if attempt is None or attempt.request.origin is None or not of_a_page(attempt.request):
+        return None
+    answer = attempt.answered
+    if answer is None or attempt.abandoned or session.midstream or goes_on(session):
+        return None
+    if session.observed_until_ns - session.opened.ts_ns < _GOES_ON_WITHIN_NS:
+        return None
+    return attempt, answer, cors_check(attempt.request, answer, credentials=bool(attempt.request.cookies))
+
+
+def goes_on(session: Session) -> bool:
+    """Whether the client asked for anything more with the sid of the session."""
+    return session.connection_count > 1 or any(use.last > session.opened for use in session.connections)
+
+
+def kept_proof(attempt: Attempt, answer: AnswerFacts) -> tuple[Evidence, Evidence]:
+    """The two packets that show it."""
+    request = attempt.request
+    cookies = ", with cookies" if request.cookies else ""
+    return (
+        evidence(request.place, Side.CLIENT, f"{request.method} {request.target}, Origin: {request.origin}{cookies}"),
+        evidence(answer.place, Side.SERVER, f"{answer.status}, {allows(answer)}; nobody uses its session"),
+    )
+
+
+def allows(answer: AnswerFacts) -> str:
+    """What an answer allows, as it stands there: `Access-Control-Allow-Origin: *`."""
+    if not answer.allow_origin:
+        return "no Access-Control-Allow-Origin"
+    origins = " and ".join(f"Access-Control-Allow-Origin: {value}" for value in answer.allow_origin)
+    credentials = answer.allow_credentials
+    return origins if credentials is None else f"{origins}, Access-Control-Allow-Credentials: {credentials}"
