@@ -19,9 +19,9 @@ js 4                | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO0
 java 2              | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO001 | yes    | EIO003 | yes    | EIO003
 cpp 3               | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO002 | yes    | EIO003 | yes    | EIO003
 python 5            | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO001 | yes    | EIO003 | yes    | EIO003
-arduino 2.3.0 EIO=3 | yes    | yes    | EIO004 | EIO001 | EIO001 | EIO211 | EIO089 | EIO089 | EIO211 | EIO211 | EIO211
-arduino 2.3.2 EIO=4 | EIO003 | EIO003 | EIO038 | EIO038 | EIO038 | EIO038 | EIO089 | EIO089 | EIO003 | EIO211 | EIO003
-arduino 2.7.2 EIO=4 | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO089 | EIO089 | EIO003 | EIO211 | EIO003
+arduino 2.3.0 EIO=3 | yes    | yes    | EIO004 | EIO001 | EIO001 | EIO211 | HTTP088| HTTP088| EIO211 | EIO211 | EIO211
+arduino 2.3.2 EIO=4 | EIO003 | EIO003 | EIO038 | EIO038 | EIO038 | EIO038 | HTTP088| HTTP088| EIO003 | EIO211 | EIO003
+arduino 2.7.2 EIO=4 | EIO003 | EIO003 | yes    | yes    | yes    | yes    | HTTP088| HTTP088| EIO003 | EIO211 | EIO003
 """
 COLUMNS = {
     "sio 1": "socket.io 1",
@@ -37,7 +37,7 @@ COLUMNS = {
     "go": "googollee",
 }
 # A server of Python takes no page of another origin unless told to, nor the `file://` that arduinoWebSockets calls its
-# own: hence the loops (EIO089) above. Told to (cors_allowed_origins="*"), it is as one would think.
+# own (HTTP088). Told to (cors_allowed_origins="*"), it is as one would think.
 ANY_ORIGIN = {
     ("arduino 2.3.0 EIO=3", "python 4 any origin"): "EIO211",
     ("arduino 2.3.0 EIO=3", "python 5 any origin"): "EIO001",

@@ -97,6 +97,6 @@ def _opening(session: Session, attempt: Attempt) -> Iterator[Evidence]:
     if answer is not None and answer.cached:
         yield evidence(attempt.request.place, Side.CLIENT, f"GET {attempt.request.target}")
         yield evidence(answer.place, Side.SERVER, f"its handshake has {answer.cached}")
-    elif before is not None and not attempt.request.cookies:
+    elif before is not None and not attempt.request.cookies and not attempt.request.upgrade:
         yield evidence(before, Side.SERVER, f"opens session {session.sid}")
         yield evidence(session.opened, Side.SERVER, "another handshake gets the same session")
