@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
-from eiosniff.decode import heartbeat
+from eiosniff.decode import acks, heartbeat
 from eiosniff.decode.conversation import Conversation
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Beat, CloseHow, Closing, NamespaceState, Session
@@ -37,6 +37,7 @@ class Ending:
         elif said is not None:  # a peer that only answers a goodbye with its FIN did not end the session
             closing = Closing(side.other, CloseHow.DISCONNECT, said, after_goodbye=True)
         session.closing = closing
+        acks.give_up(session, closing.place)
 
     def goodbye(self, side: Side, place: PacketRef) -> None:
         """A side says that it leaves."""

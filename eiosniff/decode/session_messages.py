@@ -5,8 +5,9 @@ from typing import Final, final
 from eiosniff.decode import namespaces, revisions
 from eiosniff.decode.acks import Acks
 from eiosniff.decode.endings import Ending
+from eiosniff.decode.message_figures import Figures
 from eiosniff.decode.socketio import ACK_OF_REVISION_3
-from eiosniff.model.engineio import EioPacket
+from eiosniff.model.engineio import EioPacket, Transport
 from eiosniff.model.provenance import CLIENT
 from eiosniff.model.session import MAX_NAME, MAX_NAMESPACES, Namespace, NamespaceState, Session
 from eiosniff.model.socketio import Parser, SioPacket, SioType
@@ -23,13 +24,14 @@ _BINARY_ACK: Final = int(SioType.BINARY_ACK)
 class Messages:
     """What is said in the namespaces of a session."""
 
-    __slots__ = ("_asked_pids", "_ending", "_session", "acks")
+    __slots__ = ("_asked_pids", "_ending", "_figures", "_session", "acks")
 
     def __init__(self, session: Session, ending: Ending) -> None:
         self._session = session
         self._ending = ending
         self._asked_pids: dict[str, str] = {}  # until the server answers; by namespace
         self.acks = Acks(session)
+        self._figures = Figures(session)
 
     def take(self, packet: SioPacket, carrier: EioPacket) -> None:
         """Take one packet; `carrier` is the message that it came in, or that began it."""
@@ -42,7 +44,7 @@ class Messages:
         counts[label] = known + 1
         kind = packet.type
         if kind in (_EVENT, _BINARY_EVENT):
-            self.event(packet)
+            self.event(packet, carrier.transport)
         elif kind in (_ACK, _BINARY_ACK):
             self.acks.answered(packet)
         else:
@@ -64,15 +66,16 @@ class Messages:
             namespace = known[name] = Namespace(name)
         return namespace
 
-    def event(self, packet: SioPacket) -> None:
-        """Take an event."""
+    def event(self, packet: SioPacket, transport: Transport | None = None) -> None:
+        """Take an event; `transport` is None in Socket.IO 0.9, where nobody asks for more figures."""
         namespace = self.namespace(packet.namespace)
         if namespace is not None:
             namespace.events += 1
             if packet.side is CLIENT and namespace.connected is None and namespace.refused is None:
                 namespace.early_events.add(packet.place, packet.place.ts_ns)
+        digest = self._figures.event(packet, transport) if transport is not None else 0
         if packet.id is not None:
-            self.acks.asked(packet, packet.id)
+            self.acks.asked(packet, packet.id, digest)
 
     def _namespace_packet(self, packet: SioPacket) -> None:
         namespace = self.namespace(packet.namespace)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.fleet import Fleet
+from eiosniff.model.messages import Broadcasts, Lost
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.tally import Sketch, Tally
@@ -53,6 +54,9 @@ class Client:
     upgrades of which the server wrote HTTP into the WebSocket, after the 101; `early_frames` the frames that it sent
     before.
 
+    `lost` are events, by their digests, that the client sent and whose sessions ended before the acknowledgement came;
+    None while there is none.
+
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none.
     """
@@ -71,6 +75,7 @@ class Client:
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
     identity: Identity | None = None
     partner: "Client | None" = None
+    lost: dict[int, Lost] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +101,7 @@ class Server:
     """A server, as the wire shows it: an address and a port.
 
     `sid_chains` are the processes behind it, in the order of their first ids, as far as the counters in session ids
-    tell them apart; empty where they hold none.
+    tell them apart; empty where they hold none. `broadcasts` is None until there is an audience.
     """
 
     endpoint: Endpoint
@@ -108,6 +113,7 @@ class Server:
     identity: Identity | None = None
     sid_chains: list[SidChain] = field(default_factory=list)
     fleet: Fleet = field(default_factory=Fleet)
+    broadcasts: Broadcasts | None = None
 
 
 class Retired(NamedTuple):
