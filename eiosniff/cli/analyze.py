@@ -47,6 +47,11 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,
     help="List no more sessions than this, the faulty ones first; the others are counted. Example: --max-sessions 50",
 )  # fmt: skip
+@click.option(
+    "--figures",
+    is_flag=True,
+    help="Show a table of how long acknowledgements and heartbeats take; without this, only if a finding is about it.",
+)
 @options.no_redact
 @click.option("-q", "--quiet", is_flag=True, help="Only one line for each diagnosis, and no progress bar.")
 @options.no_color
@@ -63,6 +68,7 @@ def analyze(
     ports: tuple[int, ...],
     path: str | None,
     max_sessions: int,
+    figures: bool,
     no_redact: bool,
     quiet: bool,
     no_color: bool,
@@ -103,6 +109,7 @@ def analyze(
             no_redact=no_redact,
             quiet=quiet,
             selected_rules=bool(selected or ignored),
+            figures=figures,
             configuration=said.source,
             rule_files=rule_files,
         )
@@ -122,6 +129,7 @@ def show(
     no_redact: bool = False,
     quiet: bool = False,
     selected_rules: bool = False,
+    figures: bool = False,
     configuration: str = "",
     rule_files: Sequence[str] = (),
 ) -> None:
@@ -146,6 +154,7 @@ def show(
             console,
             redactor,
             selected_rules=selected_rules,
+            figures=figures,
             configuration=configuration,
             show_rule=show_rule,
         )

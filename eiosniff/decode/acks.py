@@ -1,12 +1,13 @@
 """Which events of a session ask for an ACK, whether it comes, and how long it takes.
 
 The id of an event says that it wants an ACK, and the ACK repeats it; ids belong to a namespace and to the side that
-asks (Socket.IO protocol, "Acknowledgement"). Libraries count them up from 0.
+asks (Socket.IO protocol, "Acknowledgement"). Clients count them up from 0 in each session; socket.io counts those of a
+server up for each namespace, over all clients (4.8, lib/socket.ts).
 """
 
 from typing import Final, final
 
-from eiosniff.model.messages import AckFigures, Ask, Lost, MessageFigures, Resent, StrayAck, StrayAcks
+from eiosniff.model.messages import AckFigures, Ask, Lost, MessageFigures, Resent, StrayAck, StrayAcks, Unanswered
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef
 from eiosniff.model.session import MAX_NAME, Session
 from eiosniff.model.socketio import SioPacket
@@ -14,8 +15,10 @@ from eiosniff.model.tally import NS_PER_S, Tally
 
 MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64  # names, for each side
-MAX_NAMESPACES_WITH_IDS: Final = 64  # for each side
-MAX_LOST: Final = 64  # events of a client that ended without an acknowledgement
+MAX_ANSWERED: Final = 8  # the last ones: a second acknowledgement follows soon
+MAX_LOST: Final = 64  # events without an acknowledgement, of all sessions of a client that ended, for each side
+# Who sends an event again gives the first one some time; what is said twice sooner is meant to be.
+_LEAST_TIMEOUT_NS: Final = 500_000_000
 # What a client sends as soon as it has joined it says in every session: a login, a room to enter.
 _JOINING_NS: Final = NS_PER_S
 
@@ -24,16 +27,16 @@ _JOINING_NS: Final = NS_PER_S
 class Acks:
     """The acknowledgements of a session, into its ledger.
 
-    `_highest` is the highest id that was asked with, by whether the server asks and by namespace; `_last` is the event
-    of the client that asked last.
+    `_answered` are the events that were acknowledged last, by whether the server asked, namespace and id; `_last` is
+    the event of the client that asked last.
     """
 
-    __slots__ = ("_highest", "_last", "_messages", "_session")
+    __slots__ = ("_answered", "_last", "_messages", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._messages: MessageFigures = session.messages
-        self._highest: dict[tuple[bool, str], int] | None = None
+        self._answered: dict[tuple[bool, str, int], PacketRef] | None = None
         self._last: Ask | None = None
 
     def asked(self, packet: SioPacket, id: int, digest: int = 0) -> None:
@@ -46,7 +49,6 @@ class Acks:
         figures = self._figures(server, event)
         if figures is not None:
             figures.asked += 1
-        self._note_id(server, namespace, id)
         ask = Ask(packet.place, namespace, event, digest)
         key = server, namespace, id
         before = waiting.get(key)
@@ -70,7 +72,7 @@ class Acks:
         key = server, namespace, id
         ask = waiting.get(key) if waiting is not None else None
         if ask is None or waiting is None:
-            self._stray(packet, server, namespace, id)
+            self._stray(packet, key)
             return
         if ask.more:
             stray = StrayAck(packet.place, namespace, id, ask.place)
@@ -79,6 +81,12 @@ class Acks:
             return
         ask.answered = True
         del waiting[key]
+        answered = self._answered
+        if answered is None:
+            answered = self._answered = {}
+        answered[key] = ask.place
+        if len(answered) > MAX_ANSWERED:
+            del answered[next(iter(answered))]
         figures = self._figures(server, ask.event)
         if figures is None:
             return
@@ -104,22 +112,19 @@ class Acks:
 
     # ------------------------------------------------------------------ acknowledgements of no event
 
-    def _note_id(self, server: bool, namespace: str, id: int) -> None:
-        highest = self._highest
-        if highest is None:
-            highest = self._highest = {}
-        key = server, namespace
-        if id > highest.get(key, -1) and (key in highest or len(highest) < 2 * MAX_NAMESPACES_WITH_IDS):
-            highest[key] = id
-
-    def _stray(self, packet: SioPacket, server: bool, namespace: str, id: int) -> None:
+    def _stray(self, packet: SioPacket, key: tuple[bool, str, int]) -> None:
         place = packet.place
-        strays, stray = self._strays(packet), StrayAck(place, namespace, id, None)
-        highest = self._highest
-        if highest is not None and id <= highest.get((server, namespace), -1):
-            strays.again.add(stray, place.ts_ns)
+        asked = self._answered.get(key) if self._answered is not None else None
+        strays = self._strays(packet)
+        if asked is not None:
+            strays.again.add(StrayAck(place, key[1], key[2], asked), place.ts_ns)
+            return
+        before = self._session.client.unanswered
+        lost = before.by_server.pop((key[1], key[2]), None) if before is not None and key[0] else None
+        if lost is not None:
+            strays.late.add(StrayAck(place, key[1], key[2], lost.place), place.ts_ns)
         else:
-            strays.unasked.add(stray, place.ts_ns)
+            strays.unasked.add(StrayAck(place, key[1], key[2], None), place.ts_ns)
 
     def _strays(self, packet: SioPacket) -> StrayAcks:
         known = self._messages.strays
@@ -141,11 +146,11 @@ class Acks:
         first: PacketRef | None = None
         ended: PacketRef | None = None
         if before is not None and before.digest == ask.digest and not before.answered:
-            if before.namespace == namespace:
+            if before.namespace == namespace and place.ts_ns - before.place.ts_ns >= _LEAST_TIMEOUT_NS:
                 first = before.place
         else:
-            resends = self._session.client.lost
-            lost = resends.pop(ask.digest, None) if resends else None
+            unanswered = self._session.client.unanswered
+            lost = unanswered.by_client.pop(ask.digest, None) if unanswered is not None else None
             if lost is not None:
                 first, ended = lost.place, lost.ended
         if first is None:
@@ -157,18 +162,24 @@ class Acks:
 
 
 def give_up(session: Session, ended: PacketRef) -> None:
-    """A session ends: what its client asked in vain it may ask again in the next one."""
+    """A session ends: what it leaves without an answer may be asked, or answered, in the client's next one."""
     waiting = session.messages.waiting
     if not waiting or session.forwarded:
         return
     client = session.client
+    if client.unanswered is None:
+        client.unanswered = Unanswered()
+    by_client, by_server = client.unanswered.by_client, client.unanswered.by_server
     for key, ask in waiting.items():
+        lost = Lost(ask.event, ask.place, ended)
+        if key[0]:
+            by_server[key[1], key[2]] = lost
+            if len(by_server) > MAX_LOST:
+                del by_server[next(iter(by_server))]
+            continue
         namespace = session.namespaces.get(key[1])
         joined = namespace.connected if namespace is not None else None
-        if key[0] or not ask.digest or joined is None or ask.place.ts_ns - joined.ts_ns < _JOINING_NS:
-            continue
-        if client.lost is None:
-            client.lost = {}
-        client.lost[ask.digest] = Lost(ask.event, ask.place, ended)
-        if len(client.lost) > MAX_LOST:
-            del client.lost[next(iter(client.lost))]
+        if ask.digest and joined is not None and ask.place.ts_ns - joined.ts_ns >= _JOINING_NS:
+            by_client[ask.digest] = lost
+            if len(by_client) > MAX_LOST:
+                del by_client[next(iter(by_client))]

@@ -71,13 +71,14 @@ class StrayAck:
 class StrayAcks:
     """The acknowledgements of one side that are of no use.
 
-    `unasked`: no event had such an id in this session. `again`: the event was acknowledged before, or its id is one
-    that was given out before. `ambiguous`: several events waited with the same id.
+    `late`: the event was one of the session before. `unasked`: no event waits with such an id in this session. `again`:
+    the event was acknowledged just before. `ambiguous`: several events waited with the same id.
     """
 
-    __slots__ = ("again", "ambiguous", "unasked")
+    __slots__ = ("again", "ambiguous", "late", "unasked")
 
     def __init__(self) -> None:
+        self.late: Tally[StrayAck] = Tally()
         self.unasked: Tally[StrayAck] = Tally()
         self.again: Tally[StrayAck] = Tally()
         self.ambiguous: Tally[StrayAck] = Tally()
@@ -109,6 +110,18 @@ class Lost:
         self.event = event
         self.place = place
         self.ended = ended
+
+
+@final
+class Unanswered:
+    """What the sessions of a client left without an acknowledgement: what the client asked, by digest, and what the
+    server asked, by namespace and id."""
+
+    __slots__ = ("by_client", "by_server")
+
+    def __init__(self) -> None:
+        self.by_client: dict[int, Lost] = {}
+        self.by_server: dict[tuple[str, int], Lost] = {}
 
 
 @final

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from eiosniff.model.attempt import Attempt, EarlyFrame, RequestFacts, UpgradeTry
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.fleet import Fleet
-from eiosniff.model.messages import Broadcasts, Lost
+from eiosniff.model.messages import Broadcasts, Unanswered
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.tally import Sketch, Tally
@@ -54,8 +54,7 @@ class Client:
     upgrades of which the server wrote HTTP into the WebSocket, after the 101; `early_frames` the frames that it sent
     before.
 
-    `lost` are events, by their digests, that the client sent and whose sessions ended before the acknowledgement came;
-    None while there is none.
+    `unanswered` are events whose sessions ended before their acknowledgements came; None while there is none.
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none.
@@ -75,7 +74,7 @@ class Client:
     marks: dict[str, str] = field(default_factory=dict)  # what tells the library, beyond its requests
     identity: Identity | None = None
     partner: "Client | None" = None
-    lost: dict[int, Lost] | None = None
+    unanswered: Unanswered | None = None
 
 
 @dataclass(slots=True, eq=False)

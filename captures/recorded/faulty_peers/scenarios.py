@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from faulty_peers import (
     connects,
+    event_acks,
+    event_excess,
     handshake_admission,
     handshake_elsewhere,
     handshake_paths,
@@ -37,6 +39,8 @@ RECORDINGS = [
     *handshake_admission.RECORDINGS,
     *messages.RECORDINGS,
     *connects.RECORDINGS,
+    *event_acks.RECORDINGS,
+    *event_excess.RECORDINGS,
     *heartbeat_pings.RECORDINGS,
     *heartbeat_pongs.RECORDINGS,
     *heartbeat_delays.RECORDINGS,
