@@ -42,7 +42,10 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
 _EVENTS_SHOWN = 8
 _SHOWN = 3
 _CHANCE = "every event of the {who} has an ack id; it may be that its framework always adds one and nobody waits"
-_NOBODY_WAITS = "So do all its events, and none is acknowledged: its framework may add an id to each, and nobody waits."
+_NOBODY_WAITS = (
+    "asks for an acknowledgement of each of its events, of several names, and none ever comes. Its framework may add "
+    "an id to all of them, and nobody waits."
+)
 
 
 @rule(
@@ -51,9 +54,8 @@ _NOBODY_WAITS = "So do all its events, and none is acknowledged: its framework m
     subject=Session,
     severity=Severity.WARNING,
     since="0.1.0",
-    title="The {other} does not acknowledge {event}",
-    message="{client} with {server}: the {who} sends {event} {times} and asks for an acknowledgement. {missing} The "
-    "{other} is alive: it says other things up to {alive} later.",
+    title="The {other} does not acknowledge {missed}",
+    message="{client} with {server}: the {who} {what} The {other} is alive: it says other things up to {alive} later.",
     why="The callback of the {who} never runs, and what waits for it waits for ever or runs into a timeout.",
     fix=(
         "In the handler of {event} on the {other}: call the callback that it gets as its last argument, on every path, "
@@ -106,11 +108,10 @@ def _hits(session: Session, side: Side, heard: PacketRef, missing: dict[str, lis
         count = sum(1 + ask.more for ask in asks)
         asked = max(figures.asked if figures else count, count)
         shown = [*asks[:_SHOWN], *(asks[-1:] if len(asks) > _SHOWN else ())]
-        proof = [evidence(ask.place, side, f"event {named(event)}, asks for an acknowledgement") for ask in shown]
+        proof = [evidence(ask.place, side, f"event {named(ask.event)}, asks for an acknowledgement") for ask in shown]
         proof.append(evidence(heard, side.other, "is alive, and has not sent it"))
-        words = "None ever comes." if asked == count else f"For {count} of them none comes."
-        if asked == count == 1:
-            words = "It never comes."
+        what = f"sends {named(event)} {_times(asked)} and asks for an acknowledgement. "
+        what += "It never comes." if asked == 1 else "None ever comes." if asked == count else f"{count} never come."
         yield Hit(
             *proof,
             kind=f"{side.label} {'any' if harmless else event}",
@@ -121,8 +122,13 @@ def _hits(session: Session, side: Side, heard: PacketRef, missing: dict[str, lis
             lasting=True,
             who=side.label,
             other=side.other.label,
-            event=f"any of its events ({named(event)} first)" if harmless else named(event),
-            times="once" if asked == 1 else f"{asked} times",
-            missing=_NOBODY_WAITS if harmless else words,
+            event=named(event),
+            missed=f"any event of the {side.label}" if harmless else named(event),
+            what=_NOBODY_WAITS if harmless else what,
+            waits="perhaps not" if harmless else "yes",
             alive=in_ms(heard.ts_ns - asks[0].place.ts_ns),
         )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -67,13 +67,13 @@ def ack_unknown(session: Session) -> Iterator[Hit]:
             count, first = known.late.count, known.late.first[0]
             yield _hit(
                 side, known.late, _LATE, None,
-                f"the {other.label} asks (id {first.id}, on {first.namespace}), the session ends before the answer, and "
-                f"the {side.label} sends it in its next session, in which nobody has asked"
+                f"the {other.label} asks (id {first.id}, on {first.namespace}), the session ends before the answer, "
+                f"and the {side.label} sends it in its next session, in which nobody has asked"
                 + (f"; {count} times." if count > 1 else "."),
                 f"The {other.label} has forgotten the question with its session and drops the answer; what waits for "
                 "it waits in vain.",
-                f"On the {other.label}: ask again when the {side.label} has come back, with a timeout for the answer. On "
-                f"the {side.label}: leave an answer out if the connection has changed since the question.",
+                f"On the {other.label}: ask again when the {side.label} has come back, with a timeout for the answer. "
+                f"On the {side.label}: leave an answer out if the connection has changed since the question.",
             )  # fmt: skip
         if known.unasked:
             count, first = known.unasked.count, known.unasked.first[0]

@@ -45,8 +45,8 @@ from eiosniff.rules.events import in_bytes, named
     title="The {who} sends JSON inside a string: {event}",
     message="{client} with {server}: argument {argument} of {event} is a string that holds {holds}, in {messages} "
     "of {looked_at} messages of the {who}. It was made JSON twice; the escapes took {escapes} more.",
-    why="Socket.IO makes JSON of arguments by itself. The handler gets a string, in which it finds no field, instead of "
-    "the object.",
+    why="Socket.IO makes JSON of arguments by itself. The handler gets a string, in which it finds no field, instead "
+    "of the object.",
     fix=(
         "On the {who}: pass the object itself to emit(), without JSON.stringify() and the like.",
         "On the other side take the extra JSON.parse() out, if there is one.",

@@ -67,13 +67,13 @@ def tiny_message_flood(session: Session, limits: Mapping[str, float]) -> Iterato
             continue
         beats = session.heartbeats.delays
         slow = beats.count > 0 and beats.quantile(_USUAL_WORST) >= NS_PER_S
+        peak = [evidence(pace.peak, side, f"the fullest second begins: {pace.most} events")]
         yield Hit(
             evidence(pace.first, side, "the first of them"),
-            evidence(pace.peak, side, f"the fullest second begins: {pace.most} events"),
+            *(peak if pace.first < pace.peak < pace.last else ()),
             evidence(pace.last, side, "the last second of it begins"),
             kind=side.label,
             severity=None if slow else Severity.INFO,
-            occurrences=pace.messages,
             who=side.label,
             rate=f"{pace.messages / pace.seconds:,.0f}",
             spent=_spent(session, side, pace),
