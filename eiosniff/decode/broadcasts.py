@@ -9,12 +9,12 @@ from typing import Final
 from eiosniff.model.messages import FEWEST_RECEIVERS, BroadcastFigures, Broadcasts
 from eiosniff.model.session import MAX_NAME, Session
 from eiosniff.model.socketio import SioPacket
-from eiosniff.model.tally import NS_PER_S
+from eiosniff.model.tally import NS_PER_MS
 
 _SLOTS: Final = 64  # a power of two
 _MAX_EVENTS: Final = 32
-# A broadcast that takes longer than this to reach its next client is another one with the same content.
-_LASTS_NS: Final = NS_PER_S
+# From one client to the next: a server writes to them in a loop. What takes longer is said to each for itself.
+_NEXT_NS: Final = 5 * NS_PER_MS
 
 
 def take(session: Session, packet: SioPacket, digest: int) -> None:
@@ -25,15 +25,16 @@ def take(session: Session, packet: SioPacket, digest: int) -> None:
         known = server.broadcasts = Broadcasts(_SLOTS)
     here = known.rounds[digest & (_SLOTS - 1)]
     now_ns, index = packet.place.ts_ns, session.index
-    passed = now_ns - here.first_ns
-    if here.digest != digest or index == here.first_session or passed < 0 or passed > _LASTS_NS:
+    passed = now_ns - here.last_ns
+    if here.digest != digest or index == here.first_session or passed < 0 or passed > _NEXT_NS:
         here.digest = digest
-        here.first_ns = now_ns
+        here.last_ns = now_ns
         here.first_session = here.last_session = index
         here.receivers = 1
         return
     if index == here.last_session:
         return
+    here.last_ns = now_ns
     here.last_session = index
     here.receivers += 1
     if here.receivers >= FEWEST_RECEIVERS:

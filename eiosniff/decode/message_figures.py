@@ -7,6 +7,7 @@ in a string needs a backslash, base64 that is worth a word makes the event long,
 
 import re
 from typing import Final, final
+from zlib import crc32
 
 import msgspec
 
@@ -30,7 +31,6 @@ from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 # Of a longer event only the beginning and the length are digested.
 _DIGESTED: Final = 4096
-_DIGEST_BITS: Final = (1 << 60) - 1
 # Events that one step of a program sends follow each other within this time.
 _MOMENT_NS: Final = NS_PER_MS
 _MAX_EVENTS: Final = 16  # names of which something is recorded, of each kind
@@ -88,7 +88,8 @@ class Figures:
             if packet.attachments:
                 self._attachments(packet, transport)
             return 0
-        digest = (hash(data if size <= _DIGESTED else data[:_DIGESTED]) ^ size) & _DIGEST_BITS
+        # Not hash(): it differs from run to run, and with it which events share a slot of the broadcasts.
+        digest = crc32(data if size <= _DIGESTED else data[:_DIGESTED]) ^ (size << 32)
         messages = self._messages
         if b"\\" in data or messages.encoded is not None:
             self._look_for_json(packet, server)

@@ -261,15 +261,15 @@ class BroadcastFigures:
 @final
 @mypyc_attr(acyclic=True)
 class Round:
-    """One event on its way to the clients of a server: the sessions (by index) that got it first and last, and how many
-    `receivers` it has had. One object serves for many events, one after the other."""
+    """One event on its way to the clients of a server: the sessions (by index) that got it first and last, when the
+    last one did, and how many `receivers` it has had. One object serves for many events, one after the other."""
 
-    __slots__ = ("digest", "first_ns", "first_session", "last_session", "receivers")
+    __slots__ = ("digest", "first_session", "last_ns", "last_session", "receivers")
 
     def __init__(self) -> None:
         self.digest = 0
-        self.first_ns = 0
         self.first_session = 0
+        self.last_ns = 0
         self.last_session = 0
         self.receivers = 0
 

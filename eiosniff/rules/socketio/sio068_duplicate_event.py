@@ -64,7 +64,8 @@ def duplicate_event(session: Session, limits: Mapping[str, float]) -> Iterator[H
     if messages.repeats is None:
         return
     for (server, event), repeats in messages.repeats.items():
-        if limits["bursts"] <= repeats.bursts >= repeats.runs / 2 and repeats.most <= limits["copies"]:
+        usual = repeats.bursts >= limits["bursts"] and 2 * repeats.bursts >= repeats.runs
+        if usual and repeats.most <= limits["copies"]:
             yield _repeated(SIDES[server], event, repeats)
 
 
