@@ -153,11 +153,6 @@ class _Writer:
                 {"stream": use.stream, "first_packet": use.first.number, "last_packet": use.last.number}
                 for use in session.connections
             ],
-            "acks": [
-                {"event": self.text(event), "asked_by": side.label, **_answers(Answers(figures.asked, figures.delays))}
-                for side in Side
-                for event, figures in session.messages.acks_of(bool(side)).items()
-            ],
         }
 
     def peer(self, endpoint: Endpoint, identity: Identity | None) -> _Object:

@@ -95,10 +95,7 @@ def test_how_long_answers_take() -> None:
     for ledger in made.sessions:
         made.totals.add(ledger)
     times = {"asked_by": "server", "asked": 3, "answered": 2, "median_ms": 1, "p95_ms": 3, "max_ms": 3}
-    document = rendered(made)
-    assert document["sessions"][0]["acks"] == [{"event": "state", **times}]
-    assert document["sessions"][1]["acks"] == []
-    assert document["figures"] == {"acks": [{"event": "state", **times}], "heartbeats": []}
+    assert rendered(made)["figures"] == {"acks": [{"event": "state", **times}], "heartbeats": []}
 
 
 def test_a_session_of_socketio_09() -> None:
