@@ -116,6 +116,10 @@ def test_slow_acknowledgements_are_told_with_their_figures() -> None:
     assert finding is not None
     assert "2.0 s" in finding.title
     assert "Heartbeats take 1.0 ms" in finding.summary
+    assert finding.certainty is Certainty.CERTAIN
+    alone = found("ack-slow", BEGIN, slow(2))
+    assert alone is not None
+    assert alone.certainty is Certainty.LIKELY
 
 
 def test_a_slow_path_is_not_the_handlers_fault() -> None:

@@ -1,9 +1,9 @@
 """Acknowledgements take long.
 
 ## What it reports
-Events of which 95 of 100 acknowledgements do not come within a second (`ack_ms`), the slowest event first, and at least
-so many of them (`slow_answers`). Heartbeats in the same session show that it is not the path: they are at least
-ten times as fast (`heartbeat_times`).
+Events of which 95 of 100 acknowledgements do not come within a second (`ack_ms`), and two at least (`slow_answers`),
+the slowest event first. Heartbeats in the same session show that it is not the path: they are ten times as fast
+(`heartbeat_times`) or faster.
 
 ## Why it matters
 Whoever sent the event waits: a button that does nothing for a second is pressed again. With `timeout()` and `retries`
@@ -18,8 +18,8 @@ Look at the handler of the slowest event: what it waits for (a database, another
 back at once where the answer does not depend on it, and send the result as an event of its own.
 
 ## When it is silent
-For a single slow one. When heartbeats are about as slow, or were not captured while they may be: then the path or the
-whole program is slow, and the rule on heartbeats says so.
+For a single slow one. When heartbeats are slow too: then the path or the whole program is, and the rule on heartbeats
+says so. Without a heartbeat in the capture it is only likely that the handler is to blame.
 
 ## References
 - socket.io documentation, "Emitting events", acknowledgements and timeout
@@ -27,7 +27,7 @@ whole program is slow, and the rule on heartbeats says so.
 
 from collections.abc import Iterator, Mapping
 
-from eiosniff.model.finding import Severity
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.messages import AckFigures
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
@@ -37,6 +37,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 _USUAL_WORST = 0.95
 _RANKED = 3
+_NO_HEARTBEAT = "the capture has no heartbeat that could tell how much of the time is the path's"
 _ENOUGH_FOR_A_SHARE = 20
 
 
@@ -80,13 +81,13 @@ def ack_slow(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
         asked, answered = worst.slowest_asked, worst.slowest_answered
         if asked is None or answered is None:
             continue
-        path = "No heartbeat was captured that could tell how much of it is the path."
-        if beats.count:
-            path = f"Heartbeats take {in_ms(beats.median)} in this session: it is not the path."
+        path = f"Heartbeats take {in_ms(beats.median)} in this session: it is not the path." if beats.count else ""
         yield Hit(
             evidence(asked, side, f"event {named(event)}"),
             evidence(answered, side.other, f"its acknowledgement, the slowest, {in_ms(worst.delays.maximum)} later"),
             kind=f"{side.label} {event}",
+            certainty=Certainty.CERTAIN if beats.count else Certainty.LIKELY,
+            doubt="" if beats.count else _NO_HEARTBEAT,
             occurrences=sum(figures.delays.count for _, figures in slow),
             who=side.label,
             other=side.other.label,
