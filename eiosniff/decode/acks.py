@@ -6,9 +6,10 @@ server up for each namespace, over all clients (4.8, lib/socket.ts).
 """
 
 from typing import Final, final
+from zlib import crc32
 
 from eiosniff.model.messages import AckFigures, Ask, Lost, MessageFigures, Resent, StrayAck, StrayAcks, Unanswered
-from eiosniff.model.provenance import CLIENT, SERVER, PacketRef
+from eiosniff.model.provenance import SERVER, PacketRef
 from eiosniff.model.session import MAX_NAME, Session
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.tally import NS_PER_S, Tally
@@ -17,6 +18,7 @@ MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64  # names, for each side
 MAX_ANSWERED: Final = 8  # the last ones: a second acknowledgement follows soon
 MAX_LOST: Final = 64  # events without an acknowledgement, of all sessions of a client that ended, for each side
+_DIGESTED: Final = 4096  # bytes of an event; of a longer one, its length too
 # Who sends an event again gives the first one some time; what is said twice sooner is meant to be.
 _LEAST_TIMEOUT_NS: Final = 500_000_000
 # What a client sends as soon as it has joined it says in every session: a login, a room to enter.
@@ -39,8 +41,8 @@ class Acks:
         self._answered: dict[tuple[bool, str, int], PacketRef] | None = None
         self._last: Ask | None = None
 
-    def asked(self, packet: SioPacket, id: int, digest: int = 0) -> None:
-        """An event asks for an acknowledgement. `digest`: of its name and arguments, if one was made."""
+    def asked(self, packet: SioPacket, id: int) -> None:
+        """An event asks for an acknowledgement."""
         messages, server = self._messages, packet.side is SERVER
         waiting = messages.waiting
         if waiting is None:
@@ -49,6 +51,9 @@ class Acks:
         figures = self._figures(server, event)
         if figures is not None:
             figures.asked += 1
+        digest = 0
+        if not server and not packet.attachments_expected:
+            digest = crc32(packet.data[:_DIGESTED]) ^ (len(packet.data) << 32)
         ask = Ask(packet.place, namespace, event, digest)
         key = server, namespace, id
         before = waiting.get(key)
@@ -59,7 +64,7 @@ class Acks:
             if len(waiting) > MAX_PENDING_ACKS:
                 del waiting[next(iter(waiting))]
                 messages.untracked += 1
-        if packet.side is CLIENT and digest:
+        if digest:
             self._compare(ask, namespace)
 
     def answered(self, packet: SioPacket) -> None:

@@ -1,33 +1,36 @@
 """Recognises an event that a server sends to many clients at once, by its bytes.
 
-Servers write a broadcast to one client after the other. So the last few events of a server are remembered, each by a
-digest in one of a few slots; what comes again for another session soon is on its way to many.
+Servers write a broadcast to one client after the other. So the last few events of a server are remembered, one of each
+size or nearly so; what comes again for another session at once is on its way to many.
 """
 
 from typing import Final
 
-from eiosniff.model.messages import FEWEST_RECEIVERS, BroadcastFigures, Broadcasts
+from eiosniff.model.messages import FEWEST_RECEIVERS, BroadcastFigures, Broadcasts, Round
 from eiosniff.model.session import MAX_NAME, Session
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.tally import NS_PER_MS
 
-_SLOTS: Final = 64  # a power of two
+_SLOTS: Final = 32  # a power of two: events whose sizes differ by a multiple of it share one
 _MAX_EVENTS: Final = 32
 # From one client to the next: a server writes to them in a loop. What takes longer is said to each for itself.
 _NEXT_NS: Final = 5 * NS_PER_MS
 
 
-def take(session: Session, packet: SioPacket, digest: int) -> None:
-    """Take an event of a server with an audience; `digest` is that of its name and arguments."""
-    server = session.server
-    known = server.broadcasts
-    if known is None:
-        known = server.broadcasts = Broadcasts(_SLOTS)
-    here = known.rounds[digest & (_SLOTS - 1)]
-    now_ns, index = packet.place.ts_ns, session.index
-    passed = now_ns - here.last_ns
-    if here.digest != digest or index == here.first_session or passed < 0 or passed > _NEXT_NS:
-        here.digest = digest
+def take(known: Broadcasts, session: Session, packet: SioPacket, start: bytes) -> None:
+    """Take an event of a server; `start` is what is compared of it."""
+    index, size = session.index, len(packet.data)
+    if known.sessions < FEWEST_RECEIVERS or not index:  # 0: what is captured again behind a proxy
+        return
+    rounds = known.rounds
+    if rounds is None:
+        rounds = known.rounds = [Round() for _ in range(_SLOTS)]
+    here = rounds[size & (_SLOTS - 1)]
+    now_ns = packet.place.ts_ns
+    same = here.size == size and index != here.first_session and 0 <= now_ns - here.last_ns <= _NEXT_NS
+    if not same or here.start != start:
+        here.start = start
+        here.size = size
         here.last_ns = now_ns
         here.first_session = here.last_session = index
         here.receivers = 1
@@ -42,6 +45,8 @@ def take(session: Session, packet: SioPacket, digest: int) -> None:
 
 
 def _count(known: Broadcasts, packet: SioPacket, receivers: int) -> None:
+    if known.events is None:
+        known.events = {}
     event = (packet.event or "")[:MAX_NAME]
     figures = known.events.get(event)
     if figures is None:

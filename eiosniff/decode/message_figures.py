@@ -1,23 +1,24 @@
 """What the events of a session come to: how many there are in a second, what comes several times over, and data that is
 written in a longer form than it needs.
 
-Events are the hot path. Each is measured and digested; its content is looked at only if that may hold something: JSON
-in a string needs a backslash, base64 that is worth a word makes the event long, with one string over most of it.
+Events are the hot path. Each is measured and counted; its content is looked at only if it may hold something: a copy
+has the size of the event before it, JSON in a string needs a backslash, base64 that is worth a word makes the event
+long, with one string over most of it.
 """
 
 import re
 from typing import Final, final
-from zlib import crc32
 
 import msgspec
 
 from eiosniff.decode import broadcasts, revisions
 from eiosniff.model.engineio import POLLING, WEBSOCKET, Transport
 from eiosniff.model.messages import (
+    COMPARED,
     FEWEST_IN_A_SECOND,
-    FEWEST_RECEIVERS,
     SMALL_MESSAGE,
     Base64Figures,
+    Broadcasts,
     Burst,
     EncodedJson,
     MessageFigures,
@@ -29,8 +30,6 @@ from eiosniff.model.session import MAX_NAME, Session
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
-# Of a longer event only the beginning and the length are digested.
-_DIGESTED: Final = 4096
 # Events that one step of a program sends follow each other within this time.
 _MOMENT_NS: Final = NS_PER_MS
 _MAX_EVENTS: Final = 16  # names of which something is recorded, of each kind
@@ -38,6 +37,8 @@ _MAX_EVENTS: Final = 16  # names of which something is recorded, of each kind
 ENOUGH_LOOKED_AT: Final = 64
 _MAX_LOOKED_AT: Final = 65_536  # bytes of an event that is read for JSON in its strings
 _MAX_KEYS: Final = 5
+_OBJECT_START: Final = b'"{'
+_ARRAY_START: Final = b'"['
 _LEAST_BASE64: Final = 512  # bytes of an event
 _BASE64_START: Final = b";base64,"  # of a data URL (RFC 2397)
 _MAX_MEDIA_TYPE: Final = 100
@@ -48,15 +49,16 @@ _KINDS_OF_CHARACTERS: Final = (re.compile(rb"[A-Z]"), re.compile(rb"[a-z]"), re.
 
 @final
 class Way:
-    """What one side sent last: the digest of an event, when the first and the last like it came, and the burst that
-    they make, if they do; and its small events since `second_ns`."""
+    """What one side sent last: the `start` of an event and its size, when the first and the last like it came, and the
+    burst that they make, if they do; and its small events since `second_ns`."""
 
     __slots__ = (
-        "burst", "bytes", "count", "digest", "first", "last_ns", "opening", "packet", "packets", "second_ns",
+        "burst", "bytes", "count", "first", "last_ns", "opening", "packet", "packets", "second_ns", "size", "start",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.digest = 0
+        self.start = b""
+        self.size = 0
         self.first = NO_PACKET
         self.last_ns = 0
         self.burst: Burst | None = None
@@ -72,33 +74,34 @@ class Way:
 class Figures:
     """The events of one session, into its ledger."""
 
-    __slots__ = ("_client", "_messages", "_server", "_session")
+    __slots__ = ("_broadcasts", "_client", "_messages", "_server", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._broadcasts: Broadcasts = session.server.broadcasts
+        self._broadcasts.sessions += 1
         self._messages: MessageFigures = session.messages
         self._client: Way | None = None
         self._server: Way | None = None
 
-    def event(self, packet: SioPacket, transport: Transport) -> int:
-        """Take an event; returns the digest of its name and arguments, 0 for one with attachments."""
+    def event(self, packet: SioPacket, transport: Transport) -> None:
+        """Take an event."""
         data, place, server = packet.data, packet.place, packet.side is SERVER
         size = len(data)
         if packet.attachments_expected:
             if packet.attachments:
                 self._attachments(packet, transport)
-            return 0
-        # Not hash(): it differs from run to run, and with it which events share a slot of the broadcasts.
-        digest = crc32(data if size <= _DIGESTED else data[:_DIGESTED]) ^ (size << 32)
+            return
+        start = data if size <= COMPARED else data[:COMPARED]
         messages = self._messages
         if b"\\" in data or messages.encoded is not None:
             self._look_for_json(packet, server)
         if size >= _LEAST_BASE64:
             self._look_for_base64(packet, server)
-        if server and self._session.server.sessions >= FEWEST_RECEIVERS and not self._session.forwarded:
-            broadcasts.take(self._session, packet, digest)
+        if server:
+            broadcasts.take(self._broadcasts, self._session, packet, start)
         if transport is not WEBSOCKET:  # polls collect what is said meanwhile: that says nothing of when
-            return digest
+            return
         way = self._server if server else self._client
         if way is None:
             way = Way()
@@ -115,10 +118,11 @@ class Figures:
                 way.packet = place.number
                 way.packets += 1
         passed = place.ts_ns - way.last_ns
-        if digest == way.digest and 0 <= passed <= _MOMENT_NS:
+        if 0 <= passed <= _MOMENT_NS and size == way.size and start == way.start:
             self._again(way, packet, server)
         else:
-            way.digest = digest
+            way.start = start
+            way.size = size
             way.first = place
             way.burst = None
             if messages.repeats is not None:
@@ -126,7 +130,6 @@ class Figures:
                 if repeats is not None:
                     repeats.runs += 1
         way.last_ns = place.ts_ns
-        return digest
 
     def _end_second(self, way: Way, place: PacketRef, server: bool) -> None:
         """A second of small events is over; `place` is the first of the next one."""
@@ -180,7 +183,9 @@ class Figures:
         if entry is not None and entry.looked_at >= ENOUGH_LOOKED_AT:
             return
         data = packet.data
-        found = _json_in_string(data) if b"\\" in data and len(data) <= _MAX_LOOKED_AT else None
+        found: tuple[int, tuple[str, ...], int] | None = None
+        if b"\\" in data and len(data) <= _MAX_LOOKED_AT and (_OBJECT_START in data or _ARRAY_START in data):
+            found = _json_in_string(data)
         if found is not None and entry is None:
             if known is None:
                 known = self._messages.encoded = {}

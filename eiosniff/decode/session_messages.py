@@ -73,9 +73,10 @@ class Messages:
             namespace.events += 1
             if packet.side is CLIENT and namespace.connected is None and namespace.refused is None:
                 namespace.early_events.add(packet.place, packet.place.ts_ns)
-        digest = self._figures.event(packet, transport) if transport is not None else 0
+        if transport is not None:
+            self._figures.event(packet, transport)
         if packet.id is not None:
-            self.acks.asked(packet, packet.id, digest)
+            self.acks.asked(packet, packet.id)
 
     def _namespace_packet(self, packet: SioPacket) -> None:
         namespace = self.namespace(packet.namespace)

@@ -2,7 +2,7 @@
 
 All dictionaries have a limit of entries (`eiosniff.decode.acks`, `message_figures`, `broadcasts`), and none is there
 before its first entry: most sessions have nothing of what is recorded here. Sides are told by a flag, whether it is the
-server. A digest stands for the name and the arguments of an event; it is 0 where none was made.
+server. A digest stands for the name and the arguments of an event that asks; it is 0 where none was made.
 """
 
 from typing import Final, final
@@ -16,6 +16,8 @@ from eiosniff.model.tally import Sketch, Tally
 FEWEST_IN_A_SECOND: Final = 20
 # Messages of this many bytes are small.
 SMALL_MESSAGE: Final = 64
+# Of a longer event only the size and so many bytes are compared, to find out whether it is another one.
+COMPARED: Final = 1024
 # Fewer clients that get the same event are no audience, and are not recorded in `Broadcasts`.
 FEWEST_RECEIVERS: Final = 5
 
@@ -261,26 +263,29 @@ class BroadcastFigures:
 @final
 @mypyc_attr(acyclic=True)
 class Round:
-    """One event on its way to the clients of a server: the sessions (by index) that got it first and last, when the
-    last one did, and how many `receivers` it has had. One object serves for many events, one after the other."""
+    """One event on its way to the clients of a server: its size and its `start`, the sessions (by index) that got it
+    first and last, when the last one did, and how many `receivers` it has had. One object serves for many events, one
+    after the other."""
 
-    __slots__ = ("digest", "first_session", "last_ns", "last_session", "receivers")
+    __slots__ = ("first_session", "last_ns", "last_session", "receivers", "size", "start")
 
     def __init__(self) -> None:
-        self.digest = 0
+        self.start = b""
+        self.size = 0
         self.first_session = 0
-        self.last_ns = 0
         self.last_session = 0
+        self.last_ns = 0
         self.receivers = 0
 
 
 @final
 class Broadcasts:
-    """What a server sends to many clients at once: `events` by name, and in `rounds` the last of those that share the
-    lowest bits of their digest (see `eiosniff.decode.broadcasts`)."""
+    """What a server sends to many clients at once: `events` by name. `rounds` are the last events of certain sizes (see
+    `eiosniff.decode.broadcasts`), once it has had `sessions` enough."""
 
-    __slots__ = ("events", "rounds")
+    __slots__ = ("events", "rounds", "sessions")
 
-    def __init__(self, slots: int) -> None:
-        self.events: dict[str, BroadcastFigures] = {}
-        self.rounds = [Round() for _ in range(slots)]
+    def __init__(self) -> None:
+        self.sessions = 0
+        self.events: dict[str, BroadcastFigures] | None = None
+        self.rounds: list[Round] | None = None

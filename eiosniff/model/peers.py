@@ -100,7 +100,7 @@ class Server:
     """A server, as the wire shows it: an address and a port.
 
     `sid_chains` are the processes behind it, in the order of their first ids, as far as the counters in session ids
-    tell them apart; empty where they hold none. `broadcasts` is None until there is an audience.
+    tell them apart; empty where they hold none.
     """
 
     endpoint: Endpoint
@@ -112,7 +112,7 @@ class Server:
     identity: Identity | None = None
     sid_chains: list[SidChain] = field(default_factory=list)
     fleet: Fleet = field(default_factory=Fleet)
-    broadcasts: Broadcasts | None = None
+    broadcasts: Broadcasts = field(default_factory=Broadcasts)
 
 
 class Retired(NamedTuple):

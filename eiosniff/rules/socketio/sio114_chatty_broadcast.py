@@ -59,9 +59,10 @@ _BATCHES_A_SECOND: Final = 2
 )
 def chatty_broadcast(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
-    if server.broadcasts is None:
+    events = server.broadcasts.events
+    if events is None:
         return
-    for event, figures in server.broadcasts.events.items():
+    for event, figures in events.items():
         receivers = figures.deliveries / max(figures.rounds, 1)
         rate = _a_second(figures, figures.rounds - 1)
         if (
