@@ -20,7 +20,7 @@ _NEXT_NS: Final = 5 * NS_PER_MS
 def take(known: Broadcasts, session: Session, packet: SioPacket, start: bytes) -> None:
     """Take an event of a server; `start` is what is compared of it."""
     index, size = session.index, len(packet.data)
-    if known.sessions < FEWEST_RECEIVERS or not index:  # 0: what is captured again behind a proxy
+    if not index:  # what is captured again behind a proxy
         return
     rounds = known.rounds
     if rounds is None:

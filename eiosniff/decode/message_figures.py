@@ -16,6 +16,7 @@ from eiosniff.model.engineio import POLLING, WEBSOCKET, Transport
 from eiosniff.model.messages import (
     COMPARED,
     FEWEST_IN_A_SECOND,
+    FEWEST_RECEIVERS,
     SMALL_MESSAGE,
     Base64Figures,
     Broadcasts,
@@ -37,6 +38,7 @@ _MAX_EVENTS: Final = 16  # names of which something is recorded, of each kind
 ENOUGH_LOOKED_AT: Final = 64
 _MAX_LOOKED_AT: Final = 65_536  # bytes of an event that is read for JSON in its strings
 _MAX_KEYS: Final = 5
+_BACKSLASH: Final = 0x5C  # as a number: to ask for a piece of bytes with `in` costs Python an exception
 _OBJECT_START: Final = b'"{'
 _ARRAY_START: Final = b'"['
 _LEAST_BASE64: Final = 512  # bytes of an event
@@ -94,11 +96,11 @@ class Figures:
             return
         start = data if size <= COMPARED else data[:COMPARED]
         messages = self._messages
-        if b"\\" in data or messages.encoded is not None:
+        if _BACKSLASH in data or messages.encoded is not None:
             self._look_for_json(packet, server)
         if size >= _LEAST_BASE64:
             self._look_for_base64(packet, server)
-        if server:
+        if server and self._broadcasts.sessions >= FEWEST_RECEIVERS:
             broadcasts.take(self._broadcasts, self._session, packet, start)
         if transport is not WEBSOCKET:  # polls collect what is said meanwhile: that says nothing of when
             return
@@ -177,15 +179,15 @@ class Figures:
     # ------------------------------------------------------------------ how data is written
 
     def _look_for_json(self, packet: SioPacket, server: bool) -> None:
-        known = self._messages.encoded
+        known, data = self._messages.encoded, packet.data
+        may_hold = _BACKSLASH in data and (data.find(_OBJECT_START) >= 0 or data.find(_ARRAY_START) >= 0)
+        if known is None and not may_hold:
+            return
         key = server, (packet.event or "")[:MAX_NAME]
         entry = known.get(key) if known is not None else None
         if entry is not None and entry.looked_at >= ENOUGH_LOOKED_AT:
             return
-        data = packet.data
-        found: tuple[int, tuple[str, ...], int] | None = None
-        if b"\\" in data and len(data) <= _MAX_LOOKED_AT and (_OBJECT_START in data or _ARRAY_START in data):
-            found = _json_in_string(data)
+        found = _json_in_string(data) if may_hold and len(data) <= _MAX_LOOKED_AT else None
         if found is not None and entry is None:
             if known is None:
                 known = self._messages.encoded = {}
