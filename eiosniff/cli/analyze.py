@@ -52,6 +52,11 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
     help="Explain the first N diagnoses; the others get a line each. Without it, the first 5 faults are explained, or "
     "what is worth knowing most if there is none. Example: --limit 20",
 )  # fmt: skip
+@click.option(
+    "--figures",
+    is_flag=True,
+    help="Show a table of how long acknowledgements and heartbeats take; without this, only if a finding is about it.",
+)
 @options.no_redact
 @click.option("-q", "--quiet", is_flag=True, help="Only one line for each diagnosis, and no progress bar.")
 @options.no_color
@@ -69,6 +74,7 @@ def analyze(
     path: str | None,
     max_sessions: int,
     limit: int | None,
+    figures: bool,
     no_redact: bool,
     quiet: bool,
     no_color: bool,
@@ -110,6 +116,7 @@ def analyze(
             quiet=quiet,
             limit=limit,
             selected_rules=bool(selected or ignored),
+            figures=figures,
             configuration=said.source,
             rule_files=rule_files,
         )
@@ -130,6 +137,7 @@ def show(
     quiet: bool = False,
     limit: int | None = None,
     selected_rules: bool = False,
+    figures: bool = False,
     configuration: str = "",
     rule_files: Sequence[str] = (),
 ) -> None:
@@ -154,6 +162,7 @@ def show(
             console,
             redactor,
             selected_rules=selected_rules,
+            figures=figures,
             configuration=configuration,
             show_rule=show_rule,
             limit=limit,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
-from eiosniff.decode import fleet, heartbeat
+from eiosniff.decode import acks, fleet, heartbeat
 from eiosniff.decode.conversation import Conversation
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Beat, CloseHow, Closing, NamespaceState, Session
@@ -38,6 +38,7 @@ class Ending:
             closing = Closing(side.other, CloseHow.DISCONNECT, said, after_goodbye=True)
         session.closing = closing
         fleet.ended(session, closing)
+        acks.give_up(session, closing.place)
 
     def goodbye(self, side: Side, place: PacketRef) -> None:
         """A side says that it leaves."""

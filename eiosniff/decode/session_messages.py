@@ -5,9 +5,10 @@ from typing import Final, final
 from eiosniff.decode import namespaces, revisions
 from eiosniff.decode.acks import Acks
 from eiosniff.decode.endings import Ending
+from eiosniff.decode.message_figures import Figures
 from eiosniff.decode.recoveries import Recoveries
 from eiosniff.decode.socketio import ACK_OF_REVISION_3
-from eiosniff.model.engineio import EioPacket
+from eiosniff.model.engineio import EioPacket, Transport
 from eiosniff.model.provenance import CLIENT, SERVER
 from eiosniff.model.session import MAX_NAME, MAX_NAMESPACES, Namespace, NamespaceState, Session
 from eiosniff.model.socketio import Parser, SioPacket, SioType
@@ -25,7 +26,7 @@ _CONNECTED: Final = NamespaceState.CONNECTED
 class Messages:
     """What is said in the namespaces of a session. `recoveries` are those of the capture, None where nobody counts."""
 
-    __slots__ = ("_asked_pids", "_ending", "_session", "acks", "recoveries")
+    __slots__ = ("_asked_pids", "_ending", "_figures", "_session", "acks", "recoveries")
 
     def __init__(self, session: Session, ending: Ending) -> None:
         self._session = session
@@ -33,6 +34,7 @@ class Messages:
         self._asked_pids: dict[str, str] = {}  # until the server answers; by namespace
         self.acks = Acks(session)
         self.recoveries: Recoveries | None = None
+        self._figures = Figures(session)
 
     def take(self, packet: SioPacket, carrier: EioPacket) -> None:
         """Take one packet; `carrier` is the message that it came in, or that began it."""
@@ -45,7 +47,7 @@ class Messages:
         counts[label] = known + 1
         kind = packet.type
         if kind in (_EVENT, _BINARY_EVENT):
-            self.event(packet)
+            self.event(packet, carrier.transport)
         elif kind in (_ACK, _BINARY_ACK):
             self.acks.answered(packet)
         else:
@@ -67,8 +69,8 @@ class Messages:
             namespace = known[name] = Namespace(name)
         return namespace
 
-    def event(self, packet: SioPacket) -> None:
-        """Take an event."""
+    def event(self, packet: SioPacket, transport: Transport | None = None) -> None:
+        """Take an event; `transport` is None in Socket.IO 0.9, where nobody asks for more figures."""
         namespace = self.namespace(packet.namespace)
         if namespace is not None:
             namespace.events += 1
@@ -78,6 +80,8 @@ class Messages:
                     namespaces.server_event(namespace, packet)
             elif namespace.state is not _CONNECTED:
                 namespaces.client_event(namespace, packet.place)
+        if transport is not None:
+            self._figures.event(packet, transport)
         if packet.id is not None:
             self.acks.asked(packet, packet.id)
 

@@ -163,6 +163,8 @@ class Sessions:
         # A body without its end is no fault of Engine.IO: what it would have held was not said.
         if state is not None and (conversation.session or anomaly.kind is not AnomalyKind.HTTP_INCOMPLETE):
             state.anomaly(anomaly)
+        elif state is not None:
+            state.session.unreadable[anomaly.side] += 1
         for attempt in conversation.attempts.values():
             if len(attempt.anomalies) < _ANOMALIES_OF_AN_ATTEMPT:
                 attempt.anomalies.append(anomaly)

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.tally import Sketch
+
+# Names of events of which the report has figures.
+MAX_EVENTS: Final = 256
 
 
 class Severity(IntEnum):
@@ -102,13 +107,32 @@ class Diagnosis:
 
 
 @dataclass(slots=True)
+class Answers:
+    """How long it takes to answer what is asked so often (ns)."""
+
+    asked: int = 0
+    delays: Sketch = field(default_factory=Sketch)
+
+    def add(self, asked: int, delays: Sketch) -> None:
+        """Count in those of a session."""
+        self.asked += asked
+        self.delays.merge(delays)
+
+
+@dataclass(slots=True)
 class Totals:
-    """What was in all sessions, listed or not."""
+    """What was in all sessions, listed or not.
+
+    `acks` are the acknowledgements of events, by the side that asks and the name of the event; `beats` the pongs, by
+    the side that pings.
+    """
 
     engineio: int = 0  # packets
     socketio: int = 0
     heartbeats: int = 0  # pings that were answered
     slowest_ns: int = 0
+    acks: dict[tuple[Side, str], Answers] = field(default_factory=dict)
+    beats: dict[Side, Answers] = field(default_factory=dict)
 
     def add(self, session: Session) -> None:
         """Count a session in."""
@@ -116,6 +140,13 @@ class Totals:
         self.socketio += sum(sum(counts.values()) for counts in session.socketio_counts)
         self.heartbeats += session.heartbeats.delays.count
         self.slowest_ns = max(self.slowest_ns, session.heartbeats.delays.maximum)
+        if session.heartbeats.pings:
+            self.beats.setdefault(session.pinger, Answers()).add(session.heartbeats.pings, session.heartbeats.delays)
+        for side in SIDES:
+            for event, figures in session.messages.acks_of(bool(side)).items():
+                key = side, event
+                if key in self.acks or len(self.acks) < MAX_EVENTS:
+                    self.acks.setdefault(key, Answers()).add(figures.asked, figures.delays)
 
 
 @dataclass(slots=True, eq=False)

@@ -7,6 +7,7 @@ from eiosniff.model.attempt import Attempt, EarlyFrame, Preflight, RefusedReques
 from eiosniff.model.departures import Kick, Recovery
 from eiosniff.model.engineio import OpenPacket
 from eiosniff.model.fleet import Company, Fleet, Losses
+from eiosniff.model.messages import Broadcasts, Unanswered
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.tally import Sketch, Tally
@@ -55,6 +56,8 @@ class Client:
     before; `unknown_sids` the requests with the sid of a session of which the capture holds nothing else, which the
     server does not know either; `preflights` the OPTIONS before a handshake after which a browser does not send it.
 
+    `unanswered` are events whose sessions ended before their acknowledgements came; None while there is none.
+
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none. `losses` are its WebSockets that broke off, `company` the sessions that it had at the same time, `kicks`
     those of its sessions out of a namespace, by the server; each is None until there is one.
@@ -79,6 +82,7 @@ class Client:
     kicks: Tally[Kick] | None = None
     losses: Losses | None = None
     company: Company | None = None
+    unanswered: Unanswered | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -125,6 +129,7 @@ class Server:
     origins: dict[str, PacketRef] = field(default_factory=dict)
     fleet: Fleet = field(default_factory=Fleet)
     recovery: Recovery | None = None  # of the state of sessions, since somebody asked for it
+    broadcasts: Broadcasts = field(default_factory=Broadcasts)
 
 
 class Retired(NamedTuple):

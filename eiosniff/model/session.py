@@ -304,7 +304,7 @@ class Session:
     """
 
     __slots__ = (
-        "ack_delays", "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
+        "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
         "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
         "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "longest_silence_ns",
@@ -371,7 +371,6 @@ class Session:
         self.anomaly_count = 0
         self.connections: list[ConnectionUse] = []
         self.connection_count = 0
-        self.ack_delays: dict[str, Sketch] = {}
         self.gaps: list[int] = []
         self.gap_starts: list[int] = []
         self.midstream = False

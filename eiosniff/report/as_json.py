@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from eiosniff.model.finding import Diagnosis, Evidence, Finding, Report, Severity
+from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity
 from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import Session
@@ -90,6 +90,20 @@ class _Writer:
             },
             "sessions": [_encoded(self.session(session)) for session in report.sessions],
             "diagnoses": [_encoded(self.diagnosis(diagnosis)) for diagnosis in report.diagnoses],
+            "figures": self.figures(),
+        }
+
+    def figures(self) -> _Object:
+        """How long answers take, over all sessions."""
+        totals = self.report.totals
+        return {
+            "acks": [
+                {"event": self.text(event), "asked_by": side.label, **_answers(figures)}
+                for (side, event), figures in totals.acks.items()
+            ],
+            "heartbeats": [
+                {"asked_by": side.label, **_answers(totals.beats[side])} for side in Side if side in totals.beats
+            ],
         }
 
     def capture(self, capture: CaptureSummary) -> _Object:
@@ -195,6 +209,17 @@ def _counts(session: Session, side: Side) -> _Object:
     return {
         "engineio": in_protocol_order(session.engineio_counts[side]),
         "socketio": in_protocol_order(session.socketio_counts[side]),
+    }
+
+
+def _answers(answers: Answers) -> _Object:
+    delays = answers.delays
+    return {
+        "asked": answers.asked,
+        "answered": delays.count,
+        "median_ms": milliseconds(delays.median) if delays.count else None,
+        "p95_ms": milliseconds(delays.quantile(0.95)) if delays.count else None,
+        "max_ms": milliseconds(delays.maximum) if delays.count else None,
     }
 
 

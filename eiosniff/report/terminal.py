@@ -13,6 +13,7 @@ from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Repo
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import overview
 from eiosniff.report.figures import counted, display_filter, duration, relative, size
+from eiosniff.report.figures_table import is_called_for, write_figures
 from eiosniff.report.layout import GAP, Column, Page
 from eiosniff.report.redact import Redactor
 from eiosniff.report.session_table import write_sessions
@@ -51,15 +52,20 @@ def write(
     redactor: Redactor,
     *,
     selected_rules: bool = False,
+    figures: bool = False,
     configuration: str = "",
     show_rule: str = "eiosniff rules show",
     limit: int | None = None,
 ) -> None:
-    """Write the report. `selected_rules`: not all rules were asked, so that silence means less. `configuration`: which
-    one was used, if any was. `show_rule`: the command that shows a rule, which comes after it. `limit`: how many
-    diagnoses are explained; if it is None, the first few faults, or the first of what is none."""
+    """Write the report.
+
+    `selected_rules`: not all rules were asked, so that silence means less. `figures`: with the table of figures, whether
+    or not a finding is about them. `configuration`: which one was used, if any was. `show_rule`: the command that shows
+    a rule, which comes after it. `limit`: how many diagnoses are explained; if it is None, the first few faults, or the
+    first of what is none.
+    """
     text = _TextReport(report, console, redactor)
-    text.write(selected_rules, limit)
+    text.write(selected_rules, limit, figures=figures)
     text.end(configuration, show_rule)
 
 
@@ -86,7 +92,7 @@ class _TextReport:
         self.page = Page(console)
         self.first_ns = {capture.file: capture.first_ns for capture in report.captures}
 
-    def write(self, selected_rules: bool, limit: int | None) -> None:
+    def write(self, selected_rules: bool, limit: int | None, *, figures: bool) -> None:
         report = self.report
         for capture in report.captures:
             self.header(capture)
@@ -103,6 +109,9 @@ class _TextReport:
         if report.sessions:
             self.page.line()
             write_sessions(report, self.page, self.redactor)
+            if figures or is_called_for(report):
+                self.page.line()
+                write_figures(report, self.page, self.redactor)
         self.summary()
 
     def prose(self, text: str) -> str:

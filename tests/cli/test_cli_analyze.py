@@ -52,6 +52,11 @@ def test_quiet_is_one_line_a_diagnosis(run: Run) -> None:
     assert run("analyze", "-q", "a.pcap").stdout.count("\n") == 1
 
 
+def test_figures_show_on_demand(run: Run) -> None:
+    assert "How long answers take" not in run("analyze", "a.pcap").stdout
+    assert "How long answers take" in run("analyze", "--figures", "a.pcap").stdout
+
+
 def test_secrets_show_on_demand(run: Run, application: Application) -> None:
     application.report = report(diagnoses=[Diagnosis(finding(summary="GET /?token=s3cr3t5"))])
     assert "s3cr3t5" not in run("analyze", "a.pcap").stdout

@@ -15,7 +15,7 @@ from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import as_json
 from eiosniff.report.redact import Redactor
-from tests.streams import BATCH_SIZES, RECORDED, as_let_go
+from tests.streams import BATCH_SIZES, RECORDED, as_let_go, plain
 
 KEPT = (1, 2, 3)
 SEVERAL_SESSIONS = (
@@ -83,7 +83,7 @@ def _gone(capture: Path, batch_size: int) -> list[object]:
 def test_totals_are_of_all_sessions() -> None:
     restarts = [str(RECORDED / "near_miss/connect-loop-two-restarts.pcap")]
     folded = app.analyze(restarts, app.Options(max_sessions=1, kept_sessions=1)).totals
-    assert folded == app.analyze(restarts, app.Options()).totals
+    assert plain(folded) == plain(app.analyze(restarts, app.Options()).totals)
     assert folded.engineio > 10
 
 

@@ -48,6 +48,7 @@ _USUAL_WORST = 0.95
     "{worst} (pingTimeout is {limit}). {detail}",
     why="What delays the pong delays every packet, and when it takes as long as pingTimeout the session is closed.",
     fix=("{advice}",),
+    explains=("ack-slow",),
     limits={"pong_ms": 1000, "slow_pongs": 2},
 )
 def heartbeat_slow(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

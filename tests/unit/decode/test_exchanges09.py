@@ -55,7 +55,7 @@ def test_a_session_over_websocket(late: bool, resource: str) -> None:
         "/chat": NamespaceState.CONNECTED,
     }
     assert (session.heartbeats.pings, session.heartbeats.pongs) == (1, 1)
-    assert session.ack_delays["ask"].count == 1
+    assert session.messages.acks_of(server=False)["ask"].delays.count == 1
     closing = session.closing
     assert closing is not None
     assert (closing.side, closing.how, closing.after_goodbye) == (Side.CLIENT, CloseHow.DISCONNECT, True)

@@ -41,7 +41,7 @@ def test_msgpack_of_socketio_4() -> None:
     assert session.socketio_counts == [{"CONNECT": 1, "EVENT": 1}, {"CONNECT": 1, "ACK": 1}]
     assert (session.engineio, session.socketio) == (4, 5)
     assert session.namespaces["/"].socket_id == "x"
-    assert session.ack_delays["e"].count == 1
+    assert session.messages.acks_of(server=False)["e"].delays.count == 1
     assert not session.anomalies
     event = talk.heard[3]
     assert event.socketio is not None
@@ -366,7 +366,7 @@ def test_acks_of_socketio_3() -> None:
     last = talk.heard[-1].socketio
     assert last is not None
     assert (last.type, last.namespace, last.id, last.attachments) == (3, "/x", 8, (b"\xff",))
-    assert talk.session.ack_delays["a"].count == 2
+    assert talk.session.messages.acks_of(server=False)["a"].delays.count == 2
 
 
 def test_socketio_4_over_engineio_4() -> None:

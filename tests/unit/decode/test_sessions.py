@@ -355,8 +355,12 @@ def test_acks_are_timed_by_event() -> None:
         WEBSOCKET, JOINED,
         'w> 421["slow"]\nw> 422["fast"]\nw< 432[]\n+ 2\nw< 431[]\nw< 437[]\nw< 421["asks"]\nw> 431[]',
     ).session  # fmt: skip
-    delays = {event: sketch.median // 1_000_000 for event, sketch in session.ack_delays.items()}
-    assert delays == {"slow": 2003, "fast": 1, "asks": 1}
+    asked_by_client, asked_by_server = session.messages.acks_of(server=False), session.messages.acks_of(server=True)
+    medians = [
+        {event: figures.delays.median // 1_000_000 for event, figures in acks.items()}
+        for acks in (asked_by_client, asked_by_server)
+    ]
+    assert medians == [{"slow": 2003, "fast": 1}, {"asks": 1}]
 
 
 # ---------------------------------------------------------------------- what decode streams
@@ -379,11 +383,10 @@ def test_memory_of_one_session_is_bounded() -> None:
     talk.play(repeated('w> 42/n#,#["e#"]\nw< 42/n#,#["s#"]\nw> 43/n#,#[]', range(MAX_PENDING_ACKS + 100)))
     talk.play(repeated("w> odd#\nw< 49#\nw> 2\nw< 2", range(300)))
     session = talk.session
-    (state,) = talk.sessions._openings.states.values()
     assert len(session.namespaces) == MAX_NAMESPACES
     assert len(session.anomalies) <= MAX_ANOMALIES
-    assert len(session.ack_delays) == MAX_ACK_EVENTS
-    assert len(state.messages.acks.waiting) <= MAX_PENDING_ACKS
+    assert len(session.messages.acks_of(server=False)) == MAX_ACK_EVENTS
+    assert len(session.messages.waiting or ()) <= MAX_PENDING_ACKS
     assert session.odd[Side.CLIENT].count == 300
     assert len(session.odd[Side.CLIENT].first) == Tally.KEPT
 
@@ -396,7 +399,7 @@ def test_names_from_the_wire_are_kept_only_in_part() -> None:
     (namespace,) = session.namespaces.values()
     assert len(namespace.name) <= 300
     assert len(namespace.socket_id or "") <= 300
-    assert all(len(event) <= 300 for event in session.ack_delays)
+    assert all(len(event) <= 300 for event in session.messages.acks_of(server=False))
     assert namespace.state is NamespaceState.CONNECTED
 
 

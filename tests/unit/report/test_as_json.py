@@ -7,12 +7,13 @@ import jsonschema
 import pytest
 
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Report
+from eiosniff.model.messages import AckFigures
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import CloseHow, Closing
 from eiosniff.model.summary import CaptureProblem
 from eiosniff.report.as_json import render
 from eiosniff.report.redact import Redactor
-from tests.unit.report.builders import START, capture, finding, healthy, loop, nothing, report, session
+from tests.unit.report.builders import MS, START, capture, finding, healthy, loop, nothing, report, session
 
 SCHEMA = json.loads((files("eiosniff") / "report/schema/report-1.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -82,6 +83,19 @@ def test_a_session() -> None:
         "interval_ms": 25_000, "timeout_ms": 20_000, "count": 2, "median_ms": 8, "max_ms": 12,
     }  # fmt: skip
     assert made["connections"] == [{"stream": 0, "first_packet": 10, "last_packet": 19}]
+
+
+def test_how_long_answers_take() -> None:
+    made = report()
+    figures = AckFigures()
+    figures.asked = 3
+    for delay in (MS, 3 * MS):
+        figures.delays.add(delay)
+    made.sessions[0].messages.acks_of_server = {"state": figures}
+    for ledger in made.sessions:
+        made.totals.add(ledger)
+    times = {"asked_by": "server", "asked": 3, "answered": 2, "median_ms": 1, "p95_ms": 3, "max_ms": 3}
+    assert rendered(made)["figures"] == {"acks": [{"event": "state", **times}], "heartbeats": []}
 
 
 def test_a_session_of_socketio_09() -> None:
