@@ -57,8 +57,8 @@ class Flow:
     """
 
     __slots__ = (
-        "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last", "network",
-        "over", "packets", "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
+        "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last",
+        "network", "over", "packets", "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
     )  # fmt: skip
 
     def __init__(self, ends: tuple[int, int], first: PacketRef, last: PacketRef) -> None:

@@ -95,8 +95,8 @@ class FlowFacts:
     """
 
     __slots__ = (
-        "_ways", "again", "first_ns", "handshake_ns", "late", "segments_0", "segments_1", "since", "tail_ns", "tail_number",
-        "tail_small", "tail_way",
+        "_ways", "again", "first_ns", "handshake_ns", "late", "segments_0", "segments_1", "since", "tail_ns",
+        "tail_number", "tail_small", "tail_way",
     )  # fmt: skip
 
     def __init__(self, since: int, first_ns: int, handshake_ns: int) -> None:
@@ -351,6 +351,9 @@ class _Observation:
         ts, way, which = self._ts, self._way, self._which
         small = new_data & (self._wire < _SMALL)
         bare = (self._wire == 0) & (self._flags & (RST | SYN | ACK) == ACK)
+        for at, flow in enumerate(self._flows):
+            if flow.facts.tail_number:
+                self._join_tail(at, flow.facts, new_data, bare)
         pauses = ts[1:] - ts[:-1]
         late = np.zeros(len(pauses), bool)
         for least, most in _DELAYS_NS:
@@ -365,9 +368,6 @@ class _Observation:
             if way[follows] == way[row] and ts[follows] - ts[row + 1] <= _AT_ONCE_NS:
                 mine = self._flows[at].facts.way(int(way[row]))
                 mine.facts.add_stall(Spell(self._ref(row), self._ref(follows), 1))
-        for at, flow in enumerate(self._flows):
-            if flow.facts.tail_number:
-                self._join_tail(at, flow.facts, new_data, bare)
         self._small, self._bare, self._late = small, bare, late
 
     def _join_tail(self, at: int, facts: FlowFacts, new_data: Columns, bare: Columns) -> None:
@@ -378,15 +378,20 @@ class _Observation:
         small: PacketRef | None = None
         if facts.late is not None:
             small, acked_ns, way = facts.late, facts.tail_ns, 1 - facts.tail_way
-        elif facts.tail_small and bare[row] and int(self._way[row]) != facts.tail_way and row + 1 < stop:
-            if _is_delay(int(self._ts[row]) - facts.tail_ns):
-                small = PacketRef(facts.tail_number, facts.tail_ns)
-                acked_ns, way = int(self._ts[row]), facts.tail_way
-                row += 1
+        elif bare[row] and row + 1 < stop and self._delays_tail(facts, row):
+            small = PacketRef(facts.tail_number, facts.tail_ns)
+            acked_ns, way = int(self._ts[row]), facts.tail_way
+            row += 1
         if small is None or not new_data[row] or int(self._way[row]) != way:
             return
         if int(self._ts[row]) - acked_ns <= _AT_ONCE_NS:
             facts.way(way).facts.add_stall(Spell(small, self._ref(row), 1))
+
+    def _delays_tail(self, facts: FlowFacts, row: int) -> bool:
+        """Whether a packet comes as late after the last one of the batch before as a delayed acknowledgement does."""
+        if not facts.tail_small or facts.tail_way == int(self._way[row]):
+            return False
+        return _is_delay(int(self._ts[row]) - facts.tail_ns)
 
     def _keep_tail(self, at: int, facts: FlowFacts) -> None:
         """What of the last packets matters for those to come."""
@@ -396,9 +401,8 @@ class _Observation:
             if row > begin:
                 if self._small[row - 1] and self._late[row - 1] and self._way[row - 1] != self._way[row]:
                     late = self._ref(row - 1)
-            elif facts.tail_small and facts.tail_way != int(self._way[row]):
-                if _is_delay(int(self._ts[row]) - facts.tail_ns):
-                    late = PacketRef(facts.tail_number, facts.tail_ns)
+            elif self._delays_tail(facts, row):
+                late = PacketRef(facts.tail_number, facts.tail_ns)
         facts.late = late
         facts.tail_number = int(self._number[row])
         facts.tail_ns = int(self._ts[row])

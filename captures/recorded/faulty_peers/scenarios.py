@@ -16,6 +16,7 @@ from faulty_peers import (
     heartbeat_pongs,
     heartbeat_proxies,
     messages,
+    network,
     quality,
     reconnects,
     session_affinity,
@@ -52,5 +53,6 @@ RECORDINGS = [
     *upgrade_probes.RECORDINGS,
     *upgrade_steps.RECORDINGS,
     *upgrade_frames.RECORDINGS,
+    *network.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -10,6 +10,7 @@
 //   busy       {afterMs, forMs}: holds the event loop, so long after a client has come, or
 //              {everyMs, forMs}: again and again from then on
 //   download   {afterMs, bytes}: sends an event of that size, so long after a client has come
+//   flood      {afterMs, everyMs, bytes, times}: sends an event of that size again and again, from so long on
 //   mute       never pings, but is otherwise alive
 //   noPongs    does not answer PING frames of WebSocket (needs ws 8.16, which socket.io 4.8 has)
 "use strict";
@@ -65,6 +66,14 @@ io.on("connection", (socket) => {
   }
   if (plan.download) {
     setTimeout(() => socket.emit("download", "x".repeat(plan.download.bytes)), plan.download.afterMs);
+  }
+  if (plan.flood) {
+    const { afterMs, everyMs, bytes, times } = plan.flood;
+    const once = (left) => {
+      socket.emit("flood", "x".repeat(bytes));
+      left > 1 && setTimeout(once, everyMs, left - 1);
+    };
+    setTimeout(once, afterMs, times);
   }
   if (plan.mute) {
     clearTimeout(socket.conn.pingIntervalTimer);
