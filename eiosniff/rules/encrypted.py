@@ -17,9 +17,27 @@ def may_be_socketio(entry: Encrypted) -> bool:
     return entry.server.port not in _PORTS_OF_OTHERS and (not entry.alpn or not _WEB.isdisjoint(entry.alpn))
 
 
+def may_hide_socketio(entry: Encrypted) -> bool:
+    """Whether they could, and anything was said in them: not if all failed in the handshake (TLS107), or were answered
+    in clear (TLS108)."""
+    failed = entry.plain.count + sum(tally.count for tally in entry.failures.values())
+    return failed < entry.connections and may_be_socketio(entry)
+
+
+def is_meant(summary: CaptureSummary, entry: Encrypted) -> bool:
+    """Whether TLS connections concern whoever looks for Socket.IO: those to a server that speaks it, and all that could
+    carry it in a capture that holds none in clear."""
+    return entry.speaks_engineio or (not summary.engineio_connections and may_be_socketio(entry))
+
+
+def shown(entry: Encrypted) -> str:
+    """What the server is called."""
+    return f"{entry.name}:{entry.server.port}" if entry.name else str(entry.server)
+
+
 def hides_socketio(summary: CaptureSummary) -> bool:
     """Whether the capture holds no Engine.IO in clear, and TLS that could carry it."""
-    return not summary.engineio_connections and any(may_be_socketio(entry) for entry in summary.encrypted)
+    return not summary.engineio_connections and any(may_hide_socketio(entry) for entry in summary.encrypted)
 
 
 def listed(counts: Iterable[tuple[str, int]]) -> str:

@@ -19,6 +19,7 @@ from faulty_peers import (
     network,
     quality,
     reconnects,
+    secure,
     session_affinity,
     session_expiry,
     session_polls,
@@ -54,5 +55,6 @@ RECORDINGS = [
     *upgrade_steps.RECORDINGS,
     *upgrade_frames.RECORDINGS,
     *network.RECORDINGS,
+    *secure.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -9,13 +9,14 @@ Everything behind a lost segment waits until it has come after all: 0.2 s at lea
 it is lost again. A heartbeat can wait so long that the peer is taken for dead.
 
 ## On the wire
-The same bytes again (which were sent twice, and not captured twice). The time from a segment to the acknowledgement that
-covers it is the round trip, as far as it is the other host that answers; the time of both sides together is that of the
-whole way, wherever it was captured. A system may wait 40 or 200 ms before it acknowledges.
+The same bytes again (which were sent twice, and not captured twice). The time from a segment to the acknowledgement
+that covers it is the round trip, as far as it is the other host that answers; the time of both sides together is that
+of the whole way, wherever it was captured. A system may wait 40 or 200 ms before it acknowledges.
 
 ## How to fix
-Look at the link: Wi-Fi with a weak signal or many neighbours, mobile network, a full uplink, a VPN. On a long way: fewer round trips (WebSocket from the beginning, no acknowledgements one after the other), a server that
-is nearer, a `pingTimeout` that leaves room.
+Look at the link: Wi-Fi with a weak signal or many neighbours, mobile network, a full uplink, a VPN. On a long way:
+fewer round trips (WebSocket from the beginning, no acknowledgements one after the other), a server that is nearer, a
+`pingTimeout` that leaves room.
 
 ## When it is silent
 For a few losses, which any network has; for what is sent into the void (TCP103). It is an info unless heartbeats were
