@@ -19,9 +19,9 @@ from eiosniff.model.provenance import PacketRef
 
 _HALF: Final = 1 << 31
 
-# A round trip is measured once in so many ns of each direction (2.1 s), at multiples of that: a session of an hour has
-# 1,700 of each, and a busy one no more.
-_SLOT_BITS: Final = 31
+# A round trip is measured once in so many ns of each direction (4.3 s), at multiples of that: a session of an hour has
+# 800 of each, and a busy one no more.
+_SLOT_BITS: Final = 32
 # Not in the first second: most connections of polling do not live so long, and the handshake tells theirs.
 _SETTLED_NS: Final = 1_000_000_000
 # Later than any sender waits (RFC 6298, section 2.4; RFC 1122, section 4.2.3.5): the acknowledgements are not captured.
@@ -201,6 +201,9 @@ class _Observation:
         self._flags: Columns = batch.flags[rows]
         self._wire: Columns = batch.column("payload_wire", rows)
         self._small = self._bare = self._late = which  # set with the stalls
+        # The connections of which something is known from before, or was sent again; and those that go on.
+        self._known: list[int] = []
+        self._open: list[int] = []
         self._bounds: list[int] = np.searchsorted(which, np.arange(len(followed) + 1)).tolist()
 
     def observe(self) -> None:
@@ -214,13 +217,14 @@ class _Observation:
         self._look_for_stalls(new_data)
         self._look_for_closed_windows()
         self._look_for_resets()
-        for at, flow in enumerate(self._flows):
-            facts = flow.facts
+        for at in self._known:
+            facts = self._flows[at].facts
             if facts.repeats:
                 self._follow_repeats(at, facts)
             facts.again = None
-            if not flow.over and self._bounds[at] < self._bounds[at + 1]:
-                self._keep_tail(at, facts)
+        for at in self._open:
+            if self._bounds[at] < self._bounds[at + 1]:
+                self._keep_tail(at, self._flows[at].facts)
 
     def _ref(self, row: int) -> PacketRef:
         return PacketRef(int(self._number[row]), int(self._ts[row]))
@@ -234,9 +238,13 @@ class _Observation:
             facts = flow.facts
             facts.segments_0 += counts[2 * at]
             facts.segments_1 += counts[2 * at + 1]
+            if facts.again is not None or facts.tail_number > 0:
+                self._known.append(at)
+            if not flow.over:
+                self._open.append(at)
 
     def _without_repeats(self, has_data: Columns) -> Columns:
-        again = [entry.place.number for flow in self._flows for entry in flow.facts.again or ()]
+        again = [entry.place.number for at in self._known for entry in self._flows[at].facts.again or ()]
         return has_data & ~np.isin(self._number, again) if again else has_data
 
     def _follow_repeats(self, at: int, facts: FlowFacts) -> None:
@@ -264,9 +272,9 @@ class _Observation:
 
     def _time(self, new_data: Columns) -> None:
         """Measure from the first new data of a direction in each slot to its acknowledgement."""
-        for at, flow in enumerate(self._flows):
-            if flow.facts.is_waiting:
-                self._go_on_waiting(at, flow.facts)
+        for at in self._known:
+            if self._flows[at].facts.is_waiting:
+                self._go_on_waiting(at, self._flows[at].facts)
         settled = np.array([flow.facts.first_ns + _SETTLED_NS for flow in self._flows], np.int64)
         candidates = np.flatnonzero(new_data & (self._ts >= settled[self._which]))
         for way in (0, 1):
@@ -351,9 +359,9 @@ class _Observation:
         ts, way, which = self._ts, self._way, self._which
         small = new_data & (self._wire < _SMALL)
         bare = (self._wire == 0) & (self._flags & (RST | SYN | ACK) == ACK)
-        for at, flow in enumerate(self._flows):
-            if flow.facts.tail_number:
-                self._join_tail(at, flow.facts, new_data, bare)
+        for at in self._known:
+            if self._flows[at].facts.tail_number > 0:
+                self._join_tail(at, self._flows[at].facts, new_data, bare)
         pauses = ts[1:] - ts[:-1]
         late = np.zeros(len(pauses), bool)
         for least, most in _DELAYS_NS:
@@ -421,13 +429,13 @@ class _Observation:
     def _look_for_closed_windows(self) -> None:
         says = self._flags & (RST | SYN | FIN) == 0
         zero = (self._batch.column("window", self._rows) == 0) & says
-        concerned = set(np.unique(self._which[zero]).tolist())
-        for at, flow in enumerate(self._flows):
-            if at in concerned or flow.facts.has_closed_window:
-                begin, end = self._bounds[at], self._bounds[at + 1]
-                for way in (0, 1):
-                    rows = begin + np.flatnonzero(says[begin:end] & (self._way[begin:end] == way))
-                    self._follow_window(flow.facts.way(way), rows, zero[rows])
+        concerned = set(self._which[zero].tolist())
+        concerned.update([at for at in self._known if self._flows[at].facts.has_closed_window])
+        for at in sorted(concerned):
+            facts, begin, end = self._flows[at].facts, self._bounds[at], self._bounds[at + 1]
+            for way in (0, 1):
+                rows = begin + np.flatnonzero(says[begin:end] & (self._way[begin:end] == way))
+                self._follow_window(facts.way(way), rows, zero[rows])
 
     def _follow_window(self, mine: _Way, rows: Columns, zero: Columns) -> None:
         """Where the window of one side closes and opens, by what it sends."""

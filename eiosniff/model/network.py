@@ -81,9 +81,9 @@ class SideFacts:
     """What one side sends over TCP.
 
     `segments` are those with payload, `repeats` of them were sent again. `round_trips` (ns) are from a segment to the
-    first acknowledgement that covers it, one of each direction every two seconds, and none of what was sent again: seen
-    from where it was captured, so that of what the host at hand sends it is the whole way there and back, and of what
-    the other host sends only what this one takes to acknowledge (up to 40 ms, with some systems 200 ms). The first
+    first acknowledgement that covers it, one of each direction every four seconds, and none of what was sent again.
+    They are seen from where it was captured: of what the host at hand sends it is the whole way there and back, and of
+    what the other host sends only what this one takes to acknowledge (up to 40 ms, with some systems 200 ms). The first
     second of a connection counts by its handshake only (what the client sends), so that short ones cost nothing.
 
     `closed` are the times in which its receive window was 0: its program does not read what its system has received.
