@@ -47,8 +47,8 @@ _BOX = "something between the two"
     severity=Severity.ERROR,
     since="0.1.0",
     title="The connection of a session is reset in the middle: by {who}",
-    message="{client} with {server}: a RST in the name of the {side} ends the session after {lasted}, {idle} after the "
-    "last packet of either, without a close frame. {detail}",
+    message="{client} with {server}: a RST in the name of the {side} ends the session after {lasted}, without a close "
+    "frame, and {idle} after the last packet of the {side}. {detail}",
     why="A reset ends a connection at once, and what was on its way is lost. The programs only learn that it is gone: "
     "transport close, ECONNRESET.",
     fix=("{advice}",),
@@ -63,12 +63,10 @@ def tcp_reset(session: Session) -> Iterator[Hit]:
     reset = sides[closing.side].reset if sides is not None else None
     if reset is None or reset.place != closing.place:
         return
-    last = max((place for place in session.last_from if place is not None), default=session.opened)
-    if last.number >= reset.place.number:
-        last = session.opened
+    last = session.last_from[closing.side] or session.opened
     idle = in_ms(reset.place.ts_ns - last.ts_ns)
     proof = [
-        evidence(last, None, "the last packet of the session"),
+        evidence(last, closing.side, "its last packet"),
         evidence(reset.place, closing.side, f"RST, TTL {reset.ttl}"),
     ]
     lasted = in_ms(reset.place.ts_ns - session.opened.ts_ns)
