@@ -120,6 +120,7 @@ class UnreadLedger:
                 return
             known = self._encrypted[key] = Encrypted(server, name, alpn, hello is not None, handshake.first)
         known.connections += 1
+        known.first = min(known.first, handshake.first)  # they are told when all that is in clear was read
         if hello is not None and hello.encrypted:
             known.outer += 1
         if answer is not None:

@@ -6,6 +6,7 @@ from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.unread import Encrypted
 
 _SHOWN = 5
+BY_ALPN = "no_application_protocol"  # an alert that has a rule of its own (TLS037)
 _WEB = {"http/1.1", "http/1.0", "h2"}
 # TLS from the first byte on, and something else than HTTP: SMTP, LDAP, DNS, FTP, IRC, IMAP, POP3, SIP, XMPP (and push
 # messages of Apple and Google), AMQP, MQTT (IANA's registry of ports; 5223 and 5228 by custom).
@@ -20,7 +21,7 @@ def may_be_socketio(entry: Encrypted) -> bool:
 def may_hide_socketio(entry: Encrypted) -> bool:
     """Whether they could, and anything was said in them: not if all failed in the handshake (TLS107), or were answered
     in clear (TLS108)."""
-    failed = entry.plain.count + sum(tally.count for tally in entry.failures.values())
+    failed = entry.plain.count + sum(tally.count for (_, _, alert), tally in entry.failures.items() if alert != BY_ALPN)
     return failed < entry.connections and may_be_socketio(entry)
 
 

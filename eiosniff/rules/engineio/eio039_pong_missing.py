@@ -65,7 +65,15 @@ from eiosniff.rules.phrases import closing_words, in_ms
     "{detail} {end}",
     why="{how} must answer PONG within pingTimeout; else the {other} takes it for dead and closes the session.",
     fix=("{advice}",),
-    explains=("sid-expired", "no-connect-packet", "connect-loop", "no-backoff", "heartbeat-slow", "double-heartbeat"),
+    explains=(
+        "sid-expired",
+        "no-connect-packet",
+        "connect-loop",
+        "no-backoff",
+        "heartbeat-slow",
+        "double-heartbeat",
+        "tcp-reset",
+    ),
 )
 def pong_missing(session: Session) -> Iterator[Hit]:
     """See the module."""

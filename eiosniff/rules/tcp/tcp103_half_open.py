@@ -47,7 +47,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     since="0.1.0",
     title="The network between the two is gone: the {side} sends into the void",
     message="{client} with {server}: the {side} sends the same bytes again {count} times within {length}, and nothing "
-    "at all comes from the {peer} any more, not even an acknowledgement; it was last heard {idle} before. {back}",
+    "at all comes from the {peer} any more, not even an acknowledgement; it was last heard {idle} before.{back}",
     why="The {side} does not know that the {peer} cannot be reached: the connection is half open. What it sends is "
     "lost, and until the heartbeat fails it counts on a peer that is gone.",
     fix=("{advice}",),
@@ -86,8 +86,8 @@ def half_open(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
             count=spell.probes,
             length=in_ms(spell.length_ns),
             idle=in_ms(spell.first.ts_ns - heard.ts_ns),
-            back="The client comes back from the same address over another connection: its network works, and only the "
-            "old connection is dead."
+            back=" The client comes back from the same address over another connection: its network works, and only "
+            "the old connection is dead."
             if back is not None
             else "",
             advice=_advice(session, came_back=back is not None),

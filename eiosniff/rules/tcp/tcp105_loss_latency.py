@@ -51,7 +51,7 @@ _NOT_CHANCE = 2  # late pongs
     severity=Severity.WARNING,
     since="0.1.0",
     title="The network between the two is poor: {figure}",
-    message="{client} with {server}: {detail} {effect}",
+    message="{client} with {server}: {detail}{effect}",
     why="Packets of one connection are delivered in order: whatever is lost or late delays everything behind it, "
     "heartbeats too.",
     fix=("{advice}",),
@@ -97,7 +97,7 @@ def loss_latency(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]
         occurrences=max(1, lost),
         figure=figure,
         detail=detail,
-        effect=f"The slowest pong took {in_ms(session.heartbeats.delays.maximum)}." if hurt else "",
+        effect=f" The slowest pong took {in_ms(session.heartbeats.delays.maximum)}." if hurt else "",
         advice=advice,
     )
 

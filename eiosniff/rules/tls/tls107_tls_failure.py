@@ -37,11 +37,10 @@ from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Tally
 from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.encrypted import is_meant, shown
+from eiosniff.rules.encrypted import BY_ALPN, is_meant, shown
 from eiosniff.rules.tls_alerts import meaning
 
 _UNKNOWN = "no connection shows that this is meant to be Socket.IO"
-_BY_ALPN = "no_application_protocol"  # TLS037
 
 
 @rule(
@@ -64,7 +63,7 @@ def tls_failure(summary: CaptureSummary) -> Iterator[Hit]:
             continue
         for (how, who, alert), tally in entry.failures.items():
             left = how is FailedHow.GAVE_UP
-            if alert == _BY_ALPN or (left and tally.count < entry.connections):
+            if alert == BY_ALPN or (left and tally.count < entry.connections):
                 continue
             means = meaning(entry, how, who, alert)
             certainty, doubt = Certainty.CERTAIN, ""
