@@ -115,22 +115,23 @@ def test_a_window_may_be_closed_for_a_moment(seconds: float, found: int) -> None
         assert len(list(zero_window.hits(whole))) == found
 
 
-def test_a_window_that_stays_closed_while_a_ping_waits_is_an_error() -> None:
-    for opened, severity in ((True, Severity.ERROR), (False, None)):
-        whole = session(
-            SESSION,
-            BEAT,
-            "+ 25\nw< 2\n+ 30\nw< 42[1]",
-            client=lambda facts, o=opened: facts.add_closed(spell(5, open=o)),
-        )
-        (hit,) = zero_window.hits(whole)
-        assert hit.severity is severity
+def closes(times: int, seconds: float, open: bool = False) -> Callable[[SideFacts], object]:
+    """A receive window that is 0 so often, for so long each time."""
+
+    def change(facts: SideFacts) -> None:
+        for _ in range(times):
+            facts.add_closed(spell(seconds, open=open))
+
+    return change
+
+
+@pytest.mark.parametrize(("open", "severity"), [(True, Severity.ERROR), (False, None)])
+def test_a_window_that_stays_closed_while_a_ping_waits_is_an_error(open: bool, severity: Severity | None) -> None:
+    (hit,) = zero_window.hits(session(SESSION, BEAT, "+ 25\nw< 2\n+ 30\nw< 42[1]", client=closes(1, 5, open)))
+    assert hit.severity is severity
 
 
 def test_a_client_that_reads_slowly_closes_its_window_again_and_again() -> None:
-    def closes(times: int, seconds: float) -> Callable[[SideFacts], object]:
-        return lambda facts: [facts.add_closed(spell(seconds)) for _ in range(times)]
-
     assert list(slow_consumer.hits(session(SESSION, BEAT, client=closes(3, 0.5))))
     assert not list(slow_consumer.hits(session(SESSION, BEAT, client=closes(2, 5))))
     assert not list(slow_consumer.hits(session(SESSION, BEAT, client=closes(5, 0.1))))
@@ -177,8 +178,11 @@ def test_a_long_way() -> None:
 
 
 def test_figures_of_delayed_acknowledgements() -> None:
-    found = session(SESSION, client=lambda facts: [facts.add_stall(spell(0.2)) for _ in range(5)])
-    (hit,) = nagle_delayed_ack.hits(found)
+    def change(facts: SideFacts) -> None:
+        for _ in range(5):
+            facts.add_stall(spell(0.2))
+
+    (hit,) = nagle_delayed_ack.hits(session(SESSION, client=change))
     assert (hit.values["count"], hit.values["each"], hit.values["total"]) == (5, "200 ms", "1.0 s")
 
 
