@@ -132,6 +132,7 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
                 "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
             )
         _measure(summary, source)
+        summary.dropped = source.dropped
         summary.first_ns, summary.last_ns = source.first_ns, source.last_ns
         summary.problems = [
             CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems

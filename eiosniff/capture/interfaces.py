@@ -12,6 +12,9 @@ from eiosniff.model.batch import Int64s
 # Options ("Interface Description Block").
 IF_TSRESOL = 9
 IF_TSOFFSET = 14
+# Options ("Interface Statistics Block").
+ISB_IFDROP = 5
+ISB_OSDROP = 7
 
 NS = 1_000_000_000
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
@@ -77,6 +80,18 @@ def parse_interface(body: bytes, order: str) -> Interface:
             (offset_s,) = struct.unpack(order + "q", value)
             interface = interface._replace(offset_s=offset_s)
     return interface
+
+
+def parse_dropped(body: bytes, order: str) -> tuple[int, int]:
+    """Which interface the body of a block is about ("Interface Statistics Block"), and how many packets were dropped
+    since the capture began, by the interface or by the operating system; -1 if it does not say so."""
+    (interface,) = struct.unpack_from(order + "I", body)
+    dropped = -1
+    for code, value in _options(body[12:], order):
+        if code in (ISB_IFDROP, ISB_OSDROP) and len(value) == 8:
+            (count,) = struct.unpack(order + "Q", value)
+            dropped = max(dropped, 0) + count
+    return interface, dropped
 
 
 def _options(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:

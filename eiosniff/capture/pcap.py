@@ -69,6 +69,7 @@ class PcapReader:
         self._link_type = link_type & 0xFFFF
         self.link_types = [self._link_type]
         self.secrets: list[tuple[int, bytes]] = []
+        self.dropped: int | None = None  # the format has no place for it
         self.problems: list[CaptureProblem] = []
         self._packets = 0
 

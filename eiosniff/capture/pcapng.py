@@ -10,7 +10,7 @@ from itertools import repeat
 
 import numpy as np
 
-from eiosniff.capture.interfaces import Clocks, Interface, parse_interface
+from eiosniff.capture.interfaces import Clocks, Interface, parse_dropped, parse_interface
 from eiosniff.capture.window import CaptureProblem, Window, first_true, gather
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import Buffer, Int64s, PacketBatch
@@ -21,8 +21,10 @@ SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
 OBSOLETE_PACKET = 2
 SIMPLE_PACKET = 3
+INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
 DECRYPTION_SECRETS = 10
+WITHOUT_PACKETS = (INTERFACE_DESCRIPTION, DECRYPTION_SECRETS, INTERFACE_STATISTICS)
 PACKETS = (ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 # Blocks without a captured packet that Wireshark numbers as if they had one: systemd journal entries, custom blocks,
 # and Sysdig events of four kinds (wiretap/pcapng.c; seen with tshark 4.0).
@@ -40,6 +42,7 @@ SHORTEST = {
     SIMPLE_PACKET: 16,
     ENHANCED_PACKET: 32,
     DECRYPTION_SECRETS: 20,
+    INTERFACE_STATISTICS: 24,
 }
 # What precedes the packet's bytes in a block; the length at the block's end is TRAILER bytes.
 PACKET_HEADER = 28
@@ -87,6 +90,9 @@ class PcapngReader:
         self._numbered = 0
         self._last_ns = 0
         self._secrets_bytes = 0
+        self._dropped_at: dict[int, int] = {}  # of the interfaces of this section
+        self._dropped_before = 0  # in the sections before
+        self._counts_dropped = False
         self.secrets: list[tuple[int, bytes]] = []
         self.problems: list[CaptureProblem] = []
         if not self._begin_section():
@@ -147,7 +153,18 @@ class PcapngReader:
         window.pos += (int(lengths[0]) + 3) & -4
         self._interfaces = []
         self._link_type_of = self._link_type_of[:0]
+        if self._dropped_at:
+            self._dropped_before += sum(self._dropped_at.values())
+            self._counts_dropped = True
+            self._dropped_at = {}
         return True
+
+    @property
+    def dropped(self) -> int | None:
+        """How many packets were dropped while capturing, by the counters of the file; None if it has none."""
+        if not self._dropped_at and not self._counts_dropped:
+            return None
+        return self._dropped_before + sum(self._dropped_at.values())
 
     def _walk(self) -> tuple[Int64s, int]:
         """Where the next blocks of this section begin, at most a batch and only whole ones; where the last one ends."""
@@ -239,11 +256,15 @@ class PcapngReader:
     # Blocks without packets
 
     def _read_descriptions(self, places: Int64s, kinds: Int64s, lengths: Int64s) -> None:
-        """Take in the interfaces and secrets of a run of sound blocks."""
-        for i in np.flatnonzero(np.isin(kinds, (INTERFACE_DESCRIPTION, DECRYPTION_SECRETS))):
+        """Take in the interfaces, statistics and secrets of a run of sound blocks."""
+        for i in np.flatnonzero(np.isin(kinds, WITHOUT_PACKETS)):
             body = bytes(self._window.buffer[places[i] + 8 : places[i] + lengths[i] - TRAILER])
             if kinds[i] == DECRYPTION_SECRETS:
                 self._keep_secrets(body)
+            elif kinds[i] == INTERFACE_STATISTICS:
+                interface_id, dropped = parse_dropped(body, self._order)
+                if dropped >= 0 and interface_id < len(self._interfaces):
+                    self._dropped_at[interface_id] = dropped  # the counters only grow
             else:
                 interface = parse_interface(body, self._order)
                 self._interfaces.append(interface)

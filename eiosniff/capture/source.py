@@ -106,6 +106,11 @@ class CaptureSource:
         return self._reader.secrets
 
     @property
+    def dropped(self) -> int | None:
+        """How many packets were dropped while capturing, by what was read so far; None if the file does not count."""
+        return self._reader.dropped
+
+    @property
     def position(self) -> int:
         """Bytes of the input that are read, to compare with `size`."""
         return self._window.position

@@ -5,9 +5,10 @@ from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
+from eiosniff.decode.network import FlowFacts
 from eiosniff.decode.reassembly import Direction
 from eiosniff.decode.segments import ACK
-from eiosniff.model.provenance import NO_PACKET, SIDES, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, NO_PACKET, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
@@ -51,12 +52,13 @@ class Flow:
     `stream` is its number, known when all connections of a batch are; `client` the direction of the client, once that
     is known. `heard` has bit 0 and 1 set for the directions of which anything was captured. `packets` and `payload`
     count what came before it was decided what the connection is. `reset_by` is the direction of the RST. `copy` is the
-    first packet that was captured twice, `copied` the bytes of payload of all such.
+    first packet that was captured twice, `copied` the bytes of payload of all such. `network` is what TCP shows of the
+    network, of a connection that is followed.
     """
 
     __slots__ = (
-        "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last", "over",
-        "packets", "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
+        "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last",
+        "network", "over", "packets", "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
     )  # fmt: skip
 
     def __init__(self, ends: tuple[int, int], first: PacketRef, last: PacketRef) -> None:
@@ -74,6 +76,7 @@ class Flow:
         self.copied = 0
         self.client: int | None = None
         self.conversation: StreamReader | None = None
+        self.network: FlowFacts | None = None
         self.dropped = False
         self.over = False
         self.packets = 0
@@ -92,6 +95,14 @@ class Flow:
         """The direction in which a side sends."""
         client = self.client or 0
         return self.directions[client if side is Side.CLIENT else 1 - client]
+
+    @property
+    def handshake_ns(self) -> int:
+        """What the server took for the answer to the SYN; -1 if that is not known, or the SYN was sent again."""
+        asked, answered = self.direction(CLIENT).syn, self.direction(SERVER).syn
+        if asked is None or answered is None or self.syn_repeats:
+            return -1
+        return answered.ts_ns - asked.ts_ns
 
     def is_replaced_by(self, way: int, seq: int, flags: int) -> bool:
         """Whether a SYN begins another connection of the same endpoints, and not this one (again)."""

@@ -128,8 +128,10 @@ def finish(state: SessionState) -> None:
 
 def _still_asked(state: SessionState, side: Side, place: PacketRef) -> int:
     """How many acknowledgements a side asked for at this place and still waits for."""
-    waiting, of_server = state.messages.acks.waiting, side is SERVER
-    return sum([asked[0] == of_server and since == place.ts_ns for asked, (since, _) in waiting.items()])
+    waiting, of_server = state.session.messages.waiting, side is SERVER
+    if waiting is None:
+        return 0
+    return sum([key[0] == of_server and ask.place.ts_ns == place.ts_ns for key, ask in waiting.items()])
 
 
 def torn(packets: list[EioPacket], at: int) -> int:

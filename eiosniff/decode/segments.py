@@ -33,6 +33,7 @@ class Segments(Protocol):
     ack: Columns
     flags: Columns
     window: Columns
+    ttl: Columns
     identification: Columns
     payload_offset: Columns
     payload_captured: Columns
@@ -68,7 +69,7 @@ class SortedSegments:
     A *run* is a range of sub rows of one direction that follow each other without a hole; SYN, FIN and RST are runs
     of their own. Runs are in capture order; sub rows by direction within a connection, so that several runs of one
     direction are a range of them too. A *group* is a connection: all rows of the same endpoints. What Python loops over
-    are lists.
+    are lists. `numbers`, `times`, `way` (true for the higher endpoint) and `flags` are columns of all rows.
 
     A group is `disordered` if its segments must be looked at one by one: not all follow each other, or some were cut
     by the snap length, there is a SYN elsewhere than at the beginning of its direction, or anything after a RST.
@@ -87,17 +88,18 @@ class SortedSegments:
         starts, last = bounds[:-1], bounds[1:] - 1
         self.keys: list[tuple[int, int]] = list(zip(low[starts].tolist(), high[starts].tolist(), strict=True))
         self.bounds: list[int] = bounds.tolist()
+        self._bounds = bounds
         self._order = order
         self._index: dict[tuple[int, int], int] = {}
 
-        self._way = way = (source > destination)[order]
+        self.way = way = (source > destination)[order]
         flags = segments.flags[order]
         # A reset is nothing else besides, whatever other flags a forged one has.
-        self._flags = flags = np.where(flags & RST, flags & ~(SYN | FIN), flags)
+        self.flags = flags = np.where(flags & RST, flags & ~(SYN | FIN), flags)
         self._seq = seq = segments.seq[order]
         wire, captured = segments.payload_wire[order], segments.payload_captured[order]
         numbers, times = segments.number[order], segments.ts_ns[order]
-        self._numbers, self._times = numbers, times
+        self.numbers, self.times = numbers, times
         self.first_number: list[int] = numbers[starts].tolist()
         self.first_ts: list[int] = times[starts].tolist()
         self.last_number: list[int] = numbers[last].tolist()
@@ -145,7 +147,7 @@ class SortedSegments:
     def _disordered(
         self, bounds: Columns, group: Columns, sub: Columns, length: Columns, wire: Columns, captured: Columns
     ) -> list[bool]:
-        way, flags, seq = self._way[sub], self._flags[sub], self._seq[sub]
+        way, flags, seq = self.way[sub], self.flags[sub], self._seq[sub]
         sub_group = group[sub]
         end = (seq + length[sub]) & SEQUENCE_MASK
         follows = np.ones(len(sub), dtype=bool)  # begins where the one before it in its direction ended
@@ -159,10 +161,10 @@ class SortedSegments:
         syn = np.flatnonzero(flags & SYN)
         at = sub[syn]
         start = bounds[:-1][group[at]]
-        high_before = np.concatenate(([0], np.cumsum(self._way)))
+        high_before = np.concatenate(([0], np.cumsum(self.way)))
         high = high_before[at] - high_before[start]
-        first_of_its_way = np.where(self._way[at], high, at - start - high) == 0
-        answers = (flags[syn] & ACK != 0) & (self._flags[start] & (SYN | ACK) == SYN) & first_of_its_way
+        first_of_its_way = np.where(self.way[at], high, at - start - high) == 0
+        answers = (flags[syn] & ACK != 0) & (self.flags[start] & (SYN | ACK) == SYN) & first_of_its_way
         odd[syn] |= ~((at == start) | answers) | (wire[at] > 0) | (flags[syn] & FIN != 0)
         resets = np.flatnonzero(flags & RST)
         odd[resets] |= sub[resets] != bounds[1:][sub_group[resets]] - 1
@@ -210,10 +212,10 @@ class SortedSegments:
         rows = slice(self.bounds[group], self.bounds[group + 1])
         index, segments = self._order[rows], self._segments
         columns = (
-            self._numbers[rows],
-            self._times[rows],
-            self._way[rows].astype(np.int64),
-            self._flags[rows],
+            self.numbers[rows],
+            self.times[rows],
+            self.way[rows].astype(np.int64),
+            self.flags[rows],
             self._seq[rows],
             segments.ack[index],
             segments.payload_wire[index],
@@ -221,6 +223,19 @@ class SortedSegments:
             index,
         )
         return map(Row._make, zip(*[column.tolist() for column in columns], strict=True))
+
+    def rows_of(self, groups: list[int]) -> tuple[Columns, Columns]:
+        """The rows of some groups, one after the other, and for each row which of the groups it is of."""
+        chosen = np.array(groups, np.int64)
+        starts = self._bounds[chosen]
+        counts = self._bounds[chosen + 1] - starts
+        which = np.repeat(np.arange(len(chosen)), counts)
+        return np.arange(len(which)) + (starts - np.cumsum(counts) + counts)[which], which
+
+    def column(self, name: str, rows: Columns) -> Columns:
+        """A column of the segments, for some rows."""
+        column: Columns = getattr(self._segments, name)[self._order[rows]]
+        return column
 
     def data(self, row: Row) -> bytes:
         """The captured payload of a row."""

@@ -14,6 +14,7 @@ from eiosniff.decode.exchanges import Exchanges
 from eiosniff.decode.exchanges09 import Exchanges09
 from eiosniff.decode.flow import BOTH_WAYS
 from eiosniff.decode.http1 import Upgrade
+from eiosniff.decode.network import add_to
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
 from eiosniff.decode.session_packets import Listener, SessionState
@@ -122,8 +123,12 @@ class Sessions:
                 self._exchanges.take_unanswered(conversation)
             conversation.unknown.clear()
             carried = conversation.session or conversation.polled
-            if carried is not None and conversation.flow.heard != BOTH_WAYS:
-                carried.one_direction = True
+            if carried is not None:
+                if conversation.flow.heard != BOTH_WAYS:
+                    carried.one_direction = True
+                flow = conversation.flow
+                if flow.network is not None:
+                    add_to(carried.network, flow.network, flow.client or 0, flow.reset or flow.last)
         if end.side is SERVER and end.kind is EndKind.FIN:
             conversation.last_answer = conversation.last_answer or end.place
         session, stream = conversation.session, conversation.ledger.stream

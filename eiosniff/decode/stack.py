@@ -20,6 +20,7 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
+from eiosniff.decode.network import FlowFacts
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
@@ -228,6 +229,7 @@ class Stack(FlowListener):
         else:
             conversation = Conversation.over_http(flow, ledger, self._events, self._crashed, sniffer.proxied)
         flow.conversation = conversation
+        flow.network = FlowFacts(sniffer.decided, flow.first.ts_ns, flow.handshake_ns)
         conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
         self._protocols["WebSocket" if websocket else "HTTP"] += 1

@@ -13,6 +13,7 @@ from typing import Final
 
 from eiosniff.decode.copies import Copies
 from eiosniff.decode.flow import Flow, Gone, StreamReader
+from eiosniff.decode.network import FollowedFlow, observe
 from eiosniff.decode.reassembly import SEQUENCE_MASK
 from eiosniff.decode.segments import ACK, FIN, RST, SYN, Row, Segments, SortedSegments
 from eiosniff.decode.watches import Watch, Watches
@@ -65,6 +66,8 @@ class FlowTable:
         self._newest_ns = 0
         self._watches = Watches()
         self._copies = Copies()
+        self._group = -1  # that is fed at the moment
+        self._followed: list[FollowedFlow] = []  # in the batch at hand
 
     @property
     def connections(self) -> int:
@@ -82,8 +85,15 @@ class FlowTable:
         self._watches.begin(batch)
         self._copies.begin(segments)
         for group in batch.groups_in_capture_order():
+            self._group = group
             self._feed_group(batch, group)
+            flow = self._flows.get(batch.keys[group])
+            if flow is not None and flow.network is not None:
+                self._note_followed(flow, False)
+        self._group = -1
         self._copies.end()
+        observe(batch, self._followed)
+        self._followed.clear()
         for flow in list(self._lingering):
             self._linger(flow, batch, None)
         # Wireshark numbers connections by their first packet, and so does the order of the groups; a connection that
@@ -122,6 +132,13 @@ class FlowTable:
             self._feed_rows(batch, group, flow)
         else:
             self._feed_runs(batch, group, flow)
+
+    def _note_followed(self, flow: Flow, over: bool) -> None:
+        """A connection has packets in the batch at hand. (After a reset, what the other side had in flight says nothing
+        of the network.)"""
+        if flow.network is not None:
+            until = flow.last if flow.reset is None else flow.reset
+            self._followed.append(FollowedFlow(self._group, flow.network, until.number, over))
 
     def _open(self, key: tuple[int, int], place: PacketRef) -> Flow:
         flow = Flow(key, place, place)
@@ -276,6 +293,8 @@ class FlowTable:
                 flow.copy = flow.copy or place
             else:
                 direction.repeat()
+            if flow.network is not None:
+                flow.network.note_again(row.number, row.ts_ns, way, self._copies.has(row))
         if flags & FIN:
             direction.receive_fin((seq + wire) & SEQUENCE_MASK, place)
         if flags & ACK and other.held:
@@ -357,6 +376,8 @@ class FlowTable:
     def _bury(self, flow: Flow, last: int, ending: bool) -> Gone:
         """Keep of a connection that is over or not followed only what it takes to know its late packets."""
         del self._flows[flow.ends]
+        if self._group >= 0:
+            self._note_followed(flow, True)
         zero, one = flow.directions
         followed = flow.conversation is not None or (flow.payload == 0 and not flow.dropped)
         if not followed:

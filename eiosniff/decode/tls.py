@@ -18,12 +18,16 @@ _HANDSHAKE: Final = 22
 _APPLICATION_DATA: Final = 23
 _CLIENT_HELLO: Final = 1
 _SERVER_HELLO: Final = 2
+_CERTIFICATE: Final = 11
+_CERTIFICATE_REQUEST: Final = 13
 _SERVER_NAME: Final = 0
 _ALPN: Final = 16
 _SUPPORTED_VERSIONS: Final = 43
 _ENCRYPTED_CLIENT_HELLO: Final = 0xFE0D  # RFC 9849
 _HOST_NAME: Final = 0
 
+_RECORDS: Final = (_CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA)
+_HTTP: Final = b"HTTP/"
 _RECORD_HEADER: Final = 5
 _MESSAGE_HEADER: Final = 4
 _LARGEST_RECORD: Final = (1 << 14) + 2048  # RFC 5246, section 6.2.3
@@ -32,9 +36,12 @@ _LARGEST_RECORD: Final = (1 << 14) + 2048  # RFC 5246, section 6.2.3
 MOST_PACKETS: Final = 64
 MOST_BYTES: Final = 49_152
 _MOST_EXTENSIONS: Final = 64
+_MOST_MESSAGES: Final = 8  # of a handshake, behind the hello
+_MOST_INSIDE: Final = 3  # records that a client encrypts: the last ones of its handshake, and one with data
 _MOST_PROTOCOLS: Final = 8
 
 TLS_1_3: Final = 0x0304
+_ALERT_INSIDE: Final = 19  # bytes that an alert takes in TLS 1.3: two, the type, and what seals them (RFC 8446, 5.2)
 _VERSIONS: Final = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", TLS_1_3: "TLS 1.3"}
 _FATAL: Final = 2
 _CLOSE_NOTIFY: Final = 0
@@ -61,11 +68,13 @@ def alert_name(alert: int) -> str:
 
 
 class ClientHello(NamedTuple):
-    """What a client asks for: see `model.unread.Encrypted`. `encrypted`: it has an Encrypted Client Hello."""
+    """What a client asks for: see `model.unread.Encrypted`. `encrypted`: it has an Encrypted Client Hello. `newest` is
+    the newest version that it offers."""
 
     name: str | None
     alpn: tuple[str, ...]
     encrypted: bool
+    newest: int
 
 
 class ServerHello(NamedTuple):
@@ -83,14 +92,17 @@ def read_client_hello(body: bytes) -> ClientHello:
     name: str | None = None
     alpn: tuple[str, ...] = ()
     encrypted = False
+    newest = int.from_bytes(body[0:2], "big")
     for kind, data in _extensions(body, at):
-        if kind == _SERVER_NAME:
+        if kind == _SUPPORTED_VERSIONS:
+            newest = _newest(data) or newest
+        elif kind == _SERVER_NAME:
             name = _server_name(data)
         elif kind == _ALPN:
             alpn = _protocols(data)
         elif kind == _ENCRYPTED_CLIENT_HELLO:
             encrypted = True
-    return ClientHello(name, alpn, encrypted)
+    return ClientHello(name, alpn, encrypted, newest)
 
 
 def read_server_hello(body: bytes) -> ServerHello:
@@ -128,6 +140,12 @@ def _extensions(body: bytes, at: int) -> list[tuple[int, bytes]]:
     return found
 
 
+def _newest(data: bytes) -> int:
+    """The newest of the versions in the extension that are known (RFC 8446, section 4.2.1); 0 for none."""
+    versions = [int.from_bytes(data[at : at + 2], "big") for at in range(1, len(data) - 1, 2)]
+    return max((version for version in versions if version in _VERSIONS), default=0)
+
+
 def _server_name(data: bytes) -> str | None:
     """The first host name of the extension (RFC 6066, section 3)."""
     at, end = 2, min(_behind_vector(data, 0, 2), len(data))
@@ -158,43 +176,69 @@ def _is_grease(name: bytes) -> bool:
 
 @final
 class _Side:
-    """One direction: its records, until it has said what it says in clear. `silent`: nothing more will be clear."""
+    """One direction: its records, until it has said what it says in clear. `silent`: nothing more will be clear.
 
-    __slots__ = ("_message", "_record", "alert", "client_hello", "server_hello", "silent")
+    Of handshake messages behind the hello, only which there were is kept (`messages`). `http` says that it speaks HTTP,
+    and no TLS. When it encrypts, `inside` are types and lengths of its first few records.
+    """
+
+    __slots__ = (
+        "_left", "_message", "_record", "alert", "client_hello", "http", "inside", "messages", "server_hello", "silent",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._record = b""  # bytes of a record that is not complete
         self._message = b""  # and of a handshake message
+        self._left = 0  # bytes of a message that are passed over
         self.silent = False
         self.client_hello: ClientHello | None = None
         self.server_hello: ServerHello | None = None
         self.alert = -1
+        self.http = False
+        self.messages: tuple[int, ...] = ()
+        self.inside: tuple[tuple[int, int], ...] = ()
 
     @property
     def greeted(self) -> bool:
         """Whether its hello was read."""
         return self.client_hello is not None or self.server_hello is not None
 
+    @property
+    def listens(self) -> bool:
+        """Whether more of it is of interest: what a client encrypts shows whether it goes on."""
+        return not self.silent or (self.client_hello is not None and len(self.inside) < _MOST_INSIDE)
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         data = self._record + data
         self._record = b""
         at = 0
-        while not self.silent and at + _RECORD_HEADER <= len(data):
+        while self.listens and at + _RECORD_HEADER <= len(data):
             kind, length = data[at], int.from_bytes(data[at + 3 : at + 5], "big")
-            if kind not in (_ALERT, _HANDSHAKE) or data[at + 1] != 3 or length > _LARGEST_RECORD:
-                self.stop()
+            if kind not in _RECORDS or data[at + 1] != 3 or length > _LARGEST_RECORD:
+                self.http = at == 0 and not self.greeted and data[:_RECORD_HEADER] == _HTTP
+                self._cease()
                 return
             end = at + _RECORD_HEADER + length
             if end > len(data):
                 break
-            body = data[at + _RECORD_HEADER : end]
-            if kind == _ALERT:
-                self._read_alert(body)
+            if not self.silent and kind in (_ALERT, _HANDSHAKE):
+                body = data[at + _RECORD_HEADER : end]
+                if kind == _ALERT:
+                    self._read_alert(body)
+                else:
+                    self._read_messages(body)
             else:
-                self._read_messages(body)
+                self.stop()
+                if kind != _CHANGE_CIPHER_SPEC and self.client_hello is not None:
+                    self.inside = (*self.inside, (kind, length))
             at = end
-        self._record = b"" if self.silent else data[at:]
+        self._record = data[at:] if self.listens else b""
+
+    def _cease(self) -> None:
+        """No TLS, or not any more."""
+        self.stop()
+        self.inside = self.inside + ((0, 0),) * (_MOST_INSIDE - len(self.inside))
 
     def stop(self) -> None:
         """What follows is encrypted, or missing. Of a ClientHello that is cut, what is there may tell enough."""
@@ -220,24 +264,37 @@ class _Side:
             self.stop()
 
     def _read_messages(self, body: bytes) -> None:
-        """Read on in the handshake messages. Behind the hello they are of no interest."""
-        if self.greeted:
-            return
+        """Read the hello, and which messages come behind it."""
         message = self._message + body
+        self._message = b""
+        if self.greeted:
+            self._pass_over(message)
+            return
         if len(message) >= _MESSAGE_HEADER:
             end = _MESSAGE_HEADER + int.from_bytes(message[1:4], "big")
             if message[0] not in (_CLIENT_HELLO, _SERVER_HELLO):
-                self._message = b""
                 self.stop()
                 return
             if end <= len(message):
-                self._message = b""
                 if message[0] == _CLIENT_HELLO:
                     self.client_hello = read_client_hello(message[_MESSAGE_HEADER:end])
                 else:
                     self.server_hello = read_server_hello(message[_MESSAGE_HEADER:end])
+                self._pass_over(message[end:])
                 return
         self._message = message
+
+    def _pass_over(self, messages: bytes) -> None:
+        """Note which messages these are; the last may go on in the next record."""
+        at = min(self._left, len(messages))
+        self._left -= at
+        while at + _MESSAGE_HEADER <= len(messages) and len(self.messages) < _MOST_MESSAGES:
+            self.messages = (*self.messages, messages[at])
+            end = at + _MESSAGE_HEADER + int.from_bytes(messages[at + 1 : at + 4], "big")
+            self._left = max(0, end - len(messages))
+            at = min(end, len(messages))
+        if self._left == 0 and len(self.messages) < _MOST_MESSAGES:
+            self._message = messages[at:]
 
 
 @final
@@ -246,10 +303,11 @@ class TlsHandshake:
 
     Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
     which it was done, `first` the first one with bytes, `last` the last one that was taken. `ended_by` is the direction
-    that ended first, -1 if none did. Directions are those of the flow, 0 and 1.
+    that ended first, -1 if none did; `answered` the packet with the server's first bytes. Directions are those of the
+    flow, 0 and 1.
     """
 
-    __slots__ = ("_bytes", "_packets", "_sides", "decided", "done", "ended_by", "first", "last")
+    __slots__ = ("_bytes", "_packets", "_sides", "answered", "decided", "done", "ended_by", "first", "last")
 
     def __init__(self) -> None:
         self._sides = (_Side(), _Side())
@@ -259,6 +317,7 @@ class TlsHandshake:
         self.decided = 0
         self.first = NO_PACKET
         self.last = NO_PACKET
+        self.answered = NO_PACKET
         self.ended_by = -1
 
     @property
@@ -286,6 +345,37 @@ class TlsHandshake:
         """The fatal alert that a direction ended with, -1 if there was none."""
         return self._sides[way].alert
 
+    def answers_http(self, way: int) -> bool:
+        """Whether a direction speaks HTTP in clear, and no TLS."""
+        return self._sides[way].http
+
+    @property
+    def certificate(self) -> bool:
+        """Whether the server's certificate was seen in clear, as up to TLS 1.2."""
+        return _CERTIFICATE in self._sides[0].messages or _CERTIFICATE in self._sides[1].messages
+
+    @property
+    def asks_for_certificate(self) -> bool:
+        """Whether the server wants one of the client, as far as that is in clear."""
+        return any(_CERTIFICATE_REQUEST in side.messages for side in self._sides)
+
+    @property
+    def alert_inside(self) -> bool:
+        """Whether the client's first encrypted record is an alert, by its length (TLS 1.3)."""
+        server, inside = self.server_hello, self._inside
+        return server is not None and server.version >= TLS_1_3 and inside[:1] == ((_APPLICATION_DATA, _ALERT_INSIDE),)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the client sends more than what the handshake takes and how it ends."""
+        server = self.server_hello
+        sealed = [length for kind, length in self._inside if kind in (0, _APPLICATION_DATA) and length != _ALERT_INSIDE]
+        return len(sealed) > (1 if server is not None and server.version >= TLS_1_3 else 0)
+
+    @property
+    def _inside(self) -> tuple[tuple[int, int], ...]:
+        return self._sides[0].inside or self._sides[1].inside
+
     def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
         """Take the next record of a direction."""
         if isinstance(record, StreamChunk):
@@ -297,6 +387,8 @@ class TlsHandshake:
                 self.last = PacketRef(number, record.times[index])
                 if self.first is NO_PACKET:
                     self.first = self.last
+                if self.answered is NO_PACKET and way == 1 - (self.client or 0):
+                    self.answered = self.last
                 self._feed(way, record.data[starts[index] : end])
                 self.decided = max(self.decided, record.delivered or number)
         elif not self.done:
@@ -322,7 +414,7 @@ class TlsHandshake:
         self._packets += 1
         self._bytes += len(data)
         side = self._sides[way]
-        if not side.silent:
+        if side.listens:
             side.feed(data)
         if self._packets >= MOST_PACKETS or self._bytes >= MOST_BYTES:
             self.close()
@@ -338,12 +430,19 @@ class TlsHandshake:
         """
         one, other = self._sides
         server = self.server_hello
-        both_greeted = one.greeted and other.greeted
-        over = one.alert >= 0 or other.alert >= 0 or (one.silent and other.silent)
-        encrypts = both_greeted and server is not None and server.version >= TLS_1_3
+        over = one.alert >= 0 or other.alert >= 0
+        if one.greeted and other.greeted and server is not None:
+            encrypts = server.version >= TLS_1_3 or (one.silent and other.silent)
+            over = over or self.goes_on or self.ended_by >= 0
+            if over or (encrypts and not (one.listens or other.listens)):
+                self.close()
+            return
         silent = one.silent or other.silent
-        if over or encrypts or (silent and (one.greeted == other.greeted or self._silent_without_hello())):
+        if over or (one.silent and other.silent) or (silent and self._one_never_greets()):
             self.close()
+
+    def _one_never_greets(self) -> bool:
+        return self._sides[0].greeted == self._sides[1].greeted or self._silent_without_hello()
 
     def _silent_without_hello(self) -> bool:
         """Whether the side that says nothing more never said hello, so that the other will not, either."""

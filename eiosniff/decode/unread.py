@@ -11,14 +11,17 @@ from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
-from eiosniff.model.unread import Encrypted, Unread, UnreadKind
+from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow, Unread, UnreadKind
 
 # Of each ledger. A day of a busy laptop is a few hundred names; connections beyond are only counted.
 MAX_ENCRYPTED: Final = 1_000
 MAX_UNREAD: Final = 1_000
 MAX_WEBTRANSPORT: Final = 1_000  # servers
+# A client that does not trust a certificate ends the connection at once; one that it has opened in advance, it keeps.
+_AT_ONCE_NS: Final = 1_000_000_000
 WEBTRANSPORT: Final = "webtransport"
 
 
@@ -117,16 +120,29 @@ class UnreadLedger:
                 return
             known = self._encrypted[key] = Encrypted(server, name, alpn, hello is not None, handshake.first)
         known.connections += 1
+        known.first = min(known.first, handshake.first)  # they are told when all that is in clear was read
         if hello is not None and hello.encrypted:
             known.outer += 1
         if answer is not None:
             _count(known.versions, version_name(answer.version))
             if answer.alpn in alpn:  # of what was not offered there could be anything
                 _count(known.chosen, answer.alpn)
+        if hello is not None and hello.newest:
+            _count(known.offered, version_name(hello.newest))
+        known.asks_for_certificate = known.asks_for_certificate or handshake.asks_for_certificate
         for side in SIDES:
             alert = handshake.alert(1 - client if side else client)
             if alert >= 0:
                 _count(known.alerts, f"{side.label}: {alert_name(alert)}")
+                _note_failure(known, handshake, FailedHow.ALERT, side.label, alert_name(alert))
+        if handshake.answers_http(1 - client):
+            known.plain.add(handshake.answered, handshake.answered.ts_ns)
+        elif hello is not None and answer is not None and not handshake.goes_on and handshake.ended_by == client:
+            quick = handshake.last.ts_ns - handshake.answered.ts_ns < _AT_ONCE_NS
+            if handshake.alert_inside:
+                _note_failure(known, handshake, FailedHow.ALERT_INSIDE, "client", "")
+            elif quick and handshake.alert(client) < 0 and handshake.alert(1 - client) < 0:
+                _note_failure(known, handshake, FailedHow.GAVE_UP, "client", "")
         hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
         if hung_up or handshake.alert(1 - client) >= 0:
             known.refused.add(handshake.last, handshake.last.ts_ns)
@@ -150,13 +166,30 @@ class UnreadLedger:
         for quic in packets.quic.ledgers():
             if not ports or (quic.server is not None and quic.server.port in ports):
                 summary.unread.append(quic)
-        speaking = {server.address for server in servers}
+        in_clear = set(servers)
+        speaking = {server.address for server in in_clear}
+        for known in self._encrypted.values():
+            known.speaks_engineio = known.server.address in speaking
+            known.in_clear = known.server in in_clear
         for entry in summary.unread:
             if entry.server is not None:
                 entry.speaks_engineio = entry.server.address in speaking
                 entry.webtransport = entry.server.address in self._webtransport
         for link, count in sorted(packets.counters.unknown_link.items()):
             summary.unread.append(Unread(UnreadKind.LINK, None, count=count, detail=link_name(link)))
+
+
+def _note_failure(known: Encrypted, handshake: TlsHandshake, how: FailedHow, who: str, alert: str) -> None:
+    if handshake.certificate:
+        after = "Certificate"
+    elif handshake.server_hello is not None:
+        after = "ServerHello"
+    else:
+        after = "ClientHello"
+    tally = known.failures.get((how, who, alert))
+    if tally is None:
+        tally = known.failures[how, who, alert] = Tally()
+    tally.add(FailedHandshake(handshake.first, handshake.answered, handshake.last, after), handshake.last.ts_ns)
 
 
 def _client_of(flow: Flow, told: int | None) -> int:

@@ -75,6 +75,7 @@ class CaptureSummary:
     cut: PacketRef | None = None  # the first packet that the snap length cut
     cut_packets: int = 0
     cut_length: int = 0  # what was left of the longest of them
+    dropped: int | None = None  # packets that the system or the interface dropped, by the counters of the file
     cut_bytes: int = 0  # that Engine.IO connections lack for it
     duplicates: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections captured twice: the first copy
     duplicate_packets: int = 0  # with payload, of these connections

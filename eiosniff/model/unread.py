@@ -7,6 +7,25 @@ from eiosniff.model.provenance import NO_PACKET, Endpoint, PacketRef
 from eiosniff.model.tally import Tally
 
 
+class FailedHow(Enum):
+    """How a TLS handshake failed that got an answer, or an alert. The value is what a report calls it."""
+
+    ALERT = "fatal alert"
+    ALERT_INSIDE = "encrypted alert"  # of the client, by its length (TLS 1.3)
+    GAVE_UP = "the client ended the connection right after the handshake, and sent nothing over it"
+
+
+@dataclass(slots=True, frozen=True)
+class FailedHandshake:
+    """A TLS handshake that failed: its ClientHello, the first packet of the answer (`NO_PACKET`: there was none), the
+    packet with which it failed. `after` names the last message before that, such as `Certificate`."""
+
+    hello: PacketRef
+    answered: PacketRef
+    last: PacketRef
+    after: str
+
+
 @dataclass(slots=True, eq=False)
 class Encrypted:
     """TLS connections to one server, under one name and with one offer of protocols.
@@ -19,6 +38,10 @@ class Encrypted:
     the server ended a handshake: a fatal alert, or a RST or FIN where its hello should have come. Of `outer`
     connections the name may be that of a front: the client sent an Encrypted Client Hello, or something that looks like
     one.
+
+    `offered` counts the newest versions that clients offer. `failures` are by how, and by whose and which alert (both
+    empty where there is none in clear); `plain` are answers by HTTP in clear: the server speaks no TLS there.
+    `speaks_engineio`: a session in clear is with the same address; `in_clear`: with the same port, too.
     """
 
     server: Endpoint
@@ -32,6 +55,12 @@ class Encrypted:
     chosen: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, int] = field(default_factory=dict)
     refused: Tally[PacketRef] = field(default_factory=Tally)
+    offered: dict[str, int] = field(default_factory=dict)
+    failures: dict[tuple[FailedHow, str, str], Tally[FailedHandshake]] = field(default_factory=dict)
+    plain: Tally[PacketRef] = field(default_factory=Tally)
+    asks_for_certificate: bool = False  # the server wants one of the client
+    speaks_engineio: bool = False
+    in_clear: bool = False
 
 
 class UnreadKind(Enum):

@@ -59,10 +59,10 @@ def write(
 ) -> None:
     """Write the report.
 
-    `selected_rules`: not all rules were asked, so that silence means less. `figures`: with the table of figures, whether
-    or not a finding is about them. `configuration`: which one was used, if any was. `show_rule`: the command that shows
-    a rule, which comes after it. `limit`: how many diagnoses are explained; if it is None, the first few faults, or the
-    first of what is none.
+    `selected_rules`: not all rules were asked, so that silence means less. `figures`: with the table of figures,
+    whether or not a finding is about them. `configuration`: which one was used, if any was. `show_rule`: the command
+    that shows a rule, which comes after it. `limit`: how many diagnoses are explained; if it is None, the first few
+    faults, or the first of what is none.
     """
     text = _TextReport(report, console, redactor)
     text.write(selected_rules, limit, figures=figures)

@@ -119,3 +119,36 @@ def server_only(pcap: bytes) -> bytes:
 def client_only(pcap: bytes) -> bytes:
     header, records = _split(pcap)
     return _join(header, (record for record in records if not record.from_server))
+
+
+def with_statistics(pcap: bytes, dropped: int) -> bytes:
+    """The same as pcapng, whose last block says how many packets the operating system dropped."""
+    _, records = _split(pcap)
+    blocks = [
+        _block(0x0A0D0D0A, struct.pack("=IHHq", 0x1A2B3C4D, 1, 0, -1)),
+        _block(1, struct.pack("=HHI", 1, 0, 262144)),
+    ]
+    at = (0, 0)
+    for record in records:
+        at = divmod(record.seconds * 1_000_000 + record.microseconds, 1 << 32)
+        head = struct.pack("=IIIII", 0, *at, len(record.data), record.original_length)
+        blocks.append(_block(6, head + record.data))
+    counters = struct.pack("=HHQ", 4, 8, len(records) + dropped) + struct.pack("=HHQ", 7, 8, dropped)
+    blocks.append(_block(5, struct.pack("=III", 0, *at) + counters + bytes(4)))
+    return b"".join(blocks)
+
+
+def dropped(pcap: bytes) -> bytes:
+    """Two segments are missing, and the file says that they were dropped."""
+    return with_statistics(with_gap(pcap), 2)
+
+
+def others_dropped(pcap: bytes) -> bytes:
+    """Nothing is missing of what is there; what the file says was dropped was something else."""
+    return with_statistics(pcap, 2)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    body += bytes(-len(body) % 4)
+    length = struct.pack("=I", len(body) + 12)
+    return struct.pack("=I", kind) + length + body + length

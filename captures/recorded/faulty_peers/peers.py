@@ -124,6 +124,7 @@ RAW_UPGRADE = Peer(WS, "raw", "raw_session.js", (WS,))
 RAW_REQUEST = Peer("TCP", "raw", "raw_request.js", (WS,))
 RAW_TCP = Peer("TCP", "raw", "early_frame.js", (WS,))
 ONE_CONNECTION = Peer("node:net", "raw", "one_connection.js", (WS,))
+PIECEMEAL = Peer("TCP", "raw", "piecemeal_client.js", (WS,))
 REQUESTS = Peer("requests", "2.34.2", "requests_client.py", ("requests==2.34.2",))
 CURL = Peer("curl", "7.88.1")
 

@@ -19,6 +19,7 @@ TRUNCATED = Rule("capture-truncated", "CAP220")
 GAP = Rule("capture-gap", "CAP221")
 MIDSTREAM = Rule("capture-starts-midstream", "CAP222")
 SNAPLEN = Rule("capture-snaplen", "CAP223")
+DROPPED = Rule("capture-dropped", "CAP226")
 ONE_DIRECTION = Rule("capture-one-direction", "CAP224")
 NO_ENGINEIO = Rule("no-engineio", "")  # near every rule
 SYN = "tcp.flags.syn == 1"
@@ -98,6 +99,22 @@ _DERIVED = [
         "Two segments of the server come in the wrong order; nothing is missing",
         ["tcp.analysis.lost_segment", _FOUND_AGAIN, *_HEARTBEAT, closes(FROM_CLIENT)],
         ["tcp.analysis.ack_lost_segment"],
+        near_miss=True,
+    ),
+    _derived(
+        DROPPED,
+        "by-the-system",
+        derive.dropped,
+        "Two segments with data of the server are missing, and the file (pcapng) counts two packets that were dropped",
+        ["tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment"],
+    ),
+    _derived(
+        DROPPED,
+        "of-others",
+        derive.others_dropped,
+        "The file (pcapng) counts two packets that were dropped, but nothing of the session is missing",
+        [server_says("^40{"), *_HEARTBEAT, closes(FROM_CLIENT)],
+        ["tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment"],
         near_miss=True,
     ),
     _derived(

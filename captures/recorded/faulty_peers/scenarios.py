@@ -26,6 +26,7 @@ from faulty_peers import (
     malformed,
     messages,
     namespaces,
+    network,
     origin_answers,
     payload_bodies,
     payload_sizes,
@@ -34,6 +35,7 @@ from faulty_peers import (
     quality,
     reconnects,
     secrets_seen,
+    secure,
     session_affinity,
     session_expiry,
     session_ids,
@@ -86,5 +88,7 @@ RECORDINGS = [
     *polling_costs.RECORDINGS,
     *secrets_seen.RECORDINGS,
     *poll_answers.RECORDINGS,
+    *network.RECORDINGS,
+    *secure.RECORDINGS,
     *quality.RECORDINGS,
 ]

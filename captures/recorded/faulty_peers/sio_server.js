@@ -12,6 +12,7 @@
 //   download   {afterMs, bytes}: sends an event of that size, so long after a client has come
 //   greetings  sends each client so many events at once
 //   keepAliveMs  how long an idle connection is kept (keepAliveTimeout of node:http)
+//   flood      {afterMs, everyMs, bytes, times}: sends an event of that size again and again, from so long on
 //   mute       never pings, but is otherwise alive
 //   noPongs    does not answer PING frames of WebSocket (needs ws 8.16, which socket.io 4.8 has)
 "use strict";
@@ -71,6 +72,14 @@ io.on("connection", (socket) => {
   }
   for (let i = 1; i <= (plan.greetings || 0); i++) {
     socket.emit("greeting", `number ${i}`);
+  }
+  if (plan.flood) {
+    const { afterMs, everyMs, bytes, times } = plan.flood;
+    const once = (left) => {
+      socket.emit("flood", "x".repeat(bytes));
+      left > 1 && setTimeout(once, everyMs, left - 1);
+    };
+    setTimeout(once, afterMs, times);
   }
   if (plan.mute) {
     clearTimeout(socket.conn.pingIntervalTimer);

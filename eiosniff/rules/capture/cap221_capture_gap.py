@@ -17,7 +17,7 @@ of the two hosts rather than on a mirror port.
 
 ## When it is silent
 For losses on the network that were sent again: TCP mends them, and so does eiosniff. For what a snap length cut, which
-is `capture-snaplen`.
+is `capture-snaplen`, and where the file counts what was dropped, which is `capture-dropped`.
 
 ## References
 - Wireshark, "TCP previous segment not captured" and "ACKed unseen segment"
@@ -44,7 +44,7 @@ from eiosniff.rules.api import Hit, evidence, rule
 )
 def capture_gap(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""
-    if summary.gap_bytes > summary.cut_bytes:
+    if summary.gap_bytes > summary.cut_bytes and not summary.dropped:
         yield Hit(
             *(evidence(place, None, "bytes before this packet are missing") for place in summary.gaps),
             occurrences=summary.gaps.count,

@@ -20,7 +20,8 @@ Socket.IO server. Or keep the keys while capturing, for a program that decrypts:
 Firefox and curl with the environment variable `SSLKEYLOGFILE`, Python with `SSLContext.keylog_filename`.
 
 ## When it is silent
-When any Engine.IO is in clear: other TLS connections are then other traffic. And for TLS that is not HTTP, by its ALPN
+When any Engine.IO is in clear: other TLS connections are then other traffic. When all connections fail in the handshake
+(TLS107), or the server speaks no TLS (TLS108): then nothing was said in them. And for TLS that is not HTTP, by its ALPN
 or its port (mail, LDAP, DNS, MQTT and the like). With `--port` only connections of those ports count.
 
 ## References
@@ -35,7 +36,7 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.unread import Encrypted
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.encrypted import hides_socketio, listed, may_be_socketio
+from eiosniff.rules.encrypted import hides_socketio, listed, may_hide_socketio, shown
 
 _SHOWN = 5
 
@@ -65,8 +66,8 @@ def encrypted_without_keys(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""
     if not hides_socketio(summary):
         return
-    entries = sorted(filter(may_be_socketio, summary.encrypted), key=lambda entry: -entry.connections)
-    names = [(_name(entry), entry.connections) for entry in entries]
+    entries = sorted(filter(may_hide_socketio, summary.encrypted), key=lambda entry: -entry.connections)
+    names = [(shown(entry), entry.connections) for entry in entries]
     others = len(dict(names)) - 1
     count = sum(entry.connections for entry in entries)
     yield Hit(
@@ -77,10 +78,6 @@ def encrypted_without_keys(summary: CaptureSummary) -> Iterator[Hit]:
         where=f"{names[0][0]} and {others} more" if others else names[0][0],
         detail=_alerts(entries) + _like_websocket(entries) + _fronts(entries),
     )
-
-
-def _name(entry: Encrypted) -> str:
-    return f"{entry.name}:{entry.server.port}" if entry.name else str(entry.server)
 
 
 def _hello(entry: Encrypted) -> str:

@@ -75,6 +75,7 @@ from eiosniff.rules.phrases import closing_words, in_ms
         "double-heartbeat",
         "abandoned-session",
         "ws-abnormal-close",
+        "tcp-reset",
     ),
 )
 def pong_missing(session: Session) -> Iterator[Hit]:

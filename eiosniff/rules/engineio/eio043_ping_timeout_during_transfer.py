@@ -63,6 +63,7 @@ from eiosniff.rules.phrases import closing_words, in_ms
         "sid-expired",
         "connect-loop",
         "no-backoff",
+        "loss-latency",
     ),
 )
 def ping_timeout_during_transfer(session: Session) -> Iterator[Hit]:

@@ -229,3 +229,39 @@ def test_decryption_secrets_are_kept_within_limits(tmp_path):
     with open_source(str(path)) as source:
         assert list(source) == []
         assert [len(data) for _, data in source.secrets] == [700_000]
+
+
+def _statistics(interface_id, *options, order="<"):
+    body = struct.pack(order + "III", interface_id, 0, 0) + b"".join(option(*each, order) for each in options)
+    return block(5, body, order)
+
+
+def _dropped(tmp_path, data):
+    path = tmp_path / "statistics.pcapng"
+    path.write_bytes(data)
+    with open_source(str(path)) as source:
+        list(source.batches())
+        assert not source.problems
+        return source.dropped
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_dropped_packets_are_counted_by_interface_and_section(tmp_path, order):
+    def count(number):
+        return struct.pack(order + "Q", number)
+
+    first = section(order) + interface(order) + interface(order)
+    first += _statistics(0, (5, count(3)), (7, count(4)), order=order) + _statistics(1, (7, count(1)), order=order)
+    first += _statistics(0, (4, count(99)), (5, count(5)), (7, count(6)), order=order)  # they count on
+    second = section(order) + interface(order) + _statistics(0, (5, count(10)), order=order)
+    assert _dropped(tmp_path, first) == 12
+    assert _dropped(tmp_path, first + second) == 22
+
+
+def test_statistics_without_counters_say_nothing(tmp_path):
+    known = section() + interface()
+    assert _dropped(tmp_path, known) is None
+    assert _dropped(tmp_path, known + _statistics(0, (4, bytes(8)))) is None
+    assert _dropped(tmp_path, known + _statistics(0, (5, b"\1\2"))) is None  # no number
+    assert _dropped(tmp_path, known + _statistics(7, (5, bytes(8)))) is None  # no such interface
+    assert _dropped(tmp_path, known + _statistics(0, (5, bytes(8)))) == 0

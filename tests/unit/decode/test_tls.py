@@ -296,3 +296,69 @@ def test_only_chosen_ports_count() -> None:
 def test_encrypted_client_hello_is_noted() -> None:
     (entry,) = encrypted(talk((C, record(client_hello(server_name(b"front.example"), extension(0xFE0D, b"x"))))))
     assert (entry.name, entry.outer) == ("front.example", 1)
+
+
+# ---------------------------------------------------------------- how handshakes fail
+
+CERTIFICATE = bytes([11]) + (6).to_bytes(3, "big") + bytes(6)
+CERTIFICATE_REQUEST = bytes([13, 0, 0, 1, 0])
+DATA = b"\x17\x03\x03\x00\x30" + bytes(48)
+ALERT_INSIDE = b"\x17\x03\x03\x00\x13" + bytes(19)
+FINISHED = b"\x17\x03\x03\x00\x35" + bytes(53)
+
+
+def _handshake(*said: tuple[int, bytes]) -> TlsHandshake:
+    """By direction: 0 is the client's. Whatever came together, it is the same."""
+    read = TlsHandshake()
+    for number, (way, data) in enumerate(said, start=1):
+        read.take(way, StreamChunk(Side.CLIENT, 0, data, [0], [number], [number]))
+    return read
+
+
+def test_the_newest_version_that_a_client_offers() -> None:
+    old = client_hello()
+    old = old[:4] + b"\x03\x01" + old[6:]
+    assert read_client_hello(old[4:]).newest == 0x0301
+    offer = extension(43, bytes([6]) + b"\x1a\x1a\x03\x04\x03\x03")
+    assert read_client_hello(client_hello(offer)[4:]).newest == 0x0304
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 9])
+def test_messages_behind_the_hello_are_told_even_if_records_cut_them(cut: int) -> None:
+    messages = CERTIFICATE + CERTIFICATE_REQUEST
+    said = [(0, record(HELLO)), (1, record(ANSWER_12)), (1, record(messages[:cut])), (1, record(messages[cut:]))]
+    read = _handshake(*said, (0, UNKNOWN_CA))
+    assert read.done
+    assert read.certificate
+    assert read.asks_for_certificate
+    assert read.alert(0) == 48
+
+
+def test_a_server_that_speaks_http_is_told() -> None:
+    read = _handshake((0, record(HELLO)), (1, b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    assert read.done
+    assert read.answers_http(1)
+    assert not read.answers_http(0)
+    assert read.answered.number == 2
+
+
+def test_an_alert_that_is_encrypted_shows_by_its_length() -> None:
+    read = _handshake((0, record(HELLO)), (1, record(ANSWER_13)), (0, ALERT_INSIDE))
+    assert read.alert_inside
+    assert not read.goes_on
+    assert not _handshake((0, record(HELLO)), (1, record(ANSWER_13)), (0, FINISHED)).alert_inside
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "goes_on"),
+    [
+        (ANSWER_13, [FINISHED], False),
+        (ANSWER_13, [FINISHED, ALERT_INSIDE], False),
+        (ANSWER_13, [FINISHED, DATA], True),
+        (ANSWER_12, [KEYS], False),
+        (ANSWER_12, [KEYS, DATA], True),
+    ],
+)
+def test_a_client_that_goes_on_sends_data(answer: bytes, said: list[bytes], goes_on: bool) -> None:
+    read = _handshake((0, record(HELLO)), (1, record(answer)), *((0, data) for data in said))
+    assert read.goes_on == goes_on

@@ -22,6 +22,7 @@ CLIENTS = {
     "curl": None,
     "engine.io-client": "socket.io-client-js-node",
     "node:net": "arduinoWebSockets",  # by hand over TCP, as that library does it, User-Agent and all
+    "openssl s_client": None,
     "node:http": None,  # a client by hand over HTTP: two headers that anybody sends
     "TCP": None,  # one over TCP, that says no more than it must
     "python-socketio": "python-socketio-client",
@@ -33,6 +34,7 @@ CLIENTS = {
     "ws with the header of arduinoWebSockets": "arduinoWebSockets",
 }
 SERVERS = {
+    "Caddy": None,
     "Flask-SocketIO": "python-socketio",
     "engine.io": "socket.io",
     "googollee/go-socket.io": "go-socket.io",
@@ -55,6 +57,7 @@ SOCKETIO_OF_ENGINEIO = {"0.4": "", "3.5": "2.4", "3.6": "2.5", "6.6": "4.8"}
 # Of recordings that lack a part, perhaps what tells the peers.
 PARTS = ("damaged-", "late-")
 _BEHIND_NGINX = "nginx writes the headers of the upgrade anew"
+_IN_TLS = "it does not come to ask, or it asks in TLS"
 _BEFORE_SOCKETIO = "engine.io before socket.io 1.0 has no mark of its own"
 _PREFLIGHT_ONLY = "it never sends its handshake"
 UNKNOWN_CLIENTS = {
@@ -77,6 +80,8 @@ UNKNOWN_CLIENTS = {
     "old--node-1.0.6--node-1.0.6--websocket": "its ws package of 2014 has headers of its own",
     "pong-missing-behind-nginx-network-gone-server-hop": _BEHIND_NGINX,
     "pong-missing-behind-nginx-server-hop": _BEHIND_NGINX,
+    "scheme-mismatch-https-at-node-http": _IN_TLS,
+    "scheme-mismatch-wss-at-aiohttp": _IN_TLS,
     "squid-client-hop-refused": "the proxy did not let it ask",
     "squid-tls-client-hop": "it asks in TLS",
     "upgrade-headers-stripped-nginx-python5-server-websocket-only-inside": "nginx changes its headers",
@@ -84,6 +89,9 @@ UNKNOWN_CLIENTS = {
     "token-in-url-behind-nginx": _BEHIND_NGINX,
     "tcp-refused-nobody-listens": "it sends no request at all",
     "tcp-refused-syn-unanswered": "it sends no request at all",
+    "tls-failure-node-client-gives-up": _IN_TLS,
+    "tls-failure-python-client-tls-1.2": _IN_TLS,
+    "tls-failure-python-client-tls-1.3": _IN_TLS,
 }
 _ELSEWHERE = "something else answers, or nothing: it is under another path"
 _ITS_PROXY = "the proxy in front of it answers"
@@ -94,6 +102,7 @@ UNKNOWN_SERVERS = {
     "cors-bad-combination-preflight-nginx-401": _ITS_PROXY,
     "cors-bad-combination-preflight-v2-server": _TO_NOBODY,
     "cors-bad-combination-preflight-v4-server": _TO_NOBODY,
+    "Caddy": None,
     "cpp-2--socket.io-3.1": "it says nothing but 101",
     "js-0.9--googollee": "it has a text for each handshake that it does not take",
     "js-0.9--netty-1.7": "it answers 400, and nothing else",
@@ -122,8 +131,15 @@ UNKNOWN_SERVERS = {
     "http-malformed-cookie-too-large-nginx": _ITS_PROXY,
     "http-malformed-header-too-large-v4-server": _ITS_HTTP,
     "http-malformed-lf-only-v4-server": _ITS_HTTP,
+    "scheme-mismatch-http-at-node-https": _IN_TLS,
+    "scheme-mismatch-https-at-node-http": _IN_TLS,
+    "scheme-mismatch-wss-at-aiohttp": _IN_TLS,
     "squid-client-hop-refused": "it was not asked",
     "squid-tls-client-hop": "it answers in TLS",
+    "tls-failure-node-client-gives-up": _IN_TLS,
+    "tls-failure-python-client-tls-1.2": _IN_TLS,
+    "tls-failure-python-client-tls-1.3": _IN_TLS,
+    "tls-failure-tls-1.0-client": _IN_TLS,
     "upgrade-headers-stripped-nginx-v4-server-websocket-only-inside": "it says nothing but 400",
     "upgrade-rejected-nginx-426-websocket-only": _ITS_PROXY,
     "v4-client-sio09-server-websocket": "it says nothing, and hangs up",
