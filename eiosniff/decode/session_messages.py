@@ -5,6 +5,7 @@ from typing import Final, final
 from eiosniff.decode import namespaces, revisions
 from eiosniff.decode.acks import Acks
 from eiosniff.decode.endings import Ending
+from eiosniff.decode.frames import note_event
 from eiosniff.decode.socketio import ACK_OF_REVISION_3
 from eiosniff.model.engineio import EioPacket
 from eiosniff.model.provenance import CLIENT
@@ -66,6 +67,7 @@ class Messages:
 
     def event(self, packet: SioPacket) -> None:
         """Take an event."""
+        note_event(self._session.frames, packet)
         namespace = self.namespace(packet.namespace)
         if namespace is not None:
             namespace.events += 1

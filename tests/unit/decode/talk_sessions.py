@@ -8,6 +8,7 @@ A script is a list of lines; each is one captured packet, numbered from 1, one m
     w> WS EIO=4&transport=websocket         asks for a WebSocket; `w< 101` accepts it
     w< open:S                               from then on: text messages
     w> hex:04ff                             a binary message
+    w> raw:8a00                             bytes as they are, of no frame that is as it should be
     w> close 1001 bye                       a close frame, with code and reason if given
     w> PING   w< PONG                       control frames of WebSocket
     w> early 42["x"]                        the same, on a connection that (still) speaks HTTP
@@ -226,6 +227,8 @@ class Talk:
         if first == "close":
             code, _, reason = rest.partition(" ")
             return _frame(8, (int(code).to_bytes(2, "big") + reason.encode()) if code else b"", side)
+        if text.startswith("raw:"):
+            return bytes.fromhex(text[4:])
         if text.startswith("hex:"):
             return _frame(2, bytes.fromhex(text[4:]), side)
         return _frame(1, _expanded(text), side)
@@ -327,4 +330,7 @@ def _frame(opcode: int, payload: bytes, side: Side) -> bytes:
     mask = 0x80 if side is Side.CLIENT else 0
     size = len(payload)
     length = bytes([mask | size]) if size < 126 else bytes([mask | 126]) + size.to_bytes(2, "big")
-    return bytes([0x80 | opcode]) + length + (bytes(4) if mask else b"") + payload
+    if not mask:
+        return bytes([0x80 | opcode]) + length + payload
+    key = b"\x11\x22\x33\x44"
+    return bytes([0x80 | opcode]) + length + key + bytes(byte ^ key[at % 4] for at, byte in enumerate(payload))
