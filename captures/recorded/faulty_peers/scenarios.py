@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from faulty_peers import (
+    binary_packets,
     connects,
     handshake_admission,
     handshake_elsewhere,
@@ -16,6 +17,7 @@ from faulty_peers import (
     heartbeat_pongs,
     heartbeat_proxies,
     messages,
+    packet_syntax,
     quality,
     reconnects,
     session_affinity,
@@ -27,6 +29,8 @@ from faulty_peers import (
     upgrade_probes,
     upgrade_requests,
     upgrade_steps,
+    websocket_deflate,
+    websocket_frames,
 )
 
 RECORDINGS = [
@@ -36,6 +40,8 @@ RECORDINGS = [
     *handshake_elsewhere.RECORDINGS,
     *handshake_admission.RECORDINGS,
     *messages.RECORDINGS,
+    *packet_syntax.RECORDINGS,
+    *binary_packets.RECORDINGS,
     *connects.RECORDINGS,
     *heartbeat_pings.RECORDINGS,
     *heartbeat_pongs.RECORDINGS,
@@ -52,5 +58,7 @@ RECORDINGS = [
     *upgrade_probes.RECORDINGS,
     *upgrade_steps.RECORDINGS,
     *upgrade_frames.RECORDINGS,
+    *websocket_frames.RECORDINGS,
+    *websocket_deflate.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -5,6 +5,7 @@
 //   lifeMs        leaves after so long in any case
 //   busy          {everyMs, forMs}: holds the event loop again and again, once it has connected
 //   upload        {afterMs, bytes}: sends an event of that size, so long after it has connected
+//   buffers       sends the event "files" with so many Buffers, once it has connected
 //   hello         sends the event "hello" so often, every hello.everyMs, and wants acknowledgements
 "use strict";
 const module_ = require("socket.io-client");
@@ -44,6 +45,9 @@ socket.on("connect", async () => {
 socket.once("connect", () => {
   if (plan.busy) {
     setInterval(holdEventLoop, plan.busy.everyMs, plan.busy.forMs);
+  }
+  if (plan.buffers) {
+    socket.emit("files", ...Array.from({ length: plan.buffers }, (_, at) => Buffer.from([at, at])));
   }
   if (plan.upload) {
     setTimeout(() => socket.emit("upload", "x".repeat(plan.upload.bytes)), plan.upload.afterMs);
