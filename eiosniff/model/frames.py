@@ -9,7 +9,7 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tally import Tally
 
 HEADS_KEPT: Final = 3
-QUOTED: Final = 20  # bytes kept before and from the place of a mistake on
+QUOTED: Final = 12  # bytes kept before and from the place of a mistake on
 
 
 @final

@@ -26,14 +26,13 @@ the capture are not judged. python-engineio under WSGI answers the poll that wai
 
 from collections.abc import Iterator
 
-from eiosniff.model.attempt import RefusedRequest
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import SIDES, PacketRef, Side
+from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms, quoted
-from eiosniff.rules.unknown_sids import answer_words, says_unknown
+from eiosniff.rules.phrases import quoted
+from eiosniff.rules.reactions import reaction_to
 
 
 @rule(
@@ -66,28 +65,18 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
             continue
         odd.sort()
         proof = [evidence(place, side, quoted(text)) for place, text in odd]
-        closing, last = session.closing, odd[-1][0]
-        reaction = f"the {side.other.label} ignores it"
-        if closing is not None and closing.side is side.other:
-            delay = closing.place.ts_ns - last.ts_ns
-            if 0 <= delay <= CLOSED_BECAUSE_NS:
-                proof.append(evidence(closing.place, closing.side, f"{closing_words(closing)}, {in_ms(delay)} later"))
-                reaction = f"the {side.other.label} {closing_words(closing)}"
-        elif side is Side.CLIENT and (refusal := _forgotten(session, last)) is not None:
-            proof.append(evidence(refusal.request, Side.CLIENT, "the next request of the session"))
-            proof.append(evidence(refusal.answer, Side.SERVER, answer_words(refusal)))
-            reaction = f"the server ends the session and answers the next request {answer_words(refusal)}"
+        reaction = reaction_to(session, side, [place for place, _ in odd])
         yield Hit(
-            *proof, occurrences=count, kind=side.label, side=side.label, said=quoted(odd[0][1]), reaction=reaction
+            *proof,
+            *reaction.proof,
+            occurrences=count,
+            kind=side.label,
+            side=side.label,
+            said=quoted(odd[0][1]),
+            reaction=reaction.words,
         )
 
 
 def _goodbye(session: Session, anomaly: Anomaly) -> bool:
     """Whether it is an empty answer to a poll that the session did not outlive (python-engineio under WSGI)."""
     return not anomaly.found and session.closing is not None and session.closing.place < anomaly.place
-
-
-def _forgotten(session: Session, place: PacketRef) -> RefusedRequest | None:
-    """The first request after a packet, if it is refused because the session is not known any more."""
-    after = next((refusal for refusal in session.refusals if refusal.request > place), None)
-    return after if after is not None and says_unknown(after) else None
