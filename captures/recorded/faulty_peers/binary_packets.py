@@ -23,13 +23,24 @@ def _by_hand(*steps: Step, **more: object) -> dict[str, object]:
     return {"url": WS_URL, "answers": PONGS, "steps": [*OPEN_AND_CONNECT, *steps], "patienceMs": 1000, **more}
 
 
+def _of_revision_3(*steps: Step) -> dict[str, object]:
+    return {"url": WS_URL_3, "steps": [["expect", "40"], *steps], "patienceMs": 1000}
+
+
+def _and_leaves(*steps: Step) -> dict[str, object]:
+    """These steps, an event that is answered, and a goodbye."""
+    return _by_hand(*steps, ["send", HELLO], ["wait", 200], ["send", "41"], patienceMs=100)
+
+
+_IMAGE = "ffd8ffe000104a464946"
+
 _INCOMPLETE = [
     Recording(
         BINARY_INCOMPLETE,
         f"text-instead-{name}",
         server,
         RAW_WS,
-        f"A client sends the header of an event with one attachment, and then the next event in its place; {outcome}.",
+        f"A client sends the header of an event with one attachment, and the next event in its place; {outcome}.",
         [client_says("^451-"), client_says("^42"), end],
         lacks=[_CLIENT_BINARY],
         visit=visit,
@@ -52,7 +63,7 @@ _INCOMPLETE = [
             "python5-server",
             PYTHON_5,
             _by_hand(["send", _HEADER], ["send", HELLO], ["wait", 300], ["send", HELLO]),
-            "?",
+            "python-socketio drops that, and answers the one behind it",
             client_says("^42"),
         ),
     )
@@ -106,7 +117,7 @@ _ORPHANS = [
     )
     for name, server, outcome, end in (
         ("v4-server", SERVER_4, _CLOSED, closes(FROM_SERVER)),
-        ("python5-server", PYTHON_5, "?", FROM_SERVER),
+        ("python5-server", PYTHON_5, "python-socketio ignores them and answers the next event", FROM_SERVER),
     )
 ] + [
     Recording(
@@ -142,13 +153,7 @@ _EXTRA = [
         "A client asks for EIO=4 and writes its attachments as in revision 3, with the byte 04 before the data: the"
         " server hands over images that are one byte too long and open nowhere.",
         [client_says("^451-"), f"{_CLIENT_BINARY}", _GREETS],
-        visit=_by_hand(
-            *_attached("04ffd8ffe000104a464946", "0489504e470d0a1a0a", "04474946383961"),
-            ["send", HELLO],
-            ["wait", 200],
-            ["send", "41"],
-            patienceMs=100,
-        ),
+        visit=_and_leaves(*_attached(f"04{_IMAGE}", "0489504e470d0a1a0a", "04474946383961")),
     ),
     Recording(
         BINARY_EXTRA,
@@ -158,13 +163,7 @@ _EXTRA = [
         "Attachments of a protocol whose messages begin with 04 by themselves.",
         [client_says("^451-"), f"{_CLIENT_BINARY}", _GREETS],
         near_miss=True,
-        visit=_by_hand(
-            *_attached("0401000a", "0402000b", "0403000c", "0404000d"),
-            ["send", HELLO],
-            ["wait", 200],
-            ["send", "41"],
-            patienceMs=100,
-        ),
+        visit=_and_leaves(*_attached("0401000a", "0402000b", "0403000c", "0404000d")),
     ),
     Recording(
         BINARY_EXTRA,
@@ -174,17 +173,13 @@ _EXTRA = [
         "The reverse: a client of revision 3 leaves the byte 04 out, and the server takes the first byte of the data"
         " for the type of a packet.",
         [client_says("^451-"), f"{_CLIENT_BINARY}"],
-        visit={
-            "url": WS_URL_3,
-            "steps": [["expect", "40"], *_attached("ffd8ffe000104a464946"), ["wait", 300], ["send", HELLO]],
-            "patienceMs": 1500,
-        },
+        visit=_of_revision_3(*_attached(_IMAGE), ["wait", 300], ["send", HELLO], ["wait", 500]),
     ),
 ]
 
 
 def _many(
-    variant: str, server: Peer, client: Peer, what: str, shows: list[str], buffers: int, **more: bool
+    variant: str, server: Peer, client: Peer, what: str, end: str, buffers: int = 11, near_miss: bool = False
 ) -> Recording:
     return Recording(
         TOO_MANY,
@@ -192,47 +187,20 @@ def _many(
         server,
         client,
         what,
-        [client_says(f"^45{buffers}-"), *shows],
+        [client_says(f"^45{buffers}-"), end],
         visit={"url": URL, "options": {**WEBSOCKET_ONLY, "reconnection": False}, "buffers": buffers, "lifeMs": 1200},
-        near_miss=bool(more),
+        near_miss=near_miss,
     )
 
 
+_ELEVEN = f"A client emits an event with 11 Buffers; {_CLOSED} "
+_STAYS = client_says("^41")
+
 _MANY = [
-    _many(
-        "v4-server",
-        SERVER_4,
-        CLIENT_4,
-        f"A client emits an event with 11 Buffers; {_CLOSED} (socket.io-parser 4.2.7).",
-        [closes(FROM_SERVER)],
-        11,
-    ),
-    _many(
-        "v2-server",
-        SERVER_2,
-        CLIENT_2,
-        f"A client emits an event with 11 Buffers; {_CLOSED} (socket.io-parser 3.4.5).",
-        [closes(FROM_SERVER)],
-        11,
-    ),
-    _many(
-        "ten",
-        SERVER_4,
-        CLIENT_4,
-        "An event with 10 Buffers, as many as socket.io-parser takes.",
-        [_CLIENT_BINARY, client_says("^41")],
-        10,
-        near=True,
-    ),
-    _many(
-        "python5-server",
-        PYTHON_5,
-        CLIENT_4,
-        "python-socketio takes an event with 11 Buffers.",
-        [_CLIENT_BINARY, client_says("^41")],
-        11,
-        near=True,
-    ),
+    _many("v4-server", SERVER_4, CLIENT_4, f"{_ELEVEN}(socket.io-parser 4.2.7).", closes(FROM_SERVER)),
+    _many("v2-server", SERVER_2, CLIENT_2, f"{_ELEVEN}(socket.io-parser 3.4.5).", closes(FROM_SERVER)),
+    _many("ten", SERVER_4, CLIENT_4, "An event with 10 Buffers, as many as are taken.", _STAYS, 10, near_miss=True),
+    _many("python5-server", PYTHON_5, CLIENT_4, "python-socketio takes 11 Buffers.", _STAYS, near_miss=True),
 ]
 
 RECORDINGS = [*_INCOMPLETE, *_ORPHANS, *_EXTRA, *_MANY]
