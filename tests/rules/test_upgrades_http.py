@@ -20,7 +20,7 @@ JOIN = (
 POLL = (
     "a#> GET EIO=4&transport=polling&sid=S#\n+ 25\na#< 200 2\nb#> POST EIO=4&transport=polling&sid=S# 3\nb#< 200 ok\n"
 )
-QUICK_POLLS = "a#> GET EIO=4&transport=polling&sid=S#\n+ 0.1\na#< 200 42[\"x\"]\n" * 30
+QUICK_POLLS = 'a#> GET EIO=4&transport=polling&sid=S#\n+ 0.1\na#< 200 42["x"]\n' * 30
 UPGRADE = "w#> WS EIO=4&transport=websocket&sid=S#\n"
 BARE_UPGRADE = "w#> GET EIO=4&transport=websocket&sid=S#\n"
 BAD_REQUEST = 'w#< 400 {"code":3,"message":"Bad request"}\n'

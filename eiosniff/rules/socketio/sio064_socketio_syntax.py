@@ -146,7 +146,7 @@ def mistake_of(one: Mistake) -> str:
     """Which of the usual mistakes it is, empty for another."""
     if "after the namespace" in one.expected:
         return "namespace"
-    if not one.after:
+    if not one.after or "Unterminated" in one.expected:
         return "cut"
     if "number" in one.expected and "JSON" in one.expected:
         return "number"
