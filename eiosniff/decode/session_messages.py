@@ -8,7 +8,7 @@ from eiosniff.decode.endings import Ending
 from eiosniff.decode.frames import note_event
 from eiosniff.decode.socketio import ACK_OF_REVISION_3
 from eiosniff.model.engineio import EioPacket
-from eiosniff.model.provenance import CLIENT
+from eiosniff.model.provenance import CLIENT, SERVER
 from eiosniff.model.session import MAX_NAME, MAX_NAMESPACES, Namespace, NamespaceState, Session
 from eiosniff.model.socketio import Parser, SioPacket, SioType
 
@@ -101,7 +101,8 @@ class Messages:
                 elif session.claimed_eio is None and session.midstream:
                     revisions.show(session, side, 4)
         elif packet.type == SioType.CONNECT_ERROR:
-            namespaces.refuse(namespace, packet)
+            if side is SERVER:  # a client has nothing to refuse
+                namespaces.refuse(namespace, packet)
         elif packet.type == SioType.DISCONNECT:
             namespace.state = NamespaceState.DISCONNECTED
             namespace.disconnected = place

@@ -174,6 +174,10 @@ def test_names_that_are_reserved() -> None:
     assert names(SESSION, 'w> 42["disconnected"]') == []
 
 
+def test_a_client_has_nothing_to_refuse() -> None:
+    assert names(WEBSOCKET, 'w> 44{"message":"x"}', "w> 40", 'w< 40{"sid":"x"}') == []
+
+
 def test_what_stands_behind_the_connect_of_an_old_server_is_read_by_nobody() -> None:
     assert names("w> WS EIO=3&transport=websocket\nw< 101\nw< open:S\nw< 40[]", EVENT, "w> 2\nw< 3") == []
 
@@ -219,7 +223,9 @@ def test_parsers(parts: list[str], expected: list[str]) -> None:
         pytest.param(
             ["w> raw:8110" + b'42["hello","xy"]'.hex(), "w< close 1002", CLOSED], ["ws-unmasked"], id="no mask"
         ),
-        pytest.param(["w> raw:8304" + b"42[]".hex(), "w< close 1002"], ["ws-protocol-error"], id="no mask, no opcode"),
+        pytest.param(
+            ["w> raw:8307" + b'42["x"]'.hex(), "w< close 1002"], ["ws-protocol-error"], id="no mask, no opcode"
+        ),
         pytest.param([frame(EVENT[3:], head=0x91), "w< close 1002"], ["ws-rsv-set"], id="RSV3"),
         pytest.param([frame(EVENT[3:], head=0x83), "w< close 1002"], ["ws-protocol-error"], id="opcode 3"),
         pytest.param(
