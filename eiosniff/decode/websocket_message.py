@@ -214,11 +214,11 @@ class Assembler:
             if message.missing or not message.kept:
                 inflater.lose()
                 payload, readable = b"", False
+            elif self._undeclared is not None and not inflater.fits(payload):
+                compressed = False  # the bit means something else: what came is all that there is
             else:
                 inflated = inflater.inflate(payload)
-                if self._undeclared is not None and (isinstance(inflated, InflateFailure) or not inflated):
-                    compressed = False  # the bit means something else: what came is all that there is
-                elif isinstance(inflated, InflateFailure):
+                if isinstance(inflated, InflateFailure):
                     payload, readable = b"", False
                     if not inflated.repeated:
                         events.append(self.anomaly(inflated.kind, last.last, inflated.expected, inflated.found))
