@@ -5,6 +5,7 @@ import zlib
 import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
+from eiosniff.model.provenance import Endpoint
 from tests.unit.decode.talk_sessions import JOINED, WEBSOCKET, Talk, played, repeated
 
 SESSION = f"{WEBSOCKET}\n{JOINED}"
@@ -271,6 +272,32 @@ def test_keys_of_zero() -> None:
     zero = frame("3", key="00000000")
     assert names(SESSION, zero) == []  # one may be chance
     assert names(SESSION, zero, zero) == ["ws-zero-mask"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "server", "expected"),
+    [
+        ("arduino-WebSocket-Client", "10.0.0.2", 0),
+        ("arduino-WebSocket-Client", "203.0.113.9", 0),  # for documentation: not one of the internet either
+        ("arduino-WebSocket-Client", "8.8.8.8", 1),
+        ("something else", "10.0.0.2", 1),
+    ],
+)
+def test_a_library_that_masks_with_zero(agent: str, server: str, expected: int) -> None:
+    talk = Talk()
+    talk.connect("w", agent=agent, server=Endpoint(server, 3000))
+    talk.play("\n".join([SESSION, *[frame("3", key="00000000")] * 2])).close()
+    found = talk.found("ws-zero-mask")
+    assert (found.occurrences if found is not None else 0) == expected
+
+
+def test_a_client_that_masks_with_zero_is_told_once() -> None:
+    zero = frame("3", key="00000000")
+    once = "\n".join([SESSION, zero, zero, "w> 41", "w> close", "w> FIN", "w< FIN", "+ 60"])
+    talk = played(repeated(once.replace("w>", "w#>").replace("w<", "w#<").replace("open:S", "open:S#"), range(3)))
+    found = talk.found("ws-zero-mask")
+    assert found is not None
+    assert found.occurrences == 1
 
 
 BEGINS = frame('42["hel', head=0x01)

@@ -12,6 +12,7 @@ from faulty_peers.stage import Recording, Rule
 from faulty_peers.wire import FROM_CLIENT, FROM_SERVER, client_says, closes, server_says
 
 UNMASKED = Rule("ws-unmasked", "WS095")
+ZERO_MASK = Rule("ws-zero-mask", "WS099")
 RSV_SET = Rule("ws-rsv-set", "WS096")
 BAD_UTF8 = Rule("ws-bad-utf8", "WS097")
 FRAGMENT_STALL = Rule("ws-fragment-stall", "WS100")
@@ -61,6 +62,21 @@ _MASKS = [
         [client_says("^42"), _GREETS],
         ["text", HELLO],
         near_miss=True,
+    ),
+]
+
+_ZERO: Step = ["frame", {"text": HELLO, "key": "00000000"}]
+
+_ZERO_MASKS = [
+    _recording(
+        ZERO_MASK,
+        "v4-server",
+        SERVER_4,
+        "A client written by hand masks its events with the key 00 00 00 00: the server takes them.",
+        [f"{FROM_CLIENT} && websocket.masking_key == 00:00:00:00", _GREETS],
+        _ZERO,
+        ["wait", 100],
+        _ZERO,
     ),
 ]
 
@@ -235,4 +251,4 @@ _ERRORS = [
     ),
 ]
 
-RECORDINGS = [*_MASKS, *_RESERVED, *_UTF8, *_STALLS, *_ERRORS]
+RECORDINGS = [*_MASKS, *_ZERO_MASKS, *_RESERVED, *_UTF8, *_STALLS, *_ERRORS]
