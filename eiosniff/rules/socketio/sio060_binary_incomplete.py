@@ -29,6 +29,7 @@ from collections.abc import Iterator, Mapping
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.frames import CutShort
+from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, in_ms, quoted
@@ -58,25 +59,32 @@ def binary_incomplete(session: Session, limits: Mapping[str, float]) -> Iterator
     cut_short = session.frames.cut_short
     if cut_short is None or session.frames.announced:
         return
-    shown = [one for one in cut_short if one.text or _waited_ns(session, one) >= limits["wait_ms"] * NS_PER_MS]
-    if not shown:
-        return
-    first = shown[0]
-    side = first.side
-    proof = []
+    for side in SIDES:
+        shown = [one for one in cut_short if one.side is side and _is_fault(session, one, limits["wait_ms"])]
+        if shown:
+            all_of_them = len(shown) == sum(1 for _ in cut_short)
+            yield _hit(session, side, shown, cut_short.count if all_of_them else len(shown))
+
+
+def _is_fault(session: Session, one: CutShort, wait_ms: float) -> bool:
+    return bool(one.text) or _waited_ns(session, one) >= wait_ms * NS_PER_MS
+
+
+def _hit(session: Session, side: Side, shown: list[CutShort], count: int) -> Hit:
+    first, proof = shown[0], []
     for one in shown:
-        proof.append(evidence(one.place, one.side, f"announces {_binary(one.announced)}"))
+        proof.append(evidence(one.place, side, f"announces {_binary(one.announced)}"))
         if one.text:
-            proof.append(evidence(one.shown, one.side, f"sends {quoted(one.text)} instead"))
+            proof.append(evidence(one.shown, side, f"sends {quoted(one.text)} instead"))
     if first.text:
         reaction = reaction_to(session, side, [one.shown for one in shown])
         words = reaction.words
         proof.extend(reaction.proof)
     else:
         words = f"the {side.other.label} waits for the rest for {in_ms(_waited_ns(session, first))}, until the end"
-    yield Hit(
+    return Hit(
         *proof,
-        occurrences=cut_short.count if len(shown) == len(list(cut_short)) else len(shown),
+        occurrences=count,
         kind=side.label,
         lasting=not first.text,
         side=side.label,
