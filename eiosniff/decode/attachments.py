@@ -48,26 +48,31 @@ class AttachmentJoiner:
     comes with the attachments that there are, and binary messages are unreadable until the next packet.
     """
 
-    __slots__ = ("_attachments", "_bytes", "_header", "_lossy", "_missing", "_numbers", "side")
+    __slots__ = ("_attachments", "_bytes", "_missing", "_numbers", "header", "lossy", "side")
 
     def __init__(self, side: Side) -> None:
         self.side = side
-        self._header: SioPacket | None = None
+        self.header: SioPacket | None = None  # of the packet whose attachments are still to come
         self._missing = 0
         self._attachments: list[bytes] | None = None  # None: too large, they are counted but not kept
         self._bytes = 0
         self._numbers: dict[int, None] = {}  # of captured packets, each once, in order
-        self._lossy = False  # since the last packet, something was not captured
+        self.lossy = False  # since the last packet, something was not captured
 
     @property
     def waiting(self) -> bool:
         """Whether attachments of a packet are still to come."""
-        return self._header is not None
+        return self.header is not None
+
+    @property
+    def came(self) -> int:
+        """How many attachments of that packet there are already."""
+        return self.header.attachments_expected - self._missing if self.header is not None else 0
 
     @property
     def attentive(self) -> bool:
         """Whether it has to see the next packet even if that has no attachments."""
-        return self._header is not None or self._lossy
+        return self.header is not None or self.lossy
 
     def feed(self, packet: SioPacket | EioPacket) -> Joined | None:
         """Take the next packet or binary message; None while more attachments are to come.
@@ -84,29 +89,29 @@ class AttachmentJoiner:
 
     def lose(self) -> None:
         """Something of this direction was not captured: attachments, headers, or neither."""
-        self._lossy = True
+        self.lossy = True
 
     def lose_message(self, place: PacketRef, packets: tuple[int, ...]) -> Joined | None:
         """A binary message came, but its content was not captured."""
-        if self._header is None:
+        if self.header is None:
             return None
         self._missing -= 1
         self._numbers.update(dict.fromkeys(packets))
-        return self._without_the_rest(self._header, place) if not self._missing else None
+        return self._without_the_rest(self.header, place) if not self._missing else None
 
     def give_up(self, place: PacketRef, *, lossy: bool = False) -> Joined:
         """Stop waiting for attachments: the direction has ended, or text came, as `place` shows.
 
         `lossy` says that the capture may lack them.
         """
-        header = self._header
-        lossy, self._lossy = lossy or self._lossy, False
+        header = self.header
+        lossy, self.lossy = lossy or self.lossy, False
         if header is None:
             return Joined()
         if lossy:
             return self._without_the_rest(header, place)
         expected = f"{header.attachments_expected} binary messages after the header"
-        found = f"{header.attachments_expected - self._missing}"
+        found = f"{self.came}"
         self._end()
         return Joined((), (Anomaly(AnomalyKind.SIO_BINARY_INCOMPLETE, self.side, header.place, expected, found),))
 
@@ -119,7 +124,7 @@ class AttachmentJoiner:
         return joined
 
     def _begin(self, header: SioPacket) -> Joined | None:
-        self._header = header
+        self.header = header
         self._missing = header.attachments_expected
         if self._missing > MAX_ATTACHMENTS:
             return self._too_large(header, header.place, f"at most {MAX_ATTACHMENTS} attachments", f"{self._missing}")
@@ -128,9 +133,9 @@ class AttachmentJoiner:
         return None
 
     def _attach(self, message: EioPacket) -> Joined | None:
-        header = self._header
+        header = self.header
         if header is None:
-            if self._lossy:
+            if self.lossy:
                 return Joined(unreadable=1)
             expected, found = "text, or a header before it", f"a binary message of {len(message.data)} bytes"
             return Joined((), (Anomaly(AnomalyKind.SIO_BINARY_ORPHAN, self.side, message.place, expected, found),))
@@ -155,7 +160,7 @@ class AttachmentJoiner:
         return Joined((header,), (Anomaly(AnomalyKind.SIO_TOO_LARGE, self.side, place, expected, found),))
 
     def _end(self) -> None:
-        self._header = None
+        self.header = None
         self._attachments = None
         self._missing = self._bytes = 0
         self._numbers = {}

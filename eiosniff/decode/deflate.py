@@ -16,6 +16,9 @@ from eiosniff.model.trouble import AnomalyKind
 # The end of the empty stored block that the sender cuts off each message (RFC 7692, sections 7.2.1 and 7.2.2).
 TAIL: Final = b"\x00\x00\xff\xff"
 
+# An empty stored block that is the last one (RFC 1951, section 3.2.4).
+_FINAL_BLOCK: Final = b"\x01\x00\x00\xff\xff"
+
 # The largest window of deflate (RFC 1951, section 2). Whoever reads with it reads what was written with any smaller
 # one; that also spares us zlib's history with 8 bits, which its deflate took for 9.
 WINDOW_BITS: Final = 15
@@ -113,6 +116,15 @@ class Inflater:
         if self._context_takeover:
             self._unknown = WINDOW
             self._stream = zlib.decompressobj(-WINDOW_BITS)
+
+    def fits(self, payload: bytes) -> bool:
+        """Whether a payload is a compressed message, not empty, behind those before it: it ends where a block does."""
+        stream = self._stream.copy()
+        try:
+            inflated = stream.decompress(payload + TAIL + _FINAL_BLOCK, self._limit)
+        except zlib.error:
+            return False
+        return len(inflated) > 0 and stream.eof and not stream.unused_data
 
     def inflate(self, payload: bytes) -> bytes | InflateFailure:
         """The payload of a whole message, all its frames joined, as it was before it was compressed."""

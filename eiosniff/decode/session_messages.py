@@ -5,6 +5,7 @@ from typing import Final, final
 from eiosniff.decode import namespaces, revisions
 from eiosniff.decode.acks import Acks
 from eiosniff.decode.endings import Ending
+from eiosniff.decode.frames import note_event
 from eiosniff.decode.message_figures import Figures
 from eiosniff.decode.recoveries import Recoveries
 from eiosniff.decode.socketio import ACK_OF_REVISION_3
@@ -71,6 +72,7 @@ class Messages:
 
     def event(self, packet: SioPacket, transport: Transport | None = None) -> None:
         """Take an event; `transport` is None in Socket.IO 0.9, where nobody asks for more figures."""
+        note_event(self._session.frames, packet)
         namespace = self.namespace(packet.namespace)
         if namespace is not None:
             namespace.events += 1
@@ -114,7 +116,8 @@ class Messages:
                 elif session.claimed_eio is None and session.midstream:
                     revisions.show(session, side, 4)
         elif packet.type == SioType.CONNECT_ERROR:
-            namespaces.refuse(namespace, packet)
+            if side is SERVER:  # a client has nothing to refuse
+                namespaces.refuse(namespace, packet)
         elif packet.type == SioType.DISCONNECT:
             namespaces.leave(session, namespace, side, place)
             self._ending.left(side, place)

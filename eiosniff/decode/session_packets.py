@@ -8,6 +8,7 @@ from eiosniff.decode import heartbeat, revisions
 from eiosniff.decode.attachments import AttachmentJoiner, Joined
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Ending, Watcher
+from eiosniff.decode.frames import note_cut_short, note_mistake, note_packet
 from eiosniff.decode.other_parsers import decode_json, decode_msgpack
 from eiosniff.decode.polls import Polls
 from eiosniff.decode.session_messages import Messages
@@ -169,8 +170,9 @@ class SessionState:
         decoded = decode_packet(packet)
         if isinstance(decoded, SioPacket):
             if joiner is not None and joiner.attentive:
-                self._give_up(joiner, stream, packet.place)
+                self._give_up(joiner, stream, packet.place, packet.data)
             if decoded.attachments_expected:
+                note_packet(self.session.frames, decoded)
                 self.headers[side] = packet
                 self._joined(packet, stream, self._joiner(side).feed(decoded))
                 return
@@ -179,7 +181,7 @@ class SessionState:
                 self._tell(listener, packet, stream, decoded, "")
             return
         if joiner is not None and joiner.attentive:
-            self._give_up(joiner, stream, packet.place)
+            self._give_up(joiner, stream, packet.place, packet.data)
         if packet.data.startswith(b"{"):
             other = decode_json(packet)
             if other is not None:
@@ -190,6 +192,7 @@ class SessionState:
         wrong = decoded.looks_like_socketio or len(self.session.socketio_counts[1]) > 0
         if wrong:
             self.anomaly(Anomaly(AnomalyKind.SIO_BAD_SYNTAX, side, packet.place, decoded.expected, decoded.found))
+            note_mistake(self.session, packet, decoded)
         if listener:
             wanted = f"expected {decoded.expected}" if wrong else NOT_SOCKETIO
             self._tell(listener, packet, stream, None, wanted)
@@ -239,15 +242,20 @@ class SessionState:
         if joiner is not None and joiner.waiting:
             uses = self.session.connections
             stream = uses[-1].stream if uses else self.carrier or 0
-            self._give_up(joiner, stream, place, lossy=lossy)
+            self._give_up(joiner, stream, place, b"", lossy=lossy)
 
     def finish(self) -> None:
         """Nothing more is known of the session."""
         for side in SIDES:
             self.end(side, self.session.last, lossy=True)
 
-    def _give_up(self, joiner: AttachmentJoiner, stream: int, place: PacketRef, *, lossy: bool = False) -> None:
+    def _give_up(
+        self, joiner: AttachmentJoiner, stream: int, place: PacketRef, text: bytes, *, lossy: bool = False
+    ) -> None:
+        """No more attachments come, as `place` shows: by the `text` in it, or because nothing follows."""
         header = self.headers[joiner.side]
+        if not lossy and not joiner.lossy:
+            note_cut_short(self.session, joiner, place, text)
         joined = joiner.give_up(place, lossy=lossy)
         if header is not None:
             self._joined(header, stream, joined)

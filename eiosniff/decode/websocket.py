@@ -19,7 +19,7 @@ from eiosniff.decode.websocket_message import DEFAULT_LIMITS, Assembler, WsEvent
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
-from eiosniff.model.websocket import WsMessage
+from eiosniff.model.websocket import FRAGMENT_MISSING, WsMessage
 
 __all__ = ["WebSocketReader", "WsEvent", "WsLimits"]
 
@@ -124,7 +124,7 @@ class WebSocketReader:
         start = frame.start if frame else buffer.offset
         place = frame.first if frame else buffer.ref(start)
         if frame is None and message is not None and not len(buffer):
-            expected, found = "a fragment with FIN", f"{message.fragments} without"
+            expected, found = FRAGMENT_MISSING, f"{message.fragments} without"
         else:
             expected = f"a frame of {header.size + header.length} bytes" if header else "a frame header"
             found = f"{seen - start} bytes"

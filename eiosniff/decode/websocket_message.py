@@ -74,13 +74,14 @@ class Assembler:
     `message` is the fragmented message whose last frame did not come yet.
     """
 
-    __slots__ = ("_inflater", "_limits", "_midstream", "_orphans", "_side", "message")
+    __slots__ = ("_inflater", "_limits", "_midstream", "_orphans", "_side", "_undeclared", "message")
 
     def __init__(self, side: Side, inflater: Inflater | None, limits: WsLimits, midstream: bool) -> None:
         self._side = side
         self._inflater = inflater
         self._limits = limits
         self._midstream = midstream
+        self._undeclared: Inflater | None = None  # of compression that nobody agreed to
         self._orphans = False  # continuation frames may belong to a message whose beginning was lost
         self.message: Message | None = None
 
@@ -105,8 +106,9 @@ class Assembler:
         """Frames are missing: give up the message that was begun, and the deflate context."""
         self.message = None
         self._orphans = True
-        if self._inflater is not None:
-            self._inflater.lose()
+        inflater = self._inflater or self._undeclared
+        if inflater is not None:
+            inflater.lose()
 
     def anomaly(self, kind: AnomalyKind, place: PacketRef, expected: str, found: str) -> Anomaly:
         """An anomaly of this side; its place is the packet that completed the frame, as with Wireshark."""
@@ -116,11 +118,12 @@ class Assembler:
         """Record what is wrong with a frame, and make a control record or a part of a message of it."""
         header = frame.header
         compressed = self._is_compressed(header)
+        negotiated = compressed and self._undeclared is None
         flaws: list[tuple[AnomalyKind, str, str]] = []
         if header.masked != (self._side is CLIENT):
             mask = ("not masked", "masked")
             flaws.append((AnomalyKind.WS_WRONG_MASK, mask[not header.masked], mask[header.masked]))
-        if header.rsv & ~(RSV1 if compressed else 0):
+        if header.rsv & ~(RSV1 if negotiated else 0):
             found = f"{header.rsv:03b} with opcode {header.opcode}"
             flaws.append((AnomalyKind.WS_RESERVED_BITS, "reserved bits 000", found))
         if header.opcode not in KNOWN_OPCODES:
@@ -135,13 +138,15 @@ class Assembler:
             self._take_data(frame, compressed, events)
 
     def _is_compressed(self, header: Header) -> bool:
-        """Whether this is the first frame of a compressed message (RFC 7692, section 6)."""
+        """Whether this is the first frame of a compressed message (RFC 7692, section 6), agreed on or not."""
         if not header.rsv & RSV1 or header.opcode not in DATA_OPCODES:
             return False
         if self._inflater is None and self._midstream:  # it must have been negotiated; its context was not captured
             self._inflater = Inflater()
             self._inflater.lose()
-        return self._inflater is not None
+        if self._inflater is None and self._undeclared is None:
+            self._undeclared = Inflater()
+        return True
 
     def _take_control(self, frame: Frame, events: list[WsEvent]) -> None:
         header, payload = frame.header, frame.payload
@@ -203,12 +208,16 @@ class Assembler:
         if message.wire_length > self._limits.message or message.fragments > self._limits.fragments:
             found = f"{message.wire_length} bytes in {message.fragments} fragments"
             events.append(self._too_large(last.last, found))
-        if message.compressed and self._inflater is not None:
+        inflater = self._inflater or self._undeclared
+        compressed = message.compressed
+        if compressed and inflater is not None:
             if message.missing or not message.kept:
-                self._inflater.lose()
+                inflater.lose()
                 payload, readable = b"", False
+            elif self._undeclared is not None and not inflater.fits(payload):
+                compressed = False  # the bit means something else: what came is all that there is
             else:
-                inflated = self._inflater.inflate(payload)
+                inflated = inflater.inflate(payload)
                 if isinstance(inflated, InflateFailure):
                     payload, readable = b"", False
                     if not inflated.repeated:
@@ -219,7 +228,7 @@ class Assembler:
             self.check_utf8(payload, last.last, events)
         record = WsMessage(
             self._side, header.opcode, payload, header.masked, header.mask_key, header.rsv, message.fragments,
-            message.wire_length, message.compressed, message.missing, readable,
+            message.wire_length, compressed, message.missing, readable,
             first.start, last.end, tuple(message.packets), first.first, last.last, order,
         )  # fmt: skip
         events.append(record)

@@ -7,6 +7,7 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.engineio import decode_message, parse_open
 from eiosniff.decode.exchanges09 import midstream_websocket
 from eiosniff.decode.facts import answer_facts, is_engineio_text, query_of
+from eiosniff.decode.frames import note
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.payload import undo_double_encoding
@@ -71,6 +72,7 @@ class WebSockets:
             self._openings.note_gap(session, message.side, message.last)
             state.lose_message(message, conversation.ledger.stream)
             return
+        note(session.frames, message, conversation)
         side, payload, binary = message.side, message.payload, message.opcode == BINARY
         if binary:
             revision = of_binary(session, side, payload)

@@ -20,6 +20,8 @@ class Opcode(IntEnum):
     PONG = 10
 
 
+FRAGMENT_MISSING: Final = "a fragment with FIN"  # what an anomaly says of a message that was begun and not finished
+
 TEXT: Final = 1  # as plain numbers, in what runs for each frame
 BINARY: Final = 2
 

@@ -6,6 +6,7 @@
 //   cutMs          an upgraded connection is ended, and held until then, so long after the 101
 //   slowFramesMs   what the server sends over an upgraded connection arrives so much later
 //   slowPollsMs    the answer to each poll of a session arrives so much later
+//   noExtensions   each 101 goes without its Sec-WebSocket-Extensions
 //   connection     what stands in the header Connection of each 101, or "" for no such header
 "use strict";
 const http = require("http");
@@ -47,6 +48,9 @@ server.on("upgrade", (request, client) => {
   const asked = onward(request);
   asked.on("upgrade", (answer, back) => {
     let head = answer.rawHeaders.map((text, at) => (at % 2 ? `${text}\r\n` : `${text}: `)).join("");
+    if (plan.noExtensions) {
+      head = head.replace(/^Sec-WebSocket-Extensions: .*\r\n/im, "");
+    }
     if (plan.connection !== undefined) {
       head = head.replace(/^Connection: .*\r\n/im, plan.connection && `Connection: ${plan.connection}\r\n`);
     }

@@ -118,6 +118,7 @@ PYTHON_CLIENT_AIOHTTP = replace(PYTHON_5, script="aiohttp_client.py")
 
 WS = "ws@8.23.0"
 RAW_WS = Peer(WS, "raw", "raw_ws.js", (WS,))
+RAW_FRAMES = Peer("TCP", "raw", "raw_frames.js", (WS,))
 RAW_TAB = Peer("WebSocket in Chromium", "raw", "tab.js", (WS,))
 RAW_POLLING = Peer("node:http", "raw", "raw_session.js", (WS,))
 RAW_UPGRADE = Peer(WS, "raw", "raw_session.js", (WS,))

@@ -2,7 +2,8 @@
 // A WebSocket client that says by hand what its plan tells it to:
 //   url      where to connect
 //   steps    [["expect", "0"], ["send", "40"], ["wait", 500], ["control-ping"], ["leave"]];
-//            expect takes the next message that begins so, whatever came before it
+//            expect takes the next message that begins so, whatever came before it;
+//            ["binary", "04ff"] sends bytes
 //   options  for WebSocket of ws, such as headers and maxPayload
 //   answers  {"2": "3"}: what to answer at once to which message
 //   rounds   how often to do all of it, a connection each, everyMs apart
@@ -50,6 +51,7 @@ const round = async () => {
   const act = {
     expect: (start) => inbox.take(start),
     send: (text) => ws.send(text),
+    binary: (hex) => ws.send(Buffer.from(hex, "hex")),
     wait: sleep,
     "control-ping": () => ws.ping(),
     leave: () => ws.close(),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from faulty_peers import (
+    binary_packets,
     connects,
     cors_answers,
     departures,
@@ -28,6 +29,7 @@ from faulty_peers import (
     namespaces,
     network,
     origin_answers,
+    packet_syntax,
     payload_bodies,
     payload_sizes,
     poll_answers,
@@ -46,6 +48,8 @@ from faulty_peers import (
     upgrade_probes,
     upgrade_requests,
     upgrade_steps,
+    websocket_deflate,
+    websocket_frames,
 )
 
 RECORDINGS = [
@@ -59,6 +63,8 @@ RECORDINGS = [
     *origin_answers.RECORDINGS,
     *malformed.RECORDINGS,
     *messages.RECORDINGS,
+    *packet_syntax.RECORDINGS,
+    *binary_packets.RECORDINGS,
     *connects.RECORDINGS,
     *namespaces.RECORDINGS,
     *departures.RECORDINGS,
@@ -90,5 +96,7 @@ RECORDINGS = [
     *poll_answers.RECORDINGS,
     *network.RECORDINGS,
     *secure.RECORDINGS,
+    *websocket_frames.RECORDINGS,
+    *websocket_deflate.RECORDINGS,
     *quality.RECORDINGS,
 ]

@@ -9,6 +9,7 @@
 //   hello         sends the event "hello" so often, every hello.everyMs, and wants acknowledgements;
 //                 `word` is what it says, "word" unless given
 //   burst         {times, bytes}: sends so many "hello" of that size at once
+//   buffers       sends the event "files" with so many Buffers, once it has connected
 "use strict";
 const module_ = require("socket.io-client");
 const { plan, log, sleep, holdEventLoop } = require("./plan");
@@ -54,6 +55,9 @@ socket.once("connect", () => {
   for (let i = 1; i <= (plan.burst ? plan.burst.times : 0); i++) {
     const word = `${i} `.padEnd(plan.burst.bytes, "x");
     socket.emit("hello", word, () => log("acknowledged", i));
+  }
+  if (plan.buffers) {
+    socket.emit("files", ...Array.from({ length: plan.buffers }, (_, at) => Buffer.from([at, at])));
   }
 });
 if (plan.upload) {

@@ -59,6 +59,7 @@ if (plan.token) {
 
 io.on("connection", (socket) => {
   answers(socket);
+  socket.on("files", (...files) => log("event files,", files.length));
   socket.on("upload", (text) => log("event upload,", text.length));
   if (plan.kick) {
     socket.conn.close();

@@ -35,7 +35,7 @@ from eiosniff.model.session import Session
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import quoted
-from eiosniff.rules.reactions import reaction
+from eiosniff.rules.reactions import reaction_to
 
 # How the decoder says that another way to count makes all lengths fit.
 _COUNTS = "lengths count "
@@ -66,7 +66,7 @@ def v3_length_mismatch(session: Session) -> Iterator[Hit]:
         wrong = [one for one in session.anomalies if one.kind is AnomalyKind.EIO_BAD_LENGTH and one.side is side]
         if not wrong:
             continue
-        result = reaction(session, side, wrong[-1].place)
+        result = reaction_to(session, side, [wrong[-1].place])
         said = wrong[0].found.encode("latin-1", "replace")
         trouble = wrong[0].expected
         if trouble.startswith(_COUNTS):
@@ -74,7 +74,7 @@ def v3_length_mismatch(session: Session) -> Iterator[Hit]:
         yield Hit(
             *(evidence(one.place, side, quoted(one.found.encode("latin-1", "replace"))) for one in wrong),
             *result.proof,
-            severity=None if result.hurts else Severity.INFO,
+            severity=None if result.closed else Severity.INFO,
             occurrences=len(wrong),
             kind=side.label,
             side=side.label,

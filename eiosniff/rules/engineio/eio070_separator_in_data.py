@@ -33,7 +33,7 @@ from eiosniff.model.session import Session
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import quoted
-from eiosniff.rules.reactions import reaction
+from eiosniff.rules.reactions import reaction_to
 
 
 @rule(
@@ -62,9 +62,9 @@ def separator_in_data(session: Session) -> Iterator[Hit]:
         torn = [one for one in session.anomalies if one.kind is AnomalyKind.EIO_TORN_PACKET and one.side is side]
         if not torn:
             continue
-        result = reaction(session, side, torn[-1].place)
-        ignored = "The {} drops it" if not result.hurts else "{}"
-        words = ignored.format(side.other.label if not result.hurts else result.words)
+        result = reaction_to(session, side, [torn[-1].place])
+        ignored = "The {} drops it" if not result.closed else "{}"
+        words = ignored.format(side.other.label if not result.closed else result.words)
         yield Hit(
             *(evidence(one.place, side, f"{quoted(one.found.encode('latin-1'))}, then 0x1E") for one in torn),
             *result.proof,

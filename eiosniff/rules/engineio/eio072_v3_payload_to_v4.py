@@ -33,7 +33,7 @@ from eiosniff.model.session import Session
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import quoted
-from eiosniff.rules.reactions import reaction
+from eiosniff.rules.reactions import reaction_to
 
 _TAKEN_FOR = {
     "0": "an open packet, which only servers send",
@@ -77,7 +77,7 @@ def v3_payload_to_v4(session: Session) -> Iterator[Hit]:
     old = [one for one in session.anomalies if one.kind is AnomalyKind.EIO_OLD_FRAMING]
     if not old:
         return
-    result = reaction(session, Side.CLIENT, old[-1].place)
+    result = reaction_to(session, Side.CLIENT, [old[-1].place])
     text = old[0].found
     yield Hit(
         *(evidence(one.place, Side.CLIENT, quoted(one.found.encode("latin-1"))) for one in old),

@@ -34,7 +34,7 @@ from eiosniff.model.session import Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import quoted
-from eiosniff.rules.reactions import reaction
+from eiosniff.rules.reactions import reaction_to
 
 
 @rule(
@@ -67,15 +67,15 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
             continue
         odd.sort()
         proof = [evidence(place, side, quoted(text)) for place, text in odd]
-        result = reaction(session, side, odd[-1][0])
+        reaction = reaction_to(session, side, [place for place, _ in odd])
         yield Hit(
             *proof,
-            *result.proof,
+            *reaction.proof,
             occurrences=count,
             kind=side.label,
             side=side.label,
             said=quoted(odd[0][1]),
-            reaction=result.words,
+            reaction=reaction.words,
         )
 
 

@@ -9,6 +9,7 @@ A script is a list of lines; each is one captured packet, numbered from 1, one m
     w< open:S                               from then on: text messages
     w> hex:04ff                             a binary message
     w> part 5000 42["x                      the beginning of a message of 5000 bytes
+    w> raw:8a00                             bytes as they are, of no frame that is as it should be
     w> close 1001 bye                       a close frame, with code and reason if given
     w> PING   w< PONG                       control frames of WebSocket
     w> early 42["x"]                        the same, on a connection that (still) speaks HTTP
@@ -230,6 +231,8 @@ class Talk:
         if first == "part":
             size, _, rest = rest.partition(" ")
             return _frame(1, rest.encode().ljust(int(size)), side)[: len(rest.encode()) - int(size)]
+        if text.startswith("raw:"):
+            return bytes.fromhex(text[4:])
         if text.startswith("hex:"):
             return _frame(2, bytes.fromhex(text[4:]), side)
         return _frame(1, _expanded(text), side)
@@ -334,4 +337,7 @@ def _frame(opcode: int, payload: bytes, side: Side) -> bytes:
     mask = 0x80 if side is Side.CLIENT else 0
     size = len(payload)
     length = bytes([mask | size]) if size < 126 else bytes([mask | 126]) + size.to_bytes(2, "big")
-    return bytes([0x80 | opcode]) + length + (bytes(4) if mask else b"") + payload
+    if not mask:
+        return bytes([0x80 | opcode]) + length + payload
+    key = b"\x11\x22\x33\x44"
+    return bytes([0x80 | opcode]) + length + key + bytes(byte ^ key[at % 4] for at, byte in enumerate(payload))

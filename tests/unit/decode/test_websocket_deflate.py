@@ -43,6 +43,22 @@ def test_reserved_bits_with_compression(data):
     assert (result.payloads[-1], result.anomalies) == (b"Hello", [AnomalyKind.WS_RESERVED_BITS])
 
 
+def test_compression_that_nobody_agreed_to_is_undone():
+    packets = [frame(data, rsv=4) for data in deflated(TEXTS)]
+    result = read(*packets)
+    assert result.payloads == TEXTS
+    assert all(message.compressed for message in result.of(WsMessage))
+    assert result.anomalies == [AnomalyKind.WS_RESERVED_BITS] * len(TEXTS)
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"2probe", b'42["hello"]'])
+def test_a_reserved_bit_of_what_is_not_compressed(payload):
+    result = read(frame(payload, rsv=4))
+    (message,) = result.of(WsMessage)
+    assert (message.payload, message.readable) == (payload, True)
+    assert result.anomalies == [AnomalyKind.WS_RESERVED_BITS]
+
+
 def test_a_corrupt_message():
     texts = [b"", *TEXTS]
     packets = [frame(data, rsv=4) for data in deflated(texts)]
