@@ -165,10 +165,18 @@ def deaths(server: Server) -> list[Death]:
     for burst in fleet.bursts:
         if burst.side is Side.CLIENT or burst.cut * 2 < burst.count or burst.count < HALF * burst.alive:
             continue
+        if _lives_on(server, burst):
+            continue
         refused, anew = refused_after(fleet, burst), _anew(server, burst)
         if refused is not None or anew is not None:
             found.append(Death(burst, refused, anew))
     return found
+
+
+def _lives_on(server: Server, burst: Burst) -> bool:
+    """Whether the processes that gave out ids before the ends go on counting after them."""
+    before = [chain for chain in server.sid_chains if chain.first < burst.first]
+    return bool(before) and all(burst.last < chain.last for chain in before)
 
 
 def refused_after(fleet: Fleet, burst: Burst) -> FailedConnect | None:

@@ -76,6 +76,8 @@ from eiosniff.rules.phrases import closing_words, in_ms
         "abandoned-session",
         "ws-abnormal-close",
         "tcp-reset",
+        "ack-missing",
+        "ack-slow",
     ),
 )
 def pong_missing(session: Session) -> Iterator[Hit]:

@@ -70,7 +70,15 @@ _BLOCKS = (
     why="In Engine.IO 4 only the server sends PING. A client that hears none for pingInterval + pingTimeout takes the "
     "server for dead and closes the connection.",
     fix=("{advice}",),
-    explains=("connect-loop", "no-backoff", "double-heartbeat", "ws-abnormal-close", "tcp-reset"),
+    explains=(
+        "connect-loop",
+        "no-backoff",
+        "double-heartbeat",
+        "ws-abnormal-close",
+        "tcp-reset",
+        "ack-missing",
+        "ack-slow",
+    ),
 )
 def ping_missing(session: Session) -> Iterator[Hit]:
     """See the module."""

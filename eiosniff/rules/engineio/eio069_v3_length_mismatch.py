@@ -55,7 +55,16 @@ _COUNTS = "lengths count "
         'Count UTF-16 code units (Python: len(text.encode("utf-16-le")) // 2), or write JSON in ASCII, with escapes.',
         "Or move both sides to Socket.IO 3 or later: Engine.IO 4 has no lengths.",
     ),
-    explains=("sid-reused", "no-connect-packet", "sid-unknown-sticky", "sid-expired", "connect-loop", "no-backoff"),
+    explains=(
+        "sid-reused",
+        "no-connect-packet",
+        "sid-unknown-sticky",
+        "sid-expired",
+        "connect-loop",
+        "no-backoff",
+        "socketio-syntax",
+        "ack-missing",
+    ),
     hence="The {side} writes wrong lengths in front of its packets",
 )
 def v3_length_mismatch(session: Session) -> Iterator[Hit]:

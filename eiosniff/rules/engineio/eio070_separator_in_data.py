@@ -52,7 +52,7 @@ from eiosniff.rules.reactions import reaction_to
         "\\u001e.",
         "Send binary data as such (an attachment), or in base64.",
     ),
-    explains=("sid-reused", "sid-unknown-sticky", "sid-expired", "connect-loop", "no-backoff"),
+    explains=("sid-reused", "sid-unknown-sticky", "sid-expired", "connect-loop", "no-backoff", "ack-missing"),
 )
 def separator_in_data(session: Session) -> Iterator[Hit]:
     """See the module."""

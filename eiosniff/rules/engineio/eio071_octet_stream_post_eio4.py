@@ -53,7 +53,15 @@ _REFUSED = 400
         "Client: send Content-Type: text/plain;charset=UTF-8 with each POST (Python's aiohttp: give it a str, not "
         "bytes); binary data goes as b and base64.",
     ),
-    explains=("sid-reused", "sid-unknown-sticky", "sid-expired", "no-connect-packet", "connect-loop", "no-backoff"),
+    explains=(
+        "sid-reused",
+        "sid-unknown-sticky",
+        "sid-expired",
+        "no-connect-packet",
+        "connect-loop",
+        "no-backoff",
+        "ack-missing",
+    ),
     limits={"answer_ms": 1000},
 )
 def octet_stream_post_eio4(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

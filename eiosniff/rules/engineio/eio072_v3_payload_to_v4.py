@@ -68,6 +68,7 @@ _TAKEN_FOR = {
         "engineio-syntax",
         "connect-loop",
         "no-backoff",
+        "ack-missing",
     ),
 )
 def v3_payload_to_v4(session: Session) -> Iterator[Hit]:

@@ -51,7 +51,7 @@ _PYTHON_CLIENT = "python-socketio-client"
     why="python-engineio reads 16 packets of a polling body. One with more is thrown away as a whole, and its sender "
     "is not told.",
     fix=("{advice}", "Or let clients use WebSocket, or send one event with a list in the place of many events."),
-    explains=("sid-expired", "connect-loop", "no-backoff"),
+    explains=("sid-expired", "connect-loop", "no-backoff", "ack-missing"),
     limits={"answer_ms": 1000},
 )
 def python_16_packets(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

@@ -79,6 +79,8 @@ _NO_ANSWER = "the server does not say how much it takes; one that fails over a m
         "ping-timeout-during-transfer",
         "connect-loop",
         "no-backoff",
+        "ack-missing",
+        "ws-abnormal-close",
     ),
     hence="A message of {size} is too large for the server",
 )

@@ -50,7 +50,15 @@ from eiosniff.rules.sizes import in_bytes, is_aggregated, is_of, refused_post, t
         "WebSocket.",
         "Or send less at once, or raise maxHttpBufferSize (Python: max_http_buffer_size) at the server.",
     ),
-    explains=("sid-reused", "sid-unknown-sticky", "sid-expired", "connect-loop", "no-backoff"),
+    explains=(
+        "sid-reused",
+        "sid-unknown-sticky",
+        "sid-expired",
+        "connect-loop",
+        "no-backoff",
+        "ack-missing",
+        "no-connect-packet",
+    ),
 )
 def maxpayload_ignored(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -64,7 +64,7 @@ _REASONS = {
         "Find out who answers (headers Server and Via, the page in the answer), and let it pass requests with "
         "Upgrade: websocket for this path on to the same server as polling.",
     ),
-    explains=("stuck-in-polling", "connect-loop", "no-backoff"),
+    explains=("stuck-in-polling", "connect-loop", "no-backoff", "polling-no-keepalive"),
     hence="the request for a WebSocket is refused with {status}, and not by Socket.IO itself",
 )
 def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:

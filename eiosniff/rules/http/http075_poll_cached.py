@@ -63,6 +63,9 @@ _TWICE = "gets an answer again that no server gives twice"
         "ping-missing",
         "pong-missing",
         "heartbeat-slow",
+        "polling-no-keepalive",
+        "ack-missing",
+        "ack-slow",
     ),
 )
 def poll_cached(session: Session) -> Iterator[Hit]:

@@ -58,7 +58,7 @@ _SLACK_NS = 60 * NS_PER_MS  # of a timer
         "gunicorn --keep-alive 65, uvicorn --timeout-keep-alive 65.",
         "Or use WebSocket, which needs one connection and no new requests.",
     ),
-    explains=("gateway-5xx", "connect-loop", "no-backoff"),
+    explains=("gateway-5xx", "connect-loop", "no-backoff", "ack-missing"),
     limits={"idle_ms": 1000, "race_ms": 1000},
 )
 def keepalive_race(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

@@ -60,7 +60,7 @@ _UNQUOTED = re.compile(rb"[^'\"\n]{1,40}?(?= b'|['\"\n]|$)")
     message="{client} sends {request} with a header of {size} bytes. The server at {server} answers {answered}.",
     why="The part of the server that reads HTTP refuses it, before Socket.IO or the application hear of it.",
     fix=("{advice}",),
-    explains=("eio-missing", "connect-loop", "no-backoff"),
+    explains=("eio-missing", "connect-loop", "no-backoff", "header-weight", "session-unused"),
     hence="the HTTP of the server does not read a request: {what}",
 )
 def http_malformed(client: Client) -> Iterator[Hit]:

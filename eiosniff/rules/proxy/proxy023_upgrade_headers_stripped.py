@@ -59,7 +59,7 @@ _PYTHON_TEXTS = ("Invalid websocket upgrade", "Invalid transport")
         "AWS: an Application Load Balancer, or a TCP listener (the HTTP listener of a Classic one cannot); Cloudflare: "
         "switch on WebSockets, under Network.",
     ),
-    explains=("stuck-in-polling", "upgrade-consumed-as-poll", "connect-loop", "no-backoff"),
+    explains=("stuck-in-polling", "upgrade-consumed-as-poll", "connect-loop", "no-backoff", "polling-no-keepalive"),
     hence="a proxy takes out the header that asks for a WebSocket",
 )
 def upgrade_headers_stripped(ledger: Session | Client) -> Iterator[Hit]:

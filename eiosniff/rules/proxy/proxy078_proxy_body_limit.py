@@ -52,7 +52,7 @@ from eiosniff.rules.sizes import TOO_LARGE, is_from_proxy, is_of, size_words
         "(maxHttpBufferSize, 1 MB by default).",
         "Or upload files by plain HTTP beside Socket.IO; over WebSocket a proxy has no such limit.",
     ),
-    explains=("payload-too-large", "sid-unknown-sticky", "sid-expired", "connect-loop", "no-backoff"),
+    explains=("payload-too-large", "sid-unknown-sticky", "sid-expired", "connect-loop", "no-backoff", "ack-missing"),
 )
 def proxy_body_limit(session: Session) -> Iterator[Hit]:
     """See the module."""

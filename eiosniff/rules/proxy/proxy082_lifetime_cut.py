@@ -66,7 +66,7 @@ _SHOWN = 4
         "Else expect the end: connection state recovery (connectionStateRecovery, Socket.IO 4.6 or later), or an "
         "offset of the application's own, brings what was missed.",
     ),
-    explains=("connect-loop", "no-backoff", "ws-abnormal-close"),
+    explains=("connect-loop", "no-backoff", "ws-abnormal-close", "tcp-reset"),
     limits={"fewest_cuts": 3, "spread": 0.02, "shortest_ms": 2000},
 )
 def lifetime_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:

@@ -59,7 +59,7 @@ from eiosniff.rules.upgrades import asks_for_websocket
     message="{client} sends {request} to {server}. {Box} answers {status} after {waited}{page}.{later}",
     why="{because}",
     fix=("{advice}",),
-    explains=("connect-loop", "no-backoff", "sid-expired", "upgrade-rejected", "stuck-in-polling"),
+    explains=("connect-loop", "no-backoff", "sid-expired", "upgrade-rejected", "stuck-in-polling", "ws-abnormal-close"),
     hence="{box} answers {status} in the place of the server",
 )
 def gateway_5xx(ledger: Client | Session) -> Iterator[Hit]:

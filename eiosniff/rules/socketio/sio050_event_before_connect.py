@@ -49,7 +49,7 @@ from eiosniff.rules.joining import closes_at, joins_another
         "arduinoWebSockets: sIOtype_CONNECT is called when the WebSocket opens. Call "
         'socketIO.send(sIOtype_CONNECT, "/") there, and send the first event later.',
     ),
-    explains=("no-connect-packet", "connect-loop", "no-backoff", "ws-abnormal-close", "sid-reused"),
+    explains=("no-connect-packet", "connect-loop", "no-backoff", "ws-abnormal-close", "sid-reused", "ack-missing"),
 )
 def event_before_connect(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -51,7 +51,7 @@ from eiosniff.rules.joining import NOT_OF_THE_APPLICATION, joined_names, let_in_
         'If the server is to have it: io.of("{namespace}") in socket.io, a handler with namespace="{namespace}" in '
         "python-socketio.",
     ),
-    explains=("namespace-not-joined", "connect-loop", "no-backoff"),
+    explains=("namespace-not-joined", "connect-loop", "no-backoff", "ack-missing"),
 )
 def namespace_invalid(session: Session) -> Iterator[Hit]:
     """See the module."""

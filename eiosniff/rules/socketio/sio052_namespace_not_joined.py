@@ -53,7 +53,7 @@ _State = tuple[str, Evidence]  # why the client is not in, and since which packe
         'Send "40{namespace}," and wait for the server\'s "40{namespace},{{"sid":...}}" before the first event there.',
         "If the event was meant for a namespace that the client is in ({joined}), send it there.",
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("connect-loop", "no-backoff", "ack-missing"),
     hence="it sends events in {namespace} all the same; the server {reaction}",
     limits={"in_flight_ms": 1000},
 )

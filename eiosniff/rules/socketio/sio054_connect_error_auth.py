@@ -48,7 +48,7 @@ _OF_ENGINEIO = ("EIO", "transport", "t", "b64", "sid", "j")
         "option for Socket.IO 3 and later (40{{...}}), the query for Socket.IO 2.",
         "After renewing them, set socket.auth and call socket.connect(): there is no automatic retry.",
     ),
-    explains=("namespace-not-joined", "connect-loop", "no-backoff"),
+    explains=("namespace-not-joined", "connect-loop", "no-backoff", "ack-missing"),
 )
 def connect_error_auth(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -51,7 +51,14 @@ from eiosniff.rules.reactions import reaction_to
         "Send an event and its binary messages in one go, with no other message of Socket.IO between them.",
         "If the {side} did send them, look for what drops binary frames on the way.",
     ),
-    explains=("binary-orphan", "connect-loop", "no-backoff"),
+    explains=(
+        "binary-orphan",
+        "connect-loop",
+        "no-backoff",
+        "ack-missing",
+        "event-before-connect",
+        "ws-abnormal-close",
+    ),
     limits={"wait_ms": 5000},
 )
 def binary_incomplete(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

@@ -47,7 +47,7 @@ from eiosniff.rules.reactions import reaction_to
         'Send the bytes as an argument of an event (socket.emit("name", bytes)), not through the WebSocket below it.',
         'By hand: 451-["name",{{"_placeholder":true,"num":0}}] first, then the bytes.',
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("connect-loop", "no-backoff", "ack-missing", "ws-abnormal-close"),
 )
 def binary_orphan(session: Session) -> Iterator[Hit]:
     """See the module."""

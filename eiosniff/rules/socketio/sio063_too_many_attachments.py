@@ -43,7 +43,7 @@ from eiosniff.rules.reactions import reaction_to
         "Put the buffers into one, or send them with several events: at most 10 each.",
         'Or allow more at the receiver: new Server({{ parser: ... }}) with a Decoder of its own "maxAttachments".',
     ),
-    explains=("binary-incomplete", "binary-orphan", "connect-loop", "no-backoff"),
+    explains=("binary-incomplete", "binary-orphan", "connect-loop", "no-backoff", "ack-missing", "ws-abnormal-close"),
 )
 def too_many_attachments(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -69,7 +69,7 @@ _WORD = re.compile(r"(\w\w)[\w.+/=-]{3,}")
         "Build the JSON with a library instead of joining texts, in a buffer that is large enough for all of it.",
         'An event is 42["name",data], in a namespace 42/chat,["name",data], with the comma.',
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("connect-loop", "no-backoff", "ack-missing", "event-before-connect", "ws-abnormal-close"),
 )
 def socketio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -62,7 +62,15 @@ _WORDS = {
         "Give both sides the same parser, from the same package: new Server(httpServer, {{ parser }}) and "
         "io(url, {{ parser }}); or none, which is the default on both.",
     ),
-    explains=("socketio-syntax", "binary-orphan", "connect-loop", "no-backoff"),
+    explains=(
+        "socketio-syntax",
+        "binary-orphan",
+        "connect-loop",
+        "no-backoff",
+        "ack-missing",
+        "event-before-connect",
+        "ws-abnormal-close",
+    ),
     limits={"answer_ms": 1000},
 )
 def parser_mismatch(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

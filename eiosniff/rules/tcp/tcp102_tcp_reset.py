@@ -52,7 +52,7 @@ _BOX = "something between the two"
     why="A reset ends a connection at once, and what was on its way is lost. The programs only learn that it is gone: "
     "transport close, ECONNRESET.",
     fix=("{advice}",),
-    explains=("sid-expired", "connect-loop", "no-backoff"),
+    explains=("sid-expired", "connect-loop", "no-backoff", "ws-abnormal-close", "ack-missing"),
 )
 def tcp_reset(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -54,7 +54,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     explains=(
         "pong-missing", "ping-missing", "eio3-no-client-ping", "chatty-but-no-pong", "heartbeat-slow",
         "ping-timeout-during-transfer", "sid-expired", "tcp-reset", "zero-window", "loss-latency", "connect-loop",
-        "no-backoff",
+        "no-backoff", "abandoned-session", "ws-abnormal-close", "ack-missing", "ack-slow",
     ),
     limits={"repeats": 4, "void_ms": 2000},
 )  # fmt: skip

@@ -50,7 +50,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     fix=("{advice}", "{less}"),
     explains=(
         "pong-missing", "ping-missing", "eio3-no-client-ping", "heartbeat-slow", "ping-timeout-during-transfer",
-        "tcp-reset", "loss-latency", "sid-expired", "connect-loop", "no-backoff",
+        "tcp-reset", "loss-latency", "sid-expired", "connect-loop", "no-backoff", "ack-slow", "ack-missing",
     ),
     limits={"closed_ms": 1000},
 )  # fmt: skip

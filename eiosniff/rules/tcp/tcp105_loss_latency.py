@@ -55,7 +55,7 @@ _NOT_CHANCE = 2  # late pongs
     why="Packets of one connection are delivered in order: whatever is lost or late delays everything behind it, "
     "heartbeats too.",
     fix=("{advice}",),
-    explains=("heartbeat-slow",),
+    explains=("heartbeat-slow", "ack-slow"),
     limits={"loss_share": 0.01, "repeats": 5, "round_trip_ms": 500},
 )
 def loss_latency(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:

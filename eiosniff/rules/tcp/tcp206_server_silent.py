@@ -54,7 +54,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
         "a check of the request (allowRequest, a middleware) that never calls back.",
         "Check that the Socket.IO server listens on that port, and not a service that speaks another protocol.",
     ),
-    explains=("connect-loop", "no-backoff"),
+    explains=("connect-loop", "no-backoff", "gateway-5xx"),
     hence="handshakes are not answered",
     limits={"waited_ms": 1000},
 )

@@ -55,6 +55,7 @@ _UNKNOWN = "no connection shows that this is meant to be Socket.IO"
     "more than xhr poll error or websocket error.",
     fix=("{advice}",),
     tolerates_gaps=True,
+    explains=("server-silent",),
 )
 def tls_failure(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""

@@ -66,7 +66,7 @@ _SHOWN: Final = 3
     why="https:// and wss:// begin with TLS, http:// and ws:// with HTTP in clear; a port takes one of the two. The "
     "URL of the client and the server (or the proxy in front of it) do not agree.",
     fix=("{advice}",),
-    explains=("not-an-engineio-answer", "wrong-path", "connect-loop", "no-backoff"),
+    explains=("not-an-engineio-answer", "wrong-path", "connect-loop", "no-backoff", "server-silent"),
     tolerates_gaps=True,
 )
 def scheme_mismatch(ledger: CaptureSummary | Client) -> Iterator[Hit]:

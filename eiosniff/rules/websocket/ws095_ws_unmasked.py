@@ -46,7 +46,7 @@ from eiosniff.rules.reactions import reaction_to
         "Let a WebSocket library write the frames of the {side}; its own code, or a device between the two, writes "
         "them {how}.",
     ),
-    explains=("no-connect-packet", "plain-websocket-client", "connect-loop", "no-backoff"),
+    explains=("no-connect-packet", "plain-websocket-client", "connect-loop", "no-backoff", "ws-abnormal-close"),
 )
 def ws_unmasked(session: Session) -> Iterator[Hit]:
     """See the module."""

@@ -63,6 +63,7 @@ _DEFLATE = "permessage-deflate"
         "upgrade-incomplete",
         "connect-loop",
         "no-backoff",
+        "ws-abnormal-close",
     ),
 )
 def ws_rsv_set(session: Session) -> Iterator[Hit]:

@@ -45,7 +45,14 @@ _CUT = "unexpected end of data"
         "Encode texts of the {side} as UTF-8 before they are sent, and cut long ones only between characters.",
         "Send bytes that are no text as binary data.",
     ),
-    explains=("socketio-syntax", "engineio-syntax", "plain-websocket-client", "connect-loop", "no-backoff"),
+    explains=(
+        "socketio-syntax",
+        "engineio-syntax",
+        "plain-websocket-client",
+        "connect-loop",
+        "no-backoff",
+        "ws-abnormal-close",
+    ),
 )
 def ws_bad_utf8(session: Session) -> Iterator[Hit]:
     """See the module."""

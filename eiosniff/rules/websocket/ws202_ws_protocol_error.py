@@ -68,6 +68,8 @@ _WORDS = {
         "binary-orphan",
         "connect-loop",
         "no-backoff",
+        "ws-abnormal-close",
+        "tcp-reset",
     ),
 )
 def ws_protocol_error(session: Session) -> Iterator[Hit]:
