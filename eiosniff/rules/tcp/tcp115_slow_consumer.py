@@ -51,7 +51,10 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
         "Server: look at socket.conn.writeBuffer.length, and leave out or disconnect a client that lags behind.",
         "Client: do less for each event (no layout or file for each), on a microcontroller no delay() in a handler.",
     ),
-    explains=("zero-window", "pong-missing", "heartbeat-slow", "eio3-no-client-ping", "tcp-reset", "loss-latency", "sid-expired", "connect-loop", "no-backoff", "ack-slow", "ack-missing"),
+    explains=(
+        "zero-window", "pong-missing", "heartbeat-slow", "eio3-no-client-ping", "tcp-reset", "loss-latency",
+        "sid-expired", "connect-loop", "no-backoff", "ack-slow", "ack-missing",
+    ),
     limits={"closings": 3, "closed_ms": 1000},
 )  # fmt: skip
 def slow_consumer(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
