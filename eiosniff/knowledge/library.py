@@ -5,9 +5,9 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from eiosniff.knowledge import observe
 from eiosniff.model.peers import Client, Identity, Retired, Server
@@ -52,21 +52,25 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Everything in the data files."""
+    """What tells libraries."""
 
     clients: tuple[Library, ...]
     servers: tuple[Library, ...]
-    advice: tuple[Advice, ...]
 
 
 @cache
 def load() -> Knowledge:
-    """Read the data files of this package."""
+    """Read the fingerprints."""
     return Knowledge(
         tuple(_library(entry) for entry in read("clients.toml")["library"]),
         tuple(_library(entry) for entry in read("servers.toml")["library"]),
-        tuple(_advice(entry) for entry in read("fixes.toml")["fix"]),
     )
+
+
+@cache
+def load_advice() -> tuple[Advice, ...]:
+    """Read what there is to do about findings; apart, as where nothing is found nobody needs it."""
+    return tuple(_advice(entry) for entry in read("fixes.toml")["fix"])
 
 
 def read(name: str) -> dict[str, Any]:
@@ -145,12 +149,12 @@ def fold(retired: Retired) -> None:
 
 def identify_client(client: Client, sessions: Iterable[Session]) -> Identity | None:
     """Which library a client is; None when nothing tells. `sessions` are its own."""
-    return _identify(load().clients, observe.of_client(client, sessions))
+    return _identified("clients", tuple(observe.of_client(client, sessions).items()))
 
 
 def identify_server(server: Server, sessions: Iterable[Session], clients: Iterable[Client]) -> Identity | None:
     """Which library a server is; None when nothing tells. `clients` are those that talk with it."""
-    return _identify(load().servers, observe.of_server(server, sessions, clients))
+    return _identified("servers", tuple(observe.of_server(server, sessions, clients).items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,11 @@ def match(libraries: Iterable[Library], seen: Mapping[str, str]) -> Match | None
     return None
 
 
-def _identify(libraries: Iterable[Library], seen: Mapping[str, str]) -> Identity | None:
+@lru_cache(maxsize=1024)
+def _identified(kind: Literal["clients", "servers"], observations: tuple[tuple[str, str], ...]) -> Identity | None:
+    """Who a peer is that shows this; most peers of a capture show the same as another."""
+    seen = dict(observations)
+    libraries = load().clients if kind == "clients" else load().servers
     found = match(libraries, seen)
     if found is None:
         return None
@@ -200,7 +208,7 @@ def advice(rule: str, client: Client | None, server: Server | None, values: Mapp
     for_client: list[str] = []
     for_server: list[str] = []
     general: list[str] = []
-    for entry in load().advice:
+    for entry in load_advice():
         if rule not in entry.rules or not all(
             expression.search(str(values[name])) for name, expression in entry.when if name in values
         ):

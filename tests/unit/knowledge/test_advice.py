@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eiosniff.knowledge import advice, load
-from eiosniff.knowledge.library import UNKNOWN, Library
+from eiosniff.knowledge.library import UNKNOWN, Library, load_advice
 from eiosniff.model.peers import Client, Identity, Server
 from eiosniff.rules.registry import all_rules
 from tests.unit.knowledge.peers import HERE, THERE
@@ -88,7 +88,7 @@ def test_a_rule_that_nothing_is_known_of_gives_its_own_advice() -> None:
 
 # ---------------------------------------------------------------- the data as a whole
 
-ENTRIES = load().advice
+ENTRIES = load_advice()
 RULES = {rule.name: rule for rule in all_rules()}
 
 

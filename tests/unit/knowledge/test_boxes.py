@@ -7,8 +7,9 @@ from functools import cache
 
 import pytest
 
-from eiosniff.knowledge import advice, boxes, load
+from eiosniff.knowledge import advice, boxes
 from eiosniff.knowledge.boxes import Box, Cookie, Page
+from eiosniff.knowledge.library import load_advice
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.provenance import PacketRef
 from eiosniff.model.session import Session
@@ -220,7 +221,7 @@ def test_a_box_that_passes_upgrades_on_unasked_is_not_told_to(box: str) -> None:
 def test_advice_for_a_box_is_for_one_that_is_known() -> None:
     """A name that is misspelt in `when` would never be met."""
     names = [*BY_NAME, UNNAMED]
-    for entry in load().advice:
+    for entry in load_advice():
         for name, expression in entry.when:
             if name == "box" and '"' not in expression.pattern:
                 assert any(re.search(expression, box) for box in names), expression.pattern
