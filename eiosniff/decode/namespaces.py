@@ -15,8 +15,9 @@ _REFUSAL_LENGTH: Final = 300
 _QUOTED: Final = 80
 # What python-socketio says when it has no such namespace, or a client joins again.
 UNABLE: Final = "Unable to connect"
-# Events of @socket.io/admin-ui, that it sends as soon as a client joins or within seconds (0.1 to 0.5).
-_ADMIN_EVENTS: Final = frozenset({"all_sockets", "server_stats", "socket_connected", "event_received", "event_sent"})
+# What @socket.io/admin-ui (0.1 to 0.5) and the one of python-socketio send as soon as a client joins, and every two
+# seconds, with a field that others have no use for: the names alone are such as applications use.
+_ADMIN_EVENTS: Final = {"config": b'"supportedFeatures"', "server_stats": b'"serverId"'}
 LOOKED_AT: Final = 8
 _JUST_NOW_NS: Final = 20_000_000
 
@@ -100,7 +101,10 @@ def refuse(namespace: Namespace, packet: SioPacket) -> None:
 
 def leave(session: Session, namespace: Namespace, side: Side, place: PacketRef) -> None:
     """A side ends the client's stay in a namespace."""
-    if side is Side.SERVER and namespace.state is _CONNECTED and not session.forwarded:
+    closing = session.closing
+    # A server that has not seen yet that the client is gone may say goodbye to it: that throws nobody out.
+    gone = closing is not None and closing.side is Side.CLIENT
+    if side is Side.SERVER and namespace.state is _CONNECTED and not gone and not session.forwarded:
         pending = session.heartbeats.pending
         overdue = pending is not None or (session.pinger is Side.CLIENT and heartbeat.is_due(session, place))
         others = (other.state for other in session.namespaces.values() if other is not namespace)
@@ -127,5 +131,6 @@ def client_event(namespace: Namespace, place: PacketRef) -> None:
 
 def server_event(namespace: Namespace, packet: SioPacket) -> None:
     """One of the first events of a server in a namespace."""
-    if packet.event in _ADMIN_EVENTS:
+    field = _ADMIN_EVENTS.get(packet.event or "")
+    if field is not None and packet.data.find(field) >= 0:
         namespace.admin_event = namespace.admin_event or packet.place

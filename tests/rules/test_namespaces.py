@@ -333,7 +333,7 @@ def test_how_often_it_fails_decides(count: int, recovered: int, severity: Severi
 # ---------------------------------------------------------------- what others can read
 
 LOGIN = '{"username":"boss","password":"hunter2"}'
-ADMIN = 'w> 40/admin,#\nw< 40/admin,{"sid":"y"}\nw< 42/admin,["config",{}]\nw< 42/admin,["server_stats",{"pid":1}]'
+ADMIN = 'w> 40/admin,#\nw< 40/admin,{"sid":"y"}\nw< 42/admin,["config",{"supportedFeatures":[]}]'
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,17 @@ def test_a_stay_has_no_events_outside() -> None:
 
 @pytest.mark.parametrize(("before", "seen"), [(0, True), (7, True), (8, False)])
 def test_the_admin_ui_shows_itself_early(before: int, seen: bool) -> None:
-    found = namespace(JOINED, PUBLIC_EVENTS * before, 'w< 42["server_stats",{}]')
+    found = namespace(JOINED, PUBLIC_EVENTS * before, 'w< 42["server_stats",{"serverId":"a","pid":7}]')
     assert (found.admin_event is not None) is seen
 
 
 def test_a_client_that_sends_such_an_event_shows_no_admin_ui() -> None:
-    assert namespace(JOINED, 'w> 42["server_stats",{}]').admin_event is None
+    assert namespace(JOINED, 'w> 42["server_stats",{"serverId":"a"}]').admin_event is None
+
+
+@pytest.mark.parametrize("event", ['"socket_connected","a"', '"all_sockets",[]', '"server_stats",{}', '"config",{"a":1}'])
+def test_an_application_may_have_events_of_the_same_names(event: str) -> None:
+    assert namespace(JOINED, f"w< 42[{event}]").admin_event is None
 
 
 # ---------------------------------------------------------------- departures
@@ -109,6 +114,11 @@ def test_who_leaves_is_not_thrown_out() -> None:
     assert session.client.kicks is None
     assert session.namespaces["/"].kick is None
     assert session.namespaces["/"].disconnected_by is Side.SERVER  # the last word
+
+
+@pytest.mark.parametrize("goodbye", ["close 1001", "FIN", "RST"])
+def test_a_goodbye_to_a_client_that_is_gone_throws_nobody_out(goodbye: str) -> None:
+    assert played(WEBSOCKET, JOINED, f"w> {goodbye}\nw< 41").session.client.kicks is None
 
 
 # ---------------------------------------------------------------- recovery
