@@ -50,7 +50,7 @@ def ask(namespace: Namespace, packet: SioPacket) -> str | None:
     if details.pid is not None:
         namespace.recovery_asked = namespace.recovery_asked or place
         namespace.recovery_offset = details.offset is not None
-    return details.pid
+    return details.pid[:MAX_NAME] if details.pid is not None else None
 
 
 def _is_doubled(namespace: Namespace, place: PacketRef) -> bool:
@@ -74,12 +74,13 @@ def join(namespace: Namespace, packet: SioPacket, asked_pid: str | None) -> str 
     namespace.state = _CONNECTED
     details = connect_details(packet.data)
     namespace.socket_id = details.sid[:MAX_NAME] if details.sid else namespace.socket_id
-    if details.pid is not None:
+    pid = details.pid[:MAX_NAME] if details.pid is not None else None
+    if pid is not None:
         namespace.recovery_offered = namespace.recovery_offered or place
     if asked_pid is not None:
         namespace.recovery_answer = place
-        namespace.recovered = details.pid == asked_pid
-    return details.pid
+        namespace.recovered = pid == asked_pid
+    return pid
 
 
 def refuse(namespace: Namespace, packet: SioPacket) -> None:

@@ -22,6 +22,13 @@ def closes_at(session: Session, place: PacketRef) -> Evidence | None:
     return evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(delay)} later")
 
 
+def ignored_words(session: Session, place: PacketRef) -> str:
+    """What came of an event of the client that the server did not close for."""
+    if session.observed_until_ns - place.ts_ns <= CLOSED_BECAUSE_NS:
+        return "has done nothing about it yet when the session or the capture ends"
+    return "ignores it: the event is lost"
+
+
 def joins_another(session: Session, namespace: Namespace) -> bool:
     """Whether the client joins, or asks to join, another namespace than this one."""
     return any(

@@ -122,6 +122,22 @@ def test_slow_acknowledgements_are_told_with_their_figures() -> None:
     assert alone.certainty is Certainty.LIKELY
 
 
+def test_a_client_may_have_to_ask_a_person() -> None:
+    asks = "".join(f'w#< 42{at}["sure?"]\n+ 20\nw#< 2\nw#> 3\nw#> 43{at}["yes"]\n' for at in range(2))
+    finding = found("ack-slow", BEGIN, asks)
+    assert finding is not None
+    assert (finding.severity, finding.certainty) == (Severity.INFO, Certainty.LIKELY)
+    never = found("ack-missing", BEGIN, 'w#< 42["plain"]\nw#< 420["sure?"]', BEAT)
+    assert never is not None
+    assert never.certainty is Certainty.LIKELY
+
+
+def test_what_took_long_before_may_take_as_long_again() -> None:
+    job = 'w#> 420["job",1]\n+ 14\nw#< 430[]\nw#> 421["job",2]\n'
+    assert found("ack-missing", BEGIN, job, BEAT) is None
+    assert found("ack-missing", BEGIN, job, BEAT * 2) is not None
+
+
 def test_a_slow_path_is_not_the_handlers_fault() -> None:
     slow_beat = "+ 25\nw#< 2\n+ 0.6\nw#> 3\n"
     assert found("ack-slow", BEGIN, slow_beat * 3, slow(2)) is None
@@ -164,7 +180,7 @@ def test_a_question_that_is_asked_all_the_time_is_not_sent_again() -> None:
 
 def test_nor_is_it_where_the_session_before_ended_without_an_answer() -> None:
     asked = "".join(f'w1> 42{at}["status"]\nw1< 43{at}["fine"]\n+ 5\n' for at in range(3))
-    first = f'{BEGIN}+ 2\n'.replace("#", "1") + asked + 'w1> 423["status"]\nw1< FIN\nw1> FIN\n+ 2\n'
+    first = f"{BEGIN}+ 2\n".replace("#", "1") + asked + 'w1> 423["status"]\nw1< FIN\nw1> FIN\n+ 2\n'
     again = f'{BEGIN}+ 2\nw#> 420["status"]\nw#< 430["fine"]\n'.replace("#", "2")
     assert played(first + again).found("duplicate-event") is None
 
@@ -267,7 +283,7 @@ def test_less_is_no_flood(said: str) -> None:
 
 
 def test_events_that_share_packets_are_no_flood() -> None:
-    frame = 'raw:810d34325b226d6f7665222c31325d'  # 42["move",12]
+    frame = "raw:810d34325b226d6f7665222c31325d"  # 42["move",12]
     packets = f"w#< raw:{frame.removeprefix('raw:') * 5}\n+ 0.05\n"
     assert found("tiny-message-flood", BEGIN, packets * 100) is None
     assert found("tiny-message-flood", BEGIN, f"w#< {frame}\n+ 0.01\n" * 500) is not None
@@ -285,7 +301,7 @@ def test_base64_in_the_json_is_told_with_what_it_would_be_as_binary(prefix: str)
 
 def test_what_goes_over_polling_before_the_upgrade_has_no_other_way() -> None:
     post = 'b> POST EIO=4&transport=polling&sid=S 451-["i",{"_placeholder":true,"num":0}]~b' + f"{IMAGE}\nb< 200 ok\n"
-    polling = f"{POLLING}\nb> POST {POST} 40\nb< 200 ok\n{POLL}\na< 200 40{{\"sid\":\"x\"}}\n" + post * 4
+    polling = f'{POLLING}\nb> POST {POST} 40\nb< 200 ok\n{POLL}\na< 200 40{{"sid":"x"}}\n' + post * 4
     upgrade = "w> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw< 3probe\nw> 5"
     assert played(polling).found("base64-binary") is not None
     assert played(polling, upgrade).found("base64-binary") is None

@@ -205,6 +205,12 @@ def test_credentials_in_the_url_are_named_where_the_connect_has_none() -> None:
     assert "hunter2" not in found.summary
 
 
+def test_what_a_server_does_is_not_told_before_it_can_do_it() -> None:
+    assert "done nothing about it yet" in only(OPEN, 'w> 40\nw> 42["a"]').summary
+    assert "done nothing about it yet" in only(OPEN, JOIN, 'w> 42/chat,["a"]').summary
+    assert "the event is lost" in only(OPEN, 'w> 40\nw> 42["a"]\n+ 3', "w< 2\nw> 3").summary
+
+
 # ---------------------------------------------------------------- thrown out
 
 HANGS_UP = "w> close\nw> FIN\nw< FIN"
@@ -221,6 +227,22 @@ def test_a_client_that_is_thrown_out_at_once_is_a_warning() -> None:
 def test_a_logout_is_only_worth_an_info() -> None:
     found = only(OPEN, JOIN, GOES_ON, "w< 41", HANGS_UP)
     assert (found.name, found.severity) == ("server-kick-no-reconnect", Severity.INFO)
+
+
+def test_one_session_that_makes_room_for_the_next_is_not_told() -> None:
+    """A server that lets each user in once throws the older one out."""
+    next_one = 'v> WS EIO=4&transport=websocket\nv< 101\nv< open:T\nv> 40\nv< 40{"sid":"z"}\n+ 1'
+    beat = GOES_ON.replace("w", "v")
+    assert names(OPEN, JOIN, GOES_ON, next_one, "w< 41", HANGS_UP, beat) == []
+    assert names(OPEN, JOIN, GOES_ON, next_one, "v< 41", HANGS_UP.replace("w", "v"), "w< 2\nw> 3") != []
+
+
+def test_several_that_are_each_thrown_out_are_not_one_that_comes_back() -> None:
+    joined = 'w#> WS EIO=4&transport=websocket\nw#< 101\nw#< open:S#\nw#> 40\nw#< 40{"sid":"x"}'
+    gone = "w#< 41\nw#> close\nw#> FIN\nw#< FIN"
+    other = 'v> WS EIO=4&transport=websocket\nv< 101\nv< open:T\nv> 40\nv< 40{"sid":"z"}'
+    crowd = f"{repeated(joined, range(4))}\n{repeated(gone, range(4))}"
+    assert "server-kick-no-reconnect" not in " ".join(names(crowd, other))
 
 
 def test_one_that_comes_back_and_stays_is_not_told() -> None:
