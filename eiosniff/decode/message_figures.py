@@ -53,13 +53,13 @@ _KINDS_OF_CHARACTERS: Final = (re.compile(rb"[A-Z]"), re.compile(rb"[a-z]"), re.
 
 @final
 class Way:
-    """What one side sent last: the `start` of an event and its size, when the first and the last like it came, how many
-    `alike` there are, and the burst that they make, if they do; how many events, of any kind, came within a `moment`;
-    and its small events since `second_ns`."""
+    """What one side sent last: the `start` of an event, its size and its `namespace`, when the first and the last like it
+    came, how many `alike` there are, and the burst that they make, if they do; how many events, of any kind, came
+    within a `moment`; and its small events since `second_ns`."""
 
     __slots__ = (
-        "alike", "burst", "bytes", "count", "first", "last_ns", "moment", "opening", "packet", "packets", "second_ns",
-        "size", "start",
+        "alike", "burst", "bytes", "count", "first", "last_ns", "moment", "namespace", "opening", "packet", "packets",
+        "second_ns", "size", "start",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -70,6 +70,7 @@ class Way:
         self.alike = 1
         self.burst: Burst | None = None
         self.moment = 0
+        self.namespace = ""
         self.second_ns = 0
         self.opening = NO_PACKET
         self.count = 0
@@ -129,11 +130,12 @@ class Figures:
         passed = place.ts_ns - way.last_ns
         at_once = 0 <= passed <= _MOMENT_NS
         way.moment = way.moment + 1 if at_once else 1
-        if at_once and size == way.size and start == way.start:
+        if at_once and size == way.size and start == way.start and packet.namespace == way.namespace:
             self._again(way, packet, server)
         else:
             way.start = start
             way.size = size
+            way.namespace = packet.namespace
             way.first = place
             way.alike = 1
             way.burst = None

@@ -6,7 +6,7 @@ from eiosniff.decode import heartbeat
 from eiosniff.decode.socketio import connect_details, error_message
 from eiosniff.model.departures import Kick
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import MAX_NAME, Namespace, NamespaceState, Session
+from eiosniff.model.session import MAX_NAME, MAX_NAMESPACES, Namespace, NamespaceState, Session
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.tally import Tally
 
@@ -81,6 +81,17 @@ def join(namespace: Namespace, packet: SioPacket, asked_pid: str | None) -> str 
         namespace.recovery_answer = place
         namespace.recovered = pid == asked_pid
     return pid
+
+
+def note_joined(session: Session, name: str, place: PacketRef) -> None:
+    """The server lets the client join, whatever came of it in other sessions."""
+    if session.forwarded:
+        return
+    client = session.client
+    if client.joined is None:
+        client.joined = {}
+    if name in client.joined or len(client.joined) < MAX_NAMESPACES:
+        client.joined[name] = place
 
 
 def refuse(namespace: Namespace, packet: SioPacket) -> None:

@@ -44,7 +44,13 @@ def joined_names(session: Session, beside: Namespace) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-def let_in_later(namespace: Namespace) -> PacketRef | None:
-    """The packet with which the server lets a client in that it had refused."""
+def let_in_later(session: Session, namespace: Namespace) -> PacketRef | None:
+    """The packet with which the server lets a client in that it had refused, in this session or a later one.
+
+    A client that has several sessions at a time may be several behind one address: then another one may be let in.
+    """
     refused, connected = namespace.refused, namespace.connected
+    client = session.client
+    if connected is None and client.company is None and client.joined is not None:
+        connected = client.joined.get(namespace.name)
     return connected if refused is not None and connected is not None and refused < connected else None

@@ -235,6 +235,11 @@ def test_equal_answers_to_several_questions_are_no_copies(asks: int, told: bool)
     assert (finding is not None) is told
 
 
+def test_the_same_in_two_namespaces_is_no_copy() -> None:
+    both = at_once('42["tick",1]', '42/a,["tick",1]') + "\n+ 1"
+    assert found("duplicate-event", BEGIN, 'w#> 40/a,\nw#< 40/a,{"sid":"y"}', *[both] * 4) is None
+
+
 def test_what_differs_only_at_its_end_is_no_copy() -> None:
     pieces = [at_once(*[f'42["piece","{"A" * 1100}{at}{part}"]' for part in "xy"]) + "\n+ 1" for at in range(4)]
     assert found("duplicate-event", BEGIN, *pieces) is None

@@ -186,6 +186,23 @@ def test_a_namespace_that_exists_later_is_only_worth_an_info() -> None:
     assert (found.name, found.severity) == ("namespace-invalid", Severity.INFO)
 
 
+@pytest.mark.parametrize(
+    ("answer", "name"), [("jwt expired", "connect-error-auth"), ("Invalid namespace", "namespace-invalid")]
+)
+@pytest.mark.parametrize(("overlaps", "severity"), [(False, Severity.INFO), (True, Severity.ERROR)])
+def test_a_refusal_that_the_next_session_makes_good_is_only_worth_an_info(
+    answer: str, name: str, overlaps: bool, severity: Severity
+) -> None:
+    """The JavaScript client hangs up when it is refused, and comes back with other credentials in a new session."""
+    refused = f'w> 40/chat,{{"token":"a"}}\nw< 44/chat,{{"message":"{answer}"}}'
+    opens = "v> WS EIO=4&transport=websocket\nv< 101\nv< open:T"
+    joins = 'v> 40/chat,{"token":"b"}\nv< 40/chat,{"sid":"z"}'
+    parts = [OPEN, refused, opens, HANGS_UP, joins] if overlaps else [OPEN, refused, HANGS_UP, opens, joins]
+    found = played("\n".join(parts)).found(name)
+    assert found is not None
+    assert found.severity is severity
+
+
 def test_a_slash_at_the_end_is_pointed_out() -> None:
     found = only(OPEN, 'w> 40/chat/,\nw< 44/chat/,{"message":"Invalid namespace"}')
     assert "slash at its end" in found.summary
