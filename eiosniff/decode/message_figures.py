@@ -53,7 +53,7 @@ _KINDS_OF_CHARACTERS: Final = (re.compile(rb"[A-Z]"), re.compile(rb"[a-z]"), re.
 
 @final
 class Way:
-    """What one side sent last: the `start` of an event, its size and its `namespace`, when the first and the last like it
+    """What one side sent last: the `start` of an event, its size and `namespace`, when the first and the last like it
     came, how many `alike` there are, and the burst that they make, if they do; how many events, of any kind, came
     within a `moment`; and its small events since `second_ns`."""
 
