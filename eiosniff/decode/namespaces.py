@@ -71,6 +71,7 @@ def join(namespace: Namespace, packet: SioPacket, asked_pid: str | None) -> str 
     if namespace.state is _CONNECTED and namespace.doubled is not None:
         namespace.double_answer = namespace.double_answer or place
     namespace.connected = namespace.connected or place
+    namespace.let_in = place
     namespace.state = _CONNECTED
     details = connect_details(packet.data)
     namespace.socket_id = details.sid[:MAX_NAME] if details.sid else namespace.socket_id
@@ -120,7 +121,7 @@ def leave(session: Session, namespace: Namespace, side: Side, place: PacketRef) 
         pending = session.heartbeats.pending
         overdue = pending is not None or (session.pinger is Side.CLIENT and heartbeat.is_due(session, place))
         others = (other.state for other in session.namespaces.values() if other is not namespace)
-        kick = Kick(place, namespace.name, namespace.connected, overdue=overdue, alone=_CONNECTED not in others)
+        kick = Kick(place, namespace.name, namespace.let_in, overdue=overdue, alone=_CONNECTED not in others)
         namespace.kick = kick
         client = session.client
         if client.kicks is None:

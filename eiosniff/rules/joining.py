@@ -49,8 +49,10 @@ def let_in_later(session: Session, namespace: Namespace) -> PacketRef | None:
 
     A client that has several sessions at a time may be several behind one address: then another one may be let in.
     """
-    refused, connected = namespace.refused, namespace.connected
-    client = session.client
-    if connected is None and client.company is None and client.joined is not None:
-        connected = client.joined.get(namespace.name)
-    return connected if refused is not None and connected is not None and refused < connected else None
+    refused, let_in, client = namespace.refused, namespace.let_in, session.client
+    if refused is None:
+        return None
+    if let_in is not None and refused < let_in:
+        return let_in
+    joined = client.joined.get(namespace.name) if client.joined is not None and client.company is None else None
+    return joined if joined is not None and refused < joined else None

@@ -274,6 +274,13 @@ def test_one_that_is_thrown_out_again_and_again_is_the_cause_of_its_loop(most: i
     assert [sorted(name.split(" + ")) for name in found] == [["connect-loop", "server-kick-no-reconnect"]]
 
 
+def test_one_that_is_thrown_out_again_and_again_may_keep_its_session() -> None:
+    again = 'w> 40/chat,\nw< 40/chat,{"sid":"y"}\n+ 0.2\nw< 41/chat,\n+ 3\n'
+    found = only(OPEN, JOIN, again * 4)
+    assert (found.name, found.occurrences) == ("server-kick-no-reconnect", 4)
+    assert "201 ms after it has let it in. This happens 4 times in a row" in found.summary
+
+
 def test_whatever_is_let_go_whether_it_comes_back_is_known_at_the_end() -> None:
     script = repeated(KICKS, range(2)) + '\nv> WS EIO=4&transport=websocket\nv< 101\nv< open:T\nv> 40\nv< 40{"sid":"z"}'
     assert played(script).names() == played(script, most=1).names() == []
