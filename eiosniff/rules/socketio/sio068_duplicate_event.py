@@ -81,7 +81,8 @@ def _repeated(side: Side, event: str, repeats: Repeats) -> Hit:
         *proof,
         kind=f"{side.label} {event}",
         certainty=Certainty.LIKELY,
-        doubt="a program may also mean to say the same thing several times at once",
+        doubt="a program may also mean to say the same thing several times at once, or the network held back what was "
+        "said one after the other",
         occurrences=repeats.bursts,
         period_ns=repeats.seen.period_ns,
         who=side.label,
