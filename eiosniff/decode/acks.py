@@ -17,6 +17,7 @@ from eiosniff.model.tally import NS_PER_S, Tally
 MAX_PENDING_ACKS: Final = 1024
 MAX_ACK_EVENTS: Final = 64  # names, for each side
 MAX_ANSWERED: Final = 8  # the last ones: a second acknowledgement follows soon
+MAX_ACKNOWLEDGED: Final = 32  # events by what they say
 MAX_LOST: Final = 64  # events without an acknowledgement, of all sessions of a client that ended, for each side
 _DIGESTED: Final = 4096  # bytes of an event; of a longer one, its length too
 # Who sends an event again gives the first one some time; what is said twice sooner is meant to be.
@@ -54,6 +55,10 @@ class Acks:
         digest = 0
         if not server and not packet.attachments_expected:
             digest = crc32(packet.data[:_DIGESTED]) ^ (len(packet.data) << 32)
+            if messages.acknowledged is not None and digest in messages.acknowledged:
+                messages.acknowledged[digest] = True
+                digest = 0  # the client says it again and again, acknowledged or not
+                self._last = None
         ask = Ask(packet.place, namespace, event, digest)
         key = server, namespace, id
         before = waiting.get(key)
@@ -92,6 +97,13 @@ class Acks:
         answered[key] = ask.place
         if len(answered) > MAX_ANSWERED:
             del answered[next(iter(answered))]
+        if ask.digest:
+            acknowledged = messages.acknowledged
+            if acknowledged is None:
+                acknowledged = messages.acknowledged = {}
+            acknowledged[ask.digest] = acknowledged.get(ask.digest, False)
+            if len(acknowledged) > MAX_ACKNOWLEDGED:
+                del acknowledged[next(iter(acknowledged))]
         figures = self._figures(server, ask.event)
         if figures is None:
             return
@@ -163,7 +175,7 @@ class Acks:
         messages = self._messages
         if messages.resent is None:
             messages.resent = Tally()
-        messages.resent.add(Resent(ask.event, first, place, ended), place.ts_ns)
+        messages.resent.add(Resent(ask.event, ask.digest, first, place, ended), place.ts_ns)
 
 
 def give_up(session: Session, ended: PacketRef) -> None:

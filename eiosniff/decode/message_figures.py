@@ -33,6 +33,8 @@ from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 
 # Events that one step of a program sends follow each other within this time.
 _MOMENT_NS: Final = NS_PER_MS
+_ANSWERED_NS: Final = NS_PER_S
+_HALF: Final = COMPARED // 2
 _MAX_EVENTS: Final = 16  # names of which something is recorded, of each kind
 # After so many events of a name their form is known.
 ENOUGH_LOOKED_AT: Final = 64
@@ -51,11 +53,13 @@ _KINDS_OF_CHARACTERS: Final = (re.compile(rb"[A-Z]"), re.compile(rb"[a-z]"), re.
 
 @final
 class Way:
-    """What one side sent last: the `start` of an event and its size, when the first and the last like it came, and the
-    burst that they make, if they do; and its small events since `second_ns`."""
+    """What one side sent last: the `start` of an event, its size and `namespace`, when the first and the last like it
+    came, how many `alike` there are, and the burst that they make, if they do; how many events, of any kind, came
+    within a `moment`; and its small events since `second_ns`."""
 
     __slots__ = (
-        "burst", "bytes", "count", "first", "last_ns", "opening", "packet", "packets", "second_ns", "size", "start",
+        "alike", "burst", "bytes", "count", "first", "last_ns", "moment", "namespace", "opening", "packet", "packets",
+        "second_ns", "size", "start",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -63,7 +67,10 @@ class Way:
         self.size = 0
         self.first = NO_PACKET
         self.last_ns = 0
+        self.alike = 1
         self.burst: Burst | None = None
+        self.moment = 0
+        self.namespace = ""
         self.second_ns = 0
         self.opening = NO_PACKET
         self.count = 0
@@ -76,7 +83,7 @@ class Way:
 class Figures:
     """The events of one session, into its ledger."""
 
-    __slots__ = ("_broadcasts", "_client", "_messages", "_server", "_session")
+    __slots__ = ("_broadcasts", "_client", "_messages", "_server", "_session", "_vain")
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -85,6 +92,7 @@ class Figures:
         self._messages: MessageFigures = session.messages
         self._client: Way | None = None
         self._server: Way | None = None
+        self._vain = 0  # events that might have held JSON in a string, and did not
 
     def event(self, packet: SioPacket, transport: Transport) -> None:
         """Take an event."""
@@ -94,7 +102,7 @@ class Figures:
             if packet.attachments:
                 self._attachments(packet, transport)
             return
-        start = data if size <= COMPARED else data[:COMPARED]
+        start = data if size <= COMPARED else data[:_HALF] + data[size - _HALF :]
         messages = self._messages
         if _BACKSLASH in data or messages.encoded is not None:
             self._look_for_json(packet, server)
@@ -120,12 +128,16 @@ class Figures:
                 way.packet = place.number
                 way.packets += 1
         passed = place.ts_ns - way.last_ns
-        if 0 <= passed <= _MOMENT_NS and size == way.size and start == way.start:
+        at_once = 0 <= passed <= _MOMENT_NS
+        way.moment = way.moment + 1 if at_once else 1
+        if at_once and size == way.size and start == way.start and packet.namespace == way.namespace:
             self._again(way, packet, server)
         else:
             way.start = start
             way.size = size
+            way.namespace = packet.namespace
             way.first = place
+            way.alike = 1
             way.burst = None
             if messages.repeats is not None:
                 repeats = messages.repeats.get((server, (packet.event or "")[:MAX_NAME]))
@@ -158,6 +170,11 @@ class Figures:
     def _again(self, way: Way, packet: SioPacket, server: bool) -> None:
         """The same event once more, within a moment."""
         messages, place = self._messages, packet.place
+        way.alike += 1
+        other = self._client if server else self._server
+        # Who is asked so many things in one moment says "done" as many times.
+        if other is not None and other.moment >= way.alike and 0 <= place.ts_ns - other.last_ns <= _ANSWERED_NS:
+            return
         if messages.repeats is None:
             messages.repeats = {}
         key = server, (packet.event or "")[:MAX_NAME]
@@ -171,9 +188,9 @@ class Figures:
             burst = way.burst = Burst(way.first, place, 1)
             repeats.bursts += 1
             repeats.seen.add(burst, place.ts_ns)
-        burst.count += 1
+        repeats.copies += way.alike - burst.count
+        burst.count = way.alike
         burst.last = place
-        repeats.copies += 1
         repeats.most = max(repeats.most, burst.count)
 
     # ------------------------------------------------------------------ how data is written
@@ -181,7 +198,7 @@ class Figures:
     def _look_for_json(self, packet: SioPacket, server: bool) -> None:
         known, data = self._messages.encoded, packet.data
         may_hold = _BACKSLASH in data and (data.find(_OBJECT_START) >= 0 or data.find(_ARRAY_START) >= 0)
-        if known is None and not may_hold:
+        if known is None and (not may_hold or self._vain >= ENOUGH_LOOKED_AT):
             return
         key = server, (packet.event or "")[:MAX_NAME]
         entry = known.get(key) if known is not None else None
@@ -196,6 +213,7 @@ class Figures:
             argument, keys, _ = found
             entry = known[key] = EncodedJson(argument, keys)
         if entry is None:
+            self._vain += 1
             return
         entry.looked_at += 1
         if found is not None:
@@ -215,7 +233,10 @@ class Figures:
         session = self._session
         attempt = session.attempt
         asked = attempt is not None and ("b64", "1") in attempt.request.query
-        if not asked and (transport is not POLLING or revisions.revision_of(session, packet.side) < 4):
+        if transport is POLLING:
+            if not asked and revisions.revision_of(session, packet.side) < 4:
+                return
+        elif not asked or session.upgraded is not None:  # it was asked for of the transport that is gone
             return
         if self._messages.base64_attachments is None:
             self._messages.base64_attachments = {}

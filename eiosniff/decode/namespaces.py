@@ -6,7 +6,7 @@ from eiosniff.decode import heartbeat
 from eiosniff.decode.socketio import connect_details, error_message
 from eiosniff.model.departures import Kick
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import MAX_NAME, Namespace, NamespaceState, Session
+from eiosniff.model.session import MAX_NAME, MAX_NAMESPACES, Namespace, NamespaceState, Session
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.tally import Tally
 
@@ -15,8 +15,9 @@ _REFUSAL_LENGTH: Final = 300
 _QUOTED: Final = 80
 # What python-socketio says when it has no such namespace, or a client joins again.
 UNABLE: Final = "Unable to connect"
-# Events of @socket.io/admin-ui, that it sends as soon as a client joins or within seconds (0.1 to 0.5).
-_ADMIN_EVENTS: Final = frozenset({"all_sockets", "server_stats", "socket_connected", "event_received", "event_sent"})
+# What @socket.io/admin-ui (0.1 to 0.5) and the one of python-socketio send as soon as a client joins, and every two
+# seconds, with a field that others have no use for: the names alone are such as applications use.
+_ADMIN_EVENTS: Final = {"config": b'"supportedFeatures"', "server_stats": b'"serverId"'}
 LOOKED_AT: Final = 8
 _JUST_NOW_NS: Final = 20_000_000
 
@@ -49,7 +50,7 @@ def ask(namespace: Namespace, packet: SioPacket) -> str | None:
     if details.pid is not None:
         namespace.recovery_asked = namespace.recovery_asked or place
         namespace.recovery_offset = details.offset is not None
-    return details.pid
+    return details.pid[:MAX_NAME] if details.pid is not None else None
 
 
 def _is_doubled(namespace: Namespace, place: PacketRef) -> bool:
@@ -70,15 +71,28 @@ def join(namespace: Namespace, packet: SioPacket, asked_pid: str | None) -> str 
     if namespace.state is _CONNECTED and namespace.doubled is not None:
         namespace.double_answer = namespace.double_answer or place
     namespace.connected = namespace.connected or place
+    namespace.let_in = place
     namespace.state = _CONNECTED
     details = connect_details(packet.data)
     namespace.socket_id = details.sid[:MAX_NAME] if details.sid else namespace.socket_id
-    if details.pid is not None:
+    pid = details.pid[:MAX_NAME] if details.pid is not None else None
+    if pid is not None:
         namespace.recovery_offered = namespace.recovery_offered or place
     if asked_pid is not None:
         namespace.recovery_answer = place
-        namespace.recovered = details.pid == asked_pid
-    return details.pid
+        namespace.recovered = pid == asked_pid
+    return pid
+
+
+def note_joined(session: Session, name: str, place: PacketRef) -> None:
+    """The server lets the client join, whatever came of it in other sessions."""
+    if session.forwarded:
+        return
+    client = session.client
+    if client.joined is None:
+        client.joined = {}
+    if name in client.joined or len(client.joined) < MAX_NAMESPACES:
+        client.joined[name] = place
 
 
 def refuse(namespace: Namespace, packet: SioPacket) -> None:
@@ -100,11 +114,14 @@ def refuse(namespace: Namespace, packet: SioPacket) -> None:
 
 def leave(session: Session, namespace: Namespace, side: Side, place: PacketRef) -> None:
     """A side ends the client's stay in a namespace."""
-    if side is Side.SERVER and namespace.state is _CONNECTED and not session.forwarded:
+    closing = session.closing
+    # A server that has not seen yet that the client is gone may say goodbye to it: that throws nobody out.
+    gone = closing is not None and closing.side is Side.CLIENT
+    if side is Side.SERVER and namespace.state is _CONNECTED and not gone and not session.forwarded:
         pending = session.heartbeats.pending
         overdue = pending is not None or (session.pinger is Side.CLIENT and heartbeat.is_due(session, place))
         others = (other.state for other in session.namespaces.values() if other is not namespace)
-        kick = Kick(place, namespace.name, namespace.connected, overdue=overdue, alone=_CONNECTED not in others)
+        kick = Kick(place, namespace.name, namespace.let_in, overdue=overdue, alone=_CONNECTED not in others)
         namespace.kick = kick
         client = session.client
         if client.kicks is None:
@@ -127,5 +144,6 @@ def client_event(namespace: Namespace, place: PacketRef) -> None:
 
 def server_event(namespace: Namespace, packet: SioPacket) -> None:
     """One of the first events of a server in a namespace."""
-    if packet.event in _ADMIN_EVENTS:
+    field = _ADMIN_EVENTS.get(packet.event or "")
+    if field is not None and packet.data.find(field) >= 0:
         namespace.admin_event = namespace.admin_event or packet.place

@@ -16,6 +16,7 @@ from eiosniff.model.tally import Tally
 
 KEPT_NS: Final = 120_000_000_000  # by default
 _MAX_OFFERS: Final = 10_000
+_MAX_OFFERS_OF_SESSION: Final = 64
 
 
 @final
@@ -63,15 +64,22 @@ class Recoveries:
             return
         offer = _Offer(session, namespace)
         self._offers[given] = offer
-        self._of_session.setdefault(session, []).append(offer)
+        offers = self._of_session.setdefault(session, [])
+        offers.append(offer)
+        if len(offers) > _MAX_OFFERS_OF_SESSION:
+            self._let_go(offers.pop(0))
         if len(self._offers) > _MAX_OFFERS:
             del self._offers[next(iter(self._offers))]
 
     def forget(self, session: Session) -> None:
         """The ledger of a session is let go."""
         for offer in self._of_session.pop(session, ()):
-            offer.settle()
-            offer.session = offer.namespace = None
+            self._let_go(offer)
+
+    @staticmethod
+    def _let_go(offer: _Offer) -> None:
+        offer.settle()
+        offer.session = offer.namespace = None
 
     def _note(self, session: Session, namespace: Namespace, offer: _Offer | None, *, recovered: bool) -> None:
         asked, answer = namespace.recovery_asked, namespace.recovery_answer

@@ -105,6 +105,7 @@ class Messages:
                     revisions.show(session, side, 3)
             asked_pid = self._asked_pids.pop(namespace.name, None) if self._asked_pids else None
             pid = namespaces.join(namespace, packet, asked_pid)
+            namespaces.note_joined(session, namespace.name, place)
             if self.recoveries is not None and (pid is not None or asked_pid is not None):
                 self.recoveries.answered(session, namespace, asked_pid, pid)
             has_id = namespace.socket_id is not None

@@ -16,7 +16,7 @@ from eiosniff.model.tally import Sketch, Tally
 FEWEST_IN_A_SECOND: Final = 20
 # Messages of this many bytes are small.
 SMALL_MESSAGE: Final = 64
-# Of a longer event only the size and so many bytes are compared, to find out whether it is another one.
+# Of a longer event only the size and so many bytes are compared, half of them at its beginning and half at its end.
 COMPARED: Final = 1024
 # Fewer clients that get the same event are no audience, and are not recorded in `Broadcasts`.
 FEWEST_RECEIVERS: Final = 5
@@ -92,10 +92,11 @@ class Resent:
     """An event of a client that it sends once more, with the same arguments and a new id, because the first one was not
     acknowledged; `ended` is the end of the session in which that was, if it was another one."""
 
-    __slots__ = ("again", "ended", "event", "first")
+    __slots__ = ("again", "digest", "ended", "event", "first")
 
-    def __init__(self, event: str, first: PacketRef, again: PacketRef, ended: PacketRef | None) -> None:
+    def __init__(self, event: str, digest: int, first: PacketRef, again: PacketRef, ended: PacketRef | None) -> None:
         self.event = event
+        self.digest = digest
         self.first = first
         self.again = again
         self.ended = ended
@@ -212,6 +213,8 @@ class MessageFigures:
     asks, namespace and id. `untracked` counts those of which there were too many to wait for. `acks_of_client` and
     `acks_of_server` are figures by the name of the event and the side that sent it. `strays` are acknowledgements that
     belong to no event, of the client and of the server. `resent` are events that the client sends once more.
+    `acknowledged` are the last events of the client that were acknowledged, by digest, and whether it sent the same
+    once more after that: such an event it sends again and again anyway.
 
     By whether the server sent it, and the name of the event: `repeats`, `encoded` (JSON in a string), `base64_strings`
     (binary data as a string in the JSON) and `base64_attachments` (binary attachments, on a transport that has to
@@ -219,8 +222,8 @@ class MessageFigures:
     """
 
     __slots__ = (
-        "acks_of_client", "acks_of_server", "base64_attachments", "base64_strings", "encoded", "paces", "repeats",
-        "resent", "strays", "untracked", "waiting",
+        "acknowledged", "acks_of_client", "acks_of_server", "base64_attachments", "base64_strings", "encoded", "paces",
+        "repeats", "resent", "strays", "untracked", "waiting",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -230,6 +233,7 @@ class MessageFigures:
         self.acks_of_server: dict[str, AckFigures] | None = None
         self.strays: list[StrayAcks | None] | None = None
         self.resent: Tally[Resent] | None = None
+        self.acknowledged: dict[int, bool] | None = None
         self.repeats: dict[tuple[bool, str], Repeats] | None = None
         self.encoded: dict[tuple[bool, str], EncodedJson] | None = None
         self.base64_strings: dict[tuple[bool, str], Base64Figures] | None = None

@@ -60,7 +60,8 @@ class Client:
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
     have none. `losses` are its WebSockets that broke off, `company` the sessions that it had at the same time, `kicks`
-    those of its sessions out of a namespace, by the server; each is None until there is one.
+    those of its sessions out of a namespace, by the server; `joined` where a server let it into a namespace last, by
+    the name. Each is None until there is one.
     """
 
     address: str
@@ -80,6 +81,7 @@ class Client:
     identity: Identity | None = None
     partner: "Client | None" = None
     kicks: Tally[Kick] | None = None
+    joined: dict[str, PacketRef] | None = None
     losses: Losses | None = None
     company: Company | None = None
     unanswered: Unanswered | None = None

@@ -131,7 +131,7 @@ class Namespace:
     the server says to it after that, and `double_refused` whether that was an error. `early_events` are those of the
     client before it was let in; `outside_events` those after it was refused, or had left, or had been thrown out: None
     until there is one. `kick` is how the server threw it out last. `admin_event` is the first event of socket.io's
-    Admin UI.
+    Admin UI. `connected` is the first CONNECT of the server, `let_in` the last one.
     """
 
     name: str
@@ -140,6 +140,7 @@ class Namespace:
     connects: int = 0
     connect: PacketRef | None = None
     connected: PacketRef | None = None
+    let_in: PacketRef | None = None
     unasked: bool = False
     auth_keys: tuple[str, ...] = ()
     refused: PacketRef | None = None

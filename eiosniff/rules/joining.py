@@ -22,6 +22,13 @@ def closes_at(session: Session, place: PacketRef) -> Evidence | None:
     return evidence(closing.place, Side.SERVER, f"{closing_words(closing)}, {in_ms(delay)} later")
 
 
+def ignored_words(session: Session, place: PacketRef) -> str:
+    """What came of an event of the client that the server did not close for."""
+    if session.observed_until_ns - place.ts_ns <= CLOSED_BECAUSE_NS:
+        return "has done nothing about it yet when the session or the capture ends"
+    return "ignores it: the event is lost"
+
+
 def joins_another(session: Session, namespace: Namespace) -> bool:
     """Whether the client joins, or asks to join, another namespace than this one."""
     return any(
@@ -37,7 +44,15 @@ def joined_names(session: Session, beside: Namespace) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-def let_in_later(namespace: Namespace) -> PacketRef | None:
-    """The packet with which the server lets a client in that it had refused."""
-    refused, connected = namespace.refused, namespace.connected
-    return connected if refused is not None and connected is not None and refused < connected else None
+def let_in_later(session: Session, namespace: Namespace) -> PacketRef | None:
+    """The packet with which the server lets a client in that it had refused, in this session or a later one.
+
+    A client that has several sessions at a time may be several behind one address: then another one may be let in.
+    """
+    refused, let_in, client = namespace.refused, namespace.let_in, session.client
+    if refused is None:
+        return None
+    if let_in is not None and refused < let_in:
+        return let_in
+    joined = client.joined.get(namespace.name) if client.joined is not None and client.company is None else None
+    return joined if joined is not None and refused < joined else None

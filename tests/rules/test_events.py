@@ -7,7 +7,7 @@ import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
 from tests.rules.test_combinations import BEAT, JOIN, OPEN
-from tests.unit.decode.talk_sessions import Talk, played, repeated
+from tests.unit.decode.talk_sessions import POLL, POLLING, POST, Talk, played, repeated
 
 BEGIN = OPEN + JOIN
 SAVE = 'w#> 420["save",{"part":7}]\n'
@@ -122,6 +122,22 @@ def test_slow_acknowledgements_are_told_with_their_figures() -> None:
     assert alone.certainty is Certainty.LIKELY
 
 
+def test_a_client_may_have_to_ask_a_person() -> None:
+    asks = "".join(f'w#< 42{at}["sure?"]\n+ 20\nw#< 2\nw#> 3\nw#> 43{at}["yes"]\n' for at in range(2))
+    finding = found("ack-slow", BEGIN, asks)
+    assert finding is not None
+    assert (finding.severity, finding.certainty) == (Severity.INFO, Certainty.LIKELY)
+    never = found("ack-missing", BEGIN, 'w#< 42["plain"]\nw#< 420["sure?"]', BEAT)
+    assert never is not None
+    assert never.certainty is Certainty.LIKELY
+
+
+def test_what_took_long_before_may_take_as_long_again() -> None:
+    job = 'w#> 420["job",1]\n+ 14\nw#< 430[]\nw#> 421["job",2]\n'
+    assert found("ack-missing", BEGIN, job, BEAT) is None
+    assert found("ack-missing", BEGIN, job, BEAT * 2) is not None
+
+
 def test_a_slow_path_is_not_the_handlers_fault() -> None:
     slow_beat = "+ 25\nw#< 2\n+ 0.6\nw#> 3\n"
     assert found("ack-slow", BEGIN, slow_beat * 3, slow(2)) is None
@@ -154,6 +170,19 @@ def test_an_event_that_is_sent_again_follows_from_the_missing_acknowledgement() 
 )
 def test_what_is_asked_twice_is_not_always_sent_again(said: str) -> None:
     assert names(BEGIN, said) == []
+
+
+def test_a_question_that_is_asked_all_the_time_is_not_sent_again() -> None:
+    asked = 'w#> 420["status"]\n+ 0.6\n'
+    asked += "".join(f'w#> 42{at}["status"]\nw#< 43{at - 1}["fine"]\n+ 0.6\n' for at in range(1, 5))
+    assert names(BEGIN, asked) == []  # acknowledgements are slower than the questions
+
+
+def test_nor_is_it_where_the_session_before_ended_without_an_answer() -> None:
+    asked = "".join(f'w1> 42{at}["status"]\nw1< 43{at}["fine"]\n+ 5\n' for at in range(3))
+    first = f"{BEGIN}+ 2\n".replace("#", "1") + asked + 'w1> 423["status"]\nw1< FIN\nw1> FIN\n+ 2\n'
+    again = f'{BEGIN}+ 2\nw#> 420["status"]\nw#< 430["fine"]\n'.replace("#", "2")
+    assert played(first + again).found("duplicate-event") is None
 
 
 def lost(joined_before: float) -> str:
@@ -195,6 +224,25 @@ def test_copies_within_a_moment_again_and_again() -> None:
 def test_some_copies_are_meant(said: list[int]) -> None:
     bursts = [at_once(*[f'42["news",{at}]'] * count) + "\n+ 1" for at, count in enumerate(said)]
     assert found("duplicate-event", BEGIN, *bursts) is None
+
+
+@pytest.mark.parametrize(("asks", "told"), [(3, False), (1, True)])
+def test_equal_answers_to_several_questions_are_no_copies(asks: int, told: bool) -> None:
+    """A handler that runs three times for one question answers it three times."""
+    asked = "\n".join(f'w#> 42["save",{at}]' for at in range(asks))
+    answered = at_once(*['42["saved"]'] * 3)
+    finding = found("duplicate-event", BEGIN, *[f"{asked}\n{answered}\n+ 3"] * 4)
+    assert (finding is not None) is told
+
+
+def test_the_same_in_two_namespaces_is_no_copy() -> None:
+    both = at_once('42["tick",1]', '42/a,["tick",1]') + "\n+ 1"
+    assert found("duplicate-event", BEGIN, 'w#> 40/a,\nw#< 40/a,{"sid":"y"}', *[both] * 4) is None
+
+
+def test_what_differs_only_at_its_end_is_no_copy() -> None:
+    pieces = [at_once(*[f'42["piece","{"A" * 1100}{at}{part}"]' for part in "xy"]) + "\n+ 1" for at in range(4)]
+    assert found("duplicate-event", BEGIN, *pieces) is None
 
 
 def test_equal_headers_of_different_binary_data_are_no_copies() -> None:
@@ -239,6 +287,13 @@ def test_less_is_no_flood(said: str) -> None:
     assert found("tiny-message-flood", BEGIN, said) is None
 
 
+def test_events_that_share_packets_are_no_flood() -> None:
+    frame = "raw:810d34325b226d6f7665222c31325d"  # 42["move",12]
+    packets = f"w#< raw:{frame.removeprefix('raw:') * 5}\n+ 0.05\n"
+    assert found("tiny-message-flood", BEGIN, packets * 100) is None
+    assert found("tiny-message-flood", BEGIN, f"w#< {frame}\n+ 0.01\n" * 500) is not None
+
+
 IMAGE = "iVBORw0KGgoAAAANSUhEUgAAB9AAAAfQCAYAAACaOMR5" * 100
 
 
@@ -247,6 +302,14 @@ def test_base64_in_the_json_is_told_with_what_it_would_be_as_binary(prefix: str)
     finding = found("base64-binary", BEGIN, f'w#> 42["image","{prefix}{IMAGE}"]\n+ 1\n' * 3)
     assert finding is not None
     assert "13.2 kB of it. Sent as binary it would be 9.9 kB, 3.3 kB less" in finding.summary
+
+
+def test_what_goes_over_polling_before_the_upgrade_has_no_other_way() -> None:
+    post = 'b> POST EIO=4&transport=polling&sid=S 451-["i",{"_placeholder":true,"num":0}]~b' + f"{IMAGE}\nb< 200 ok\n"
+    polling = f'{POLLING}\nb> POST {POST} 40\nb< 200 ok\n{POLL}\na< 200 40{{"sid":"x"}}\n' + post * 4
+    upgrade = "w> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw< 3probe\nw> 5"
+    assert played(polling).found("base64-binary") is not None
+    assert played(polling, upgrade).found("base64-binary") is None
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,23 @@ def test_a_namespace_that_exists_later_is_only_worth_an_info() -> None:
     assert (found.name, found.severity) == ("namespace-invalid", Severity.INFO)
 
 
+@pytest.mark.parametrize(
+    ("answer", "name"), [("jwt expired", "connect-error-auth"), ("Invalid namespace", "namespace-invalid")]
+)
+@pytest.mark.parametrize(("overlaps", "severity"), [(False, Severity.INFO), (True, Severity.ERROR)])
+def test_a_refusal_that_the_next_session_makes_good_is_only_worth_an_info(
+    answer: str, name: str, overlaps: bool, severity: Severity
+) -> None:
+    """The JavaScript client hangs up when it is refused, and comes back with other credentials in a new session."""
+    refused = f'w> 40/chat,{{"token":"a"}}\nw< 44/chat,{{"message":"{answer}"}}'
+    opens = "v> WS EIO=4&transport=websocket\nv< 101\nv< open:T"
+    joins = 'v> 40/chat,{"token":"b"}\nv< 40/chat,{"sid":"z"}'
+    parts = [OPEN, refused, opens, HANGS_UP, joins] if overlaps else [OPEN, refused, HANGS_UP, opens, joins]
+    found = played("\n".join(parts)).found(name)
+    assert found is not None
+    assert found.severity is severity
+
+
 def test_a_slash_at_the_end_is_pointed_out() -> None:
     found = only(OPEN, 'w> 40/chat/,\nw< 44/chat/,{"message":"Invalid namespace"}')
     assert "slash at its end" in found.summary
@@ -203,6 +220,12 @@ def test_credentials_in_the_url_are_named_where_the_connect_has_none() -> None:
     found = only(opened, 'w> 40\nw< 44{"message":"unauthorized"}')
     assert "without auth data, but with token in the URL" in found.summary
     assert "hunter2" not in found.summary
+
+
+def test_what_a_server_does_is_not_told_before_it_can_do_it() -> None:
+    assert "done nothing about it yet" in only(OPEN, 'w> 40\nw> 42["a"]').summary
+    assert "done nothing about it yet" in only(OPEN, JOIN, 'w> 42/chat,["a"]').summary
+    assert "the event is lost" in only(OPEN, 'w> 40\nw> 42["a"]\n+ 3', "w< 2\nw> 3").summary
 
 
 # ---------------------------------------------------------------- thrown out
@@ -223,6 +246,22 @@ def test_a_logout_is_only_worth_an_info() -> None:
     assert (found.name, found.severity) == ("server-kick-no-reconnect", Severity.INFO)
 
 
+def test_one_session_that_makes_room_for_the_next_is_not_told() -> None:
+    """A server that lets each user in once throws the older one out."""
+    next_one = 'v> WS EIO=4&transport=websocket\nv< 101\nv< open:T\nv> 40\nv< 40{"sid":"z"}\n+ 1'
+    beat = GOES_ON.replace("w", "v")
+    assert names(OPEN, JOIN, GOES_ON, next_one, "w< 41", HANGS_UP, beat) == []
+    assert names(OPEN, JOIN, GOES_ON, next_one, "v< 41", HANGS_UP.replace("w", "v"), "w< 2\nw> 3") != []
+
+
+def test_several_that_are_each_thrown_out_are_not_one_that_comes_back() -> None:
+    joined = 'w#> WS EIO=4&transport=websocket\nw#< 101\nw#< open:S#\nw#> 40\nw#< 40{"sid":"x"}'
+    gone = "w#< 41\nw#> close\nw#> FIN\nw#< FIN"
+    other = 'v> WS EIO=4&transport=websocket\nv< 101\nv< open:T\nv> 40\nv< 40{"sid":"z"}'
+    crowd = f"{repeated(joined, range(4))}\n{repeated(gone, range(4))}"
+    assert "server-kick-no-reconnect" not in " ".join(names(crowd, other))
+
+
 def test_one_that_comes_back_and_stays_is_not_told() -> None:
     later = "+ 1\nv> WS EIO=4&transport=websocket\nv< 101\nv< open:T"
     assert names(KICKED, later, 'v> 40\nv< 40{"sid":"z"}') == []
@@ -233,6 +272,13 @@ def test_one_that_comes_back_and_stays_is_not_told() -> None:
 def test_one_that_is_thrown_out_again_and_again_is_the_cause_of_its_loop(most: int) -> None:
     found = played(repeated(KICKS, range(5)), most=most).names()
     assert [sorted(name.split(" + ")) for name in found] == [["connect-loop", "server-kick-no-reconnect"]]
+
+
+def test_one_that_is_thrown_out_again_and_again_may_keep_its_session() -> None:
+    again = 'w> 40/chat,\nw< 40/chat,{"sid":"y"}\n+ 0.2\nw< 41/chat,\n+ 3\n'
+    found = only(OPEN, JOIN, again * 4)
+    assert (found.name, found.occurrences) == ("server-kick-no-reconnect", 4)
+    assert "201 ms after it has let it in. This happens 4 times in a row" in found.summary
 
 
 def test_whatever_is_let_go_whether_it_comes_back_is_known_at_the_end() -> None:
@@ -333,7 +379,7 @@ def test_how_often_it_fails_decides(count: int, recovered: int, severity: Severi
 # ---------------------------------------------------------------- what others can read
 
 LOGIN = '{"username":"boss","password":"hunter2"}'
-ADMIN = 'w> 40/admin,#\nw< 40/admin,{"sid":"y"}\nw< 42/admin,["config",{}]\nw< 42/admin,["server_stats",{"pid":1}]'
+ADMIN = 'w> 40/admin,#\nw< 40/admin,{"sid":"y"}\nw< 42/admin,["config",{"supportedFeatures":[]}]'
 
 
 @pytest.mark.parametrize(

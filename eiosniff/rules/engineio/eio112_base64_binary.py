@@ -15,8 +15,8 @@ Hand the bytes themselves to `emit()` (Buffer, ArrayBuffer, Blob; `bytes` in Pyt
 messages. Over polling: let the session go on over WebSocket.
 
 ## When it is silent
-For less than that, and for strings that are not most of their event. What is said before the upgrade to WebSocket has
-no other way.
+For less than that, and for strings that are not most of their event. For attachments that go over polling before the
+session goes on over WebSocket: they have no other way.
 
 ## References
 - socket.io documentation, "Emitting events", serializable data; Engine.IO protocol, revision 4, "Payload"
@@ -57,6 +57,8 @@ def base64_binary(session: Session, limits: Mapping[str, float]) -> Iterator[Hit
     for (server, event), figures in (messages.base64_strings or {}).items():
         if _is_much(figures, limits):
             yield _hit(server, event, figures, _STRING)
+    if session.upgraded is not None:
+        return
     for (server, event), figures in (messages.base64_attachments or {}).items():
         if _is_much(figures, limits):
             yield _hit(server, event, figures, _ATTACHMENT)

@@ -31,7 +31,7 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.joining import closes_at, joins_another
+from eiosniff.rules.joining import closes_at, ignored_words, joins_another
 
 
 @rule(
@@ -70,7 +70,7 @@ def event_before_connect(session: Session) -> Iterator[Hit]:
         elif asked_first and namespace.connected is not None:
             continue  # the reply was under way; the server took the event
         else:
-            reaction = "ignores it: the event is lost"
+            reaction = ignored_words(session, early.last or early.first[0])
         before = "before it asks to join" if asked is not None else "without any CONNECT"
         before = "before the server answers its CONNECT" if asked_first else before
         yield Hit(*proof, occurrences=early.count, namespace=namespace.name, before=before, reaction=reaction)

@@ -18,8 +18,9 @@ the namespace, and no path. Names are compared letter by letter, and a slash at 
 server have it: `io.of("/name")`.
 
 ## When it is silent
-A refusal that a later CONNECT made good is only worth an info. Silent where the name carries a query (`auth-misplaced`
-tells of that), for a second CONNECT (`double-connect`), and for messages of the application (`connect-error-auth`).
+A refusal that a later CONNECT made good, in this session or in the client's next one, is only worth an info. Silent
+where the name carries a query (`auth-misplaced` tells of that), for a second CONNECT (`double-connect`), and for
+messages of the application (`connect-error-auth`).
 
 ## References
 - Socket.IO protocol, revision 5, "Connection to a namespace"
@@ -61,7 +62,7 @@ def namespace_invalid(session: Session) -> Iterator[Hit]:
             continue
         if namespace.auth_in_query and session.engineio == 4:
             continue  # the query made another name of it
-        asked, later = namespace.connect, let_in_later(namespace)
+        asked, later = namespace.connect, let_in_later(session, namespace)
         proof = [evidence(asked, Side.CLIENT, f"CONNECT {namespace.name}")] if asked is not None else []
         proof.append(evidence(refused, Side.SERVER, f'refuses: "{namespace.refusal}"'))
         if later is not None:

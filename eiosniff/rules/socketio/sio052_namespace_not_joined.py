@@ -33,7 +33,7 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Namespace, NamespaceState, Session
 from eiosniff.model.tally import Tally
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.joining import closes_at, joined_names, joins_another
+from eiosniff.rules.joining import closes_at, ignored_words, joined_names, joins_another
 from eiosniff.rules.phrases import NS_PER_MS
 
 _State = tuple[str, Evidence]  # why the client is not in, and since which packet
@@ -70,14 +70,15 @@ def namespace_not_joined(session: Session, limits: Mapping[str, float]) -> Itera
             continue
         said, since = state
         proof = [since, *(evidence(place, Side.CLIENT, f"EVENT in {namespace.name}") for place in events)]
-        closed = closes_at(session, events.last or events.first[0])
+        last = events.last or events.first[0]
+        closed = closes_at(session, last)
         yield Hit(
             *proof,
             *([closed] if closed is not None else []),
             occurrences=events.count,
             namespace=namespace.name,
             state=said,
-            reaction="closes the connection at once" if closed is not None else "ignores it: the event is lost",
+            reaction="closes the connection at once" if closed is not None else ignored_words(session, last),
             joined=joined_names(session, namespace) or "none",
         )
 

@@ -15,8 +15,9 @@ Read the message: it is the server application's own. Check that the client send
 it looks for it: `auth` in Socket.IO 3 and later, the query in Socket.IO 2.
 
 ## When it is silent
-A refusal that a later CONNECT made good is only worth an info. Silent for messages of the library itself ("Invalid
-namespace", "Unable to connect"), which `namespace-invalid` tells of.
+A refusal that a later CONNECT made good, in this session or in the client's next one, is only worth an info (of clients
+with several sessions at a time, only in this session: they may be several behind one address). Silent for messages of
+the library itself ("Invalid namespace", "Unable to connect"), which `namespace-invalid` tells of.
 
 ## References
 - socket.io documentation, "Middlewares" and "Client options", `auth`
@@ -61,7 +62,7 @@ def connect_error_auth(session: Session) -> Iterator[Hit]:
             proof.append(evidence(namespace.connect, Side.CLIENT, f"CONNECT {namespace.name}, {auth}"))
         reason = f'"{namespace.refusal}"' if namespace.refusal else "no message"
         proof.append(evidence(namespace.refused, Side.SERVER, f"CONNECT_ERROR {reason}"))
-        joined = let_in_later(namespace)
+        joined = let_in_later(session, namespace)
         if joined is not None:
             proof.append(evidence(joined, Side.SERVER, "lets the client in"))
         severity, later = (None, "") if joined is None else (Severity.INFO, " A later attempt is let in.")

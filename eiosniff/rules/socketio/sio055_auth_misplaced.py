@@ -65,7 +65,7 @@ def auth_misplaced(session: Session) -> Iterator[Hit]:
         if not keys or asked is None:
             continue
         if session.engineio == 4:
-            hit = _in_the_name(namespace)
+            hit = _in_the_name(session, namespace)
         else:
             hit = _in_the_packet(namespace) if session.engineio == 3 and session.claimed_eio != "4" else None
         if hit is None:
@@ -83,14 +83,14 @@ def auth_misplaced(session: Session) -> Iterator[Hit]:
         )
 
 
-def _in_the_name(namespace: Namespace) -> _Misplaced | None:
+def _in_the_name(session: Session, namespace: Namespace) -> _Misplaced | None:
     if not namespace.auth_in_query or namespace.refused is None:
         return None
     reaction = "does not look there, and refuses the client"
     if namespace.refusal in NOT_OF_THE_APPLICATION:
         reaction = "takes all of it for the name of a namespace, and has none of that name"
     where = "behind the name of the namespace"
-    if let_in_later(namespace) is not None:
+    if let_in_later(session, namespace) is not None:
         return where, namespace.refused, f"{reaction}; later it is let in", Severity.INFO
     return where, namespace.refused, reaction, Severity.ERROR
 

@@ -18,20 +18,23 @@ Server: refuse clients in a middleware (`io.use`) rather than let them in and th
 may mean "for now", call `socket.connect()` in the "disconnect" handler when the reason is "io server disconnect".
 
 ## When it is silent
-When the client came back and was let stay; when a ping was overdue (netty-socketio says goodbye so to a client that is
-gone); when the client had left itself. A warning only for those that were thrown out soon after they had been let in
-(`soon_ms`): a logout is only worth an info. Those that come back need so many of them (`kicks`).
+When the client came back and was let stay; when it had opened another session before it was thrown out of one in which
+it had been for a while (a server that lets each user in once); when a ping was overdue (netty-socketio says goodbye so
+to a client that is gone); when the client had left itself; for several clients behind one address that are each thrown
+out once, at the same time, as long as others are let in. A warning only for those that were thrown out soon after they
+had been let in (`soon_ms`): a logout is only worth an info. Those that come back need so many of them (`kicks`).
 
 ## References
 - socket.io documentation, "The Socket instance (client-side)", "disconnect"
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from eiosniff.model.departures import Kick
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.rules.answers import same_program
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
@@ -65,9 +68,12 @@ def server_kick_no_reconnect(client: Client, limits: Mapping[str, float]) -> Ite
     last = kicks.last or kicks.first[0]
     if last.overdue:
         return
-    returned = last.back is not None or _asks_again(client, last)
+    kept = list(kicks)
     soon = [kick for kick in kicks if kick.stayed_ns is not None and kick.stayed_ns <= soon_ns]
-    again = kicks.count >= limits["kicks"] and len(soon) == len(list(kicks))
+    # After a while it may be for the session that the same client has opened meanwhile.
+    since = last.place if last in soon or last.joined is None else last.joined
+    returned = last.back is not None or _asks_again(client, since)
+    again = kicks.count >= limits["kicks"] and len(soon) == len(kept) and _in_a_row(kept)
     if returned and not again:
         return
     proof = []
@@ -96,10 +102,18 @@ def server_kick_no_reconnect(client: Client, limits: Mapping[str, float]) -> Ite
     )
 
 
-def _asks_again(client: Client, kick: Kick) -> bool:
-    """Whether the client asks for a session after it was thrown out."""
+def _in_a_row(kicks: list[Kick]) -> bool:
+    """Whether the client is let in each time after it was thrown out; otherwise they are several, at one address."""
+    return all(
+        later.joined is not None and (later.joined > kick.place or later.namespace != kick.namespace)
+        for kick, later in pairwise(kicks)
+    )
+
+
+def _asks_again(client: Client, since: PacketRef) -> bool:
+    """Whether the client asks for another session after that."""
     return any(
-        group.last is not None and group.last.request.place > kick.place
+        group.last is not None and group.last.request.place > since
         for ledger in same_program(client)
         for group in ledger.attempts.values()
     )

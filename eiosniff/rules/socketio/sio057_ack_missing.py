@@ -20,9 +20,10 @@ the acknowledgement, do not ask for it.
 
 ## When it is silent
 While the other side may still answer: the session or the namespace ended, the capture ended, or the other side fell
-silent before the time was up. For events on a namespace that the client is not in. Some frameworks give each event an
-id and wait for none of them: if a side sends two kinds of events or more, all with ids, and no acknowledgement ever
-comes, that is an information.
+silent before the time was up; or before twice the time had passed that the slowest acknowledgement of the same event
+took. For events on a namespace that the client is not in. Some frameworks give each event an id and wait for none of
+them: if a side sends two kinds of events or more, all with ids, and no acknowledgement ever comes, that is an
+information. Of a client it is only likely that it never answers: it may have to ask a person.
 
 ## References
 - Socket.IO protocol, revision 5, "Acknowledgement"
@@ -32,7 +33,7 @@ comes, that is an information.
 from collections.abc import Iterator, Mapping
 
 from eiosniff.model.finding import Certainty, Severity
-from eiosniff.model.messages import Ask
+from eiosniff.model.messages import AckFigures, Ask
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
@@ -41,7 +42,9 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 _EVENTS_SHOWN = 8
 _SHOWN = 3
+_TIMES_THE_SLOWEST = 2
 _CHANCE = "every event of the {who} has an ack id; it may be that its framework always adds one and nobody waits"
+_PERSON = "a person may have to answer first, and take longer"
 _NOBODY_WAITS = (
     "asks for an acknowledgement of each of its events, of several names, and none ever comes. Its framework may add "
     "an id to all of them, and nobody waits."
@@ -76,11 +79,19 @@ def ack_missing(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
         if heard is None or session.unreadable[side.other]:
             continue
         missing: dict[str, list[Ask]] = {}
+        acks = session.messages.acks_of(side is Side.SERVER)
         for (server, _, _), ask in waiting.items():
-            if server == (side is Side.SERVER) and _waited_ns(session, ask, heard) >= limits["answer_ms"] * NS_PER_MS:
+            if server != (side is Side.SERVER):
+                continue
+            enough = max(limits["answer_ms"] * NS_PER_MS, _TIMES_THE_SLOWEST * _slowest_ns(acks.get(ask.event)))
+            if _waited_ns(session, ask, heard) >= enough:
                 missing.setdefault(ask.event, []).append(ask)
         if missing:
             yield from _hits(session, side, heard, missing)
+
+
+def _slowest_ns(figures: AckFigures | None) -> int:
+    return figures.delays.maximum if figures is not None else 0
 
 
 def _waited_ns(session: Session, ask: Ask, heard: PacketRef) -> int:
@@ -103,6 +114,7 @@ def _hits(session: Session, side: Side, heard: PacketRef, missing: dict[str, lis
     plain = events_of(session, side) - sum(figures.asked for figures in acks.values())
     always = plain <= 0 and not answered  # each of its events asks, and none was ever acknowledged
     harmless, unsure = always and len(acks) > 1, always and len(acks) == 1
+    doubt = _CHANCE.format(who=side.label) if unsure else _PERSON if side is Side.SERVER and not harmless else ""
     for event, asks in list(missing.items())[: 1 if harmless else _EVENTS_SHOWN]:
         figures = acks.get(event)
         count = sum(1 + ask.more for ask in asks)
@@ -111,13 +123,14 @@ def _hits(session: Session, side: Side, heard: PacketRef, missing: dict[str, lis
         proof = [evidence(ask.place, side, f"event {named(ask.event)}, asks for an acknowledgement") for ask in shown]
         proof.append(evidence(heard, side.other, "is alive, and has not sent it"))
         what = f"sends {named(event)} {_times(asked)} and asks for an acknowledgement. "
-        what += "It never comes." if asked == 1 else "None ever comes." if asked == count else f"{count} never come."
+        some = "One never comes." if count == 1 else f"{count} never come."
+        what += "It never comes." if asked == 1 else "None ever comes." if asked == count else some
         yield Hit(
             *proof,
             kind=f"{side.label} {'any' if harmless else event}",
             severity=Severity.INFO if harmless else None,
-            certainty=Certainty.LIKELY if unsure else Certainty.CERTAIN,
-            doubt=_CHANCE.format(who=side.label) if unsure else "",
+            certainty=Certainty.LIKELY if doubt else Certainty.CERTAIN,
+            doubt=doubt,
             occurrences=count,
             lasting=True,
             who=side.label,

@@ -19,7 +19,8 @@ back at once where the answer does not depend on it, and send the result as an e
 
 ## When it is silent
 For a single slow one. When heartbeats are slow too: then the path or the whole program is, and the rule on heartbeats
-says so. Without a heartbeat in the capture it is only likely that the handler is to blame.
+says so. Without a heartbeat in the capture it is only likely that the handler is to blame. Where the client is slow and
+its heartbeats are not, it is an information: it may have to ask a person.
 
 ## References
 - socket.io documentation, "Emitting events", acknowledgements and timeout
@@ -38,6 +39,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
 _USUAL_WORST = 0.95
 _RANKED = 3
 _NO_HEARTBEAT = "the capture has no heartbeat that could tell how much of the time is the path's"
+_PERSON = "a person may have to answer first"
 _ENOUGH_FOR_A_SHARE = 20
 
 
@@ -81,13 +83,16 @@ def ack_slow(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
         asked, answered = worst.slowest_asked, worst.slowest_answered
         if asked is None or answered is None:
             continue
+        doubt = "" if side is Side.CLIENT else _PERSON
+        doubt = doubt if beats.count else _NO_HEARTBEAT
         path = f"Heartbeats take {in_ms(beats.median)} in this session: it is not the path." if beats.count else ""
         yield Hit(
             evidence(asked, side, f"event {named(event)}"),
             evidence(answered, side.other, f"its acknowledgement, the slowest, {in_ms(worst.delays.maximum)} later"),
             kind=f"{side.label} {event}",
-            certainty=Certainty.CERTAIN if beats.count else Certainty.LIKELY,
-            doubt="" if beats.count else _NO_HEARTBEAT,
+            severity=Severity.INFO if side is Side.SERVER and beats.count else None,
+            certainty=Certainty.LIKELY if doubt else Certainty.CERTAIN,
+            doubt=doubt,
             occurrences=sum(figures.delays.count for _, figures in slow),
             who=side.label,
             other=side.other.label,

@@ -23,7 +23,9 @@ id of their own in the arguments, by which the server leaves out what it has had
 ## When it is silent
 For an event that comes in several copies only now and then: half of its times at least have to be so. For data that is
 binary, for polling (where what was said in the meantime comes together), and for more than 20 copies (`copies`), which
-is a loop and no listener. What a client says as soon as it has joined, it says in each session.
+is a loop and no listener. For answers: who is asked several things at once says "done" as many times. What a client
+says as soon as it has joined, it says in each session; and what it goes on saying after it was acknowledged is a
+question that it asks again and again.
 
 ## References
 - socket.io-client issue #1617, socket.io issue #3453
@@ -79,7 +81,8 @@ def _repeated(side: Side, event: str, repeats: Repeats) -> Hit:
         *proof,
         kind=f"{side.label} {event}",
         certainty=Certainty.LIKELY,
-        doubt="a program may also mean to say the same thing several times at once",
+        doubt="a program may also mean to say the same thing several times at once, or the network held back what was "
+        "said one after the other",
         occurrences=repeats.bursts,
         period_ns=repeats.seen.period_ns,
         who=side.label,
@@ -98,9 +101,14 @@ def _resent(session: Session) -> Iterator[Hit]:
     resent = session.messages.resent
     if resent is None:
         return
-    first = resent.first[0]
+    usual = session.messages.acknowledged or {}
+    kept = list(resent)
+    shown = [again for again in kept if not usual.get(again.digest)]
+    if not shown:
+        return
+    first = shown[0]
     proof = []
-    for again in resent:
+    for again in shown:
         proof.append(evidence(again.first, Side.CLIENT, f"event {named(again.event)}, asks for an acknowledgement"))
         if again.ended is not None:
             proof.append(evidence(again.ended, None, "the session ends without it"))
@@ -112,7 +120,7 @@ def _resent(session: Session) -> Iterator[Hit]:
         kind=f"again {first.event}",
         certainty=Certainty.LIKELY,
         doubt="two events with the same arguments may also be meant to be two",
-        occurrences=resent.count,
+        occurrences=resent.count if len(shown) == len(kept) else len(shown),
         period_ns=resent.period_ns,
         who="client",
         event=named(first.event),

@@ -16,7 +16,8 @@ Collect what is said and send it together: an array of the changes of the last 5
 the ones before it do not matter, as `volatile` events, so that a slow client gets fewer of them.
 
 ## When it is silent
-Over polling, which collects messages by itself. For a flood that lasts less long. It is an information, and a warning
+Over polling, which collects messages by itself; where two or more events share a packet on the average, for they are
+collected already. For a flood that lasts less long. It is an information, and a warning
 where heartbeats in the same session take a second or more, so that somebody cannot keep up.
 
 ## References
@@ -37,6 +38,7 @@ from eiosniff.rules.phrases import NS_PER_S, in_ms
 
 _BATCHES_A_SECOND: Final = 20
 _USUAL_WORST = 0.95
+_TOGETHER: Final = 2  # events in a packet, on the average: they are collected already
 
 
 @rule(
@@ -64,6 +66,8 @@ def tiny_message_flood(session: Session, limits: Mapping[str, float]) -> Iterato
     for side in SIDES:
         pace = paces[side]
         if pace is None or pace.seconds < limits["busy_seconds"] or pace.rates.median <= limits["second_messages"]:
+            continue
+        if pace.packets * _TOGETHER <= pace.messages:
             continue
         beats = session.heartbeats.delays
         slow = beats.count > 0 and beats.quantile(_USUAL_WORST) >= NS_PER_S

@@ -1,24 +1,25 @@
 """The Admin UI of socket.io is open to whoever can reach the server.
 
 ## What it reports
-A namespace in which the server sends the events of `@socket.io/admin-ui`, to a client that logged in without a
-password; or with one that crosses a public network in clear.
+A namespace in which the server sends what the Admin UI of `@socket.io/admin-ui` or python-socketio sends, to a client
+that logged in without a password; or with one that crosses a public network in clear.
 
 ## Why it matters
 Who is in that namespace sees the address, the rooms and the data of each client and all their events, and can send
 events, move clients and throw them out, unless the server made it read-only.
 
 ## On the wire
-`40/admin,` without `username` and `password` (or `sessionId`), then `42/admin,["server_stats",...]` and
-`42/admin,["all_sockets",...]` of the server.
+`40/admin,` without `username` and `password` (or `sessionId`), then `42/admin,["config",{"supportedFeatures":...}]`
+or `42/admin,["server_stats",{"serverId":...}]` of the server. The namespace may have another name.
 
 ## How to fix
-`instrument(io, { auth: { type: "basic", username, password } })`, with the password as a bcrypt hash; and TLS.
+`instrument(io, { auth: { type: "basic", username, password } })`, with the password as a bcrypt hash (python-socketio:
+`sio.instrument(auth={"username": ..., "password": ...})`); and TLS.
 
 ## When it is silent
 Where the client logs in and the server has a private address or the connection is encrypted. Without a password on the
 same machine (loopback) it is only worth an info: that is how one develops. A login that is refused is none of its
-business (`connect-error-auth`).
+business (`connect-error-auth`). Events that only have the same names are those of an application.
 
 ## References
 - socket.io documentation, "Admin UI", "Server-side", option auth

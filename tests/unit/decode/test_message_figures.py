@@ -6,7 +6,7 @@ from eiosniff.decode.acks import MAX_LOST, MAX_PENDING_ACKS
 from eiosniff.decode.message_figures import ENOUGH_LOOKED_AT
 from eiosniff.model.messages import MessageFigures
 from eiosniff.model.session import MAX_NAME
-from tests.unit.decode.talk_sessions import JOINED, WEBSOCKET, Talk, played, repeated
+from tests.unit.decode.talk_sessions import JOINED, UPGRADED, WEBSOCKET, Talk, played, repeated
 
 QUIET = 'w> 42["a",1]\n+ 1\nw< 42["b"]\n+ 1\nw< 42["c",{"d":"e"}]'
 
@@ -91,6 +91,22 @@ def test_attachments_over_polling_are_base64() -> None:
     ((key, figures),) = (talk.session.messages.base64_attachments or {}).items()
     assert (key, figures.bytes, figures.places.count) == ((True, "i"), 16, 2)
     assert messages('w< 451-["i",{"_placeholder":true,"num":0}]\nw< hex:00010203').base64_attachments is None
+
+
+def test_bytes_of_a_websocket_are_bytes_whatever_was_asked_of_polling() -> None:
+    """`b64=1` is about the transport that the request is for."""
+    polling = UPGRADED.replace("EIO=4&transport=polling\n", "EIO=4&transport=polling&b64=1\n", 1)
+    image = 'w< 451-["i",{"_placeholder":true,"num":0}]\nw< hex:00010203'
+    assert played(polling, 'w> 40\nw< 40{"sid":"x"}', image).session.messages.base64_attachments is None
+    asked = WEBSOCKET.replace("transport=websocket", "transport=websocket&b64=1")
+    assert played(asked, JOINED, image).session.messages.base64_attachments is not None
+
+
+def test_what_never_holds_json_in_a_string_is_not_read_for_ever() -> None:
+    nested = 'w> 42["e",{"deep":"{\\"a\\":1}"}]\n'
+    plain = 'w> 42["f","{\\"a\\":1}"]\n'
+    assert messages(nested * (ENOUGH_LOOKED_AT - 1), plain).encoded is not None
+    assert messages(nested * ENOUGH_LOOKED_AT, plain).encoded is None
 
 
 def test_a_burst_is_one_however_long_it_is() -> None:

@@ -5,7 +5,7 @@ import pytest
 from eiosniff.decode import recoveries
 from eiosniff.model.departures import NotRecovered
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import Namespace
+from eiosniff.model.session import MAX_NAME, Namespace
 from tests.unit.decode.talk_sessions import JOINED, WEBSOCKET, Talk, played, repeated
 
 PUBLIC_EVENTS = 'w< 42["news",1]\n'
@@ -66,12 +66,19 @@ def test_a_stay_has_no_events_outside() -> None:
 
 @pytest.mark.parametrize(("before", "seen"), [(0, True), (7, True), (8, False)])
 def test_the_admin_ui_shows_itself_early(before: int, seen: bool) -> None:
-    found = namespace(JOINED, PUBLIC_EVENTS * before, 'w< 42["server_stats",{}]')
+    found = namespace(JOINED, PUBLIC_EVENTS * before, 'w< 42["server_stats",{"serverId":"a","pid":7}]')
     assert (found.admin_event is not None) is seen
 
 
 def test_a_client_that_sends_such_an_event_shows_no_admin_ui() -> None:
-    assert namespace(JOINED, 'w> 42["server_stats",{}]').admin_event is None
+    assert namespace(JOINED, 'w> 42["server_stats",{"serverId":"a"}]').admin_event is None
+
+
+@pytest.mark.parametrize(
+    "event", ['"socket_connected","a"', '"all_sockets",[]', '"server_stats",{}', '"config",{"a":1}']
+)
+def test_an_application_may_have_events_of_the_same_names(event: str) -> None:
+    assert namespace(JOINED, f"w< 42[{event}]").admin_event is None
 
 
 # ---------------------------------------------------------------- departures
@@ -111,6 +118,11 @@ def test_who_leaves_is_not_thrown_out() -> None:
     assert session.namespaces["/"].disconnected_by is Side.SERVER  # the last word
 
 
+@pytest.mark.parametrize("goodbye", ["close 1001", "FIN", "RST"])
+def test_a_goodbye_to_a_client_that_is_gone_throws_nobody_out(goodbye: str) -> None:
+    assert played(WEBSOCKET, JOINED, f"w> {goodbye}\nw< 41").session.client.kicks is None
+
+
 # ---------------------------------------------------------------- recovery
 
 LIFE = "w#> WS EIO=4&transport=websocket\nw#< 101\nw#< open:S#\n"
@@ -134,6 +146,31 @@ def test_what_is_recovered_and_what_not_is_counted() -> None:
     assert failure.away_ns is not None
     assert failure.idle_ns is None  # the session that was recovered had no event of its own
     assert failure.lost is not None
+
+
+def test_a_server_that_gives_one_session_key_after_key_takes_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recoveries, "_MAX_OFFERS", 20)
+    monkeypatch.setattr(recoveries, "_MAX_OFFERS_OF_SESSION", 10)
+    ledgers = recoveries.Recoveries()
+    session = played(WEBSOCKET, JOINED).session
+    for number in range(500):
+        ledgers.answered(session, session.namespaces["/"], None, f"P{number}")
+    assert len(ledgers._of_session[session]) == 10
+    assert len(ledgers._offers) == 20
+    ledgers.forget(session)
+    assert not ledgers._of_session
+
+
+def test_keys_are_cut() -> None:
+    long = "P" * 5000
+    talk = Talk()
+    talk.play(repeated(LIFE, [1]) + f'w1> 40\nw1< 40{{"sid":"x","pid":"{long}"}}\nw1< 42["a","o1"]\nw1< close\n')
+    asks, gets = f'40{{"pid":"{long}","offset":"o1"}}', f'40{{"sid":"x","pid":"{long}"}}'
+    talk.play(repeated(LIFE, [2]) + f"w2> {asks}\nw2< {gets}\n")
+    recovery = talk.close().sessions.sessions[0].server.recovery
+    assert recovery is not None
+    assert recovery.recovered == 1
+    assert max(map(len, talk.sessions._openings.peers.recoveries._offers)) <= MAX_NAME
 
 
 def test_no_more_keys_are_kept_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

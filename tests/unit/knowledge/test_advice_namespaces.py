@@ -7,6 +7,7 @@ from eiosniff.model.peers import Client, Identity, Server
 from tests.unit.knowledge.peers import HERE, THERE
 
 JS = "socket.io-client-js-browser"
+AGAIN = {"outcome": " again and again"}
 BEHIND, INSIDE = {"where": "behind the name of the namespace"}, {"where": "in the CONNECT packet"}
 
 
@@ -34,6 +35,7 @@ def told(rule: str, client: str, server: str = "", values: dict[str, str] | None
         ("auth-misplaced", "websocket-package", "", INSIDE, ["EIO=3&transport=websocket&token="]),
         ("auth-misplaced", "socket.io-client-swift", "", BEHIND, ["withPayload"]),
         ("server-kick-no-reconnect", JS, "socket.io", {}, ["io server disconnect", "io.use("]),
+        ("server-kick-no-reconnect", JS, "socket.io", AGAIN, ["io.use(", "give up after a few times"]),
         ("server-kick-no-reconnect", "", "python-socketio", {}, ["ConnectionRefusedError", "with a pause"]),
         ("recovery-failed", "", "socket.io", {"why_not": "other process"}, ["redis-streams", "socket.recovered"]),
         ("recovery-failed", "", "socket.io", {"why_not": "too late"}, ["maxDisconnectionDuration"]),
@@ -57,6 +59,8 @@ def test_the_change_is_that_of_the_library(
         ("recovery-failed", "", "socket.io", {"why_not": "too late"}, "redis-streams"),
         ("recovery-failed", "", "socket.io", {"why_not": "other process"}, "maxDisconnectionDuration"),
         ("admin-ui-exposed", "", "", {"how": "without any password"}, "over TLS only"),
+        ("server-kick-no-reconnect", JS, "socket.io", AGAIN, "if it is to come back"),
+        ("ack-missing", "", "socket.io", {"other": "server", "waits": "perhaps not"}, "letter by letter"),
     ],
 )
 def test_what_would_not_help_is_not_told(
