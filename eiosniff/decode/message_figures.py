@@ -38,7 +38,7 @@ _HALF: Final = COMPARED // 2
 _MAX_EVENTS: Final = 16  # names of which something is recorded, of each kind
 # After so many events of a name their form is known.
 ENOUGH_LOOKED_AT: Final = 64
-_MAX_LOOKED_AT: Final = 65_536  # bytes of an event that is read for JSON in its strings
+_MAX_LOOKED_AT: Final = 16_384  # bytes of an event that is read for JSON in its strings
 _MAX_KEYS: Final = 5
 _BACKSLASH: Final = 0x5C  # as a number: to ask for a piece of bytes with `in` costs Python an exception
 _OBJECT_START: Final = b'"{'
@@ -197,14 +197,15 @@ class Figures:
 
     def _look_for_json(self, packet: SioPacket, server: bool) -> None:
         known, data = self._messages.encoded, packet.data
-        may_hold = _BACKSLASH in data and (data.find(_OBJECT_START) >= 0 or data.find(_ARRAY_START) >= 0)
+        small = len(data) <= _MAX_LOOKED_AT
+        may_hold = small and _BACKSLASH in data and (data.find(_OBJECT_START) >= 0 or data.find(_ARRAY_START) >= 0)
         if known is None and (not may_hold or self._vain >= ENOUGH_LOOKED_AT):
             return
         key = server, (packet.event or "")[:MAX_NAME]
         entry = known.get(key) if known is not None else None
         if entry is not None and entry.looked_at >= ENOUGH_LOOKED_AT:
             return
-        found = _json_in_string(data) if may_hold and len(data) <= _MAX_LOOKED_AT else None
+        found = _json_in_string(data) if may_hold else None
         if found is not None and entry is None:
             if known is None:
                 known = self._messages.encoded = {}
