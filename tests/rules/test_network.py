@@ -63,6 +63,7 @@ def test_else_it_is_the_peers_own(usual: int) -> None:
     assert (hit.values["who"], hit.severity) == ("the server", Severity.ERROR)
     (hit,) = reset(session(SESSION, BEAT, "w> RST"), ttl=64, usual=usual)
     assert (hit.values["who"], hit.severity) == ("the client", Severity.INFO)
+    assert bool(hit.values["detail"]) is (usual == 64)  # nothing is said of what was not captured
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ FIRST = {
     "ping-missing-network-gone": ("half-open", {"ping-missing"}),
     "zero-window-until-ping-timeout": ("zero-window", {"pong-missing"}),
     "loss-latency-lossy-wire": ("loss-latency", {heartbeat_slow.name}),
-    "tcp-reset-firewall": ("tcp-reset", set()),
+    "tcp-reset-firewall": ("tcp-reset", {"ws-abnormal-close"}),
 }
 
 
