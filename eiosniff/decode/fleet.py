@@ -62,7 +62,7 @@ def ended(session: Session, closing: Closing) -> None:
         fleet.abandoned = fleet.abandoned or Tally()
         fleet.abandoned.add(closing.place, closing.place.ts_ns)
     burst = _note_end(session, side, closing.place, alive)
-    _describe(burst, _words(closing), since, overdue)
+    _describe(burst, session.opened, _words(closing), since, overdue)
     if not cut:
         return
     if broke_off:
@@ -88,7 +88,7 @@ def poll_cut(session: Session, cut: CutRequest) -> None:
     overdue = _is_overdue(session, cut.end)
     burst = _note_end(session, SERVER, cut.end, alive)
     burst.cut += 1
-    _describe(burst, _POLL_CUT, since, overdue)
+    _describe(burst, session.opened, _POLL_CUT, since, overdue)
     _note_cut(session, cut.end, SERVER, how, since, overdue, poll=True)
 
 
@@ -148,14 +148,19 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
     return found
 
 
-def _describe(burst: Burst, how: str, since: PacketRef, overdue: bool) -> None:
+def _describe(burst: Burst, opened: PacketRef, how: str, since: PacketRef, overdue: bool) -> None:
     silence_ns = max(0, burst.last.ts_ns - since.ts_ns)
+    age_ns = max(0, burst.last.ts_ns - opened.ts_ns)
     burst.hows[how] = burst.hows.get(how, 0) + 1
     if overdue:
         burst.overdue += 1
     alone = burst.count == 1
     burst.shortest_silence_ns = silence_ns if alone else min(burst.shortest_silence_ns, silence_ns)
     burst.longest_silence_ns = max(burst.longest_silence_ns, silence_ns)
+    burst.youngest_ns = age_ns if alone else min(burst.youngest_ns, age_ns)
+    burst.oldest_ns = max(burst.oldest_ns, age_ns)
+    begun, latest = burst.opened
+    burst.opened = (opened.ts_ns if alone else min(begun, opened.ts_ns), max(latest, opened.ts_ns))
 
 
 def _note_cut(

@@ -88,13 +88,14 @@ class Burst:
 
     `alive` is how many there were when the first one ended (with those whose end the capture does not show). `hows`
     counts them by how they ended, in words; `cut` are those without a goodbye or a close frame, `overdue` those whose
-    heartbeat was overdue. Silences are those before the ends (ns). `request` and `answered` are those of the first
-    one's handshake. `arrivals` are the first handshakes that came within `ARRIVALS_NS` after it.
+    heartbeat was overdue. Silences are those before the ends, ages those at the ends (ns), `opened` is when the first
+    and the last of them began (ns). `request` and `answered` are those of the first one's handshake. `arrivals` are the
+    first handshakes that came within `ARRIVALS_NS` after it.
     """
 
     __slots__ = (
         "alive", "answered", "arrivals", "count", "cut", "first", "hows", "last",
-        "longest_silence_ns", "overdue", "request", "shortest_silence_ns", "side",
+        "longest_silence_ns", "oldest_ns", "opened", "overdue", "request", "shortest_silence_ns", "side", "youngest_ns",
     )  # fmt: skip
 
     def __init__(
@@ -117,6 +118,9 @@ class Burst:
         self.hows: dict[str, int] = {}
         self.shortest_silence_ns = 0
         self.longest_silence_ns = 0
+        self.youngest_ns = 0
+        self.oldest_ns = 0
+        self.opened = (0, 0)
         self.arrivals: list[PacketRef] = []
 
 

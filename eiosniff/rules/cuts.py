@@ -29,6 +29,8 @@ FEWEST_AT_ONCE: Final = 3
 HALF: Final = 0.5
 _LEAST_SHARE: Final = 0.1
 _MOST_EVENTS: Final = 3
+_IN_STEP_NS: Final = 100 * NS_PER_MS
+_GOES: Final = ("close frame, code 1001", "close frame, code 1012")  # as `Burst.hows` calls them
 
 
 def is_round(silence_ns: int) -> bool:
@@ -146,6 +148,16 @@ def is_of_a_timer(burst: Burst) -> bool:
     return longest - burst.shortest_silence_ns <= longest * _EXACT + _CHECKED_NS and (
         is_round(longest) or timeouts.nearest_idle(longest / NS_PER_S, _EXACT)[0] > 0
     )
+
+
+def each_by_itself(burst: Burst) -> bool:
+    """Whether the ends follow the openings, and no close frame says that the server goes: clients that began in step
+    and do the same wrong thing after the same time are closed in step, each for itself. An event at the server ends
+    sessions in one moment, whenever they began; where all began in one moment nothing tells."""
+    if burst.cut or any(how in burst.hows for how in _GOES):
+        return False
+    begun_ns = burst.opened[1] - burst.opened[0]
+    return begun_ns <= _IN_STEP_NS or (burst.oldest_ns - burst.youngest_ns) * 2 <= begun_ns
 
 
 @dataclass(frozen=True, slots=True)

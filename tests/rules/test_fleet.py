@@ -202,6 +202,28 @@ def test_clients_that_are_given_up_together_are_no_event_at_the_server() -> None
     assert root(talk) == "pong-missing"
 
 
+SAME_FAULT = {
+    "each pings": [OPEN + JOIN, "+ 20", "w#> 2\n" + HUNG_UP],
+    "each is refused": [OPEN, 'w#> 40\nw#< 44{"message":"no"}\n' + HUNG_UP],
+    "none joins": [OPEN, "+ 25", "w#< 2\nw#> 3", "+ 20", HUNG_UP],
+    "in step, but for some jitter": [OPEN + JOIN + "+ 0.06", "+ 19", "w#> 2\n" + HUNG_UP + "+ 0.06"],
+}
+
+
+@pytest.mark.parametrize("case", SAME_FAULT)
+def test_clients_that_are_closed_for_the_same_mistake_are_no_event_at_the_server(case: str) -> None:
+    parts = [repeated(part, range(12)) if "#" in part else part for part in SAME_FAULT[case]]
+    again = repeated(OPEN, range(20, 32))
+    found = {name for line in played("\n".join([*parts, "+ 0.5", again])).names() for name in line.split(" + ")}
+    assert not found & {"mass-close", "reconnect-storm"}
+
+
+def test_sessions_that_began_in_one_moment_may_end_by_an_event_too() -> None:
+    script = repeated(OPEN + JOIN, range(6)) + "\n+ 5\n"
+    assert root(played(script + repeated(HUNG_UP, range(6)))) == ""
+    assert root(played(script + repeated("w#< close 1012\nw#< FIN", range(6)))) == "mass-close"
+
+
 def back(pause: float, *, begin: float = 1) -> str:
     return f"+ {begin}\n" + repeated(f"{OPEN}+ {pause}", range(20, 32))
 
@@ -254,7 +276,7 @@ def test_a_session_of_several_that_ends_is_no_death_even_if_the_server_is_restar
 
 
 def test_a_server_that_says_goodbye_did_not_die() -> None:
-    before = "".join(counted(number).replace("#", str(number)) for number in range(4))
+    before = "".join(counted(number).replace("#", str(number)) + "+ 0.1\n" for number in range(4))
     script = before + "+ 5\n" + repeated("w#< close\nw#< FIN", range(4)) + "\n+ 2\n" + counted(0).replace("#", "9")
     assert played(script).names() == ["mass-close"]
 
@@ -273,6 +295,18 @@ def test_a_goodbye_or_a_client_that_is_gone_is_nothing_to_tell(end: str) -> None
     assert played(repeated(f"{OPEN}{JOIN}+ 3\n{end}", [1])).found("ws-abnormal-close") is None
 
 
+KILLED = OPEN + JOIN + "+ 3\nw#> FIN\nw#< FIN\n+ 2\n"
+
+
+def test_behind_one_address_nobody_knows_who_came_back() -> None:
+    alone = through("10.0.0.7").play(repeated(KILLED, range(2)))
+    assert alone.found("ws-abnormal-close") is not None
+    proxied = through("10.0.0.9", headers="X-Forwarded-For: 10.9.9.9\r\n").play(repeated(KILLED, range(2)))
+    assert proxied.found("ws-abnormal-close") is None
+    others = through("10.0.0.7").play(repeated(OPEN + JOIN, [7, 8]) + "\n" + repeated(KILLED, range(2)))
+    assert others.found("ws-abnormal-close") is None
+
+
 # ---------------------------------------------------------------- several sessions of one client
 
 GROWS = OPEN + JOIN + "+ 2\n"
@@ -289,9 +323,7 @@ def test_several_people_behind_one_address_look_alike() -> None:
     finding = only(played(repeated(GROWS, range(5)) + "\n" + ALIVE), "duplicate-connections")
     assert finding.certainty is Certainty.POSSIBLE
     assert "several tabs" in finding.doubt
-    assert finding.severity is Severity.WARNING
-    slowly = played(repeated(OPEN + JOIN + "+ 12", range(5)) + "\n" + ALIVE)
-    assert only(slowly, "duplicate-connections").severity is Severity.INFO
+    assert finding.severity is Severity.INFO
 
 
 NO_DUPLICATES = {
@@ -338,6 +370,13 @@ def test_a_session_for_each_namespace() -> None:
 @pytest.mark.parametrize(("waited", "expected"), [(20, "server-silent"), (0.5, "")])
 def test_a_request_that_nobody_answers(waited: float, expected: str) -> None:
     assert root(played(f"a> GET EIO=4&transport=polling\n+ {waited}\na> FIN\na< FIN")) == expected
+
+
+def test_a_page_that_is_left_looks_like_a_server_that_is_silent() -> None:
+    soon = only(played("a> GET EIO=4&transport=polling\n+ 2\na> FIN\na< FIN"), "server-silent")
+    assert (soon.certainty, soon.severity) == (Certainty.POSSIBLE, Severity.WARNING)
+    timed_out = only(played("a> GET EIO=4&transport=polling\n+ 5\na> FIN\na< FIN"), "server-silent")
+    assert (timed_out.certainty, timed_out.severity) == (Certainty.CERTAIN, Severity.ERROR)
 
 
 def test_a_server_that_ends_the_connection_is_not_silent() -> None:
