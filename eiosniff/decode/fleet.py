@@ -13,6 +13,7 @@ from eiosniff.model.fleet import (
     MAX_ARRIVALS,
     MAX_BURSTS,
     MAX_CUTS,
+    MAX_HOWS,
     Burst,
     Cut,
     Loss,
@@ -26,6 +27,7 @@ from eiosniff.model.tcp import EndKind
 
 _GOING_AWAY: Final = 1001  # RFC 6455, section 7.4.1
 _POLL_CUT: Final = "poll without an answer"
+_OTHERWISE: Final = "other ends"
 _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 _HOWS: Final[dict[CloseHow, str]] = {how: how.value for how in CloseHow}
 # Servers are not exact to the millisecond.
@@ -151,6 +153,8 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
 def _describe(burst: Burst, opened: PacketRef, how: str, since: PacketRef, overdue: bool) -> None:
     silence_ns = max(0, burst.last.ts_ns - since.ts_ns)
     age_ns = max(0, burst.last.ts_ns - opened.ts_ns)
+    if how not in burst.hows and len(burst.hows) >= MAX_HOWS:
+        how = _OTHERWISE
     burst.hows[how] = burst.hows.get(how, 0) + 1
     if overdue:
         burst.overdue += 1

@@ -16,6 +16,7 @@ from eiosniff.model.tally import Tally
 MAX_CUTS: Final = 256
 MAX_BURSTS: Final = 16
 MAX_ARRIVALS: Final = 512
+MAX_HOWS: Final = 6  # ways to end, of a burst
 MAX_FAILED: Final = 64  # groups of connections that did not come about
 # Ends within so long of the first of them are one event: a process that goes down, a proxy that is reloaded.
 BURST_NS: Final = 2_000_000_000

@@ -79,7 +79,7 @@ def duplicate_connections(client: Client, limits: Mapping[str, float]) -> Iterat
             *(evidence(stay.end, stay.by, "they end in the same moment")
               for stay in run[-1:] if together and stay.end is not None),
             certainty=Certainty.LIKELY if together else Certainty.POSSIBLE,
-            doubt="a program may want several sessions"
+            doubt="a program may want several sessions, and a proxy that adds no header looks the same"
             if together
             else "several people or devices behind one address, or several tabs, look the same",
             severity=None if together else Severity.INFO,
