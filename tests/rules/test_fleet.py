@@ -3,6 +3,8 @@
 import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
+from eiosniff.model.network import Reset, SideFacts
+from eiosniff.model.provenance import Side
 from tests.rules.test_combinations import BEAT, HUNG_UP, JOIN, OPEN, POLL, POLL_OPEN
 from tests.unit.decode.talk_sessions import Talk, played, repeated
 
@@ -267,6 +269,17 @@ def test_ids_that_count_from_the_beginning_show_a_restart() -> None:
 def test_ids_that_go_on_show_that_the_server_lives() -> None:
     talk = restarted(3, counted(3).replace("#", "9"))
     assert talk.names() == ["mass-close + ws-abnormal-close"]
+
+
+def test_a_process_that_is_killed_resets_what_it_has_not_read() -> None:
+    before = "".join(counted(number).replace("#", str(number)) for number in range(3))
+    script = before + "+ 4.3\n" + repeated("w#< RST", range(3)) + "\n+ 2\n" + counted(0).replace("#", "9")
+    talk = played(script)
+    for session in talk.sessions.sessions:
+        if session.closing is not None:
+            sides = session.network.sides = (SideFacts(), SideFacts())
+            sides[Side.SERVER].reset = Reset(session.closing.place, 64, 64)
+    assert talk.names() == ["server-died + tcp-reset + ws-abnormal-close + mass-close"]
 
 
 def test_a_session_of_several_that_ends_is_no_death_even_if_the_server_is_restarted_later() -> None:
