@@ -184,8 +184,8 @@ def _note_cut(
     survived_ns = 0 if session.ws_pings[CLIENT] or session.ws_pings[SERVER] else session.longest_silence_ns
     fleet.cuts.append(
         Cut(
-            place, side, how, since, opened, address, poll, _interval_ns(session), overdue, survived_ns, request,
-            answered,
+            place, side, how, since, opened, address, poll, _interval_ns(session), overdue, survived_ns,
+            session.last_from[CLIENT] == since, request, answered,
         )
     )  # fmt: skip
 

@@ -35,12 +35,13 @@ class Cut:
 
     `since` is the last packet of the session before that (the request, if a GET waited), `interval_ns` the pingInterval
     that was announced, `overdue` says that a ping or a pong should have come by then. `survived_ns` is the longest
-    silence that the session had lived through before. `request` and `answered` are those of the handshake.
+    silence that the session had lived through before, `answers` says that the last packet was the client's. `request`
+    and `answered` are those of the handshake.
     """
 
     __slots__ = (
-        "address", "answered", "how", "interval_ns", "opened", "overdue", "place", "poll", "request", "side", "since",
-        "survived_ns",
+        "address", "answered", "answers", "how", "interval_ns", "opened", "overdue", "place", "poll", "request", "side",
+        "since", "survived_ns",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,7 @@ class Cut:
         interval_ns: int | None,
         overdue: bool,
         survived_ns: int,
+        answers: bool,
         request: RequestFacts | None,
         answered: AnswerFacts | None,
     ) -> None:
@@ -68,6 +70,7 @@ class Cut:
         self.interval_ns = interval_ns
         self.overdue = overdue
         self.survived_ns = survived_ns
+        self.answers = answers
         self.request = request
         self.answered = answered
 

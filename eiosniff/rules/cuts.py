@@ -12,7 +12,7 @@ from eiosniff.model.fleet import ARRIVALS_NS, BURST_NS, Burst, Cut, Fleet
 from eiosniff.model.peers import Server, SidChain
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import FailedConnect
-from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S
+from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 from eiosniff.rules.unknown_sids import processes
 
 # What administrators write; a timer of a proxy is exact to less than this slack.
@@ -31,6 +31,12 @@ _LEAST_SHARE: Final = 0.1
 _MOST_EVENTS: Final = 3
 _IN_STEP_NS: Final = 100 * NS_PER_MS
 _GOES: Final = ("close frame, code 1001", "close frame, code 1012")  # as `Burst.hows` calls them
+
+
+def from_to(times_ns: list[int]) -> str:
+    """Sorted times in words."""
+    first, last = in_ms(times_ns[0]), in_ms(times_ns[-1])
+    return first if first == last else f"{first} to {last}"
 
 
 def is_round(silence_ns: int) -> bool:

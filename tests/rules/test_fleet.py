@@ -161,6 +161,13 @@ def test_a_known_age_is_named() -> None:
     assert "Cloud Run" in only(talk, "lifetime-cut").summary
 
 
+@pytest.mark.parametrize(("pause", "expected"), [("+ 0.2", True), ("", False)])
+def test_cuts_right_after_what_the_client_said_are_answers(pause: str, expected: bool) -> None:
+    talk = times(3, OPEN, JOIN, TALKS, '+ 4\nw#> 42["boom"]', pause, FIN, "+ 1")
+    assert (talk.found("lifetime-cut") is not None) is expected
+    assert only(times(3, OPEN, JOIN, TALKS, '+ 4\nw#< 42["news"]', FIN, "+ 1"), "lifetime-cut")
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_two_at_the_same_age_may_be_chance(count: int) -> None:
     assert times(count, OPEN, JOIN, TALKS, "+ 4", FIN, "+ 1").found("lifetime-cut") is None

@@ -34,8 +34,7 @@ from eiosniff.model.fleet import Loss
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import SIDES, Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.cuts import forwarder_shown
-from eiosniff.rules.phrases import in_ms
+from eiosniff.rules.cuts import forwarder_shown, from_to
 
 _SIDES = {
     Side.CLIENT: ("the client's side", "a process that was killed, an app that the system stopped, a board that was "
@@ -82,8 +81,8 @@ def ws_abnormal_close(client: Client) -> Iterator[Hit]:
             how=" or ".join(dict.fromkeys(loss.how.name for loss in lost)),
             whose=whose,
             what=what,
-            silence=_range(silences),
-            age=_range(ages),
+            silence=from_to(silences),
+            age=from_to(ages),
         )
 
 
@@ -97,8 +96,3 @@ def _proof(loss: Loss) -> Iterator[Evidence]:
     yield evidence(loss.place, loss.side, f"{loss.how.name}, without a close frame")
     if loss.back is not None:
         yield evidence(loss.back, Side.CLIENT, "comes back")
-
-
-def _range(times: list[int]) -> str:
-    first, last = in_ms(times[0]), in_ms(times[-1])
-    return first if first == last else f"{first} to {last}"
