@@ -11,6 +11,7 @@ from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.fleet import ARRIVALS_NS, BURST_NS, Burst, Cut, Fleet
 from eiosniff.model.peers import Server, SidChain
 from eiosniff.model.provenance import Side
+from eiosniff.model.session import Closing
 from eiosniff.model.summary import FailedConnect
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 from eiosniff.rules.unknown_sids import processes
@@ -140,12 +141,18 @@ def many_at_once(fleet: Fleet, sessions: float, share: float) -> list[Burst]:
     return [burst for burst in found if burst.last.ts_ns - burst.first.ts_ns <= BURST_NS // 2]
 
 
-def burst_of(fleet: Fleet, cut: Cut) -> Burst | None:
-    """The burst that a cut belongs to."""
+def burst_of(fleet: Fleet, end: Cut | Closing) -> Burst | None:
+    """The burst that an end belongs to."""
     for burst in fleet.bursts:
-        if burst.side is cut.side and burst.first.number <= cut.place.number <= burst.last.number:
+        if burst.side is end.side and burst.first.number <= end.place.number <= burst.last.number:
             return burst
     return None
+
+
+def is_of_an_event(fleet: Fleet, end: Cut | Closing) -> bool:
+    """Whether a session ended together with others that had been silent for other times: not for its own silence."""
+    burst = burst_of(fleet, end)
+    return burst is not None and burst.count >= FEWEST_AT_ONCE and not is_of_a_timer(burst)
 
 
 def is_of_a_timer(burst: Burst) -> bool:

@@ -132,6 +132,16 @@ def test_a_cut_is_told_once_by_what_can_be_changed(interval: int, cause: str) ->
     assert [name.split(" + ")[0] for name in talk.names()] == [cause]
 
 
+def test_a_deployment_is_no_proxy_that_cuts_although_one_silence_is_round() -> None:
+    slow = repeated(PINGS % 90_000 + JOIN, range(4)) + "\n+ 23\n"
+    script = slow + "".join(f'w{at}> 42["a"]\n+ {pause}\n' for at, pause in enumerate((8, 5, 12, 35)))
+    talk = played(script.replace("w#", "w") + repeated(FIN, range(4)))
+    assert sum(round(cut.silence_ns / 1e9, 1) == 60 for server in talk.sessions.servers.values()
+               for cut in server.fleet.cuts) == 1  # fmt: skip
+    assert root(talk) == "mass-close"
+    assert root(times(3, PINGS % 90_000, JOIN, "+ 60", FIN, "+ 11")) == "heartbeat-vs-proxy"
+
+
 def test_limits_of_the_cuts_are_the_users() -> None:
     from eiosniff.rules.registry import all_rules  # noqa: PLC0415
 
