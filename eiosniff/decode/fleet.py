@@ -13,6 +13,7 @@ from eiosniff.model.fleet import (
     MAX_ARRIVALS,
     MAX_BURSTS,
     MAX_CUTS,
+    MAX_HOWS,
     Burst,
     Cut,
     Loss,
@@ -26,6 +27,7 @@ from eiosniff.model.tcp import EndKind
 
 _GOING_AWAY: Final = 1001  # RFC 6455, section 7.4.1
 _POLL_CUT: Final = "poll without an answer"
+_OTHERWISE: Final = "other ends"
 _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 _HOWS: Final[dict[CloseHow, str]] = {how: how.value for how in CloseHow}
 # Servers are not exact to the millisecond.
@@ -62,7 +64,7 @@ def ended(session: Session, closing: Closing) -> None:
         fleet.abandoned = fleet.abandoned or Tally()
         fleet.abandoned.add(closing.place, closing.place.ts_ns)
     burst = _note_end(session, side, closing.place, alive)
-    _describe(burst, _words(closing), since, overdue)
+    _describe(burst, session.opened, _words(closing), since, overdue)
     if not cut:
         return
     if broke_off:
@@ -88,7 +90,7 @@ def poll_cut(session: Session, cut: CutRequest) -> None:
     overdue = _is_overdue(session, cut.end)
     burst = _note_end(session, SERVER, cut.end, alive)
     burst.cut += 1
-    _describe(burst, _POLL_CUT, since, overdue)
+    _describe(burst, session.opened, _POLL_CUT, since, overdue)
     _note_cut(session, cut.end, SERVER, how, since, overdue, poll=True)
 
 
@@ -148,14 +150,21 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
     return found
 
 
-def _describe(burst: Burst, how: str, since: PacketRef, overdue: bool) -> None:
+def _describe(burst: Burst, opened: PacketRef, how: str, since: PacketRef, overdue: bool) -> None:
     silence_ns = max(0, burst.last.ts_ns - since.ts_ns)
+    age_ns = max(0, burst.last.ts_ns - opened.ts_ns)
+    if how not in burst.hows and len(burst.hows) >= MAX_HOWS:
+        how = _OTHERWISE
     burst.hows[how] = burst.hows.get(how, 0) + 1
     if overdue:
         burst.overdue += 1
     alone = burst.count == 1
     burst.shortest_silence_ns = silence_ns if alone else min(burst.shortest_silence_ns, silence_ns)
     burst.longest_silence_ns = max(burst.longest_silence_ns, silence_ns)
+    burst.youngest_ns = age_ns if alone else min(burst.youngest_ns, age_ns)
+    burst.oldest_ns = max(burst.oldest_ns, age_ns)
+    begun, latest = burst.opened
+    burst.opened = (opened.ts_ns if alone else min(begun, opened.ts_ns), max(latest, opened.ts_ns))
 
 
 def _note_cut(
@@ -175,8 +184,8 @@ def _note_cut(
     survived_ns = 0 if session.ws_pings[CLIENT] or session.ws_pings[SERVER] else session.longest_silence_ns
     fleet.cuts.append(
         Cut(
-            place, side, how, since, opened, address, poll, _interval_ns(session), overdue, survived_ns, request,
-            answered,
+            place, side, how, since, opened, address, poll, _interval_ns(session), overdue, survived_ns,
+            session.last_from[CLIENT] == since, request, answered,
         )
     )  # fmt: skip
 

@@ -89,14 +89,15 @@ class FlowFacts:
     """What is known of a followed connection: `since` is the packet that told what it is, `first_ns` when it began,
     `handshake_ns` what the server took for the answer to its SYN (-1: not known).
 
-    `segments` are those with payload, by direction. `again` are the segments of the batch at hand that brought bytes
+    `segments` are those with payload, by direction, `unheld` the small ones of them that left right behind another one.
+    `again` are the segments of the batch at hand that brought bytes
     again. `tail_*` are of the last packet: its number and instant, its direction, and whether it has little payload;
     if it acknowledges late what came before it, `late` is the packet that waited for that.
     """
 
     __slots__ = (
         "_ways", "again", "first_ns", "handshake_ns", "late", "segments_0", "segments_1", "since", "tail_ns",
-        "tail_number", "tail_small", "tail_way",
+        "tail_number", "tail_small", "tail_way", "unheld_0", "unheld_1",
     )  # fmt: skip
 
     def __init__(self, since: int, first_ns: int, handshake_ns: int) -> None:
@@ -105,6 +106,8 @@ class FlowFacts:
         self.handshake_ns = handshake_ns
         self.segments_0 = 0
         self.segments_1 = 0
+        self.unheld_0 = 0
+        self.unheld_1 = 0
         self.again: list[_Again] | None = None
         self.late: PacketRef | None = None
         self.tail_number = 0
@@ -359,6 +362,7 @@ class _Observation:
         ts, way, which = self._ts, self._way, self._which
         small = new_data & (self._wire < _SMALL)
         bare = (self._wire == 0) & (self._flags & (RST | SYN | ACK) == ACK)
+        self._count_unheld(small)
         for at in self._known:
             if self._flows[at].facts.tail_number > 0:
                 self._join_tail(at, self._flows[at].facts, new_data, bare)
@@ -377,6 +381,22 @@ class _Observation:
                 mine = self._flows[at].facts.way(int(way[row]))
                 mine.facts.add_stall(Spell(self._ref(row), self._ref(follows), 1))
         self._small, self._bare, self._late = small, bare, late
+
+    def _count_unheld(self, small: Columns) -> None:
+        """Count small data behind small data of the same side, with nothing of the other between: Nagle's algorithm
+        would have held it back."""
+        way, which = self._way, self._which
+        pairs = np.flatnonzero(small[1:] & small[:-1] & (way[1:] == way[:-1]) & (which[1:] == which[:-1]))
+        key = 2 * which[pairs] + way[pairs]
+        counts = np.bincount(key, minlength=2 * len(self._flows))
+        for at in self._known:
+            facts, row = self._flows[at].facts, self._bounds[at]
+            if facts.tail_small and row < self._bounds[at + 1] and small[row] and int(way[row]) == facts.tail_way:
+                counts[2 * at + facts.tail_way] += 1
+        for at in np.unique(np.flatnonzero(counts) // 2).tolist():
+            facts = self._flows[at].facts
+            facts.unheld_0 += int(counts[2 * at])
+            facts.unheld_1 += int(counts[2 * at + 1])
 
     def _join_tail(self, at: int, facts: FlowFacts, new_data: Columns, bare: Columns) -> None:
         """The same where the first one or two of the three packets were in the batch before."""
@@ -480,6 +500,8 @@ def add_to(session: NetworkFacts, facts: FlowFacts, client: int, last: PacketRef
         sides = session.sides = (SideFacts(), SideFacts())
     sides[client].segments += facts.segments_0
     sides[1 - client].segments += facts.segments_1
+    sides[client].unheld += facts.unheld_0
+    sides[1 - client].unheld += facts.unheld_1
     if facts.handshake_ns >= 0:
         sides[0].add_round_trip(facts.handshake_ns)
     if not facts.is_plain:

@@ -16,6 +16,7 @@ from eiosniff.model.tally import Tally
 MAX_CUTS: Final = 256
 MAX_BURSTS: Final = 16
 MAX_ARRIVALS: Final = 512
+MAX_HOWS: Final = 6  # ways to end, of a burst
 MAX_FAILED: Final = 64  # groups of connections that did not come about
 # Ends within so long of the first of them are one event: a process that goes down, a proxy that is reloaded.
 BURST_NS: Final = 2_000_000_000
@@ -34,12 +35,13 @@ class Cut:
 
     `since` is the last packet of the session before that (the request, if a GET waited), `interval_ns` the pingInterval
     that was announced, `overdue` says that a ping or a pong should have come by then. `survived_ns` is the longest
-    silence that the session had lived through before. `request` and `answered` are those of the handshake.
+    silence that the session had lived through before, `answers` says that the last packet was the client's. `request`
+    and `answered` are those of the handshake.
     """
 
     __slots__ = (
-        "address", "answered", "how", "interval_ns", "opened", "overdue", "place", "poll", "request", "side", "since",
-        "survived_ns",
+        "address", "answered", "answers", "how", "interval_ns", "opened", "overdue", "place", "poll", "request", "side",
+        "since", "survived_ns",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +56,7 @@ class Cut:
         interval_ns: int | None,
         overdue: bool,
         survived_ns: int,
+        answers: bool,
         request: RequestFacts | None,
         answered: AnswerFacts | None,
     ) -> None:
@@ -67,6 +70,7 @@ class Cut:
         self.interval_ns = interval_ns
         self.overdue = overdue
         self.survived_ns = survived_ns
+        self.answers = answers
         self.request = request
         self.answered = answered
 
@@ -88,13 +92,14 @@ class Burst:
 
     `alive` is how many there were when the first one ended (with those whose end the capture does not show). `hows`
     counts them by how they ended, in words; `cut` are those without a goodbye or a close frame, `overdue` those whose
-    heartbeat was overdue. Silences are those before the ends (ns). `request` and `answered` are those of the first
-    one's handshake. `arrivals` are the first handshakes that came within `ARRIVALS_NS` after it.
+    heartbeat was overdue. Silences are those before the ends, ages those at the ends (ns), `opened` is when the first
+    and the last of them began (ns). `request` and `answered` are those of the first one's handshake. `arrivals` are the
+    first handshakes that came within `ARRIVALS_NS` after it.
     """
 
     __slots__ = (
         "alive", "answered", "arrivals", "count", "cut", "first", "hows", "last",
-        "longest_silence_ns", "overdue", "request", "shortest_silence_ns", "side",
+        "longest_silence_ns", "oldest_ns", "opened", "overdue", "request", "shortest_silence_ns", "side", "youngest_ns",
     )  # fmt: skip
 
     def __init__(
@@ -117,6 +122,9 @@ class Burst:
         self.hows: dict[str, int] = {}
         self.shortest_silence_ns = 0
         self.longest_silence_ns = 0
+        self.youngest_ns = 0
+        self.oldest_ns = 0
+        self.opened = (0, 0)
         self.arrivals: list[PacketRef] = []
 
 

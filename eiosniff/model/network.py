@@ -89,14 +89,16 @@ class SideFacts:
     `closed` are the times in which its receive window was 0: its program does not read what its system has received.
     `unheard` is the longest series of segments sent again while nothing at all came from the other side. `stalls` are
     from small segments whose acknowledgement was delayed as a system delays it (about 40 or 200 ms) to the next bytes,
-    which left at once when it came: they had waited for it.
+    which left at once when it came: they had waited for it. `unheld` are small segments that left right behind another
+    small one, with nothing of the other side between: this side does not wait.
     """
 
-    __slots__ = ("closed", "repeats", "reset", "round_trips", "segments", "stalls", "unheard")
+    __slots__ = ("closed", "repeats", "reset", "round_trips", "segments", "stalls", "unheard", "unheld")
 
     def __init__(self) -> None:
         self.segments = 0
         self.repeats = 0
+        self.unheld = 0
         self.round_trips: Sketch | None = None
         self.closed: Spells | None = None
         self.unheard: Spell | None = None
@@ -132,6 +134,7 @@ class SideFacts:
         """Add those of another connection."""
         self.segments += other.segments
         self.repeats += other.repeats
+        self.unheld += other.unheld
         if other.round_trips is not None:
             if self.round_trips is None:
                 self.round_trips = Sketch()

@@ -11,8 +11,9 @@ from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.fleet import ARRIVALS_NS, BURST_NS, Burst, Cut, Fleet
 from eiosniff.model.peers import Server, SidChain
 from eiosniff.model.provenance import Side
+from eiosniff.model.session import Closing
 from eiosniff.model.summary import FailedConnect
-from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S
+from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 from eiosniff.rules.unknown_sids import processes
 
 # What administrators write; a timer of a proxy is exact to less than this slack.
@@ -29,6 +30,14 @@ FEWEST_AT_ONCE: Final = 3
 HALF: Final = 0.5
 _LEAST_SHARE: Final = 0.1
 _MOST_EVENTS: Final = 3
+_IN_STEP_NS: Final = 100 * NS_PER_MS
+_GOES: Final = ("close frame, code 1001", "close frame, code 1012")  # as `Burst.hows` calls them
+
+
+def from_to(times_ns: list[int]) -> str:
+    """Sorted times in words."""
+    first, last = in_ms(times_ns[0]), in_ms(times_ns[-1])
+    return first if first == last else f"{first} to {last}"
 
 
 def is_round(silence_ns: int) -> bool:
@@ -132,12 +141,18 @@ def many_at_once(fleet: Fleet, sessions: float, share: float) -> list[Burst]:
     return [burst for burst in found if burst.last.ts_ns - burst.first.ts_ns <= BURST_NS // 2]
 
 
-def burst_of(fleet: Fleet, cut: Cut) -> Burst | None:
-    """The burst that a cut belongs to."""
+def burst_of(fleet: Fleet, end: Cut | Closing) -> Burst | None:
+    """The burst that an end belongs to."""
     for burst in fleet.bursts:
-        if burst.side is cut.side and burst.first.number <= cut.place.number <= burst.last.number:
+        if burst.side is end.side and burst.first.number <= end.place.number <= burst.last.number:
             return burst
     return None
+
+
+def is_of_an_event(fleet: Fleet, end: Cut | Closing) -> bool:
+    """Whether a session ended together with others that had been silent for other times: not for its own silence."""
+    burst = burst_of(fleet, end)
+    return burst is not None and burst.count >= FEWEST_AT_ONCE and not is_of_a_timer(burst)
 
 
 def is_of_a_timer(burst: Burst) -> bool:
@@ -146,6 +161,16 @@ def is_of_a_timer(burst: Burst) -> bool:
     return longest - burst.shortest_silence_ns <= longest * _EXACT + _CHECKED_NS and (
         is_round(longest) or timeouts.nearest_idle(longest / NS_PER_S, _EXACT)[0] > 0
     )
+
+
+def each_by_itself(burst: Burst) -> bool:
+    """Whether the ends follow the openings, and no close frame says that the server goes: clients that began in step
+    and do the same wrong thing after the same time are closed in step, each for itself. An event at the server ends
+    sessions in one moment, whenever they began; where all began in one moment nothing tells."""
+    if burst.cut or any(how in burst.hows for how in _GOES):
+        return False
+    begun_ns = burst.opened[1] - burst.opened[0]
+    return begun_ns <= _IN_STEP_NS or (burst.oldest_ns - burst.youngest_ns) * 2 <= begun_ns
 
 
 @dataclass(frozen=True, slots=True)

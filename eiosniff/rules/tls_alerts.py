@@ -23,7 +23,7 @@ _TRUST = Meaning(
     "It is signed by nobody whom the client knows, its chain is not complete, or it is for another name.",
     "Give the server a certificate of a public authority, with its whole chain (nginx: ssl_certificate fullchain.pem). "
     "For one of your own, give its authority to the client - Node: io(url, {ca: fs.readFileSync('ca.pem')}); Python: a "
-    "requests.Session with verify='ca.pem' as http_session; ESP32, ESP8266: beginSslWithCA(host, port, path, CA); "
+    "requests.Session with verify='ca.pem' as http_session; arduinoWebSockets: beginSSLWithCA(host, port, path, CA); "
     "Android: network_security_config, since apps do not trust authorities that a user has installed.",
 )
 _EXPIRED = Meaning(

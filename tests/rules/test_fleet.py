@@ -3,6 +3,8 @@
 import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
+from eiosniff.model.network import Reset, SideFacts
+from eiosniff.model.provenance import Side
 from tests.rules.test_combinations import BEAT, HUNG_UP, JOIN, OPEN, POLL, POLL_OPEN
 from tests.unit.decode.talk_sessions import Talk, played, repeated
 
@@ -130,6 +132,16 @@ def test_a_cut_is_told_once_by_what_can_be_changed(interval: int, cause: str) ->
     assert [name.split(" + ")[0] for name in talk.names()] == [cause]
 
 
+def test_a_deployment_is_no_proxy_that_cuts_although_one_silence_is_round() -> None:
+    slow = repeated(PINGS % 90_000 + JOIN, range(4)) + "\n+ 23\n"
+    script = slow + "".join(f'w{at}> 42["a"]\n+ {pause}\n' for at, pause in enumerate((8, 5, 12, 35)))
+    talk = played(script.replace("w#", "w") + repeated(FIN, range(4)))
+    assert sum(round(cut.silence_ns / 1e9, 1) == 60 for server in talk.sessions.servers.values()
+               for cut in server.fleet.cuts) == 1  # fmt: skip
+    assert root(talk) == "mass-close"
+    assert root(times(3, PINGS % 90_000, JOIN, "+ 60", FIN, "+ 11")) == "heartbeat-vs-proxy"
+
+
 def test_limits_of_the_cuts_are_the_users() -> None:
     from eiosniff.rules.registry import all_rules  # noqa: PLC0415
 
@@ -157,6 +169,13 @@ def test_cuts_at_the_same_age_although_something_passes() -> None:
 def test_a_known_age_is_named() -> None:
     talk = times(3, OPEN, JOIN, BEAT * 11, "+ 24.9", FIN, "+ 1")
     assert "Cloud Run" in only(talk, "lifetime-cut").summary
+
+
+@pytest.mark.parametrize(("pause", "expected"), [("+ 0.2", True), ("", False)])
+def test_cuts_right_after_what_the_client_said_are_answers(pause: str, expected: bool) -> None:
+    talk = times(3, OPEN, JOIN, TALKS, '+ 4\nw#> 42["boom"]', pause, FIN, "+ 1")
+    assert (talk.found("lifetime-cut") is not None) is expected
+    assert only(times(3, OPEN, JOIN, TALKS, '+ 4\nw#< 42["news"]', FIN, "+ 1"), "lifetime-cut")
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -200,6 +219,28 @@ def test_clients_that_are_given_up_together_are_no_event_at_the_server() -> None
     talk = played(script + repeated(HUNG_UP, range(4)))
     assert talk.found("mass-close") is None
     assert root(talk) == "pong-missing"
+
+
+SAME_FAULT = {
+    "each pings": [OPEN + JOIN, "+ 20", "w#> 2\n" + HUNG_UP],
+    "each is refused": [OPEN, 'w#> 40\nw#< 44{"message":"no"}\n' + HUNG_UP],
+    "none joins": [OPEN, "+ 25", "w#< 2\nw#> 3", "+ 20", HUNG_UP],
+    "in step, but for some jitter": [OPEN + JOIN + "+ 0.06", "+ 19", "w#> 2\n" + HUNG_UP + "+ 0.06"],
+}
+
+
+@pytest.mark.parametrize("case", SAME_FAULT)
+def test_clients_that_are_closed_for_the_same_mistake_are_no_event_at_the_server(case: str) -> None:
+    parts = [repeated(part, range(12)) if "#" in part else part for part in SAME_FAULT[case]]
+    again = repeated(OPEN, range(20, 32))
+    found = {name for line in played("\n".join([*parts, "+ 0.5", again])).names() for name in line.split(" + ")}
+    assert not found & {"mass-close", "reconnect-storm"}
+
+
+def test_sessions_that_began_in_one_moment_may_end_by_an_event_too() -> None:
+    script = repeated(OPEN + JOIN, range(6)) + "\n+ 5\n"
+    assert root(played(script + repeated(HUNG_UP, range(6)))) == ""
+    assert root(played(script + repeated("w#< close 1012\nw#< FIN", range(6)))) == "mass-close"
 
 
 def back(pause: float, *, begin: float = 1) -> str:
@@ -247,6 +288,17 @@ def test_ids_that_go_on_show_that_the_server_lives() -> None:
     assert talk.names() == ["mass-close + ws-abnormal-close"]
 
 
+def test_a_process_that_is_killed_resets_what_it_has_not_read() -> None:
+    before = "".join(counted(number).replace("#", str(number)) for number in range(3))
+    script = before + "+ 4.3\n" + repeated("w#< RST", range(3)) + "\n+ 2\n" + counted(0).replace("#", "9")
+    talk = played(script)
+    for session in talk.sessions.sessions:
+        if session.closing is not None:
+            sides = session.network.sides = (SideFacts(), SideFacts())
+            sides[Side.SERVER].reset = Reset(session.closing.place, 64, 64)
+    assert talk.names() == ["server-died + tcp-reset + ws-abnormal-close + mass-close"]
+
+
 def test_a_session_of_several_that_ends_is_no_death_even_if_the_server_is_restarted_later() -> None:
     before = "".join(counted(number).replace("#", str(number)) for number in range(4))
     script = before + "+ 5\n" + FIN.replace("#", "0") + "+ 60\n" + repeated("w#< close\nw#< FIN", [1, 2, 3])
@@ -254,7 +306,7 @@ def test_a_session_of_several_that_ends_is_no_death_even_if_the_server_is_restar
 
 
 def test_a_server_that_says_goodbye_did_not_die() -> None:
-    before = "".join(counted(number).replace("#", str(number)) for number in range(4))
+    before = "".join(counted(number).replace("#", str(number)) + "+ 0.1\n" for number in range(4))
     script = before + "+ 5\n" + repeated("w#< close\nw#< FIN", range(4)) + "\n+ 2\n" + counted(0).replace("#", "9")
     assert played(script).names() == ["mass-close"]
 
@@ -273,6 +325,18 @@ def test_a_goodbye_or_a_client_that_is_gone_is_nothing_to_tell(end: str) -> None
     assert played(repeated(f"{OPEN}{JOIN}+ 3\n{end}", [1])).found("ws-abnormal-close") is None
 
 
+KILLED = OPEN + JOIN + "+ 3\nw#> FIN\nw#< FIN\n+ 2\n"
+
+
+def test_behind_one_address_nobody_knows_who_came_back() -> None:
+    alone = through("10.0.0.7").play(repeated(KILLED, range(2)))
+    assert alone.found("ws-abnormal-close") is not None
+    proxied = through("10.0.0.9", headers="X-Forwarded-For: 10.9.9.9\r\n").play(repeated(KILLED, range(2)))
+    assert proxied.found("ws-abnormal-close") is None
+    others = through("10.0.0.7").play(repeated(OPEN + JOIN, [7, 8]) + "\n" + repeated(KILLED, range(2)))
+    assert others.found("ws-abnormal-close") is None
+
+
 # ---------------------------------------------------------------- several sessions of one client
 
 GROWS = OPEN + JOIN + "+ 2\n"
@@ -289,9 +353,7 @@ def test_several_people_behind_one_address_look_alike() -> None:
     finding = only(played(repeated(GROWS, range(5)) + "\n" + ALIVE), "duplicate-connections")
     assert finding.certainty is Certainty.POSSIBLE
     assert "several tabs" in finding.doubt
-    assert finding.severity is Severity.WARNING
-    slowly = played(repeated(OPEN + JOIN + "+ 12", range(5)) + "\n" + ALIVE)
-    assert only(slowly, "duplicate-connections").severity is Severity.INFO
+    assert finding.severity is Severity.INFO
 
 
 NO_DUPLICATES = {
@@ -338,6 +400,13 @@ def test_a_session_for_each_namespace() -> None:
 @pytest.mark.parametrize(("waited", "expected"), [(20, "server-silent"), (0.5, "")])
 def test_a_request_that_nobody_answers(waited: float, expected: str) -> None:
     assert root(played(f"a> GET EIO=4&transport=polling\n+ {waited}\na> FIN\na< FIN")) == expected
+
+
+def test_a_page_that_is_left_looks_like_a_server_that_is_silent() -> None:
+    soon = only(played("a> GET EIO=4&transport=polling\n+ 2\na> FIN\na< FIN"), "server-silent")
+    assert (soon.certainty, soon.severity) == (Certainty.POSSIBLE, Severity.WARNING)
+    timed_out = only(played("a> GET EIO=4&transport=polling\n+ 5\na> FIN\na< FIN"), "server-silent")
+    assert (timed_out.certainty, timed_out.severity) == (Certainty.CERTAIN, Severity.ERROR)
 
 
 def test_a_server_that_ends_the_connection_is_not_silent() -> None:

@@ -20,7 +20,8 @@ much each time. At the server: limit the rate of new connections in the proxy, a
 
 ## When it is silent
 Where the handshakes are spread, and for fewer than ten. When no sessions had ended together before: clients that come
-at the same time for the first time, as a load test does.
+at the same time for the first time, as a load test does. Where each session had been closed for what its client did,
+as the ends follow the openings: what is wrong with all of them comes first.
 
 ## References
 - socket.io documentation, client options reconnectionDelay, reconnectionDelayMax and randomizationFactor
@@ -32,6 +33,7 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.cuts import each_by_itself
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 
@@ -59,7 +61,7 @@ def reconnect_storm(server: Server, limits: Mapping[str, float]) -> Iterator[Hit
     """See the module."""
     for burst in server.fleet.bursts:
         arrivals = burst.arrivals[: burst.count]  # later ones may be second tries
-        if len(arrivals) < limits["handshakes"]:
+        if len(arrivals) < limits["handshakes"] or each_by_itself(burst):
             continue
         wave = _densest(arrivals, limits["wave_ms"] * NS_PER_MS)
         if len(wave) < limits["share"] * len(arrivals) or len(wave) < limits["handshakes"]:

@@ -21,9 +21,9 @@ body of a component; in an effect return `() => socket.disconnect()`, and expect
 ## When it is silent
 For sessions that are opened all at once (within `spacing_ms`, 200), as load tests and gateways do, and for those that
 come over more than ten minutes (`within_ms`). For requests that a proxy passed on, as all clients have its address
-then, and where nothing shows that the older sessions were still in use. Where the sessions did not end together it is a
-possible case only, as several people behind one NAT, or several tabs, look the same: then it is silent where some came
-and went before or there were 64, and an info where they did not come within ten seconds of each other (`quick_ms`).
+then, and where nothing shows that the older sessions were still in use. Where the sessions did not end together it is
+an info and a possible case only, as several people or devices behind one NAT, or several tabs, look the same: then it
+is silent where some came and went before or there were 64.
 Where each of the sessions is for another namespace: rule SIO093.
 
 ## References
@@ -59,7 +59,7 @@ _SHOWN = 5
         "Create the socket once, outside of components, and use it everywhere; close it (socket.disconnect()) where it "
         "is given up. No forceNew without need.",
     ),
-    limits={"fewest_sessions": 4, "spacing_ms": 200, "quick_ms": 10_000, "within_ms": 600_000},
+    limits={"fewest_sessions": 4, "spacing_ms": 200, "within_ms": 600_000},
 )
 def duplicate_connections(client: Client, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
@@ -79,10 +79,10 @@ def duplicate_connections(client: Client, limits: Mapping[str, float]) -> Iterat
             *(evidence(stay.end, stay.by, "they end in the same moment")
               for stay in run[-1:] if together and stay.end is not None),
             certainty=Certainty.LIKELY if together else Certainty.POSSIBLE,
-            doubt="a program may want several sessions"
+            doubt="a program may want several sessions, and a proxy that adds no header looks the same"
             if together
-            else "several people behind one address, or several tabs, look the same",
-            severity=Severity.INFO if not together and usual_ns > limits["quick_ms"] * NS_PER_MS else None,
+            else "several people or devices behind one address, or several tabs, look the same",
+            severity=None if together else Severity.INFO,
             count=len(run),
             peak=company.peak,
             span=in_ms(run[-1].opened.ts_ns - run[0].opened.ts_ns),

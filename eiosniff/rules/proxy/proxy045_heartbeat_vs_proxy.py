@@ -20,10 +20,11 @@ Leave `pingInterval` at 25 s (at 50 s at the most), or raise the proxy's timeout
 
 ## When it is silent
 When the ping was overdue (then the server fails, see EIO040), when a goodbye or a close frame came before, and when the
-silence was not of a round number of seconds: a program that crashes does not look at the clock. A silence of less than
-half a minute is only a possible case, unless a proxy says itself that its time was over: hardly anybody sets so little,
-and where many sessions end at once a few have been silent for a round time by chance. Cuts in spite of a `pingInterval`
-of 25 s or less are told by rule PROXY081. Without a cut, an interval up to 55 s (`interval_ms`) is not mentioned.
+silence was not of a round number of seconds: a program that crashes does not look at the clock. When others that had
+been silent for other times ended in the same moment (rule PROXY084). A silence of less than half a minute is only a
+possible case, unless a proxy says itself that its time was over: hardly anybody sets so little. Cuts in spite of a
+`pingInterval` of 25 s or less are told by rule PROXY081. Without a cut, an interval up to 55 s (`interval_ms`) is not
+mentioned.
 
 ## References
 - nginx documentation, "WebSocket proxying" and proxy_read_timeout; HAProxy manual, timeout tunnel
@@ -36,7 +37,7 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import CloseHow, Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.cuts import ROUND_NS, SLACK_NS, USUAL_INTERVAL_NS, is_round
+from eiosniff.rules.cuts import ROUND_NS, SLACK_NS, USUAL_INTERVAL_NS, is_of_an_event, is_round
 from eiosniff.rules.heartbeats import proxy_between, proxy_named, times_ns
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 
@@ -122,6 +123,8 @@ def _cut_websocket(session: Session, due_ns: int) -> tuple[PacketRef, PacketRef,
     begin = max([session.last, *frames], key=lambda place: place.ts_ns)
     end = closing.place
     if not session.on_websocket or end.ts_ns >= due_ns or not is_round(end.ts_ns - begin.ts_ns):
+        return None
+    if is_of_an_event(session.server.fleet, closing):
         return None
     proxy = proxy_between(session, closing.side) or ("both hops were captured" if session.hops else "")
     if closing.side is Side.CLIENT and not proxy:

@@ -48,7 +48,7 @@ from eiosniff.rules.cuts import (
     burst_of,
     clusters,
     deaths,
-    is_of_a_timer,
+    is_of_an_event,
     is_round,
     proxy_that_cuts,
     suspects,
@@ -140,8 +140,7 @@ def _may_be_idle(server: Server, cut: Cut) -> bool:
         return False  # PROXY045 speaks of it
     if cut.side is Side.CLIENT and not proxy_that_cuts(cut):
         return False
-    burst = burst_of(server.fleet, cut)
-    return burst is None or burst.count < FEWEST_AT_ONCE or is_of_a_timer(burst)
+    return not is_of_an_event(server.fleet, cut)
 
 
 def _certainty(cluster: Cluster) -> Certainty | None:

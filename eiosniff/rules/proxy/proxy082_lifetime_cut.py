@@ -20,7 +20,8 @@ or an offset of the application's own brings what was missed.
 ## When it is silent
 For fewer than three, for ages that differ or are below 2 s (`shortest_ms`), and for cuts after a silence that the
 session had not lived through before (rule PROXY081). Where the sessions ended together (rule PROXY084), a heartbeat was
-overdue, or the client's side ends the connections and no proxy shows itself there.
+overdue, or the client's side ends the connections and no proxy shows itself there. Where each was cut within 0.1 s of
+what its client said: that looks like a server that cannot bear it.
 
 ## References
 - Google Cloud documentation, backend service timeout (WebSocket); AWS documentation, quotas of API Gateway
@@ -41,6 +42,7 @@ from eiosniff.rules.cuts import (
     burst_of,
     clusters,
     deaths,
+    from_to,
     is_round,
     proxy_that_cuts,
     suspects,
@@ -48,6 +50,7 @@ from eiosniff.rules.cuts import (
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
 _SHOWN = 4
+_AT_ONCE_NS = 100 * NS_PER_MS
 
 
 @rule(
@@ -82,7 +85,7 @@ def lifetime_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
     ]
     for cluster in clusters(cuts, lambda cut: cut.age_ns, limits["spread"], int(limits["fewest_cuts"])):
         moments = {cut.place.ts_ns // 1_000_000_000 for cut in cluster.cuts}
-        if len(moments) < limits["fewest_cuts"]:
+        if len(moments) < limits["fewest_cuts"] or all(_answers(cut) for cut in cluster.cuts):
             continue
         first = cluster.cuts[0]
         shown = next((words for words in map(proxy_that_cuts, cluster.cuts) if words), "")
@@ -101,10 +104,15 @@ def lifetime_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
             count=len(cluster.cuts),
             side=first.side.label,
             shown=f" (a proxy shows itself: {shown})" if shown else "",
-            silence=f"{in_ms(silences[0])} to {in_ms(silences[-1])}",
+            silence=from_to(silences),
             who=f"That age is a limit of {suspects(found)}." if found else "",
             boxes=suspects(found),
         )  # fmt: skip
+
+
+def _answers(cut: Cut) -> bool:
+    """Whether it came right after what the client said, and may be the answer to that."""
+    return cut.answers and cut.silence_ns < _AT_ONCE_NS
 
 
 def _may_be_age(server: Server, cut: Cut) -> bool:

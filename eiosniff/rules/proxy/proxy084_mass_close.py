@@ -20,8 +20,9 @@ all clients to leave. Take servers out one by one, and let the load balancer dra
 ## When it is silent
 For sessions whose heartbeat was overdue (the network failed, or the clients), for those that their clients end by
 themselves, for a server that ends sessions all the time, and where all had been silent for the same round time: then a
-timer ended them (rule PROXY081). It is an error where connections are refused after that, and no client came back in
-the capture.
+timer ended them (rule PROXY081). Where the ends follow the openings, unless a close frame says that the server goes
+(1001, 1012) or connections are refused then: clients that start in step and make the same mistake are closed in step,
+each for what it did. It is an error where connections are refused after that, and no client came back in the capture.
 
 ## References
 - RFC 6455, section 7.4.1 and the IANA registry of close codes (1012); nginx documentation, worker_shutdown_timeout
@@ -37,6 +38,7 @@ from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.cuts import (
     FEWEST_AT_ONCE,
+    each_by_itself,
     hows_of,
     is_of_a_timer,
     many_at_once,
@@ -79,13 +81,14 @@ from eiosniff.rules.phrases import in_ms
 def mass_close(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     for burst in many_at_once(server.fleet, limits["sessions"], limits["share"]):
-        if not _is_one_event(burst):
+        refused = refused_after(server.fleet, burst)
+        if not _is_one_event(burst) or (refused is None and each_by_itself(burst)):
             continue
         proxied = shown_proxy(burst.side, burst.request, burst.answered)
         if burst.side is Side.CLIENT and (not proxied or burst.count < FEWEST_AT_ONCE):
             continue  # a program with many connections that ends
         span = in_ms(burst.last.ts_ns - burst.first.ts_ns)
-        back, refused = burst.arrivals, refused_after(server.fleet, burst)
+        back = burst.arrivals
         proof = [evidence(burst.first, burst.side, "ends the first one"), evidence(burst.last, burst.side, "the last")]
         if refused is not None:
             proof.append(evidence(refused.syn, Side.CLIENT, "a new connection (SYN)"))

@@ -95,7 +95,9 @@ def tcp_reset(session: Session) -> Iterator[Hit]:
         side=closing.side.label,
         lasted=lasted,
         idle=idle,
-        detail=f"It has the TTL of what the {closing.side.label} sent before ({reset.ttl}).",
+        detail=f"It has the TTL of what the {closing.side.label} sent before ({reset.ttl})."
+        if reset.usual_ttl == reset.ttl
+        else "",
         advice="Look at what happened to the server at that moment: a crash, a kill by the system (out of memory: "
         "dmesg, docker inspect), a restart or a deployment. A program that ends in order closes its sessions first "
         "(Node: io.close() on SIGTERM)."

@@ -21,6 +21,8 @@ the socket option TCP_USER_TIMEOUT limits how long the kernel tries.
 
 ## When it is silent
 When anything of the other side comes in between, or the outage is a short one; when only one direction was captured.
+That the client came back is not said where several have one address: behind a proxy that passes requests on, and where
+it had another session that went on.
 
 ## References
 - RFC 9293, section 3.5.1 (half-open connections); RFC 6298, section 5; RFC 5482 (TCP user timeout)
@@ -35,6 +37,7 @@ from eiosniff.model.network import Spell
 from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.cuts import forwarder_shown
 from eiosniff.rules.heartbeats import times_ns
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
 
@@ -95,10 +98,24 @@ def half_open(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
 
 
 def _comes_back(session: Session, spell: Spell) -> Attempt | None:
-    """The last handshake of the client after that, if there is one."""
+    """The last handshake of the client after that, if there is one, and if no others have its address."""
+    if _has_company(session, spell):
+        return None
     last = [tally.last for tally in session.client.attempts.values() if tally.last is not None]
     after = [attempt for attempt in last if attempt.request.place.number > spell.first.number]
     return max(after, key=lambda attempt: attempt.request.place.number, default=None)
+
+
+def _has_company(session: Session, spell: Spell) -> bool:
+    """Whether the client had another session by then that went on: several programs, of which another one may come.
+    So it is behind a proxy that passes requests on."""
+    attempt, company = session.attempt, session.client.company
+    if attempt is not None and forwarder_shown(attempt.request):
+        return True
+    others = company.stays if company is not None else ()
+    return any(
+        other.opened != session.opened and other.opened < spell.first and spell.first < other.last for other in others
+    )
 
 
 def _advice(session: Session, came_back: bool) -> str:

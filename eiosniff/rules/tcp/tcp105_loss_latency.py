@@ -21,7 +21,8 @@ fewer round trips (WebSocket from the beginning, no acknowledgements one after t
 ## When it is silent
 For a few losses, which any network has; for what is sent into the void (TCP103). It is an info unless heartbeats were
 late or missed at the same time: then it is what explains them. Losses between the sender and where it was captured are
-seen as gaps that are filled, and not counted here.
+seen as gaps that are filled, and not counted here. A round trip that was measured only once is none that can be relied
+on.
 
 ## References
 - RFC 6298 (retransmission timer); Wireshark, `tcp.analysis.retransmission` and `tcp.analysis.ack_rtt`
@@ -41,7 +42,7 @@ _LOSS = "packets are lost"
 _LATENCY = "the way is long"
 # So many segments of a series are an outage, and none that is lost (TCP103).
 _OUTAGE = 4
-_NOT_CHANCE = 2  # late pongs
+_NOT_CHANCE = 2  # late pongs, round trips
 
 
 @rule(
@@ -65,7 +66,7 @@ def loss_latency(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]
         return
     lost = sum(_lost(side) for side in sides)
     sent = sides[0].segments + sides[1].segments
-    round_trip_ns = sum(side.round_trips.median for side in sides if side.round_trips is not None)
+    round_trip_ns = sum(_round_trip_ns(side) for side in sides)
     loses = lost >= limits["repeats"] and lost >= limits["loss_share"] * sent
     if not loses and round_trip_ns < limits["round_trip_ms"] * NS_PER_MS:
         return
@@ -74,11 +75,12 @@ def loss_latency(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]
         "Send fewer messages that wait for each other, start with WebSocket, and take a server that is nearer; raise "
         "pingTimeout if the way cannot be made shorter."
     )
-    detail = f"a packet and its acknowledgement take {in_ms(round_trip_ns)} there and back, as a rule."
+    detail = usual = f"a packet and its acknowledgement take {in_ms(round_trip_ns)} there and back, as a rule."
     if loses:
         verdict, figure = _LOSS, f"{100 * lost / sent:.1f} % of the segments are sent again"
         by = " and ".join(f"{_lost(sides[side])} by the {side.label}" for side in SIDES if _lost(sides[side]))
-        detail = f"{lost} of {sent} segments ({100 * lost / sent:.1f} %) had to be sent again ({by}); {detail}"
+        detail = f"{lost} of {sent} segments ({100 * lost / sent:.1f} %) had to be sent again ({by})"
+        detail += f"; {usual}" if round_trip_ns else "."
         advice = (
             "Look at the link: Wi-Fi with a weak signal, a mobile network, a full uplink, a VPN. Where it cannot be "
             "made better, raise pingTimeout on the server (Node: pingTimeout: 60000; Python: ping_timeout=60)."
@@ -100,6 +102,12 @@ def loss_latency(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]
         effect=f" The slowest pong took {in_ms(session.heartbeats.delays.maximum)}." if hurt else "",
         advice=advice,
     )
+
+
+def _round_trip_ns(side: SideFacts) -> int:
+    """The usual time to the acknowledgement; 0 where it is not known. One may be missing in the capture."""
+    times = side.round_trips
+    return times.median if times is not None and times.count >= _NOT_CHANCE else 0
 
 
 def _lost(side: SideFacts) -> int:

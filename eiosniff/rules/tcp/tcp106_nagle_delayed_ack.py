@@ -20,7 +20,9 @@ Switch Nagle's algorithm off at the side that writes: `TCP_NODELAY` (Node: `sock
 once.
 
 ## When it is silent
-For a few, and where it was captured far from the side that writes: there the next piece comes a round trip later.
+For a few, and where it was captured far from the side that writes: there the next piece comes a round trip later. For a
+side that is seen to send small segments one behind the other: it waits for no acknowledgement, and only writes at about
+the pace of the other side's (24 times a second, as games do).
 
 ## References
 - RFC 9293, section 3.7.4 (Nagle); RFC 1122, section 4.2.3.2 (delayed acknowledgements)
@@ -33,6 +35,9 @@ from eiosniff.model.provenance import SIDES
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import in_ms
+
+# A capture may lack the acknowledgement between two segments.
+_SELDOM = 5
 
 
 @rule(
@@ -56,7 +61,7 @@ def nagle_delayed_ack(session: Session, limits: Mapping[str, float]) -> Iterator
         return
     for side in SIDES:
         stalls = sides[side].stalls
-        if stalls is None or stalls.count < limits["stalls"]:
+        if stalls is None or stalls.count < limits["stalls"] or sides[side].unheld * _SELDOM > stalls.count:
             continue
         proof = [
             evidence(stalls.first.first, side, "a small segment"),

@@ -70,7 +70,7 @@ def slow_consumer(session: Session, limits: Mapping[str, float]) -> Iterator[Hit
         evidence(closed.first.first, Side.CLIENT, "Win=0: it takes no more"),
         evidence(closed.first.last, Side.CLIENT, "reads on"),
         evidence(closed.longest.first, Side.CLIENT, "Win=0, for the longest time"),
-        evidence(closed.longest.last, Side.CLIENT, "reads on"),
+        evidence(closed.longest.last, Side.CLIENT, "the last packet" if closed.longest.open else "reads on"),
         occurrences=closed.count,
         total=in_ms(closed.total_ns),
         count=closed.count,

@@ -20,7 +20,8 @@ engine) looks the same.
 
 ## When it is silent
 Where the client sent its request again and again without an acknowledgement: then the network is gone. For requests
-that the server answered in any way, or whose connection it ended itself, and for WebSockets that it accepted.
+that the server answered in any way, or whose connection it ended itself, and for WebSockets that it accepted. A single
+request that the client gave up sooner than any library does is only a possible case.
 
 ## References
 - RFC 9293, section 3.10.7.4 (acknowledgements come from TCP, not from the program)
@@ -30,12 +31,15 @@ that the server answered in any way, or whose connection it ended itself, and fo
 from collections.abc import Iterator, Mapping
 
 from eiosniff.model.attempt import Attempt, Outcome
-from eiosniff.model.finding import Severity
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.heartbeats import REPEATS_INTO_THE_VOID
-from eiosniff.rules.phrases import NS_PER_MS, in_ms
+from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
+
+# Of python-socketio and of boards: 5 s.
+_SHORTEST_TIME_OUT_NS = NS_PER_S * 9 // 2
 
 
 @rule(
@@ -66,6 +70,8 @@ def server_silent(client: Client, limits: Mapping[str, float]) -> Iterator[Hit]:
         silent = [attempt for attempt in group if _waited_ns(attempt) >= limits["waited_ms"] * NS_PER_MS]
         if not silent:
             continue
+        waited_ns = max(_waited_ns(attempt) for attempt in silent)
+        left = group.count == 1 and waited_ns < _SHORTEST_TIME_OUT_NS
         proof = []
         for attempt in silent:
             request = attempt.request
@@ -73,9 +79,14 @@ def server_silent(client: Client, limits: Mapping[str, float]) -> Iterator[Hit]:
             proof.append(evidence(attempt.ended or request.place, Side.CLIENT, "gives up"))
         yield Hit(
             *proof,
+            certainty=Certainty.POSSIBLE if left else Certainty.CERTAIN,
+            doubt="no library gives up so soon: a page that was left, or a program that was ended, looks the same"
+            if left
+            else "",
+            severity=Severity.WARNING if left else None,
             occurrences=group.count if len(silent) == len(list(group)) else len(silent),
             period_ns=group.period_ns,
-            waited=in_ms(max(_waited_ns(attempt) for attempt in silent)),
+            waited=in_ms(waited_ns),
         )
 
 

@@ -56,6 +56,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     ),
     explains=(
         "tcp-refused",
+        "tcp-reset",
         "sid-expired",
         "mass-close",
         "reconnect-storm",

@@ -20,9 +20,11 @@ A certificate of a public authority with its whole chain; for one of your own it
 time at the client, the name of the server instead of its address, a client that speaks TLS 1.2 at least.
 
 ## When it is silent
-For TLS of other protocols (mail, MQTT), and in a capture that holds Socket.IO in clear for TLS to other addresses. That
-a client leaves without a word is only possible (health checks do, too), and counts only if all connections to that
-server end so: browsers open some in advance. `no_application_protocol` is UPGRADE-AFTER-TLS-H2.
+For TLS of other protocols (mail, MQTT), and in a capture that holds Socket.IO in clear for TLS to other addresses. In a
+capture that holds none, a failure is only a possible case if TLS with other servers works, and a warning until it has
+come three times. That a client leaves without
+a word is only possible, too (health checks do), and counts only if all connections to that server end so, and there are
+two: browsers open some in advance. `no_application_protocol` is UPGRADE-AFTER-TLS-H2.
 
 ## References
 - RFC 8446, sections 4.1.2 and 6.2; RFC 6066, section 3; RFC 8996 (TLS 1.0 and 1.1 are history)
@@ -37,10 +39,13 @@ from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Tally
 from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.encrypted import BY_ALPN, is_meant, shown
+from eiosniff.rules.encrypted import BY_ALPN, is_meant, may_hide_socketio, shown
 from eiosniff.rules.tls_alerts import meaning
 
 _UNKNOWN = "no connection shows that this is meant to be Socket.IO"
+_OTHERS = f"{_UNKNOWN}, and TLS with other servers works, which may as well be"
+# Whoever wants a session tries again and again.
+_INSISTS = 3
 
 
 @rule(
@@ -64,7 +69,7 @@ def tls_failure(summary: CaptureSummary) -> Iterator[Hit]:
             continue
         for (how, who, alert), tally in entry.failures.items():
             left = how is FailedHow.GAVE_UP
-            if alert == BY_ALPN or (left and tally.count < entry.connections):
+            if alert == BY_ALPN or (left and not _leaves_each_time(entry, tally)):
                 continue
             means = meaning(entry, how, who, alert)
             certainty, doubt = Certainty.CERTAIN, ""
@@ -72,11 +77,13 @@ def tls_failure(summary: CaptureSummary) -> Iterator[Hit]:
                 certainty, doubt = Certainty.POSSIBLE, "health checks, and whoever tries a port, end it so, too"
             elif not entry.speaks_engineio:
                 certainty, doubt = Certainty.LIKELY, _UNKNOWN
+                if _others_succeed(summary, entry):
+                    certainty, doubt = Certainty.POSSIBLE, _OTHERS
             yield Hit(
                 *_proof(tally, how, who, alert),
                 certainty=certainty,
                 doubt=doubt,
-                severity=Severity.WARNING if left else None,
+                severity=Severity.WARNING if left or (doubt == _OTHERS and tally.count < _INSISTS) else None,
                 occurrences=tally.count,
                 period_ns=tally.period_ns,
                 kind=means.verdict,
@@ -89,6 +96,15 @@ def tls_failure(summary: CaptureSummary) -> Iterator[Hit]:
                 because=means.because,
                 advice=means.advice,
             )
+
+
+def _leaves_each_time(entry: Encrypted, tally: Tally[FailedHandshake]) -> bool:
+    """Whether the client does nothing else at that server, and tries again, as who cannot connect does."""
+    return tally.count == entry.connections and (tally.count > 1 or entry.speaks_engineio)
+
+
+def _others_succeed(summary: CaptureSummary, entry: Encrypted) -> bool:
+    return any(other.server != entry.server and may_hide_socketio(other) for other in summary.encrypted)
 
 
 def _what(entry: Encrypted, how: FailedHow, who: str, alert: str, tally: Tally[FailedHandshake]) -> str:

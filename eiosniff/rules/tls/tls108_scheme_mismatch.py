@@ -21,7 +21,8 @@ allows it (`usesCleartextTraffic`).
 
 ## When it is silent
 When another handshake of the same client opens a session. A server that closes without a word is reported as possible
-only, and only if it does so at once and each time: a program that fails there does the same.
+only, and only if it does so at once and each time, on connections that it has answered nothing on: a program that fails
+there does the same.
 
 ## References
 - nginx, status 497; Go, net/http; RFC 8446, section 4.1.2
@@ -142,8 +143,13 @@ def _is_told(attempt: Attempt) -> bool:
 
 
 def _hangs_up(attempt: Attempt) -> bool:
-    """Whether the server ended the connection as soon as it had the request, without a byte."""
+    """Whether the server ended the connection as soon as it had the request, without a byte ever."""
     ended = attempt.ended
-    if attempt.outcome is not Outcome.UNANSWERED or attempt.ended_by is not Side.SERVER or ended is None:
+    if (
+        attempt.after is not None
+        or attempt.outcome is not Outcome.UNANSWERED
+        or attempt.ended_by is not Side.SERVER
+        or ended is None
+    ):
         return False
     return not attempt.request.upgrade and ended.ts_ns - attempt.request.place.ts_ns < _AT_ONCE_NS

@@ -19,7 +19,9 @@ process that was killed, an app that the system stopped, a board that was reset 
 
 ## When it is silent
 After a goodbye. Where the heartbeat was overdue, as that is told by rules of its own. For clients that end their
-connection and do not come back within a minute: they were closed. Where the capture lacks bytes of the session.
+connection and do not come back within a minute: they were closed. Nor is anybody known to come back where several
+have one address: behind a proxy that passes requests on, and where a client had several sessions at the same time.
+Where the capture lacks bytes of the session.
 
 ## References
 - RFC 6455, sections 7.1.5 and 7.4.1 (1006); socket.io documentation, "disconnect" event, reasons
@@ -32,7 +34,7 @@ from eiosniff.model.fleet import Loss
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import SIDES, Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import in_ms
+from eiosniff.rules.cuts import forwarder_shown, from_to
 
 _SIDES = {
     Side.CLIENT: ("the client's side", "a process that was killed, an app that the system stopped, a board that was "
@@ -50,8 +52,8 @@ _SIDES = {
     title="WebSocket connections break off without a close frame, from {whose}",
     message="{lost} between {client} and {server}: ended by {how} from {whose}, without a close frame "
     "(code 1006 in a browser), {silence} after the last packet and {age} after the opening.",
-    why="No program that speaks WebSocket ends it like that: it was cut by what is below or between ({what}). What was "
-    "on its way then is lost.",
+    why="Whoever closes a WebSocket in order sends a close frame first. This one was cut by what is below or between "
+    "({what}). What was on its way then is lost.",
     fix=(
         "Look into the logs of that side at the moment of each end: was a process killed or restarted, did a proxy "
         "give up, did the device lose its network?",
@@ -65,7 +67,7 @@ def ws_abnormal_close(client: Client) -> Iterator[Hit]:
         return
     for side in SIDES:
         lost = losses.by[side]
-        if not lost:
+        if not lost or (side is Side.CLIENT and _are_several(client)):
             continue
         silences = sorted(loss.place.ts_ns - loss.since.ts_ns for loss in lost)
         ages = sorted(loss.place.ts_ns - loss.opened.ts_ns for loss in lost)
@@ -79,17 +81,18 @@ def ws_abnormal_close(client: Client) -> Iterator[Hit]:
             how=" or ".join(dict.fromkeys(loss.how.name for loss in lost)),
             whose=whose,
             what=what,
-            silence=_range(silences),
-            age=_range(ages),
+            silence=from_to(silences),
+            age=from_to(ages),
         )
+
+
+def _are_several(client: Client) -> bool:
+    """Whether the one who came may be another one than the one who went."""
+    requests = (client.websocket_request, client.polling_request)
+    return client.company is not None or any(request and forwarder_shown(request) for request in requests)
 
 
 def _proof(loss: Loss) -> Iterator[Evidence]:
     yield evidence(loss.place, loss.side, f"{loss.how.name}, without a close frame")
     if loss.back is not None:
         yield evidence(loss.back, Side.CLIENT, "comes back")
-
-
-def _range(times: list[int]) -> str:
-    first, last = in_ms(times[0]), in_ms(times[-1])
-    return first if first == last else f"{first} to {last}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.model.fleet import MAX_BURSTS, MAX_CUTS, Burst, Cut, Fleet
+from eiosniff.model.fleet import MAX_BURSTS, MAX_CUTS, MAX_HOWS, Burst, Cut, Fleet
 from eiosniff.model.provenance import CLIENT, SERVER
 from eiosniff.model.session import CloseHow
 from tests.unit.decode.talk_sessions import SECOND, Talk, played, repeated
@@ -96,6 +96,13 @@ def test_sessions_that_end_together_are_one_burst() -> None:
     assert (burst.count, burst.alive, burst.cut) == (4, 6, 4)
     assert burst.hows == {"TCP FIN": 2, "TCP RST": 2}
     assert burst.longest_silence_ns > burst.shortest_silence_ns > 5 * SECOND
+
+
+def test_ways_to_end_are_capped() -> None:
+    closes = "\n".join(f"w{at}#< close {3000 + at}".replace("#", "") for at in range(20))
+    burst = the_burst(sessions(20) + "+ 5\n" + closes)
+    assert len(burst.hows) == MAX_HOWS + 1
+    assert sum(burst.hows.values()) == burst.count == 20
 
 
 def test_sessions_that_end_one_by_one_are_not() -> None:

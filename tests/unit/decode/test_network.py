@@ -60,6 +60,7 @@ def _plain(side: SideFacts) -> object:
     return (
         side.segments,
         side.repeats,
+        side.unheld,
         times and (times.count, times.total, times.maximum),
         closed and (closed.count, closed.total_ns, _spell(closed.first), _spell(closed.longest)),
         stalls and (stalls.count, stalls.total_ns, _spell(stalls.first), _spell(stalls.longest)),
@@ -228,6 +229,17 @@ def test_small_writes_wait_for_delayed_acknowledgements() -> None:
 def test_other_pauses_are_no_stalls(delay: float, released: float) -> None:
     client, _ = observed(_stall(100, 1004, delay, released))
     assert client.stalls is None
+
+
+def test_small_segments_one_behind_the_other_show_that_nothing_is_held_back() -> None:
+    pair = [Sent(C, "PA", 1004, b"abcd", ack=5000, at_ms=100), Sent(C, "PA", 1008, b"abcd", ack=5000, at_ms=141)]
+    client, server = observed([*pair, Sent(S, "A", 5000, ack=1012, at_ms=142)])
+    assert (client.unheld, server.unheld) == (2, 0)  # the first of them right behind the request
+    between = Sent(S, "A", 5000, ack=1008, at_ms=120)
+    client, _ = observed([Sent(S, "A", 5000, ack=1004, at_ms=50), pair[0], between, pair[1]])
+    assert client.unheld == 0
+    client, _ = observed([pair[0], Sent(C, "PA", 1004, b"abcd", ack=5000, at_ms=130)])  # sent again
+    assert client.unheld == 1
 
 
 # ---------------------------------------------------------------- resets
