@@ -17,6 +17,6 @@ def test_the_report_tells_how_much_was_read() -> None:
     report = app.analyze([capture], app.Options(batch_size=20), third)
     assert report.interrupted
     (summary,) = report.captures
-    assert (summary.format, summary.link_types, summary.packets) == ("pcap", ["ETHERNET"], 60)
+    assert (summary.format, summary.link_types, summary.packets) == ("pcap (gzip)", ["ETHERNET"], 60)
     assert summary.bytes > 0
     assert summary.connections > 0

@@ -334,7 +334,8 @@ def test_a_large_message_on_a_slow_link_is_no_stall() -> None:
 @pytest.mark.parametrize(
     ("count", "text", "expected"),
     [
-        (25, '42["x"]', Severity.WARNING),
+        (25, '42["x"]', Severity.INFO),
+        (6000, '42["x"]', Severity.WARNING),
         (15, '42["x"]', None),
         (25, '42["x","' + "y" * 60 + '"]', None),
     ],

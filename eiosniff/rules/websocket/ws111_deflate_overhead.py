@@ -19,7 +19,7 @@ Switch it off: `perMessageDeflate: false` (the default of socket.io from 2.4 and
 
 ## When it is silent
 When compression saves a tenth or more, or was hardly used; that it was agreed on costs nothing on the wire. When nobody
-agreed to it (rule WS096).
+agreed to it (rule WS096). It is an information, and a warning from 10,000 bytes (`lost_bytes`) more than without it.
 
 ## References
 - RFC 7692, section 7.1.1; zlib, zconf.h (memory requirements)
@@ -51,7 +51,7 @@ from eiosniff.rules.api import Hit, evidence, rule
         "Server: switch it off (perMessageDeflate: false in socket.io, compression=None in others), or let it compress "
         "large messages only (threshold: 1024).",
     ),
-    limits={"messages": 20, "saved": 0.1},
+    limits={"messages": 20, "saved": 0.1, "lost_bytes": 10_000},
 )
 def deflate_overhead(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
@@ -64,10 +64,10 @@ def deflate_overhead(session: Session, limits: Mapping[str, float]) -> Iterator[
         return
     if any(anomaly.kind is AnomalyKind.WS_RESERVED_BITS for anomaly in session.anomalies):
         return
-    costs = wire >= plain
+    costs, hurts = wire >= plain, wire - plain >= limits["lost_bytes"]
     yield Hit(
         *(evidence(one.first, side, _words(side, one)) for side, one in used),
-        severity=Severity.WARNING if costs else Severity.INFO,
+        severity=Severity.WARNING if hurts else Severity.INFO,
         kind="costs" if costs else "saves little",
         effect="costs more than it saves" if costs else "saves next to nothing",
         count=count,
