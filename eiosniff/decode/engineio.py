@@ -108,12 +108,12 @@ def _parse_json(data: bytes) -> object:
 
 
 def _whole_number(value: object) -> int | None:
-    """A number as JavaScript knows it: 25000.0 is 25000."""
+    """A number as JavaScript knows it: 25000.0 is 25000. A negative one means nothing, where these are told."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value if abs(value) <= MAX_NUMBER else None
-    if isinstance(value, float) and abs(value) <= MAX_NUMBER and value.is_integer():
+        return value if 0 <= value <= MAX_NUMBER else None
+    if isinstance(value, float) and 0 <= value <= MAX_NUMBER and value.is_integer():
         return int(value)
     return None
 
