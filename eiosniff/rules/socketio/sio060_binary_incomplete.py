@@ -82,7 +82,7 @@ def _hit(session: Session, side: Side, shown: list[CutShort], count: int) -> Hit
     for one in shown:
         proof.append(evidence(one.place, side, f"announces {_binary(one.announced)}"))
         if one.text:
-            proof.append(evidence(one.shown, side, f"sends {quoted(one.text)} instead"))
+            proof.append(evidence(one.shown, side, f"sends {quoted(b'4' + one.text)} instead"))
     if first.text:
         reaction = reaction_to(session, side, [one.shown for one in shown])
         words = reaction.words
