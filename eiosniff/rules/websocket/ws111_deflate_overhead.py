@@ -40,7 +40,7 @@ from eiosniff.rules.api import Hit, evidence, rule
     code="WS111",
     name="deflate-overhead",
     subject=Session,
-    severity=Severity.WARNING,
+    severity=Severity.INFO,
     since="0.1.0",
     title="Compression of WebSocket messages {effect}",
     message="Between {client} and the server at {server} {count} messages were compressed, {grown} of which grew: "
@@ -67,7 +67,6 @@ def deflate_overhead(session: Session, limits: Mapping[str, float]) -> Iterator[
     costs = wire >= plain
     yield Hit(
         *(evidence(one.first, side, _words(side, one)) for side, one in used),
-        severity=Severity.WARNING if costs else Severity.INFO,
         kind="costs" if costs else "saves little",
         effect="costs more than it saves" if costs else "saves next to nothing",
         count=count,
