@@ -103,8 +103,11 @@ def is_aggregated(session: Session, sent: Sent | None) -> bool:
 
 
 def large_before(sent: Sent | None, closing: Closing) -> Sent | None:
-    """The largest message of a side, if it began before the session was closed."""
-    return sent if sent is not None and sent.first < closing.place else None
+    """The largest message of a side, if it began before the session was closed; one that was taken, long before that,
+    was not too large."""
+    if sent is None or not sent.first < closing.place:
+        return None
+    return sent if not sent.complete or closing.place.ts_ns - sent.last.ts_ns <= CLOSED_BECAUSE_NS else None
 
 
 def since_words(sent: Sent, closing: Closing) -> str:

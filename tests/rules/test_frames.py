@@ -107,6 +107,11 @@ def test_a_server_that_takes_many_attachments_and_leaves(end: str) -> None:
     assert "too-many-attachments" not in names(SESSION, header, *[BINARY] * 11, end)
 
 
+def test_many_attachments_that_are_taken_excuse_no_other_mistake() -> None:
+    header = 'w> 4511-["files",{"_placeholder":true,"num":0}]'
+    assert names(SESSION, header, *[BINARY] * 11, "+ 2", HEADER, EVENT, "+ 2", GREETING) == ["binary-incomplete"]
+
+
 def test_a_capture_that_ends_at_once_does_not_say_what_the_server_did() -> None:
     assert "the capture ends before" in the_finding("socketio-syntax", SESSION, "w> 42['x']").summary
     assert "the server ignores it" in the_finding("socketio-syntax", SESSION, "w> 42['x']\n+ 0.2").summary

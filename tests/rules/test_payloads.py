@@ -93,6 +93,14 @@ def test_an_end_without_an_answer_is_not_certain(body: str, certainty: Certainty
     assert "does not say how much it takes" in finding.summary
 
 
+def test_a_message_that_was_taken_was_not_too_large() -> None:
+    finding = talk_of(OPEN, JOIN, f'w#> {LARGE}\n+ 5\nw#> 42["x"]\nw#< close 1009\n{HUNG_UP}').found(
+        "payload-too-large"
+    )
+    assert finding is not None
+    assert "more than it takes" in finding.title
+
+
 def test_a_limit_that_is_lower_than_announced_is_somebody_elses() -> None:
     finding = talk_of(OPEN, JOIN, f"w#> {LARGE}\nw#< close 1009\n{HUNG_UP}").found("payload-too-large")
     assert finding is not None
