@@ -38,7 +38,7 @@ def reaction_to(session: Session, by: Side, places: Iterable[PacketRef], otherwi
     other, closing, last = by.other, session.closing, max(places, key=lambda place: place.number)
     if closing is not None and closing.side is other:
         delay = closing.place.ts_ns - last.ts_ns
-        if 0 <= delay <= CLOSED_BECAUSE_NS:
+        if closing.place.number >= last.number and delay <= CLOSED_BECAUSE_NS:  # the clock may have been set back
             proof = evidence(closing.place, other, f"{closing_words(closing)}, {in_ms(delay)} later")
             return Reaction(f"the {other.label} {closing_words(closing)}", True, (proof,))
     if by is Side.CLIENT:

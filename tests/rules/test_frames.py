@@ -117,6 +117,10 @@ def test_a_capture_that_ends_at_once_does_not_say_what_the_server_did() -> None:
     assert "the server ignores it" in the_finding("socketio-syntax", SESSION, "w> 42['x']\n+ 0.2").summary
 
 
+def test_a_clock_that_is_set_back_hides_no_close() -> None:
+    assert "the server closes" in the_finding("socketio-syntax", SESSION, "w> 42['x']", "- 5", CLOSED).summary
+
+
 def test_a_connect_in_the_place_of_binary_data_is_told_as_one() -> None:
     finding = the_finding("binary-incomplete", SESSION, HEADER, 'w> 40/x,{"pass":"sesame"}', CLOSED)
     text = "".join(proof.text for proof in finding.evidence)
