@@ -273,6 +273,14 @@ def test_a_goodbye_or_a_client_that_is_gone_is_nothing_to_tell(end: str) -> None
     assert played(repeated(f"{OPEN}{JOIN}+ 3\n{end}", [1])).found("ws-abnormal-close") is None
 
 
+def test_who_comes_back_to_an_address_may_be_another_client() -> None:
+    ends = f"{OPEN}{JOIN}+ 3\nw#> FIN\nw#< FIN\n"
+    others = repeated(f"{OPEN}{JOIN}", [7])
+    finding = played("\n".join([others, repeated(f"{ends}+ 2", [1, 2])])).found("ws-abnormal-close")
+    assert finding is not None
+    assert (finding.certainty, finding.severity) == (Certainty.POSSIBLE, Severity.INFO)
+
+
 # ---------------------------------------------------------------- several sessions of one client
 
 GROWS = OPEN + JOIN + "+ 2\n"

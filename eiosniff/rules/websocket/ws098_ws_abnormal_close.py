@@ -19,7 +19,8 @@ process that was killed, an app that the system stopped, a board that was reset 
 
 ## When it is silent
 After a goodbye. Where the heartbeat was overdue, as that is told by rules of its own. For clients that end their
-connection and do not come back within a minute: they were closed. Where the capture lacks bytes of the session.
+connection and do not come back within a minute: they were closed. Where the capture lacks bytes of the session. Where
+an address has several sessions at a time, who comes back may be another client: then it is only possible, and an info.
 
 ## References
 - RFC 6455, sections 7.1.5 and 7.4.1 (1006); socket.io documentation, "disconnect" event, reasons
@@ -27,7 +28,7 @@ connection and do not come back within a minute: they were closed. Where the cap
 
 from collections.abc import Iterator
 
-from eiosniff.model.finding import Evidence, Severity
+from eiosniff.model.finding import Certainty, Evidence, Severity
 from eiosniff.model.fleet import Loss
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import SIDES, Side
@@ -70,8 +71,12 @@ def ws_abnormal_close(client: Client) -> Iterator[Hit]:
         silences = sorted(loss.place.ts_ns - loss.since.ts_ns for loss in lost)
         ages = sorted(loss.place.ts_ns - loss.opened.ts_ns for loss in lost)
         whose, what = _SIDES[side]
+        shared = side is Side.CLIENT and client.company is not None
         yield Hit(
             *(item for loss in lost for item in _proof(loss)),
+            certainty=Certainty.POSSIBLE if shared else Certainty.CERTAIN,
+            doubt="the address has several sessions at a time: who comes back may be another client" if shared else "",
+            severity=Severity.INFO if shared else None,
             occurrences=lost.count,
             period_ns=lost.period_ns,
             kind=side.label,
