@@ -6,13 +6,13 @@ A cell is the code of the first diagnosis, or `yes`: a session without a warning
 
 # EIO001, EIO002: refused because of its revision, over polling and over WebSocket. EIO003: a client of revision 4 at a
 # server of revision 3. EIO004: the other way round, at socket.io 3.0. EIO006: a client of Socket.IO 0.9. EIO211: the
-# client never uses the session that it was given.
+# client never uses the session that it was given. EIO212: the server refuses what the client posts while it upgrades.
 TABLE = """
 client \\ server     | sio 1  | sio 2  | 3.0    | 3.1    | 4      | 4+3    | py 4   | py 5   | netty1 | netty2 | go
 js 0.9              | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006 | EIO006
 js 1                | yes    | yes    | EIO004 | EIO001 | EIO001 | yes    | yes    | EIO001 | yes    | yes    | yes
 js 2                | yes    | yes    | EIO004 | EIO001 | EIO001 | yes    | yes    | EIO001 | yes    | yes    | yes
-java 1              | yes    | yes    | EIO004 | EIO001 | EIO001 | yes    | yes    | EIO001 | yes    | yes    | EIO089
+java 1              | yes    | yes    | EIO004 | EIO001 | EIO001 | yes    | yes    | EIO001 | yes    | yes    | EIO212
 cpp 2               | yes    | yes    | EIO004 | EIO002 | EIO002 | yes    | yes    | EIO002 | yes    | yes    | yes
 python 4            | yes    | yes    | EIO004 | EIO001 | EIO001 | yes    | yes    | EIO001 | yes    | yes    | yes
 js 4                | EIO003 | EIO003 | yes    | yes    | yes    | yes    | EIO001 | yes    | EIO003 | yes    | EIO003

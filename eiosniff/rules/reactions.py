@@ -12,8 +12,12 @@ from eiosniff.model.finding import Evidence, Severity
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import evidence
-from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
+from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, NS_PER_MS, closing_words, in_ms
 from eiosniff.rules.unknown_sids import answer_words, says_unknown
+
+# A capture that ends sooner than this after a packet, without another one of the other side, does not show what that
+# makes of it.
+_SHOWS_NS = 100 * NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ def reaction_to(session: Session, by: Side, places: Iterable[PacketRef], otherwi
     other, closing, last = by.other, session.closing, max(places, key=lambda place: place.number)
     if closing is not None and closing.side is other:
         delay = closing.place.ts_ns - last.ts_ns
-        if 0 <= delay <= CLOSED_BECAUSE_NS:
+        if closing.place.number >= last.number and delay <= CLOSED_BECAUSE_NS:  # the clock may have been set back
             proof = evidence(closing.place, other, f"{closing_words(closing)}, {in_ms(delay)} later")
             return Reaction(f"the {other.label} {closing_words(closing)}", True, (proof,))
     if by is Side.CLIENT:
@@ -48,6 +52,10 @@ def reaction_to(session: Session, by: Side, places: Iterable[PacketRef], otherwi
         answer = evidence(refusal.answer, Side.SERVER, answer_words(refusal))
         words = f"the server ends the session and answers the next request {answer_words(refusal)}"
         return Reaction(words, True, (asked, answer))
+    said = session.last_from[other]
+    goes_on = closing is not None or (said is not None and said.number > last.number)
+    if not goes_on and session.observed_until_ns - last.ts_ns < _SHOWS_NS:
+        return Reaction(f"the capture ends before it shows what the {other.label} does about it", False)
     return Reaction(f"the {other.label} {otherwise}", False)
 
 

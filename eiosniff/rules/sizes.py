@@ -10,13 +10,15 @@ from eiosniff.model.session import CloseHow, Closing, Session
 from eiosniff.rules.answers import is_page
 from eiosniff.rules.api import evidence
 from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words, in_ms
-from eiosniff.rules.unknown_sids import answer_words, says_unknown
+from eiosniff.rules.unknown_sids import answer_words, counts_anew, says_unknown
 
 TOO_LARGE = 413  # RFC 9110, section 15.5.14
 MESSAGE_TOO_BIG = 1009  # RFC 6455, section 7.4.1
 BAD_REQUEST = 400
 # maxHttpBufferSize of socket.io since 2.5 and 3.0, max_http_buffer_size of python-socketio since 5.
 DEFAULT_LIMIT = 1_000_000
+# The smallest limit that is the default of a server (netty-socketio); below it somebody must have set one.
+SMALLEST_DEFAULT = 65_536
 
 
 def in_bytes(count: int) -> str:
@@ -71,6 +73,8 @@ def _lives_on(session: Session, cut: CutRequest) -> Evidence | None:
         delay = closing.place.ts_ns - cut.end.ts_ns
         if abs(delay) <= CLOSED_BECAUSE_NS:
             return evidence(closing.place, Side.SERVER, closing_words(closing))
+    if counts_anew(session) is not None:
+        return None  # another process took over: that one died
     for refusal in session.refusals:
         if refusal.request > cut.request and says_unknown(refusal):
             return evidence(refusal.answer, Side.SERVER, answer_words(refusal))
@@ -99,8 +103,11 @@ def is_aggregated(session: Session, sent: Sent | None) -> bool:
 
 
 def large_before(sent: Sent | None, closing: Closing) -> Sent | None:
-    """The largest message of a side, if it began before the session was closed."""
-    return sent if sent is not None and sent.first < closing.place else None
+    """The largest message of a side, if it began before the session was closed; one that was taken, long before that,
+    was not too large."""
+    if sent is None or not sent.first < closing.place:
+        return None
+    return sent if not sent.complete or closing.place.ts_ns - sent.last.ts_ns <= CLOSED_BECAUSE_NS else None
 
 
 def since_words(sent: Sent, closing: Closing) -> str:

@@ -111,6 +111,7 @@ def ended_by_client(session: Session, refusal: RefusedRequest) -> bool:
     """Whether the client had done, before the refused request, what servers end a session for; some of them without a
     word, if no request waits for one."""
     cuts = (cut.end for cut in session.polls_cut if cut.by is Side.CLIENT)
+    died = {cut.request for cut in session.polls_cut if cut.by is Side.SERVER}
     overlaps = (other.request for other in session.refusals if other.overlaps is not None)
     ending = (other.answer for other in session.refusals if other.status in _SESSION_ENDED and not says_unknown(other))
     wrong: tuple[Iterable[PacketRef], ...] = (
@@ -119,6 +120,6 @@ def ended_by_client(session: Session, refusal: RefusedRequest) -> bool:
         (said.place for said in session.foreign[Side.CLIENT]),
         (beat.ping for beat in session.heartbeats.reversed if beat.pong is None),
         (place for namespace in session.namespaces.values() for place in namespace.early_events),
-        (post.place for post in session.payloads.binary_posts or () if post.status != _OK),
+        (post.place for post in session.payloads.binary_posts or () if post.status != _OK and post.place not in died),
     )
     return any(place < refusal.request for places in (cuts, overlaps, ending, *wrong) for place in places)

@@ -6,6 +6,7 @@ import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
 from eiosniff.model.provenance import Endpoint
+from eiosniff.report.redact import Redactor
 from tests.unit.decode.talk_sessions import JOINED, WEBSOCKET, Talk, played, repeated
 
 SESSION = f"{WEBSOCKET}\n{JOINED}"
@@ -17,7 +18,9 @@ BINARY = "w> hex:ffd8ffe000"
 CLOSED = "w< close\nw< FIN\nw> FIN"
 LEAVES = "w> 41\nw> close\nw> FIN\nw< FIN"
 BEAT = "+ 25\nw< 2\nw> 3"
-NETTY = 'w> WS EIO=4&transport=websocket\nw< 101\nw< open:S\nw> 40\nw< 40{"sid":"S"}'
+ONE_ID = 'w> WS EIO=4&transport=websocket\nw< 101\nw< open:#\nw> 40\nw< 40{"sid":"#"}'  # of session and socket
+NETTY = ONE_ID.replace("#", "0b1e5a52-52f3-4d1b-a7a2-2d6f0e6f3a10")
+SOCKETIOXIDE = ONE_ID.replace("#", "AA9AAA0AAzAAAAHs")
 
 
 def names(*parts: str) -> list[str]:
@@ -98,6 +101,42 @@ def test_more_attachments_than_the_server_takes(count: int, end: str, expected: 
     assert names(SESSION, header, *[BINARY] * (count if not end else 1), end) == expected
 
 
+@pytest.mark.parametrize("end", ["w< 41\nw< close\nw< FIN\nw> FIN", "w< close 1000\nw< FIN\nw> FIN"])
+def test_a_server_that_takes_many_attachments_and_leaves(end: str) -> None:
+    header = 'w> 4511-["files",{"_placeholder":true,"num":0}]'
+    assert "too-many-attachments" not in names(SESSION, header, *[BINARY] * 11, end)
+
+
+def test_many_attachments_that_are_taken_excuse_no_other_mistake() -> None:
+    header = 'w> 4511-["files",{"_placeholder":true,"num":0}]'
+    assert names(SESSION, header, *[BINARY] * 11, "+ 2", HEADER, EVENT, "+ 2", GREETING) == ["binary-incomplete"]
+
+
+def test_a_capture_that_ends_at_once_does_not_say_what_the_server_did() -> None:
+    assert "the capture ends before" in the_finding("socketio-syntax", SESSION, "w> 42['x']").summary
+    assert "the server ignores it" in the_finding("socketio-syntax", SESSION, "w> 42['x']\n+ 0.2").summary
+
+
+def test_a_clock_that_is_set_back_hides_no_close() -> None:
+    assert "the server closes" in the_finding("socketio-syntax", SESSION, "w> 42['x']", "- 5", CLOSED).summary
+
+
+def test_a_connect_in_the_place_of_binary_data_is_told_as_one() -> None:
+    finding = the_finding("binary-incomplete", SESSION, HEADER, 'w> 40/x,{"pass":"sesame"}', CLOSED)
+    text = "".join(proof.text for proof in finding.evidence)
+    assert '40/x,{"pass"' in text  # by its 4 the report knows it for a CONNECT, and hides what is in it
+    assert "sesame" not in Redactor().text(text)
+
+
+@pytest.mark.parametrize(("seconds", "size", "found"), [(6, 100, True), (6, 20_000, False), (12, 20_000, True)])
+def test_a_slow_link_is_no_stall(seconds: int, size: int, found: bool) -> None:
+    payload = b'42["x","' + b"y" * size + b'"]'
+    first, rest = payload[: size // 2], payload[size // 2 :]
+    parts = [f"w< raw:{head:02x}7e{len(part):04x}{part.hex()}" for head, part in ((0x01, first), (0x80, rest))]
+    talk = played("\n".join([SESSION, parts[0], f"+ {seconds}", parts[1]]))
+    assert (talk.found("ws-fragment-stall") is not None) == found
+
+
 # ---------------------------------------------------------------- the byte 04
 
 
@@ -120,6 +159,34 @@ def test_netty_is_known_without_looking_at_the_data() -> None:
     assert finding.certainty is Certainty.CERTAIN
     assert "The server" in finding.summary
     assert names(NETTY, HEADER.replace(">", "<"), "w< hex:050102") == []
+    assert names(SOCKETIOXIDE, HEADER.replace(">", "<"), "w< hex:040102") == []
+
+
+def test_binary_data_over_polling_of_another_server_with_one_id() -> None:
+    opening = ONE_ID.replace("#", "AA9AAA0AAzAAAAHs").split("\n")[2].removeprefix("w< ")
+    script = f"""a> GET EIO=4&transport=polling
+        a< 200 {opening}
+        b> POST EIO=4&transport=polling&sid=AA9AAA0AAzAAAAHs 40
+        b< 200 ok
+        a> GET EIO=4&transport=polling&sid=AA9AAA0AAzAAAAHs
+        a< 200 40{{"sid":"AA9AAA0AAzAAAAHs"}}~451-["x",{{"_placeholder":true,"num":0}}]~bAAEC
+        b> POST EIO=4&transport=polling&sid=AA9AAA0AAzAAAAHs 41~1
+        b< 200 ok"""
+    assert names(script) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "count", "certainty"),
+    [
+        ("047b2261223a317d", 1, Certainty.POSSIBLE),
+        ("047b2261223a317d", 3, Certainty.CERTAIN),
+        ("04ffd8ffe000", 1, Certainty.CERTAIN),
+    ],
+    ids=["JSON", "JSON each time", "a JPEG image"],
+)
+def test_an_application_may_mark_its_own_data(data: str, count: int, certainty: Certainty) -> None:
+    finding = the_finding("binary-extra-0x04", SESSION, *[f"{HEADER}\nw> hex:{data}"] * count)
+    assert finding.certainty is certainty
 
 
 def test_the_byte_belongs_there_in_revision_3() -> None:

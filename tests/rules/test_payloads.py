@@ -85,11 +85,20 @@ def test_what_is_not_too_large_for_the_server(parts: list[str]) -> None:
     assert not named(once(*parts), "payload-too-large")
 
 
-def test_an_end_without_an_answer_is_only_likely() -> None:
-    finding = talk_of(POLL_OPEN_OLD, JOINED, f"{ASKS}{LARGE}\nb#< FIN\nb#> FIN\n{NEXT}").found("payload-too-large")
+@pytest.mark.parametrize(("body", "certainty"), [(HUGE, Certainty.LIKELY), (LARGE, Certainty.POSSIBLE)])
+def test_an_end_without_an_answer_is_not_certain(body: str, certainty: Certainty) -> None:
+    finding = talk_of(POLL_OPEN_OLD, JOINED, f"{ASKS}{body}\nb#< FIN\nb#> FIN\n{NEXT}").found("payload-too-large")
     assert finding is not None
-    assert finding.certainty is Certainty.LIKELY
+    assert finding.certainty is certainty
     assert "does not say how much it takes" in finding.summary
+
+
+def test_a_message_that_was_taken_was_not_too_large() -> None:
+    finding = talk_of(OPEN, JOIN, f'w#> {LARGE}\n+ 5\nw#> 42["x"]\nw#< close 1009\n{HUNG_UP}').found(
+        "payload-too-large"
+    )
+    assert finding is not None
+    assert "more than it takes" in finding.title
 
 
 def test_a_limit_that_is_lower_than_announced_is_somebody_elses() -> None:
@@ -202,6 +211,43 @@ def test_a_post_of_bytes(eio: str, answer: str, expected: bool) -> None:
     assert (talk.close().found("octet-stream-post-eio4") is not None) == expected
 
 
+OCTETS = "Content-Type: application/octet-stream\r\n"
+ASKS_BYTES = "POST EIO=4&transport=polling&sid=S"
+
+
+def posts_bytes(script: str) -> Talk:
+    talk = Talk()
+    talk.connect("b", headers=OCTETS)
+    talk.connect("c", headers=OCTETS)
+    return talk.play(f"a> GET EIO=4&transport=polling\na< 200 open:S\n{script}").close()
+
+
+@pytest.mark.parametrize(
+    ("end", "certainty"),
+    [
+        ("+ 1.2", Certainty.POSSIBLE),
+        (f"+ 1.2\na> GET EIO=4&transport=polling&sid=S\na< {UNKNOWN}", Certainty.CERTAIN),
+    ],
+    ids=["slow, or not", "over"],
+)
+def test_a_post_of_bytes_without_an_answer(end: str, certainty: Certainty) -> None:
+    finding = posts_bytes(f"b> {ASKS_BYTES} 40\n{end}").found("octet-stream-post-eio4")
+    assert finding is not None
+    assert finding.certainty is certainty
+
+
+def test_a_server_that_dies_over_a_post_of_bytes() -> None:
+    died = f"b> {ASKS_BYTES} 40\n+ 0.2\nb< RST\n+ 1.2\na> GET EIO=4&transport=polling&sid=S\na< {UNKNOWN}"
+    assert posts_bytes(died).names() == ["sid-expired"]
+
+
+def test_a_server_that_takes_bytes_refuses_a_second_post_for_another_reason() -> None:
+    overlap = f'b> {ASKS_BYTES} cut:5000 42["x\nc> {ASKS_BYTES} 42["y"]\nc< 400'
+    found = posts_bytes(f"b> {ASKS_BYTES} 40\nb< 200 ok\n{overlap}\n+ 2").names()
+    assert named(found, "post-overlap")
+    assert not named(found, "octet-stream-post-eio4")
+
+
 def test_jsonp_is_no_fault() -> None:
     finding = talk_of("a#> GET EIO=3&transport=polling&j=0\na#< 200 open3:S#").found("jsonp-in-use")
     assert finding is not None
@@ -277,6 +323,16 @@ def test_sessions_that_nobody_uses(script: str, expected: list[str] | None) -> N
         assert not named(found, "session-unused")
     else:
         assert found == expected
+
+
+def test_a_monitor_that_says_so() -> None:
+    talk = Talk()
+    for number in range(6):
+        talk.connect(f"a{number}", agent="kube-probe/1.27")
+        talk.play(repeated(f"{UNUSED}+ 5", [number]))
+    (diagnosis,) = talk.close().diagnoses()
+    assert (diagnosis.finding.name, diagnosis.finding.severity) == ("session-unused", Severity.WARNING)
+    assert "only checks whether the server is there" in diagnosis.finding.summary
 
 
 def test_a_page_of_another_origin_may_not_read_the_answer() -> None:

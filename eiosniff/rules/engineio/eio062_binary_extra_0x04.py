@@ -21,13 +21,15 @@ to drop the first byte, if it is 4 and the data cannot begin so.
 ## When it is silent
 Data may begin with 04 by itself. So all binary messages of a side must begin so, and the data behind the byte must be
 of a kind that is known (images, PDF, ZIP, gzip, audio, JSON), unless the server shows that it is netty-socketio:
-there the id of the session is that of the socket too.
+there the id of the session is that of the socket too, and a UUID. Applications put a byte before their JSON, too: of
+fewer than three such messages it is only possible.
 
 ## References
 - Engine.IO protocol, revision 4, "Difference between v3 and v4"
 - netty-socketio issue #935
 """
 
+import re
 from collections.abc import Iterator
 
 from eiosniff.model.engineio import POLLING
@@ -39,6 +41,10 @@ from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, closing_words
 
 _TYPED = 3  # the last revision that writes the byte
+# What applications put a byte of their own before, to tell kinds of messages apart.
+_OFTEN_MARKED = ("JSON", "msgpack")
+_SURE = 3  # so many messages, all of one kind, are no chance
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @rule(
@@ -73,14 +79,20 @@ def binary_extra_0x04(session: Session) -> Iterator[Hit]:
             if side is Side.CLIENT and session.revisions[side] == _TYPED + 1 and _data_of(head, at=0):
                 yield _hit(side, head, "the byte 04 is missing", "leaves out", "the first byte of the data is lost")
         elif head.magic or (side is Side.SERVER and is_netty(session)):
-            yield _hit(side, head, "one byte too many", "writes", "the receiver gets it as the first byte of the data")
+            effect = "the receiver gets it as the first byte of the data"
+            own = head.magic in _OFTEN_MARKED and head.count < _SURE and not (side is Side.SERVER and is_netty(session))
+            yield _hit(side, head, "one byte too many", "writes", effect, own=own)
 
 
-def _hit(side: Side, head: BinaryHeads, what: str, verb: str, effect: str) -> Hit:
+def _hit(side: Side, head: BinaryHeads, what: str, verb: str, effect: str, own: bool = False) -> Hit:
+    """`own` says that the application itself may have put the byte there."""
     data = f" ({head.magic})" if head.magic else ""
     messages = "the only binary message" if head.count == 1 else f"all {head.count} binary messages"
     return Hit(
         *(evidence(place, side, f"binary data begins {start[:6].hex(' ')}") for place, start in head.heads),
+        certainty=Certainty.POSSIBLE if own else Certainty.CERTAIN,
+        doubt="the application may write such a byte before its data by itself" if own else "",
+        severity=Severity.WARNING if own else None,
         occurrences=head.count,
         kind=f"{side.label}, {verb}",
         side=side.label,
@@ -95,8 +107,14 @@ def _data_of(head: BinaryHeads, at: int) -> bool:
 
 
 def is_netty(session: Session) -> bool:
-    """Whether the id of the session is that of a socket too, as only netty-socketio does."""
-    return session.sid is not None and any(one.socket_id == session.sid for one in session.namespaces.values())
+    """Whether the id of the session is a UUID and that of a socket too, as only netty-socketio does. (In socketioxide
+    the two are the same as well, but 16 characters of base64.)"""
+    sid = session.sid
+    return (
+        sid is not None
+        and _UUID.fullmatch(sid) is not None
+        and any(one.socket_id == sid for one in session.namespaces.values())
+    )
 
 
 def _over_polling(session: Session) -> Iterator[Hit]:

@@ -62,9 +62,7 @@ def separator_in_data(session: Session) -> Iterator[Hit]:
         torn = [one for one in session.anomalies if one.kind is AnomalyKind.EIO_TORN_PACKET and one.side is side]
         if not torn:
             continue
-        result = reaction_to(session, side, [torn[-1].place])
-        ignored = "The {} drops it" if not result.closed else "{}"
-        words = ignored.format(side.other.label if not result.closed else result.words)
+        result = reaction_to(session, side, [torn[-1].place], "drops it")
         yield Hit(
             *(evidence(one.place, side, f"{quoted(one.found.encode('latin-1'))}, then 0x1E") for one in torn),
             *result.proof,
@@ -72,5 +70,5 @@ def separator_in_data(session: Session) -> Iterator[Hit]:
             kind=side.label,
             side=side.label,
             said=quoted(torn[0].found.encode("latin-1")),
-            reaction=words[0].upper() + words[1:],
+            reaction=result.words[0].upper() + result.words[1:],
         )

@@ -19,7 +19,9 @@ Send `Content-Type: text/plain;charset=UTF-8`, and binary data as `b` and base64
 `headers={"Content-Type": "text/plain"}`.
 
 ## When it is silent
-For servers that take it (python-engineio does not look at the type), and for Engine.IO 3, where it is right.
+For servers that take it (python-engineio does not look at the type), and for Engine.IO 3, where it is right. When
+somebody ends the connection before the answer. An answer that is only missing, while nothing shows that the session is
+over, makes it possible, and not certain.
 
 ## References
 - Engine.IO protocol, revision 4, "From v3 to v4"; engine.io, `lib/transports/polling`
@@ -28,16 +30,18 @@ For servers that take it (python-engineio does not look at the type), and for En
 
 from collections.abc import Iterator, Mapping
 
-from eiosniff.model.finding import Severity
+from eiosniff.model.attempt import CutRequest
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.payloads import BinaryPost
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import NS_PER_MS
+from eiosniff.rules.phrases import CLOSED_BECAUSE_NS, NS_PER_MS
 from eiosniff.rules.reactions import forgotten
 from eiosniff.rules.unknown_sids import answer_words
 
 _REFUSED = 400
+_OK = 200
 
 
 @rule(
@@ -70,6 +74,8 @@ def octet_stream_post_eio4(session: Session, limits: Mapping[str, float]) -> Ite
     if posts is None or session.claimed_eio != "4":
         return
     patience_ns = limits["answer_ms"] * NS_PER_MS
+    if any(post.status == _OK for post in posts):
+        return  # this server takes it
     refused = [post for post in posts if _is_refused(session, post) or _hangs(session, post, patience_ns)]
     if not refused:
         return
@@ -83,18 +89,42 @@ def octet_stream_post_eio4(session: Session, limits: Mapping[str, float]) -> Ite
     if after is not None:
         proof.append(evidence(after.request, Side.CLIENT, "the next request of the session"))
         proof.append(evidence(after.answer, Side.SERVER, answer_words(after)))
+    ended = after is not None or _is_closed(session, refused[-1])
     yield Hit(
         *proof,
+        certainty=Certainty.CERTAIN if answered or ended else Certainty.POSSIBLE,
+        doubt="" if answered or ended else "the server may only be slow",
         occurrences=len(refused),
-        reaction=f"answers {_REFUSED} without a word" if answered else "never answers, and has ended the session",
+        lasting=not answered and not ended,
+        reaction=f"answers {_REFUSED} without a word"
+        if answered
+        else f"never answers{', and has ended the session' if ended else ''}",
     )
 
 
 def _is_refused(session: Session, post: BinaryPost) -> bool:
     return post.status == _REFUSED and any(
-        refusal.request == post.place and refusal.error is None for refusal in session.refusals
+        refusal.request == post.place and refusal.error is None and refusal.overlaps is None
+        for refusal in session.refusals
+    )
+
+
+def _is_closed(session: Session, post: BinaryPost) -> bool:
+    """Whether the server closes the session right after the POST."""
+    closing = session.closing
+    return (
+        closing is not None
+        and closing.side is Side.SERVER
+        and 0 <= closing.place.ts_ns - post.place.ts_ns <= CLOSED_BECAUSE_NS
     )
 
 
 def _hangs(session: Session, post: BinaryPost, patience_ns: float) -> bool:
-    return post.answer is None and session.observed_until_ns - post.place.ts_ns >= patience_ns
+    if post.answer is not None or any(cut.request == post.place and _is_early(cut, post) for cut in session.polls_cut):
+        return False
+    return session.observed_until_ns - post.place.ts_ns >= patience_ns or _is_closed(session, post)
+
+
+def _is_early(cut: CutRequest, post: BinaryPost) -> bool:
+    """Whether a connection was ended for another reason: by the server, or by a client that did not wait."""
+    return cut.by is Side.SERVER or cut.end.ts_ns - post.place.ts_ns < CLOSED_BECAUSE_NS

@@ -19,7 +19,8 @@ let clients use WebSocket, where each packet has a frame of its own, or send one
 
 ## When it is silent
 When an acknowledgement shows that packets of such a body were read: the limit was raised. For other libraries, none of
-which has such a limit. Where nothing in the body asks for an acknowledgement it is likely, and not certain.
+which has such a limit. Where nothing in the body asks for an acknowledgement it is likely, and not certain; and only
+possible where a client is silent after it for less than `answer_ms`, up to the end of the capture.
 
 ## References
 - python-engineio, `engineio/payload.py` and issue #142; Flask-SocketIO issue #1226; engine.io issue #599
@@ -64,7 +65,8 @@ def python_16_packets(session: Session, limits: Mapping[str, float]) -> Iterator
         bodies = [crowded for crowded in crowds if crowded.side is side]
         if not bodies:
             continue
-        found = _by_server(session, bodies, patience_ns) if side is Side.CLIENT else _by_client(session, bodies)
+        by = _by_server if side is Side.CLIENT else _by_client
+        found = by(session, bodies, patience_ns)
         if found is None:
             continue
         dropped, loss, certainty, doubt, after = found
@@ -111,12 +113,14 @@ def _by_server(session: Session, bodies: list[Crowded], patience_ns: float) -> _
     return bodies, "the server answers OK, and drops them", Certainty.LIKELY, doubt, []
 
 
-def _by_client(session: Session, bodies: list[Crowded]) -> _Found | None:
+def _by_client(session: Session, bodies: list[Crowded], patience_ns: float) -> _Found | None:
     """What a client of python-socketio has given its session up for: nothing comes of it any more."""
     identity, last = session.client.identity, bodies[-1].place
     if identity is None or identity.library != _PYTHON_CLIENT:
         return None
     if any(use.last > last for use in session.connections) or session.observed_until_ns == last.ts_ns:
         return None
-    loss = "the client gives the session up without a word"
-    return bodies[-1:], loss, Certainty.LIKELY, "only its log tells why (Unexpected packet from server, aborting)", []
+    waited_ns = session.observed_until_ns - last.ts_ns
+    loss = f"nothing more comes of the client in that session, for {in_ms(waited_ns)}"
+    doubt = "only its log tells why (Unexpected packet from server, aborting)"
+    return bodies[-1:], loss, Certainty.LIKELY if waited_ns >= patience_ns else Certainty.POSSIBLE, doubt, []

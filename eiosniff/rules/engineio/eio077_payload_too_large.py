@@ -22,7 +22,8 @@ HTTP, or send them in pieces, and send their address as an event.
 ## When it is silent
 A 413 with a page is that of a proxy (rule PROXY078). A POST that is only too large because many packets were put into
 it is a matter of the client (rule EIO080). A 400 or an end of the connection without a limit that is known is only
-reported if the server goes on otherwise, and has ended this session.
+reported if the server goes on otherwise, and has ended this session; below 64 KB, the smallest default of a server, it
+is only possible.
 
 ## References
 - socket.io documentation, option `maxHttpBufferSize`; socket.io issues #3946 and #3817; engine.io issue #706
@@ -40,6 +41,7 @@ from eiosniff.rules.phrases import closing_words
 from eiosniff.rules.sizes import (
     DEFAULT_LIMIT,
     MESSAGE_TOO_BIG,
+    SMALLEST_DEFAULT,
     TOO_LARGE,
     in_bytes,
     is_aggregated,
@@ -53,7 +55,7 @@ from eiosniff.rules.sizes import (
 )
 
 _BAD_REQUEST = "the server does not say how much it takes, and answers other mistakes so, too"
-_NO_ANSWER = "the server does not say how much it takes; one that fails over a message looks alike"
+_NO_ANSWER = "the server does not say how much it takes; one that fails over a message, or is stopped, looks alike"
 
 
 @rule(
@@ -108,7 +110,8 @@ def payload_too_large(session: Session) -> Iterator[Hit]:
         if limit is None and refused.status is not None and sent.bytes <= DEFAULT_LIMIT:
             return
         if limit is None:
-            certainty, doubt = Certainty.LIKELY, _NO_ANSWER if refused.status is None else _BAD_REQUEST
+            certainty = Certainty.LIKELY if sent.bytes >= SMALLEST_DEFAULT else Certainty.POSSIBLE
+            doubt = _NO_ANSWER if refused.status is None else _BAD_REQUEST
     yield _hit(session, sent, refused.place, refused.words, refused.proof, certainty, doubt, "polling")
 
 

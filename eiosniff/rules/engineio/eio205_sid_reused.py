@@ -17,8 +17,8 @@ The client has to begin anew when it has sent or been told `1`, or been refused 
 for a new session by a handshake without one. Libraries do that; it is code by hand that keeps the `sid`.
 
 ## When it is silent
-For what was on its way when the session was closed, for a single request after that, and for a client that opens a new
-session meanwhile. When nobody closed the session in this capture: rules EIO016 and EIO017.
+For what was on its way when the session was closed, and for a single request after that. When nobody closed the session
+in this capture: rules EIO016 and EIO017. Where the client has opened a new session meanwhile, it is a warning.
 
 ## References
 - Engine.IO protocol, revision 4, "Heartbeat" and "Packet types"; engine.io, `lib/server`, error code 1
@@ -30,6 +30,7 @@ from collections.abc import Iterator, Mapping
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
+from eiosniff.rules.answers import let_in_since
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, closing_words, in_ms
 from eiosniff.rules.unknown_sids import answer_words, says_unknown
@@ -74,6 +75,7 @@ def sid_reused(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
         proof.append(evidence(refusal.answer, Side.SERVER, answer_words(refusal)))
     yield Hit(
         *proof,
+        severity=Severity.WARNING if let_in_since(session.client, closing.place) else None,
         kind=closing.side.label,
         side=closing.side.label,
         closes=closing_words(closing),

@@ -21,13 +21,15 @@ answer may be there and its script may not be allowed to read it.
 ## When it is silent
 Where the two speak different revisions (rules EIO003 and EIO004): then that is why. Where a page asks another origin,
 as browsers keep what its script may not read to themselves. Where the client had hung up before the answer came
-(EIO015). For checks by a monitor, which come at longer intervals.
+(EIO015). For checks at longer intervals. Balancers and monitors check more often, and never use the session: where the
+client says that it is one it is a warning, and where it does not say which program it is, only possible.
 
 ## References
 - arduinoWebSockets, `src/WebSocketsClient.cpp`, the cookie `io`
 - recorded with arduinoWebSockets 2.3.0 at ten servers
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from eiosniff.model.attempt import Attempt, RequestFacts
@@ -40,6 +42,13 @@ from eiosniff.rules.phrases import NS_PER_MS
 
 _COOKIE = "io"
 _PICKY = "arduinoWebSockets"
+# What balancers and monitors call themselves.
+_CHECKS = re.compile(r"health|kube-probe|haproxy|blackbox|monitor|uptime|pingdom|check|googlehc|zabbix", re.IGNORECASE)
+_CHECK = (
+    " By its name it only checks whether the server is there: let it ask for another address, as each check costs a "
+)
+_CHECK += "session."
+_MAY_CHECK = "a balancer that only checks whether the server is there does the same"
 
 
 @rule(
@@ -84,13 +93,17 @@ def session_unused(session: Session, limits: Mapping[str, float]) -> Iterator[Hi
             continue
         if attempt.request.place < last.start:
             following = next((life.start for life in row.lives if attempt.request.place < life.start), last.start)
+            checks = _CHECKS.search(attempt.request.user_agent or "") is not None
+            known = session.client.identity is not None
             yield Hit(
                 evidence(session.opened, Side.SERVER, f"opens session {session.sid}"),
                 evidence(following, Side.CLIENT, "opens another one"),
-                certainty=Certainty.LIKELY,
-                doubt="only the client knows why",
+                certainty=Certainty.LIKELY if known or checks else Certainty.POSSIBLE,
+                doubt="only the client knows why" if known or checks else _MAY_CHECK,
+                severity=None if known and not checks else Severity.WARNING,
+                kind="checks" if checks else "",
                 count=row.lives.count,
-                hint=_hint(session, attempt),
+                hint=_CHECK if checks else _hint(session, attempt),
             )
             return
 

@@ -17,8 +17,8 @@ Send the header and all its attachments one after the other, with nothing betwee
 or tasks, under one lock. Look for a proxy or a callback that drops binary frames.
 
 ## When it is silent
-When the capture lacks messages. When the sender only left before it was through, or the other side had closed. When
-more attachments are announced than a server takes (rule SIO063).
+When the capture lacks messages. When the sender only left before it was through, or the other side had closed, as at
+more attachments than it takes (rule SIO063).
 
 ## References
 - Socket.IO protocol, revision 5, "Sending and receiving binary data"
@@ -64,7 +64,7 @@ from eiosniff.rules.reactions import reaction_to
 def binary_incomplete(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     cut_short = session.frames.cut_short
-    if cut_short is None or session.frames.announced:
+    if cut_short is None:
         return
     for side in SIDES:
         shown = [one for one in cut_short if one.side is side and _is_fault(session, one, limits["wait_ms"])]
@@ -82,7 +82,7 @@ def _hit(session: Session, side: Side, shown: list[CutShort], count: int) -> Hit
     for one in shown:
         proof.append(evidence(one.place, side, f"announces {_binary(one.announced)}"))
         if one.text:
-            proof.append(evidence(one.shown, side, f"sends {quoted(one.text)} instead"))
+            proof.append(evidence(one.shown, side, f"sends {quoted(b'4' + one.text)} instead"))
     if first.text:
         reaction = reaction_to(session, side, [one.shown for one in shown])
         words = reaction.words

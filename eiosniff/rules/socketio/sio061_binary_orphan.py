@@ -51,7 +51,7 @@ from eiosniff.rules.reactions import reaction_to
 )
 def binary_orphan(session: Session) -> Iterator[Hit]:
     """See the module."""
-    if not session.anomalies or session.gaps or session.frames.announced:
+    if not session.anomalies or session.gaps:
         return
     for side in SIDES:
         orphans = [

@@ -15,7 +15,8 @@ Send fewer buffers with each event: join them into one and send the offsets with
 more at the receiver: a parser with another `maxAttachments`.
 
 ## When it is silent
-When the receiver takes them, as older servers and python-socketio do.
+When the receiver takes them, as older servers and python-socketio do. When it leaves with a DISCONNECT or a close code:
+then it has a reason of its own.
 
 ## References
 - socket.io-parser, changelog of 4.2.6, 3.4.4 and 3.3.5
@@ -24,7 +25,8 @@ When the receiver takes them, as older servers and python-socketio do.
 from collections.abc import Iterator
 
 from eiosniff.model.finding import Severity
-from eiosniff.model.session import Session
+from eiosniff.model.provenance import Side
+from eiosniff.model.session import CloseHow, Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.reactions import reaction_to
 
@@ -52,7 +54,7 @@ def too_many_attachments(session: Session) -> Iterator[Hit]:
         return
     last = announced.last or announced.first[0]
     reaction = reaction_to(session, last.side, [last.place])
-    if not reaction.closed:
+    if not reaction.closed or _leaves_by_itself(session, last.side.other):
         return
     yield Hit(
         evidence(last.place, last.side, f"announces {last.attachments} binary messages"),
@@ -62,3 +64,10 @@ def too_many_attachments(session: Session) -> Iterator[Hit]:
         attachments=last.attachments,
         reaction=reaction.words,
     )
+
+
+def _leaves_by_itself(session: Session, side: Side) -> bool:
+    """Whether a side took its leave: a parser that refuses a packet says nothing, and its close frame has no code."""
+    closing = session.closing
+    coded = closing is not None and closing.how is CloseHow.WS_CLOSE and closing.code is not None
+    return coded or "DISCONNECT" in session.socketio_counts[side]

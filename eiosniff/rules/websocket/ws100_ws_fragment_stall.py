@@ -15,8 +15,8 @@ Send messages in one frame, or their fragments one right after the other; do not
 Look for a proxy that holds frames back.
 
 ## When it is silent
-When the fragments of a large message keep coming, 13 KB per second or faster: that is a slow link (rule EIO043 tells if
-it costs the session). When the capture ends in the middle of it.
+When a large message comes at 2 KB per second or faster: that is a slow link (rule EIO043 tells if it costs the
+session). When the capture ends in the middle of it.
 
 ## References
 - RFC 6455, section 5.4
@@ -27,15 +27,15 @@ from collections.abc import Iterator, Mapping
 from eiosniff.model.finding import Severity
 from eiosniff.model.frames import Fragmented
 from eiosniff.model.provenance import Side
-from eiosniff.model.session import LARGE_MESSAGE, Session
+from eiosniff.model.session import Session
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.model.websocket import FRAGMENT_MISSING
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 from eiosniff.rules.reactions import reaction_to
 
-# A link that is this slow is none that Engine.IO can be spoken over: 64 KB in 5 s.
-_SLOWEST_BYTES_PER_S = LARGE_MESSAGE / 5
+# Mobile networks of the second generation (GPRS) carry some 2 to 5 KB per second.
+_SLOWEST_BYTES_PER_S = 2000
 
 
 @rule(

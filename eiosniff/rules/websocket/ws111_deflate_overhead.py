@@ -40,7 +40,7 @@ from eiosniff.rules.api import Hit, evidence, rule
     code="WS111",
     name="deflate-overhead",
     subject=Session,
-    severity=Severity.WARNING,
+    severity=Severity.INFO,
     since="0.1.0",
     title="Compression of WebSocket messages {effect}",
     message="Between {client} and the server at {server} {count} messages were compressed, {grown} of which grew: "
