@@ -3,7 +3,7 @@
 import pytest
 
 from eiosniff.model.finding import Certainty, Finding, Severity
-from eiosniff.model.provenance import Endpoint
+from eiosniff.model.provenance import Endpoint, Side
 from tests.unit.decode.talk_sessions import Talk
 
 ASK = "a> GET EIO=4&transport=polling\n"
@@ -279,6 +279,43 @@ def test_a_server_that_knows_its_client_by_a_cookie_is_no_cache() -> None:
     assert talk(ASK, OPENED, "+ 1", again, headers="Cookie: io=S\r\n", agent="").names() == []
 
 
+def joined(wire: str) -> str:
+    session = "EIO=4&transport=polling&sid=S"
+    return f"""{wire}> GET EIO=4&transport=polling
+{wire}< 200 open:S
+{wire}> POST {session} 40
+{wire}< 200 ok
+{wire}> GET {session}
+{wire}< 200 40{{"sid":"of-{wire}"}}
+{wire}> POST {session} 1
+{wire}< 200 ok
++ 60
+"""
+
+
+def test_a_server_that_makes_its_own_ids_is_no_cache() -> None:
+    assert talk(joined("a"), joined("b"), agent="").names() == []
+
+
+def test_an_id_that_comes_again_may_be_of_such_a_server() -> None:
+    again = talk(ASK, OPENED, POLL, "+ 1\nb> GET EIO=4&transport=polling\nb< 200 open:S\n", agent="")
+    finding = again.found("poll-cached")
+    assert finding is not None
+    assert finding.certainty is Certainty.LIKELY
+
+
+def test_an_open_packet_of_revision_3_in_the_place_of_a_polls_answer() -> None:
+    poll = "a> GET EIO=3&transport=polling&sid=S\na< 200 open3:S\n"
+    finding = talk("a> GET EIO=3&transport=polling", "a< 200 open3:S", poll, poll, agent="").found("poll-cached")
+    assert finding is not None
+    assert (finding.certainty, finding.occurrences) == (Certainty.CERTAIN, 2)
+
+
+def test_a_text_that_looks_like_an_open_packet_is_none() -> None:
+    answer = 'a< 200 42["20{"sid":1}"]'
+    assert talk(ASK, OPENED, POLL, answer, POLL, answer, agent="").found("poll-cached") is None
+
+
 # ---------------------------------------------------------------- requests that no parser reads
 
 
@@ -287,6 +324,38 @@ def test_what_a_parser_quotes_is_not_told() -> None:
     finding = only(talk(ASK, f"a< 400 {quoted}", agent=""))
     assert finding.name == "http-malformed"
     assert "s3cret" not in str((finding.summary, finding.evidence, finding.fix))
+
+
+def answered(response: str, headers: str = "") -> Finding:
+    played = Talk()
+    played.connect("a", headers=headers)
+    played.play(ASK)
+    wire = played.wires["a"]
+    played._send(wire, Side.SERVER, response.replace("\n", "\r\n").encode())
+    return only(played)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        ("400 Bad Request", "", "it does not keep to HTTP"),
+        ("400 Header Line Too Long", f"Cookie: {'x' * 9000}\r\n", "its header is too large"),
+        ("414 Request URI Too Long", "", "its URL is too long"),
+    ],
+)
+def test_gevent_and_eventlet_say_no_more_than_a_status(status: str, headers: str, expected: str) -> None:
+    finding = answered(f"HTTP/1.1 {status}\nConnection: close\nContent-length: 0\n\n", headers)
+    assert finding.name == "http-malformed"
+    assert expected in finding.title
+
+
+@pytest.mark.parametrize("said", ["Invalid HTTP Header: 's3cret'", "Obsolete line folding is unacceptable: 's3cret'"])
+def test_gunicorn_says_on_a_page_what_it_does_not_read(said: str) -> None:
+    page = f"<html>\n<head>\n<title>Bad Request</title></head><body><h1><p>Bad Request</p></h1>\n{said}\n</body></html>"
+    head = "HTTP/1.1 400 Bad Request\nConnection: close\nContent-Type: text/html\n"
+    finding = answered(f"{head}Content-Length: {len(page) + page.count(chr(10))}\n\n{page}")
+    assert finding.name == "http-malformed"
+    assert "s3cret" not in str((finding.title, finding.summary, finding.evidence, finding.fix))
 
 
 @pytest.mark.parametrize("body", ["Bad Request", "no such room", '{"code":3,"message":"Bad request"}'])
