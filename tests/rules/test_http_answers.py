@@ -103,6 +103,41 @@ def test_a_preflight_that_is_refused(status: int) -> None:
     assert f"refused with {status}" in finding.title
 
 
+WANTS = "Access-Control-Request-Method: GET\r\n"
+ASK_FIRST = "a> OPTIONS EIO=4&transport=polling\na< 404 no\n"
+
+
+def test_many_preflights_are_counted() -> None:
+    assert only(talk((ASK_FIRST + "+ 5\n") * 30, headers=FROM_PAGE + WANTS)).occurrences == 30
+
+
+@pytest.mark.parametrize(
+    ("script", "headers", "agent"),
+    [
+        pytest.param(ASK_FIRST, FROM_PAGE + WANTS, "curl/8.5", id="somebody who only asks"),
+        pytest.param(ASK_FIRST, WANTS, BROWSER, id="of no page"),
+        pytest.param(ASK_FIRST + "b> GET EIO=4&transport=polling\nb< 200 open:S\nb> GET EIO=4&transport=polling&sid=S",
+                     FROM_PAGE + WANTS, BROWSER, id="the browser sends it all the same"),
+    ],
+)  # fmt: skip
+def test_preflights_that_keep_nothing_from_a_page(script: str, headers: str, agent: str) -> None:
+    assert talk(script, LATER, headers=headers, agent=agent).names() == []
+
+
+def test_a_page_that_gets_in_later_by_websocket() -> None:
+    played = talk(ASK_FIRST, "+ 1", WEBSOCKET, 'w< 101\nw< open:S\nw> 40\nw< 40{"sid":"x"}', headers=FROM_PAGE + WANTS)
+    finding = only(played)
+    assert (finding.name, finding.severity) == ("cors-bad-combination", Severity.WARNING)
+    assert finding.summary.endswith("is not sent. The client gets a session later.")
+
+
+def test_what_a_client_of_another_revision_cannot_read_is_not_for_cors() -> None:
+    rounds = "\n".join(f"a> GET EIO=3&transport=polling\na< 200 open:S{n}\n+ 2" for n in range(4))
+    names = talk(rounds, LATER, headers=FROM_PAGE, replies=allows("*")).names()
+    assert names[0].startswith("eio3-client-on-3.0-server")
+    assert not any("cors" in name for name in names)
+
+
 def test_a_preflight_behind_a_proxy_is_the_same_one() -> None:
     wants = "Access-Control-Request-Method: GET\r\nX-Forwarded-For: 10.0.0.7\r\n"
     played = Talk()

@@ -22,9 +22,10 @@ it is set at all. Take `add_header Access-Control-...` out of the proxy, and let
 `extraHeaders` there are no preflights.
 
 ## When it is silent
-For clients that are no browsers, for sessions that are used, and for preflights of a session (rule PROXY019). Whether a
-page has `withCredentials` shows only if it has a cookie to send; without one the finding is likely, and only where the
-same client opens at least three sessions (`sessions`).
+For clients that are no browsers, for sessions that are used, for preflights of a session (rule PROXY019), and for those
+after which the client asks all the same, within a second. Where it gets a session later it is a warning. Whether a page
+has `withCredentials` shows only if it has a cookie to send; without one the finding is likely, and only where the same
+client opens at least three sessions (`sessions`), answered in the revision that it asks for: else it cannot read them.
 
 ## References
 - Fetch standard, "CORS check", "CORS-preflight fetch"; socket.io documentation, "Handling CORS"
@@ -38,9 +39,11 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
+from eiosniff.model.tally import Tally
+from eiosniff.rules.answers import let_in_since
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.boxes import UNNAMED, box_of
-from eiosniff.rules.origins import allows, kept_from_page, kept_proof
+from eiosniff.rules.origins import allows, is_readable, kept_from_page, kept_proof, of_a_page, sent_all_the_same
 
 _WHAT = {
     Blocked.SEVERAL: "Access-Control-Allow-Origin is there twice",
@@ -65,6 +68,7 @@ _ADVICE = {
     Blocked.HEADERS: 'Server: allow the header: cors: {{ origin: "{origin}", allowedHeaders: [..., "{denied}"] }}.',
     Blocked.MISSING: 'Server: cors: {{ origin: "{origin}" }}.',
 }
+_LATER = ". The client gets a session later"
 _UNCERTAIN = "the page has no cookie to send, so that withCredentials does not show"
 
 
@@ -87,7 +91,8 @@ _UNCERTAIN = "the page has no cookie to send, so that withCredentials does not s
 def cors_bad_combination(ledger: Session | Client, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     if isinstance(ledger, Client):
-        yield from (_asked(preflight) for preflight in ledger.preflights)
+        if ledger.preflights:
+            yield from _preflights(ledger)
         return
     found = kept_from_page(ledger)
     if found is None or found[2] is Blocked.MISSING:
@@ -95,7 +100,7 @@ def cors_bad_combination(ledger: Session | Client, limits: Mapping[str, float]) 
     attempt, answer, blocked = found
     certainty, doubt = Certainty.CERTAIN, ""
     if blocked is None:
-        if attempt.request.cookies or ledger.client.sessions < limits["sessions"]:
+        if attempt.request.cookies or ledger.client.sessions < limits["sessions"] or not is_readable(ledger):
             return
         blocked = Blocked.WILDCARD if answer.allow_origin == ("*",) else Blocked.CREDENTIALS
         if blocked is Blocked.CREDENTIALS and answer.allow_credentials == "true":
@@ -111,7 +116,19 @@ def cors_bad_combination(ledger: Session | Client, limits: Mapping[str, float]) 
     )  # fmt: skip
 
 
-def _asked(preflight: Preflight) -> Hit:
+def _preflights(client: Client) -> Iterator[Hit]:
+    """Those of pages, of each kind the first."""
+    kinds: dict[tuple[Blocked | None, str | None], Preflight] = {}
+    for preflight in client.preflights:
+        asked = preflight.asked
+        if asked.origin is not None and of_a_page(asked) and not sent_all_the_same(client, preflight):
+            kinds.setdefault((preflight_check(asked, preflight.answered), asked.origin), preflight)
+    for preflight in kinds.values():
+        works = let_in_since(client, preflight.answered.place)
+        yield _asked(preflight, client.preflights if len(kinds) == 1 else None, works)
+
+
+def _asked(preflight: Preflight, alike: Tally[Preflight] | None, works: bool) -> Hit:
     asked, answer = preflight.asked, preflight.answered
     blocked = preflight_check(asked, answer) or Blocked.STATUS
     origin, denied = asked.origin or "null", ", ".join(headers_denied(asked, answer))
@@ -121,10 +138,13 @@ def _asked(preflight: Preflight) -> Hit:
     return Hit(
         evidence(asked.place, Side.CLIENT, f"OPTIONS {asked.target}, Origin: {origin}{wants}"),
         evidence(answer.place, Side.SERVER, said),
+        severity=Severity.WARNING if works else None,
+        occurrences=alike.count if alike is not None else 1,
+        period_ns=alike.period_ns if alike is not None else None,
         kind=f"OPTIONS {blocked.name} {origin}", reason=f"preflight-{blocked.name.lower()}",
         what=_WHAT[blocked].format(**values), advice=_ADVICE[blocked].format(**values),
         origin=origin, host=asked.host, first=" and asks first whether it may (OPTIONS)", status=answer.status,
-        said=f"{said}, and the request itself is never sent", box=box_of(answer),
+        said=f"{said}, and the request itself is not sent{_LATER if works else ''}", box=box_of(answer),
     )  # fmt: skip
 
 

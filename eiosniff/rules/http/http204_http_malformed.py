@@ -9,9 +9,9 @@ shows nothing, so that people look for the fault in versions, paths and CORS.
 
 ## On the wire
 Node answers a bare `HTTP/1.1 400 Bad Request` with `Connection: close` and nothing else, or 431 if the header has more
-than 16 KB; gevent and eventlet say no more, and 400 or 414 where a line has more than 8 KB. aiohttp, gunicorn and others
-quote what they stumbled over. nginx and Apache httpd answer 400 or 414 with a page of their own ("Request Header Or
-Cookie Too Large"). Usual causes: lines that end with LF alone, a line break or control character in
+than 16 KB; gevent and eventlet say no more, and 400 or 414 where a line has more than 8 KB. aiohttp, gunicorn and
+others quote what they stumbled over. nginx and Apache httpd answer 400 or 414 with a page of their own ("Request Header
+Or Cookie Too Large"). Usual causes: lines that end with LF alone, a line break or control character in
 a value that was read from a file or a sensor, cookies that have grown over the years.
 
 ## How to fix
