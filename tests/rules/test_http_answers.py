@@ -194,6 +194,15 @@ def test_an_error_of_engineio_is_no_gateways() -> None:
 
 
 @pytest.mark.parametrize(
+    ("replies", "expected"),
+    [("", Certainty.LIKELY), (NGINX, Certainty.CERTAIN), ("X-Powered-By: Express\r\n", Certainty.POSSIBLE)],
+)
+def test_who_does_not_name_himself_may_be_the_application(replies: str, expected: Certainty) -> None:
+    finding = only(talk(ASK, 'a< 503 {"message":"Service Unavailable"}', replies=replies, agent=""))
+    assert (finding.name, finding.certainty) == ("gateway-5xx", expected)
+
+
+@pytest.mark.parametrize(
     ("status", "replies", "wait", "expected"),
     [
         (521, "Server: cloudflare\r\ncf-ray: 1-FRA\r\n", 0, "Cloudflare answers 521"),
@@ -404,7 +413,7 @@ def test_a_refusal_of_the_application_is_not_the_parsers(body: str) -> None:
 def many(count: int, replies: bool = True) -> Talk:
     played = Talk()
     for n in range(count):
-        origin = f"http://shop{n}.example"
+        origin = f"http://www.shop{n}"
         allowed = allows(origin, credentials=replies)
         played.connect(f"a{n}", agent=BROWSER, headers=f"Origin: {origin}\r\n", replies=allowed)
         played.play(
@@ -427,3 +436,41 @@ def test_a_host_that_a_proxy_changed_is_no_foreign_one() -> None:
         played.connect(f"w{n}", agent=BROWSER, headers=headers)
         played.play(f'w{n}> WS EIO=4&transport=websocket\nw{n}< 101\nw{n}< open:S{n}\nw{n}> 40\nw{n}< 40{{"sid":"x"}}')
     assert played.close().names() == []
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        ["https://www.shop.example", "https://m.shop.example", "https://shop.example:8443", "http://shop.example"],
+        ["http://localhost:3000", "http://127.0.0.1:5173", "http://localhost:8080", "https://shop.example"],
+    ],
+)
+def test_origins_of_one_owner_are_what_the_server_is_for(origins: list[str]) -> None:
+    played = Talk()
+    for n, origin in enumerate(origins):
+        played.connect(
+            f"a{n}", agent=BROWSER, headers=f"Origin: {origin}\r\n", replies=allows(origin, credentials=True)
+        )
+        poll = f"a{n}> GET EIO=4&transport=polling&sid=S{n}"
+        played.play(f"a{n}> GET EIO=4&transport=polling\na{n}< 200 open:S{n}\n{poll}")
+    assert played.close().names() == []
+
+
+@pytest.mark.parametrize("host", ["backend", "app:3000", "127.0.0.1:3000", "10.0.0.3:3000"])
+def test_a_host_that_is_of_a_proxys_setting_is_no_foreign_one(host: str) -> None:
+    played = Talk()
+    for n in range(4):
+        headers = f"Origin: https://www.shop{n}.example\r\n{COOKIE}"
+        played.connect(f"w{n}", agent=BROWSER, headers=headers)
+        played.wires[f"w{n}"].host = host
+        played.play(f'w{n}> WS EIO=4&transport=websocket\nw{n}< 101\nw{n}< open:S{n}\nw{n}> 40\nw{n}< 40{{"sid":"x"}}')
+    assert played.close().names() == []
+
+
+def test_websockets_of_many_foreign_pages_are_let_in() -> None:
+    played = Talk()
+    for n in range(4):
+        played.connect(f"w{n}", agent=BROWSER, headers=f"Origin: https://www.shop{n}.example\r\n{COOKIE}")
+        played.wires[f"w{n}"].host = "chat.example"
+        played.play(f'w{n}> WS EIO=4&transport=websocket\nw{n}< 101\nw{n}< open:S{n}\nw{n}> 40\nw{n}< 40{{"sid":"x"}}')
+    assert only(played).name == "cors-wide-open"
