@@ -164,6 +164,7 @@ def test_a_preflight_behind_a_proxy_is_the_same_one() -> None:
         ("http://example:8080", "example", "belongs to the origin"),
         ("http://shop.example", "127.0.0.1:3001", "under a name of its own"),
         ("http://shop.example", "example", "from another host"),
+        ("http://example:8080", "example:5000", "from another host or port"),
     ],
 )
 def test_why_an_origin_is_not_the_servers_own(origin: str, host: str, expected: str) -> None:
@@ -174,6 +175,13 @@ def test_why_an_origin_is_not_the_servers_own(origin: str, host: str, expected: 
     finding = only(played.play(ASK + refused).close())
     assert finding.name == "origin-rejected"
     assert expected in finding.why
+
+
+def test_a_server_that_knows_of_tls_leaves_itself_out() -> None:
+    headers = "Origin: https://example\r\nX-Forwarded-Proto: https\r\n"
+    finding = only(talk(ASK, 'a< 400 "https://example is not an accepted origin."', headers=headers))
+    assert "its setting cors_allowed_origins leaves out" in finding.why
+    assert finding.fix == ['Server: cors_allowed_origins=["https://example"], exactly so.']
 
 
 def test_a_client_that_is_accepted_later_is_a_warning() -> None:
