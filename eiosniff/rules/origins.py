@@ -1,7 +1,7 @@
 """Pages of another origin than their server, and what their browser keeps from them: shared by the rules on CORS."""
 
 from eiosniff.model.attempt import AnswerFacts, Attempt, Preflight, RequestFacts
-from eiosniff.model.cors import Blocked, cors_check
+from eiosniff.model.cors import Blocked, cors_check, is_foreign
 from eiosniff.model.finding import Evidence
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
@@ -28,7 +28,7 @@ def kept_from_page(session: Session) -> tuple[Attempt, AnswerFacts, Blocked | No
     """The handshake of a session that was opened for a page of another origin and never used, and why the browser
     keeps the answer from the page, as far as that shows; None for other sessions."""
     attempt = session.attempt
-    if attempt is None or attempt.request.origin is None or not of_a_page(attempt.request):
+    if attempt is None or not of_a_page(attempt.request) or not is_foreign(attempt.request):
         return None
     answer = attempt.answered
     if answer is None or attempt.abandoned or session.midstream or goes_on(session):

@@ -57,6 +57,7 @@ def test_an_answer_without_cors_that_nobody_uses() -> None:
         pytest.param(ASK + "a> FIN\n" + OPENED + LATER, FROM_PAGE, BROWSER, id="the page had left"),
         pytest.param(ASK + OPENED + LATER, FROM_PAGE, "okhttp/4.9", id="no browser"),
         pytest.param(ASK + OPENED + LATER, "", BROWSER, id="of the page's own origin"),
+        pytest.param(ASK + OPENED + LATER, "Origin: http://example\r\n", BROWSER, id="which it names"),
         pytest.param(WEBSOCKET + "w< 101\nw< open:S\n" + LATER, FROM_PAGE, BROWSER, id="over WebSocket"),
     ],
 )
@@ -287,6 +288,19 @@ def test_a_request_after_the_end_of_the_server_needs_no_round_time() -> None:
     played = talk(ASK, OPENED, IDLE, end_first, agent="")
     (finding,) = (finding for finding in played.findings() if finding.name == "keepalive-race")
     assert finding.certainty is Certainty.CERTAIN
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param("b< FIN\na< 200 1\na< FIN", id="it says goodbye"),
+        pytest.param("b< FIN\na< FIN", id="it is killed"),
+    ],
+)
+def test_a_server_that_is_stopped_meets_requests_too(end: str) -> None:
+    poll_and_post = f"{POLL}+ 4.99\nb> POST EIO=4&transport=polling&sid=S 42[1]"
+    played = talk(ASK, OPENED, IDLE, poll_and_post, end, agent="")
+    assert played.found("keepalive-race") is None
 
 
 def test_such_a_request_shows_no_restart() -> None:
