@@ -117,34 +117,35 @@ def cors_bad_combination(ledger: Session | Client, limits: Mapping[str, float]) 
 
 
 def _preflights(client: Client) -> Iterator[Hit]:
-    """Those of pages, of each kind the first."""
-    kinds: dict[tuple[Blocked | None, str | None], Preflight] = {}
-    for preflight in client.preflights:
-        asked = preflight.asked
-        if asked.origin is not None and of_a_page(asked) and not sent_all_the_same(client, preflight):
-            kinds.setdefault((preflight_check(asked, preflight.answered), asked.origin), preflight)
-    for preflight in kinds.values():
-        works = let_in_since(client, preflight.answered.place)
-        yield _asked(preflight, client.preflights if len(kinds) == 1 else None, works)
+    """Those of pages, by what keeps the request from being sent."""
+    kinds: dict[tuple[Blocked | None, str], list[Preflight]] = {}
+    for one in client.preflights:
+        if one.asked.origin is not None and of_a_page(one.asked) and not sent_all_the_same(client, one):
+            kinds.setdefault((preflight_check(one.asked, one.answered), one.asked.origin), []).append(one)
+    for (blocked, origin), alike in kinds.items():
+        tally = client.preflights if len(kinds) == 1 else None
+        works = let_in_since(client, alike[-1].answered.place)
+        yield _asked(alike, blocked or Blocked.STATUS, origin, tally, works)
 
 
-def _asked(preflight: Preflight, alike: Tally[Preflight] | None, works: bool) -> Hit:
-    asked, answer = preflight.asked, preflight.answered
-    blocked = preflight_check(asked, answer) or Blocked.STATUS
-    origin, denied = asked.origin or "null", ", ".join(headers_denied(asked, answer))
+def _asked(alike: list[Preflight], blocked: Blocked, origin: str, tally: Tally[Preflight] | None, works: bool) -> Hit:
+    asked, answer = alike[0].asked, alike[0].answered
+    denied = ", ".join(headers_denied(asked, answer))
     values = {"origin": origin, "allowed": " ".join(answer.allow_origin), "status": answer.status, "denied": denied}
     wants = f", wants to send {asked.asks_headers}" if asked.asks_headers else ""
-    said = _said(answer, blocked)
+    proof = []
+    for one in alike:
+        proof.append(evidence(one.asked.place, Side.CLIENT, f"OPTIONS {one.asked.target}, Origin: {origin}{wants}"))
+        proof.append(evidence(one.answered.place, Side.SERVER, _said(one.answered, blocked)))
     return Hit(
-        evidence(asked.place, Side.CLIENT, f"OPTIONS {asked.target}, Origin: {origin}{wants}"),
-        evidence(answer.place, Side.SERVER, said),
-        severity=Severity.WARNING if works else None,
-        occurrences=alike.count if alike is not None else 1,
-        period_ns=alike.period_ns if alike is not None else None,
+        *proof, severity=Severity.WARNING if works else None,
+        occurrences=tally.count if tally is not None else len(alike),
+        period_ns=tally.period_ns if tally is not None else None,
         kind=f"OPTIONS {blocked.name} {origin}", reason=f"preflight-{blocked.name.lower()}",
         what=_WHAT[blocked].format(**values), advice=_ADVICE[blocked].format(**values),
         origin=origin, host=asked.host, first=" and asks first whether it may (OPTIONS)", status=answer.status,
-        said=f"{said}, and the request itself is not sent{_LATER if works else ''}", box=box_of(answer),
+        said=f"{_said(answer, blocked)}, and the request itself is not sent{_LATER if works else ''}",
+        box=box_of(answer),
     )  # fmt: skip
 
 
