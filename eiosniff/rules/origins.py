@@ -1,11 +1,12 @@
 """Pages of another origin than their server, and what their browser keeps from them: shared by the rules on CORS."""
 
-from eiosniff.model.attempt import AnswerFacts, Attempt, Preflight, RequestFacts
+from eiosniff.model.attempt import AnswerFacts, Attempt, Outcome, Preflight, RequestFacts
 from eiosniff.model.cors import Blocked, cors_check, is_foreign
 from eiosniff.model.finding import Evidence
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
+from eiosniff.rules.answers import same_program
 from eiosniff.rules.api import evidence
 from eiosniff.rules.phrases import NS_PER_S
 
@@ -57,6 +58,18 @@ def sent_all_the_same(client: Client, preflight: Preflight) -> bool:
     answered_ns = preflight.answered.place.ts_ns
     return any(
         0 <= attempt.request.place.ts_ns - answered_ns <= _GOES_ON_WITHIN_NS and not attempt.request.upgrade
+        for group in client.attempts.values()
+        for attempt in group
+    )
+
+
+def gets_in_by_websocket(session: Session) -> bool:
+    """Whether the client of a session opens another over WebSocket afterwards, which CORS does not keep from it."""
+    return any(
+        attempt.request.upgrade
+        and attempt.outcome is Outcome.OPENED
+        and attempt.request.place.ts_ns > session.opened.ts_ns
+        for client in same_program(session.client)
         for group in client.attempts.values()
         for attempt in group
     )

@@ -84,6 +84,14 @@ def test_answers_that_do_not_fit(cookie: str, replies: str, expected: str) -> No
     assert "s3cret" not in str((finding.summary, finding.evidence, finding.fix))
 
 
+@pytest.mark.parametrize(("replies", "name"), [("", "cors-missing"), (allows(f"{PAGE}/"), "cors-bad-combination")])
+def test_a_page_that_goes_on_over_websocket_is_slower_and_no_more(replies: str, name: str) -> None:
+    websocket = WEBSOCKET + 'w< 101\nw< open:T\nw> 40\nw< 40{"sid":"x"}'
+    finding = only(talk(ASK, OPENED, "+ 2", websocket, LATER, headers=FROM_PAGE, replies=replies))
+    assert (finding.name, finding.severity) == (name, Severity.WARNING)
+    assert finding.summary.endswith("It gets in over WebSocket later.")
+
+
 @pytest.mark.parametrize("replies", [allows(PAGE, credentials=True), allows("*")])
 def test_a_session_that_is_left_alone_once_may_have_other_reasons(replies: str) -> None:
     assert talk(ASK, OPENED, LATER, headers=FROM_PAGE, replies=replies).names() == []
