@@ -46,7 +46,7 @@ _NAMED = 3  # of many advisories, those that were published last
     since="0.1.0",
     title="The server may have known vulnerabilities: {version}, {count}",
     message="By what it does, {server} is of a version to which this applies: {advisories}.",
-    why="These are published, and there are programs that try them. Most of them let anybody end the server, or "
+    why="These are published, so that anybody may try them. Most of them let anybody end the server, or "
     "take its memory, with a few packets.",
     fix=("Update the server, and ask npm audit or pip-audit there, which know its exact versions.",),
     remark=True,
