@@ -1,11 +1,12 @@
 """Pages of other origins, into the ledgers: preflights before a handshake, and which origins a server lets in."""
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.facts import answer_facts, query_of, request_facts
 from eiosniff.model.attempt import Attempt, Preflight, RequestFacts
-from eiosniff.model.cors import is_foreign, preflight_check
+from eiosniff.model.cors import is_foreign, origin_host, preflight_check
 from eiosniff.model.http import BODY_KEPT, HttpRequest, HttpResponse, Query
 from eiosniff.model.peers import Server
 
@@ -16,6 +17,7 @@ _UNDER_WAY: Final = 256  # preflights behind a proxy that wait for an answer
 _ORIGINS_KEPT: Final = 8
 _SWITCHING: Final = 101
 _LOOPBACK: Final = ("127.", "localhost", "[::1]")
+_ADDRESS: Final = re.compile(r"[0-9.]+")
 _OF_PROXIES: Final = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
 _ASKS: Final = b"access-control-request-method"
 
@@ -72,6 +74,9 @@ def note_origin(server: Server, attempt: Attempt) -> None:
 
 def _is_forwarded(request: RequestFacts) -> bool:
     """Whether a proxy may have changed the `Host` of a request, so that the page's own host looks like another."""
-    if request.host.startswith(_LOOPBACK):
-        return True
+    host = request.host.rpartition(":")[0] or request.host
+    if host.startswith(_LOOPBACK) or ("." not in host and ":" not in host):
+        return True  # `backend`: that of a proxy's setting
+    if _ADDRESS.fullmatch(host) is not None and _ADDRESS.match(origin_host(request.origin or "")) is None:
+        return True  # pages have names, and proxies know servers by their addresses
     return any(name.lower() in _OF_PROXIES for name in request.header_names) and request.forwarded_host is None

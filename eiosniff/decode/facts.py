@@ -18,6 +18,7 @@ _COOKIES_KEPT: Final = 16  # of one message
 _COOKIES_READ: Final = 4096  # bytes
 _ORIGINS_KEPT: Final = 4
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,60}")  # RFC 9110, section 5.1: that of a header
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _CACHE_HEADERS: Final = (b"cf-cache-status", b"x-cache", b"x-cache-status")
 _ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
@@ -112,12 +113,18 @@ def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int
 
 
 def cookie_names(request: HttpRequest) -> tuple[str, ...]:
-    """The names of the cookies that a request carries (RFC 6265, section 4.2)."""
+    """The names of the cookies that a request carries (RFC 6265, section 4.2); empty for one that is a value alone."""
     value = request.header(b"cookie")
     if not value:
         return ()
     pairs = value[:_COOKIES_READ].split(b";")[:_COOKIES_KEPT]
-    return tuple([_text(pair.partition(b"=")[0].strip()) for pair in pairs])
+    return tuple([_cookie_name(pair) for pair in pairs])
+
+
+def _cookie_name(pair: bytes) -> str:
+    """What stands before the `=`; what has none is a value, and no name."""
+    name, equals, _ = pair.partition(b"=")
+    return _text(name.strip()) if equals else ""
 
 
 def answer_facts(response: HttpResponse) -> AnswerFacts:
@@ -127,7 +134,7 @@ def answer_facts(response: HttpResponse) -> AnswerFacts:
     for name, value in response.headers()[:_HEADERS_READ]:
         name = name.lower()
         if name == b"set-cookie" and len(set_cookies) < _COOKIES_KEPT:
-            set_cookies.append((_text(value.partition(b"=")[0].strip()), _text(value)))
+            set_cookies.append((_cookie_name(value.partition(b";")[0]), _text(value)))
         elif name == b"access-control-allow-origin" and len(origins) < _ORIGINS_KEPT:
             origins.append(_text(value))
     allowed = response.fields.members(b"access-control-allow-headers")
@@ -166,14 +173,20 @@ def cached_words(response: HttpResponse) -> str:
 def odd_head(head: bytes) -> str:
     """How the header of a request departs from HTTP, in words that hold no values (RFC 9112, sections 2.2 and 5; RFC
     9110, section 5.5); empty if it does not."""
+    if _BARE_LF.search(head) is not None:  # then what stands before a colon may be a piece of a value
+        return "lines that end with LF instead of CR LF"
     for line in head.split(b"\n")[1:_HEADERS_READ]:
+        if line[:1] in (b" ", b"\t"):
+            return "a header that goes on in the next line"  # of which anything may be a value
         name, colon, value = line.partition(b":")
+        bare = name.strip()
+        shown = f"the header {text_of(bare)}" if _NAME.fullmatch(bare) is not None else "a header"
         control = _CONTROL.search(value[:-1] if value.endswith(b"\r") else value)
         if control is not None:
-            return f"a control character (0x{value[control.start()]:02x}) in {text_of(name)}"
-        if colon and (not name or name.strip() != name):
-            return f"white space around the name of the header {text_of(name.strip())}"
-    return "lines that end with LF instead of CR LF" if _BARE_LF.search(head) is not None else ""
+            return f"a control character (0x{value[control.start()]:02x}) in {shown}"
+        if colon and (not bare or bare != name):
+            return f"white space around the name of {shown}" if bare else "a header without a name"
+    return ""
 
 
 def is_last(response: HttpResponse) -> bool:

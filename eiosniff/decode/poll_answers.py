@@ -14,6 +14,8 @@ _SENT_KEPT: Final = 4
 # revision 3 with a length before each.
 _OPENS: Final = b'0{"sid":'
 _JOINS: Final = b'40{"sid":'
+_COLON: Final = 0x3A
+_MAX_LENGTH: Final = 5  # digits and colon before an open packet
 
 
 def note_answer(session: Session, asked: PacketRef, response: HttpResponse) -> None:
@@ -27,13 +29,18 @@ def note_answer(session: Session, asked: PacketRef, response: HttpResponse) -> N
     elif len(body) <= BODY_KEPT:
         if body.startswith(_JOINS):
             polling.once = body
-        elif body.find(_OPENS, 0, 8) >= 0:
+        elif _is_opening(body):
             _cached(session, asked, response, "")
     if session.forwarded:
         sent = SentAnswer(response.last, len(body), hash(body))
         polling.sent = (*polling.sent[-_SENT_KEPT + 1 :], sent)
     elif session.hops:
         _arrived(session, response)
+
+
+def _is_opening(body: bytes) -> bool:
+    at = body.find(_OPENS, 0, _MAX_LENGTH + len(_OPENS))
+    return at == 0 or (at > 0 and body[at - 1] == _COLON)
 
 
 def _cached(session: Session, asked: PacketRef, response: HttpResponse, shown: str) -> None:

@@ -34,7 +34,12 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _COOKIES = re.compile(r"(?<![\w-])((?:set-)?cookie\s{0,8}:)([^\r\n]*)", re.IGNORECASE)
-_PARAMETER = re.compile(r"(?<![\w.%\[\]-])([\w.%\[\]-]++)=(\"[^\"&;\s]*\"|[^&;\s\"'#]+)")
+_PAIR = r"(?<![\w.%\[\]-])([\w.%\[\]-]++)="
+_COOKIE = re.compile(_PAIR + r"(\"[^\"&;\s]*\"|[^&;\s\"'#]+)")
+# In a URL quotes, `#` and `;` end a value only where a text about the URL goes on, or another parameter.
+_PARAMETER = re.compile(
+    _PAIR + r"(\"[^\"&;\s]*\"(?!\w)|(?:[^&;\s\"'#]++|[\"'#](?=[\w%])|;(?=[\w%])(?![\w.%\[\]-]{1,64}=))++)"
+)
 _COOKIE_ATTRIBUTES = frozenset({"path", "domain", "expires", "maxage", "samesite"})
 
 # A member of a JSON object inside a text that may be cut anywhere; with \" for quotes inside another JSON string.
@@ -146,7 +151,7 @@ def _redact_cookies(found: re.Match[str]) -> str:
         stays = pair[1] == "io" or plain(pair[1]) in _COOKIE_ATTRIBUTES
         return pair[0] if stays else f"{pair[1]}={REDACTED}"
 
-    return found[1] + _PARAMETER.sub(cookie, found[2])
+    return found[1] + _COOKIE.sub(cookie, found[2])
 
 
 def _redact_parameter(found: re.Match[str]) -> str:

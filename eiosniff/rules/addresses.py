@@ -5,9 +5,11 @@ from functools import lru_cache
 
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
-    # RFC 1918, 3927, 6598 and 4193, 4291: nobody else can be reached at these.
+    # RFC 1918, 3927, 6598 and 4193, 4291: nobody else can be reached at these. RFC 7335: a phone's own, where its
+    # network speaks IPv6 alone. RFC 2544: for measurements, and what local proxies make up.
     for network in (
-        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10",
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "192.0.0.0/24",
+        "198.18.0.0/15", "fc00::/7", "fe80::/10", "fec0::/10",
     )
 )  # fmt: skip
 

@@ -1,7 +1,9 @@
 """Errors of proxies and load balancers that answer in the place of a server: what each status tells, in words."""
 
-from eiosniff.model.attempt import Attempt, RefusedRequest
+from eiosniff.model.attempt import AnswerFacts, Attempt, RefusedRequest
 from eiosniff.model.engineio import ServerError
+from eiosniff.model.finding import Certainty
+from eiosniff.rules.boxes import UNNAMED, box_of
 from eiosniff.rules.phrases import NS_PER_S
 
 # Why a proxy has no answer of the server.
@@ -10,6 +12,8 @@ REASONS = {502: AWAY, 503: NONE, 504: LATE, 520: OTHER, 521: AWAY, 522: LATE, 52
             526: TLS, 527: OTHER, 530: OTHER}  # fmt: skip
 _AT_ONCE_NS = NS_PER_S // 2
 _TIMED_NS = 10 * NS_PER_S  # a 503 after so long is one for a timeout
+_UNAVAILABLE = 503
+_OF_FRAMEWORKS = ("x-powered-by", "x-runtime")  # Express, PHP; Rails
 # What go-socket.io writes itself.
 _OF_APPLICATIONS = ("request checker err", "transport accept err")
 
@@ -46,6 +50,18 @@ def is_gateways(refused: Attempt | RefusedRequest) -> bool:
         return False
     error: ServerError | None = refused.error
     return error is None or (error.style == "text" and not error.message.startswith(_OF_APPLICATIONS))
+
+
+def doubts(answered: AnswerFacts) -> tuple[Certainty, str]:
+    """How certain it is that a proxy wrote an answer, and not the application (that is away for maintenance, or busy).
+
+    What frameworks answer 502 or 504 is of the proxies that are written with them.
+    """
+    if box_of(answered) != UNNAMED:
+        return Certainty.CERTAIN, ""
+    if answered.status == _UNAVAILABLE and any(name.lower() in _OF_FRAMEWORKS for name in answered.header_names):
+        return Certainty.POSSIBLE, "the answer has a header of a framework, so that the application may have written it"
+    return Certainty.LIKELY, "the answer does not say whose it is: the application may have written it"
 
 
 def reason_of(status: int, waited_ns: int, box: str) -> str:

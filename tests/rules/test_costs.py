@@ -111,6 +111,12 @@ def test_a_large_header_in_one_request_is_no_weight() -> None:
     assert talk.found("header-weight") is None
 
 
+def test_a_session_that_goes_on_over_websocket_has_paid() -> None:
+    talk = with_headers(f"Cookie: state={'v' * 4000}\r\n")
+    talk.play("w> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 2probe\nw< 3probe\nw> 5\nw< 2\nw> 3")
+    assert talk.found("header-weight") is None
+
+
 def test_a_few_requests_weigh_nothing() -> None:
     assert with_headers(f"Cookie: state={'v' * 4000}\r\n", polls=3).found("header-weight") is None
 

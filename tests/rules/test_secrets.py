@@ -123,6 +123,8 @@ def test_auth_data_of_revision_5_is_where_it_belongs() -> None:
         ("::1", "::1", None),
         ("fd77::1", "fe80::1", None),
         ("100.64.3.4", "10.0.0.2", None),  # a carrier's NAT: not a network of everybody's
+        ("192.0.0.4", "10.0.0.2", None),  # a phone whose network speaks IPv6 alone
+        ("10.0.0.7", "198.18.0.21", None),  # made up by a local proxy
         ("203.0.113.9", "10.0.0.2", "203.0.113.9"),  # of documentation: in an anonymised capture it stands for one
         ("192.52.193.7", "10.0.0.2", "192.52.193.7"),
         ("10.0.0.7", "192.52.193.2", "192.52.193.2"),

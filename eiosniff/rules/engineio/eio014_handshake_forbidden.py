@@ -127,7 +127,8 @@ def _refused_by(attempt: Attempt) -> str:
 
 def _credentials(request: RequestFacts) -> str:
     """What the request has to show, in words."""
-    shows = [f"the cookies {', '.join(request.cookies[:5])}"] if request.cookies else []
+    cookies = [name for name in request.cookies if name]
+    shows = [f"the cookies {', '.join(cookies[:5])}"] if cookies else []
     own = [name for name, _ in request.query if name not in _OF_ENGINEIO]
     shows += [f"the parameters {', '.join(own[:5])}"] if own else []
     if any(name.lower() == "authorization" for name in request.header_names):

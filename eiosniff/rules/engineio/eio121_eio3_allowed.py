@@ -18,7 +18,8 @@ of the options of the server.
 
 ## When it is silent
 For servers that speak both with no such option (netty-socketio), for those of Socket.IO 2, which answer everybody in
-revision 3, and where the capture shows clients of one revision only.
+revision 3, and where the capture shows clients of one revision only. Behind a proxy it is likely: there may be two
+servers at one address.
 
 ## References
 - socket.io documentation, server option `allowEIO3`; "Migrating from 2.x to 3.0"
@@ -27,7 +28,7 @@ revision 3, and where the capture shows clients of one revision only.
 
 from collections.abc import Iterator
 
-from eiosniff.model.finding import Severity
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
@@ -65,7 +66,10 @@ def eio3_allowed(server: Server) -> Iterator[Hit]:
     if not old or not new:
         return
     first_old, first_new = (min(places, key=lambda place: place.number) for places in (old, new))
+    proxied = "server" in server.marks or "via" in server.marks  # Node itself sends neither
     yield Hit(
         evidence(first_old, Side.SERVER, "opens a session in revision 3"),
         evidence(first_new, Side.SERVER, "opens a session in revision 4"),
+        certainty=Certainty.LIKELY if proxied else Certainty.CERTAIN,
+        doubt="a proxy answers there, which may have a server for each" if proxied else "",
     )

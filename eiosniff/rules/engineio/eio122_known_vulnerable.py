@@ -4,7 +4,8 @@
 A server that, by what it shows of itself, can only be of versions for which an advisory was published, and which.
 
 ## Why it matters
-Most of these let anybody end the process with one packet. An attack looks like a crash that nobody can explain.
+Most of these let anybody end the process with one packet, others take its memory or its connections. An attack looks
+like a crash that nobody can explain.
 
 ## On the wire
 Nothing says the version. Bounds of it follow from what a server does: the keys of its open packet, its default times,
@@ -45,8 +46,8 @@ _NAMED = 3  # of many advisories, those that were published last
     since="0.1.0",
     title="The server may have known vulnerabilities: {version}, {count}",
     message="By what it does, {server} is of a version to which this applies: {advisories}.",
-    why="These are published, and there are programs that try them. Most of them let anybody end the server with one "
-    "packet.",
+    why="These are published, so that anybody may try them. Most of them let anybody end the server, or "
+    "take its memory, with a few packets.",
     fix=("Update the server, and ask npm audit or pip-audit there, which know its exact versions.",),
     remark=True,
     tolerates_gaps=True,

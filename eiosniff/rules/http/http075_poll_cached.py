@@ -21,7 +21,9 @@ not.
 
 ## When it is silent
 For answers that passed a cache and came from the server (`X-Cache: MISS`, `Age: 0`). Where a client that sends cookies
-is given the same session again: netty-socketio finds it by its cookie `io`.
+is given the same session again: netty-socketio finds it by its cookie `io`. Where a session with an id that was given
+before lets its client join: then the server makes its own ids (`generateId`), and gives them again. As long as that
+does not show, and the id is all there is, the finding is likely.
 
 ## References
 - RFC 9111, sections 4 and 5.1; documentation of Cloudflare, CloudFront and Fastly on these headers
@@ -31,13 +33,14 @@ is given the same session again: netty-socketio finds it by its cookie `io`.
 from collections.abc import Iterator
 
 from eiosniff.model.attempt import Attempt
-from eiosniff.model.finding import Evidence, Severity
+from eiosniff.model.finding import Certainty, Evidence, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.boxes import box_of
 
 _NOT_MODIFIED = 304
+_SAME_SESSION = "another handshake gets the same session"
 _TWICE = "gets an answer again that no server gives twice"
 
 
@@ -85,8 +88,11 @@ def poll_cached(session: Session) -> Iterator[Hit]:
         what = "its polls are answered 304, not modified"
     if not proof:
         return
+    only_its_id = attempt is not None and attempt.given_before is not None and what == _SAME_SESSION
     yield Hit(
         *proof,
+        certainty=Certainty.LIKELY if only_its_id else Certainty.CERTAIN,
+        doubt="the server may be told to give out ids that it gave before (generateId)" if only_its_id else "",
         occurrences=max(1, (cached.count if cached is not None else 0) + len(stale)),
         period_ns=cached.period_ns if cached is not None else None,
         what=what,
@@ -100,6 +106,12 @@ def _opening(session: Session, attempt: Attempt) -> Iterator[Evidence]:
     if answer is not None and answer.cached:
         yield evidence(attempt.request.place, Side.CLIENT, f"GET {attempt.request.target}")
         yield evidence(answer.place, Side.SERVER, f"its handshake has {answer.cached}")
-    elif before is not None and not attempt.request.cookies and not attempt.request.upgrade:
+    elif before is not None and not attempt.request.cookies and not attempt.request.upgrade and not _is_new(session):
         yield evidence(before, Side.SERVER, f"opens session {session.sid}")
-        yield evidence(session.opened, Side.SERVER, "another handshake gets the same session")
+        yield evidence(session.opened, Side.SERVER, _SAME_SESSION)
+
+
+def _is_new(session: Session) -> bool:
+    """Whether the server itself opened the session: it lets the client join, and no answer came out of a cache."""
+    joined = any(namespace.connected is not None for namespace in session.namespaces.values())
+    return joined and session.polling.cached is None

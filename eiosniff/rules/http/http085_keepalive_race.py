@@ -20,7 +20,8 @@ idle timeout of the load balancer (60 s at AWS); gunicorn `--keep-alive 65`, uvi
 WebSocket the question does not come up.
 
 ## When it is silent
-On connections that were idle for less than a second (`idle_ms`), and where the request had waited longer than a round
+On connections that were idle for less than a second (`idle_ms`), where the server ends the session, or the connection
+with its poll, at the same time (it is stopped), and where the request had waited longer than a round
 trip takes (`race_ms`): then the server had it. Unless the capture shows that the server had ended the connection
 before, the finding is likely at the most, and only if that was after a whole number of seconds. A GET that is repeated
 is an information.
@@ -35,10 +36,12 @@ from collections.abc import Iterator, Mapping
 from eiosniff.model.attempt import CutRequest
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import Session
+from eiosniff.model.session import CloseHow, Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 
+_GOODBYES = (CloseHow.EIO_CLOSE, CloseHow.DISCONNECT)
+_TOGETHER_NS = 200 * NS_PER_MS
 _SLACK_NS = 60 * NS_PER_MS  # of a timer
 
 
@@ -65,8 +68,19 @@ def keepalive_race(session: Session, limits: Mapping[str, float]) -> Iterator[Hi
     """See the module."""
     for one in (session, *session.hops) if session.hops else (session,):
         for cut in one.polls_cut if one.polls_cut else ():
-            if cut.after is not None and cut.by is Side.SERVER and _meets(cut, cut.after, limits):
+            if cut.after is None or cut.by is not Side.SERVER or _goes_down(one, cut):
+                continue
+            if _meets(cut, cut.after, limits):
                 yield _hit(session, cut, cut.after, "" if one is session else ", which a proxy passes on")
+
+
+def _goes_down(session: Session, cut: CutRequest) -> bool:
+    """Whether the server ends the session with that connection: it says so, or ends the one with the poll, too."""
+    closing = session.closing
+    says_so = closing is not None and closing.side is Side.SERVER and closing.how in _GOODBYES
+    ends = [closing.place] if closing is not None and says_so else []
+    ends += [other.end for other in session.polls_cut if other is not cut and other.by is Side.SERVER]
+    return any(abs(end.ts_ns - cut.end.ts_ns) <= _TOGETHER_NS for end in ends)
 
 
 def _meets(cut: CutRequest, after: PacketRef, limits: Mapping[str, float]) -> bool:

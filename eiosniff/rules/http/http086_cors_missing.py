@@ -22,7 +22,7 @@ host and port, through a proxy. Over WebSocket alone (`transports: ["websocket"]
 ## When it is silent
 For clients that are no browsers, since nobody else looks at these headers. For sessions that are used (a proxy behind
 the capture may add the header), whose client had left before the answer came, or of which the capture shows less than a
-second.
+second. It is a warning where the client gets in over WebSocket later, which CORS does not keep from it.
 
 ## References
 - Fetch standard, "CORS check"; socket.io documentation, "Handling CORS"
@@ -35,7 +35,7 @@ from eiosniff.model.cors import Blocked
 from eiosniff.model.finding import Severity
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, rule
-from eiosniff.rules.origins import kept_from_page, kept_proof
+from eiosniff.rules.origins import gets_in_by_websocket, kept_from_page, kept_proof
 
 
 @rule(
@@ -46,7 +46,7 @@ from eiosniff.rules.origins import kept_from_page, kept_proof
     since="0.1.0",
     title="The browser keeps the server's answers from the page: they do not allow its origin {origin} (CORS)",
     message="{client} is a page of {origin} that asks {host} for a session. The server at {server} opens one and says "
-    "nothing of CORS (no Access-Control-Allow-Origin), and the page never uses it.",
+    "nothing of CORS (no Access-Control-Allow-Origin), and the page never uses it.{later}",
     why="A browser gives a page of another host or port only answers that allow its origin. Everything else about this "
     "answer is in order, so the server's log shows nothing.",
     fix=(
@@ -63,8 +63,11 @@ def cors_missing(session: Session) -> Iterator[Hit]:
     if found is None or found[2] is not Blocked.MISSING:
         return
     attempt, answer, _ = found
+    works = gets_in_by_websocket(session)
     yield Hit(
         *kept_proof(attempt, answer),
+        severity=Severity.WARNING if works else None,
+        later=" It gets in over WebSocket later." if works else "",
         kind=attempt.request.origin or "",
         lasting=True,
         origin=attempt.request.origin,

@@ -22,9 +22,11 @@ it is set at all. Take `add_header Access-Control-...` out of the proxy, and let
 `extraHeaders` there are no preflights.
 
 ## When it is silent
-For clients that are no browsers, for sessions that are used, and for preflights of a session (rule PROXY019). Whether a
-page has `withCredentials` shows only if it has a cookie to send; without one the finding is likely, and only where the
-same client opens at least three sessions (`sessions`).
+For clients that are no browsers, for sessions that are used, for preflights of a session (rule PROXY019), and for those
+after which the client asks all the same, within a second. Where it gets in later, or over WebSocket, it is a warning.
+Whether a page has `withCredentials` shows only if it has a cookie to send; without one the finding is likely, and only
+where the same client opens at least three sessions (`sessions`), answered in the revision that it asks for: others it
+cannot read.
 
 ## References
 - Fetch standard, "CORS check", "CORS-preflight fetch"; socket.io documentation, "Handling CORS"
@@ -38,9 +40,11 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
+from eiosniff.model.tally import Tally
+from eiosniff.rules import origins
+from eiosniff.rules.answers import let_in_since
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.boxes import UNNAMED, box_of
-from eiosniff.rules.origins import allows, kept_from_page, kept_proof
 
 _WHAT = {
     Blocked.SEVERAL: "Access-Control-Allow-Origin is there twice",
@@ -51,9 +55,7 @@ _WHAT = {
     Blocked.HEADERS: "they do not allow the header {denied}",
     Blocked.MISSING: "the answer to its question whether it may (OPTIONS) does not allow its origin",
 }
-_NAMED = (
-    'Server: cors: {{ origin: "{origin}", credentials: true }}; with a list of origins or their exact name, not "*".'
-)
+_NAMED = 'Server: cors: {{ origin: "{origin}", credentials: true }}; with the exact names of origins, not with "*".'
 _ADVICE = {
     Blocked.SEVERAL: "Let only one of the two say it: take add_header Access-Control-... out of the proxy, or the "
     "option cors out of the application.",
@@ -65,6 +67,8 @@ _ADVICE = {
     Blocked.HEADERS: 'Server: allow the header: cors: {{ origin: "{origin}", allowedHeaders: [..., "{denied}"] }}.',
     Blocked.MISSING: 'Server: cors: {{ origin: "{origin}" }}.',
 }
+_BY_WEBSOCKET = ". It gets in over WebSocket later"
+_LATER = ". The client gets a session later"
 _UNCERTAIN = "the page has no cookie to send, so that withCredentials does not show"
 
 
@@ -87,15 +91,16 @@ _UNCERTAIN = "the page has no cookie to send, so that withCredentials does not s
 def cors_bad_combination(ledger: Session | Client, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     if isinstance(ledger, Client):
-        yield from (_asked(preflight) for preflight in ledger.preflights)
+        if ledger.preflights:
+            yield from _preflights(ledger)
         return
-    found = kept_from_page(ledger)
+    found = origins.kept_from_page(ledger)
     if found is None or found[2] is Blocked.MISSING:
         return
     attempt, answer, blocked = found
     certainty, doubt = Certainty.CERTAIN, ""
     if blocked is None:
-        if attempt.request.cookies or ledger.client.sessions < limits["sessions"]:
+        if attempt.request.cookies or ledger.client.sessions < limits["sessions"] or not origins.is_readable(ledger):
             return
         blocked = Blocked.WILDCARD if answer.allow_origin == ("*",) else Blocked.CREDENTIALS
         if blocked is Blocked.CREDENTIALS and answer.allow_credentials == "true":
@@ -103,33 +108,52 @@ def cors_bad_combination(ledger: Session | Client, limits: Mapping[str, float]) 
         certainty, doubt = Certainty.LIKELY, _UNCERTAIN
     origin = attempt.request.origin or ""
     values = {"origin": origin, "allowed": " ".join(answer.allow_origin), "status": answer.status, "denied": ""}
+    severity, later = (Severity.WARNING, _BY_WEBSOCKET) if origins.gets_in_by_websocket(ledger) else (None, "")
     yield Hit(
-        *kept_proof(attempt, answer), certainty=certainty, doubt=doubt, kind=f"{blocked.name} {origin}", lasting=True,
-        reason=blocked.name.lower(), what=_WHAT[blocked].format(**values), advice=_ADVICE[blocked].format(**values),
-        origin=origin, host=attempt.request.host, first="", status=answer.status, box=UNNAMED,
-        said=f"{answer.status}, {allows(answer)}, and the page never uses the session that it opens",
+        *origins.kept_proof(attempt, answer), severity=severity, certainty=certainty, doubt=doubt,
+        kind=f"{blocked.name} {origin}", lasting=True, reason=blocked.name.lower(),
+        what=_WHAT[blocked].format(**values), advice=_ADVICE[blocked].format(**values), status=answer.status,
+        origin=origin, host=attempt.request.host, first="", box=UNNAMED,
+        said=f"{answer.status}, {origins.allows(answer)}, and the page never uses the session that it opens{later}",
     )  # fmt: skip
 
 
-def _asked(preflight: Preflight) -> Hit:
-    asked, answer = preflight.asked, preflight.answered
-    blocked = preflight_check(asked, answer) or Blocked.STATUS
-    origin, denied = asked.origin or "null", ", ".join(headers_denied(asked, answer))
+def _preflights(client: Client) -> Iterator[Hit]:
+    """Those of pages, by what keeps the request from being sent."""
+    kinds: dict[tuple[Blocked | None, str], list[Preflight]] = {}
+    for one in client.preflights:
+        if one.asked.origin is not None and origins.of_a_page(one.asked) and not origins.sent_all_the_same(client, one):
+            kinds.setdefault((preflight_check(one.asked, one.answered), one.asked.origin), []).append(one)
+    for (blocked, origin), alike in kinds.items():
+        tally = client.preflights if len(kinds) == 1 else None
+        works = let_in_since(client, alike[-1].answered.place)
+        yield _asked(alike, blocked or Blocked.STATUS, origin, tally, works)
+
+
+def _asked(alike: list[Preflight], blocked: Blocked, origin: str, tally: Tally[Preflight] | None, works: bool) -> Hit:
+    asked, answer = alike[0].asked, alike[0].answered
+    denied = ", ".join(headers_denied(asked, answer))
     values = {"origin": origin, "allowed": " ".join(answer.allow_origin), "status": answer.status, "denied": denied}
     wants = f", wants to send {asked.asks_headers}" if asked.asks_headers else ""
-    said = _said(answer, blocked)
+    proof = []
+    for one in alike:
+        proof.append(evidence(one.asked.place, Side.CLIENT, f"OPTIONS {one.asked.target}, Origin: {origin}{wants}"))
+        proof.append(evidence(one.answered.place, Side.SERVER, _said(one.answered, blocked)))
     return Hit(
-        evidence(asked.place, Side.CLIENT, f"OPTIONS {asked.target}, Origin: {origin}{wants}"),
-        evidence(answer.place, Side.SERVER, said),
+        *proof, severity=Severity.WARNING if works else None,
+        occurrences=tally.count if tally is not None else len(alike),
+        period_ns=tally.period_ns if tally is not None else None,
         kind=f"OPTIONS {blocked.name} {origin}", reason=f"preflight-{blocked.name.lower()}",
         what=_WHAT[blocked].format(**values), advice=_ADVICE[blocked].format(**values),
         origin=origin, host=asked.host, first=" and asks first whether it may (OPTIONS)", status=answer.status,
-        said=f"{said}, and the request itself is never sent", box=box_of(answer),
+        said=f"{_said(answer, blocked)}, and the request itself is not sent{_LATER if works else ''}",
+        box=box_of(answer),
     )  # fmt: skip
 
 
 def _said(answer: AnswerFacts, blocked: Blocked) -> str:
-    box = box_of(answer)
-    by = f" by {box}" if box != UNNAMED else ""
+    status = f"{answer.status} by {box_of(answer)}" if box_of(answer) != UNNAMED else f"{answer.status}"
+    if blocked is Blocked.STATUS:
+        return status
     headers = f", Access-Control-Allow-Headers: {answer.allow_headers}" if answer.allow_headers else ""
-    return f"{answer.status}{by}" if blocked is Blocked.STATUS else f"{answer.status}{by}, {allows(answer)}{headers}"
+    return f"{status}, {origins.allows(answer)}{headers}"

@@ -17,12 +17,12 @@ gilmaimon/ArduinoWebsockets that of its home page, Starscream one that begins wi
 
 ## How to fix
 `cors_allowed_origins=["https://shop.example"]`, exactly as the browser has it: scheme, host, and the port if it is not
-the usual one. Behind a proxy let the server know how it is reached: `proxy_set_header Host $http_host;` and
-`proxy_set_header X-Forwarded-Proto $scheme;` (nginx). A device: send no `Origin`, or that of the server.
+the usual one. A list takes the place of the server's own address, which has to be in it, too. Behind a proxy let the
+server know how it is reached: `proxy_set_header Host $http_host;` and `proxy_set_header X-Forwarded-Proto $scheme;`
+(nginx). A device: send no `Origin`, or that of the server.
 
 ## When it is silent
-For other refusals. Socket.IO for Node refuses nobody for an origin: browsers do (rule HTTP086), or the application
-(EIO014).
+For other refusals. Socket.IO for Node refuses nobody for an origin: browsers do (HTTP086), or the application (EIO014).
 
 ## References
 - python-socketio and Flask-SocketIO documentation, `cors_allowed_origins`; python-engineio, `base_server.py`
@@ -50,20 +50,23 @@ _WHY = {
     "websocket": "The library makes the Origin of the address of the server, with ws:// or wss://, which no page has.",
     "tls": "A proxy in front ends TLS and does not tell the server: it sees http and takes https for another origin.",
     "port": "Host and page agree but for the port: it belongs to the origin. A proxy may have left it out of Host.",
-    "hidden": "Origin and Host agree here, so that a proxy on the way to the server changes Host: it does not know its "
-    "address.",
+    "hidden": "Origin and Host agree here: a proxy on the way to the server changes Host, or the setting "
+    "cors_allowed_origins names others only, and not the server's own address.",
+    "listed": "It is the server's own address, which its setting cors_allowed_origins leaves out.",
     "host": "The proxy asks the server under a name of its own (Host: {host}), so that it does not know its address.",
-    "other": "The page comes from another host than the server.",
+    "other": "The page comes from another host or port than the server.",
 }
 _ALLOW = 'Server: cors_allowed_origins=["{origin}"], exactly so.'
+_OR_SERVER = 'or server: cors_allowed_origins=["{origin}"].'
 _FORWARD = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; (nginx)"
 _ADVICE = {
     "library": 'Client: send no Origin, or that of the server; or server: cors_allowed_origins=["{origin}"].',
     "null": 'Serve the page over http; as a makeshift, cors_allowed_origins="*".',
     "websocket": _ALLOW,
     "tls": f"Proxy: tell the server: {_FORWARD}.",
-    "port": f"Proxy: pass the port on: {_FORWARD}; or server: " + 'cors_allowed_origins=["{origin}"].',
-    "hidden": f"Proxy: tell the server how it is reached: {_FORWARD}.",
+    "port": f"Proxy: pass the port on: {_FORWARD}; {_OR_SERVER}",
+    "hidden": f"Proxy: tell the server how it is reached: {_FORWARD}; {_OR_SERVER}",
+    "listed": _ALLOW,
     "host": f"Proxy: tell the server how it is reached: {_FORWARD}.",
     "other": _ALLOW,
 }
@@ -78,7 +81,7 @@ _ADVICE = {
     title="The server refuses the client for its Origin, {origin}",
     message="{client} sends {request} with Origin: {origin}, and Host: {host}{forwarded}. The server at {server} "
     'answers {status}: "{words}"',
-    why="{because} The server accepts only its own address, and what its setting allows.",
+    why="{because} The server accepts its own address, or what its setting allows.",
     fix=("{advice}",),
     explains=("connect-loop", "no-backoff", "no-connect-packet", "stuck-in-polling", "upgrade-rejected"),
     hence="the server refuses requests with Origin: {origin}",
@@ -120,7 +123,6 @@ def _hit(
 
 
 def _reason(asked: RequestFacts) -> str:
-    """Why the origin is not the server's own."""
     origin = asked.origin or ""
     host, server = origin_host(origin), (asked.forwarded_host or asked.host).lower()
     if origin in _OF_LIBRARIES:
@@ -130,14 +132,15 @@ def _reason(asked: RequestFacts) -> str:
     if origin.startswith("ws"):
         return "websocket"
     if host == server:
-        return "tls" if origin.startswith("https:") else "hidden"
-    if _name(host) == _name(server):
+        if not origin.startswith("https:"):
+            return "hidden"
+        return "listed" if (asked.forwarded_proto or "").lower().startswith("https") else "tls"
+    if _name(host) == server:
         return "port"
     return "host" if _name(server) in _HERE and _name(host) not in _HERE else "other"
 
 
 def _name(host: str) -> str:
-    """A host without its port."""
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
 

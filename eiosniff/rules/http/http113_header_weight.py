@@ -19,7 +19,7 @@ keep the data at the server and only an id in the cookie; a domain of its own fo
 in `auth`, which is sent once. Answers: leave headers that are for pages (Helmet and the like) out under `/socket.io/`.
 
 ## When it is silent
-For sessions with fewer than 8 requests (`requests`), as of those that go on over WebSocket, and for heads that are
+For sessions with fewer than 8 requests (`requests`), for those that go on over WebSocket, and for heads that are
 smaller on average.
 
 ## References
@@ -35,6 +35,8 @@ from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.polling_cost import in_bytes
 
+_ALIKE = 1.2  # heads that differ by no more are much the same
+
 
 @rule(
     code="HTTP113",
@@ -44,8 +46,8 @@ from eiosniff.rules.polling_cost import in_bytes
     since="0.1.0",
     title="Each {what} of the session carries {average} of headers, most of it {field}",
     message="Between {client} and {server}, {count} {what}s carried {spent} of headers and {payload} of payload: "
-    "{average} of headers each, of which {field} takes {field_size}. Without it that would be {without}; a WebSocket "
-    "sends them once.",
+    "{average} of headers each, of which {field} takes {field_size}{most}.{without} A WebSocket sends them "
+    "once.",
     why="Over polling every message pays for all headers anew. Proxies refuse requests whose headers are not much "
     "larger than these (8 KB for one header in nginx and Apache httpd).",
     fix=(
@@ -59,7 +61,7 @@ from eiosniff.rules.polling_cost import in_bytes
 def header_weight(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     costs = session.costs
-    if costs.large_request is None and costs.large_answer is None:
+    if (costs.large_request is None and costs.large_answer is None) or session.on_websocket:
         return
     count = session.requests_answered
     for side, large in ((Side.CLIENT, costs.large_request), (Side.SERVER, costs.large_answer)):
@@ -69,6 +71,7 @@ def header_weight(session: Session, limits: Mapping[str, float]) -> Iterator[Hit
         if spent < limits["head_bytes"] * count:
             continue
         what = "request" if side is Side.CLIENT else "answer"
+        alike = large.size * count <= spent * _ALIKE
         field = f'the header "{large.field}"' if large.field else "the URL"
         yield Hit(
             evidence(large.place, side, f"{large.size:,} bytes of headers, {large.field_size:,} of them {field}"),
@@ -81,5 +84,6 @@ def header_weight(session: Session, limits: Mapping[str, float]) -> Iterator[Hit
             average=in_bytes(spent // count),
             field=field,
             field_size=in_bytes(large.field_size),
-            without=in_bytes(max(0, spent - count * large.field_size)),
+            most="" if alike else " at the most",
+            without=f" Without it that would be {in_bytes(max(0, spent - count * large.field_size))}." if alike else "",
         )

@@ -6,9 +6,9 @@ A session that was opened with a secret among the parameters of its URL: a param
 Socket.IO 2 also one in the query behind the namespace that the client joins.
 
 ## Why it matters
-URLs are written into the logs of every proxy, load balancer and server on the way, into the history of browsers and
-into error reports, where many more people read them than should have the token. Over polling it is sent, and logged,
-with each request.
+URLs are written into the logs of every proxy, load balancer and server on the way, into error reports and into what
+browsers save of their network traffic, where many more people read them than should have the token. Over polling it is
+sent, and logged, with each request.
 
 ## On the wire
 `GET /socket.io/?EIO=4&transport=websocket&token=...`: the option `query` of the client puts it there. Or
@@ -51,8 +51,8 @@ _WITH_QUERY = 4  # the last revision of Socket.IO in which a namespace had a que
     since="0.1.0",
     title="A secret stands in the URL: {names}",
     message="{client} sends {names} {where} to {server}{often}.{logged}",
-    why="URLs are written to the logs of every proxy and server on the way, and to the history of browsers. Whoever "
-    "reads those has the secret.",
+    why="URLs are written to the logs of every proxy and server on the way, and into error reports. Whoever reads "
+    "those has the secret.",
     fix=(
         "Send it in the first packet instead: the option auth of the client (socket.io-client 3 and later, "
         "python-socketio 5), or where a proxy needs it, the header Authorization.",

@@ -21,9 +21,10 @@ Name the origins that may: `cors: { origin: ["https://shop.example"], credential
 application, leave `credentials` out.
 
 ## When it is silent
-For `*` without credentials: browsers send no cookies then. One or two foreign origins (`origins`) may be those that the
-server is meant for; `null` never is, as any page can make itself that. That Socket.IO 2.x allows an origin is an
-information: its option `origins` may say so.
+For `*` without credentials: browsers send no cookies then. Origins of one or two sites (`origins`; a site is what hosts
+have in common, as `shop.example`) may be those that the server is meant for; `null` never is, as any page can make
+itself that. For WebSockets where a proxy has changed `Host`, so that the page's own looks foreign. That Socket.IO 2.x
+allows an origin is an information: its option `origins` may say so.
 
 ## References
 - Fetch standard, "CORS protocol and credentials"; OWASP, "Cross-site WebSocket hijacking"
@@ -32,6 +33,7 @@ information: its option `origins` may say so.
 
 from collections.abc import Iterator, Mapping
 
+from eiosniff.model.cors import origin_host
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Side
@@ -39,6 +41,7 @@ from eiosniff.rules.api import Hit, evidence, rule
 
 _NULL = "null"
 _OLD = "socket.io"
+_HERE = ("localhost", "127.0.0.1", "[::1]")
 
 
 @rule(
@@ -63,7 +66,7 @@ def cors_wide_open(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]
     if not server.origins:
         return
     nobody = _NULL in server.origins
-    several = len(server.origins) >= limits["origins"]
+    several = len({_site(origin) for origin in server.origins}) >= limits["origins"]
     old = server.handshake is not None and _is_old(server)
     if not (nobody or several or old):
         return
@@ -88,6 +91,16 @@ def cors_wide_open(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]
         because=because,
         library=_OLD if old else "",
     )
+
+
+def _site(origin: str) -> str:
+    """What the origins of one owner have in common: the end of the name of their host; an address as a whole."""
+    host = origin_host(origin)
+    host = host.rpartition(":")[0] or host
+    if host in _HERE:
+        return _HERE[0]
+    labels = host.split(".")
+    return host if labels[-1].isdigit() else ".".join(labels[-2:])
 
 
 def _is_old(server: Server) -> bool:

@@ -9,8 +9,9 @@ shows nothing, so that people look for the fault in versions, paths and CORS.
 
 ## On the wire
 Node answers a bare `HTTP/1.1 400 Bad Request` with `Connection: close` and nothing else, or 431 if the header has more
-than 16 KB. aiohttp and others quote what they stumbled over. nginx and Apache httpd answer 400 with a page of their own
-("Request Header Or Cookie Too Large"). Usual causes: lines that end with LF alone, a line break or control character in
+than 16 KB; gevent and eventlet say no more, and 400 or 414 where a line has more than 8 KB. aiohttp, gunicorn and
+others quote what they stumbled over. nginx and Apache httpd answer 400 or 414 with a page of their own ("Request Header
+Or Cookie Too Large"). Usual causes: lines that end with LF alone, a line break or control character in
 a value that was read from a file or a sensor, cookies that have grown over the years.
 
 ## How to fix
@@ -39,12 +40,15 @@ from eiosniff.rules.boxes import UNNAMED, box_of
 from eiosniff.rules.exchanges import exchanges
 from eiosniff.rules.phrases import quoted
 
-_BAD_REQUEST, _TOO_LARGE = 400, 431
-_BARE = ("Connection",)  # what the parser of Node answers has this header, and nothing else
+_BAD_REQUEST, _URL_TOO_LONG, _TOO_LARGE = 400, 414, 431
+# What the parser of Node answers has the first of these headers and nothing else, that of gevent and eventlet has both.
+_BARE = (("connection",), ("connection", "content-length"))
+_LINE_BYTES = 8_192  # more than that in a line of its header gevent and eventlet do not read
 _LARGE = re.compile(rb"too large|got more than|exceeds server limit|too long|limit request h", re.IGNORECASE)
 _UNREAD = re.compile(
     rb"^.{0,40}(invalid (header|method|character|http)|bad http message|bare lf|invalid HTTP request received)"
-    rb"|a request that this server could not understand",
+    rb"|a request that this server could not understand"
+    rb"|</h1>\s*(invalid (http|request line|method)|obsolete line folding)",  # gunicorn
     re.IGNORECASE | re.DOTALL,
 )
 _UNQUOTED = re.compile(rb"[^'\"\n]{1,40}?(?= b'|['\"\n]|$)")
@@ -79,13 +83,19 @@ def http_malformed(client: Client) -> Iterator[Hit]:
             period_ns=group.period_ns,
             kind=kind,
             reason=kind,
-            what="its header is too large" if kind == "large" else sample.odd_head or "it does not keep to HTTP",
+            what=_what(sample, kind),
             request=f"{sample.request.method} {sample.request.target}",
             size=sample.request.head_bytes,
             answered=_answered(sample),
             advice=_ADVICE[kind],
             box=box_of(sample.answered),
         )
+
+
+def _what(attempt: Attempt, kind: str) -> str:
+    if kind == "large":
+        return "its URL is too long" if attempt.status == _URL_TOO_LONG else "its header is too large"
+    return attempt.odd_head or "it does not keep to HTTP"
 
 
 def _answered(attempt: Attempt) -> str:
@@ -108,10 +118,13 @@ _ADVICE = {
 def _kind(attempt: Attempt, answer: AnswerFacts) -> str:
     """What is wrong with the request, by the answer of whoever reads HTTP; empty if it is not about that."""
     body = attempt.body
-    if answer.status == _TOO_LARGE or (answer.status == _BAD_REQUEST and _LARGE.search(body)):
+    bare = not body and tuple(name.lower() for name in answer.header_names) in _BARE
+    large = bare and attempt.request.head_bytes > _LINE_BYTES
+    if answer.status in (_TOO_LARGE, _URL_TOO_LONG) or (
+        answer.status == _BAD_REQUEST and (large or _LARGE.search(body))
+    ):
         return "large"
     if answer.status != _BAD_REQUEST:
         return ""
-    bare = not body and answer.header_names == _BARE
     of_a_box = is_page(body) and box_of(answer) != UNNAMED and heading(body) == b"400 Bad Request"
     return "malformed" if bare or of_a_box or _UNREAD.search(body) else ""

@@ -19,7 +19,7 @@ of that path, no compression by the proxy. Or let clients upgrade to WebSocket, 
 
 ## When it is silent
 When only one hop was captured: a server that answers late looks alike from there. When half of the answers or more pass
-within a second (`held_ms`): a lost packet is no proxy's fault.
+within a second (`held_ms`): a lost packet is no proxy's fault. If only one answer was seen on both sides it is likely.
 
 ## References
 - nginx documentation, `proxy_buffering`, `limit_rate`; socket.io documentation, "Behind a reverse proxy"
@@ -27,7 +27,7 @@ within a second (`held_ms`): a lost packet is no proxy's fault.
 
 from collections.abc import Iterator, Mapping
 
-from eiosniff.model.finding import Severity
+from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
@@ -42,7 +42,7 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
     since="0.1.0",
     title="A proxy holds the answers to polls back for {usual}",
     message="Between {server} and {client} answers to polls take {usual} from one side of a proxy to the other, "
-    "{worst} at the most ({count} were seen on both sides).",
+    "{worst} at the most ({seen} on both sides).",
     why="Over polling every event waits for the answer to a poll, and so for the proxy. Without it they would arrive "
     "{usual} earlier.",
     fix=(
@@ -61,8 +61,10 @@ def poll_buffered(session: Session, limits: Mapping[str, float]) -> Iterator[Hit
     yield Hit(
         evidence(slowest.left, Side.SERVER, "sends the answer to the proxy"),
         evidence(slowest.arrived, Side.SERVER, f"the answer gets to the client, {in_ms(slowest.held_ns)} later"),
+        certainty=Certainty.CERTAIN if held.count > 1 else Certainty.LIKELY,
+        doubt="" if held.count > 1 else "it is one answer, of which a packet may have been lost on the way",
         occurrences=held.count,
         usual=in_ms(held.median),
         worst=in_ms(held.maximum),
-        count=held.count,
+        seen=f"{held.count} were seen" if held.count > 1 else "one was seen",
     )

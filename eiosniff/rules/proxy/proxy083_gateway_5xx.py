@@ -23,8 +23,9 @@ Cloudflare says more by 521 (refused), 522 (no connection), 523 (no route), 524 
 ## When it is silent
 For errors that the application writes itself (go-socket.io says 502 in its own words), and for requests for a WebSocket
 where polling gets through (rule HTTP024). For 502 and 503 in a session that ends with them: a server that restarts is
-away for a moment. Where the client is let in later it is a warning. A poll that is given up because the heartbeat is
-slower than the proxy is rule PROXY045.
+away for a moment. Where the client is let in later it is a warning. Where the answer names nobody it is likely, and a
+503 with a header of a framework (`X-Powered-By`) only possible: then the application may have written it. A poll that
+is given up because the heartbeat is slower than the proxy is rule PROXY045.
 
 ## References
 - RFC 9110, section 15.6; nginx, HAProxy and Apache httpd documentation; Cloudflare documentation, "5xx errors"
@@ -43,7 +44,7 @@ from eiosniff.rules.answers import let_in, let_in_after, let_in_since
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.boxes import box_of
 from eiosniff.rules.exchanges import exchanges
-from eiosniff.rules.gateways import ADVICE, LATE, REASONS, WHAT, WHY, is_gateways, reason_of
+from eiosniff.rules.gateways import ADVICE, LATE, REASONS, WHAT, WHY, doubts, is_gateways, reason_of
 from eiosniff.rules.origins import of_a_page
 from eiosniff.rules.phrases import in_ms
 from eiosniff.rules.upgrades import asks_for_websocket
@@ -108,9 +109,11 @@ def _hit(
 ) -> Hit:  # fmt: skip
     box, waited_ns = box_of(answer), answer.place.ts_ns - asked.place.ts_ns
     reason = reason_of(answer.status, waited_ns, box)
+    certainty, doubt = doubts(answer)
     masked = of_a_page(asked) and not answer.allow_origin
     return Hit(
-        *proof, severity=severity, occurrences=count, period_ns=period_ns, kind=f"{box} {reason}", reason=reason,
+        *proof, severity=severity, certainty=certainty, doubt=doubt, occurrences=count, period_ns=period_ns,
+        kind=f"{box} {reason}", reason=reason,
         box=box, Box=box[:1].upper() + box[1:] if box.startswith(("a ", "an ", "the ")) else box, status=answer.status,
         waited=in_ms(waited_ns),
         what=WHAT[reason].format(waited=in_ms(waited_ns)), because=WHY[reason], advice=ADVICE[reason], later=later,

@@ -68,6 +68,7 @@ class Wire:
     replies: str = ""
     upgraded: bool = False
     target: str = "/socket.io/"
+    host: str = "example"
     sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes, a side
     ended: set[Side] = field(default_factory=set)
 
@@ -248,7 +249,7 @@ class Talk:
             if body.startswith("cut:"):
                 length, _, body = body[4:].partition(" ")
             extra = f"Content-Length: {length}\r\n" if body else ""
-        return f"{method} {target} HTTP/1.1\r\nHost: example\r\n{wire.headers}{extra}\r\n{body}".encode()
+        return f"{method} {target} HTTP/1.1\r\nHost: {wire.host}\r\n{wire.headers}{extra}\r\n{body}".encode()
 
     @staticmethod
     def _answer(wire: Wire, status: str, body: str) -> bytes:

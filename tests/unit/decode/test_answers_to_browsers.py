@@ -121,13 +121,28 @@ def test_a_request_on_a_connection_that_the_server_had_ended(late: bool) -> None
     [
         (b"GET / HTTP/1.1\r\nHost: h\r\nX: a\tb", ""),
         (b"GET / HTTP/1.1\nHost: h\nX: a", "lines that end with LF instead of CR LF"),
-        (b"GET / HTTP/1.1\r\nHost: h\r\nCookie: secret\x01", "a control character (0x01) in Cookie"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nCookie: secret\x01", "a control character (0x01) in the header Cookie"),
         (b"GET / HTTP/1.1\r\nHost : h", "white space around the name of the header Host"),
+        (b"GET / HTTP/1.1\r\n: h", "a header without a name"),
+        # What is no name may be a piece of a value.
+        (b"GET / HTTP/1.1\r\nCookie: a=1;\r\n secret:b", "a header that goes on in the next line"),
+        (b"GET / HTTP/1.1\r\nBearer secret : b", "white space around the name of a header"),
+        (b"GET / HTTP/1.1\r\nX: a\nsecret : b\x01", "lines that end with LF instead of CR LF"),
         (b"", ""),
     ],
 )
 def test_how_a_header_departs_from_http(head: bytes, expected: str) -> None:
     assert odd_head(head) == expected
+
+
+def test_a_cookie_without_a_name_is_not_taken_for_one() -> None:
+    talk = Talk()
+    talk.connect("a", headers="Cookie: s3cret; theme=dark\r\n", replies="Set-Cookie: s3cret; Path=/a=b\r\n")
+    attempt = talk.play(ASK_IT).close().session.attempt
+    assert attempt is not None
+    assert attempt.answered is not None
+    assert attempt.request.cookies == ("", "theme")
+    assert [name for name, _ in attempt.answered.cookies] == [""]
 
 
 def test_origins_that_a_server_lets_in_are_bounded() -> None:
