@@ -124,6 +124,20 @@ def test_heartbeat_behind_a_hole_of_the_capture() -> None:
     assert stack.summary.gaps.first[0].ts_ns == 201_000_000
 
 
+def test_an_end_is_acknowledged_although_a_goodbye_comes_after_it() -> None:
+    """python-socketio says goodbye after its close frame: in the same batch or in a later one."""
+    link = Link().websocket()
+    link.send(C, frame(C, b"\x03\xe8", 0x88), at_ms=60_000)
+    link.send(S, at_ms=60_001)
+    link.send(C, frame(C, b"41"), at_ms=60_002)
+    (session,) = run(link.sent).sessions.sessions
+    closing = session.closing
+    assert closing is not None
+    assert closing.after_goodbye
+    assert closing.acked is not None
+    assert (closing.place.number, closing.acked.number) == (8, 9)
+
+
 @pytest.mark.parametrize(("late", "acked"), [(False, 10), (True, None)])
 def test_an_acknowledgement_after_a_session_was_let_go_does_not_count(late: bool, acked: int | None) -> None:
     """It may be in the same batch or in a later one."""
