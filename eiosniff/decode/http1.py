@@ -3,7 +3,9 @@
 Strategy: each direction is read on its own (`http1_direction`, with `http1_head` and `http1_body` for the parts of a
 message). Here is what joins the two. Response k answers request k, so requests queue for their responses. What follows
 a request for another protocol (Upgrade, CONNECT) cannot be read before its response is known, so the client direction
-waits. And what was lost of the server direction may have been responses, so the next request begins a new queue.
+waits. And what was lost of one direction may have been messages: a response behind a hole answers the last request
+before it, since a client asks again when it was answered (nobody pipelines); and a request behind a hole, whose turn
+comes after a response to nothing, was answered by that.
 
 A step finds what it needs or leaves the buffer as it is. So a decision depends on which bytes have come, never on how
 many came at once, and the result not on how the input was cut.
@@ -52,6 +54,7 @@ class HttpConnection:
         self._server = Direction(SERVER, limits, self._events)
         self._unanswered: list[tuple[HttpRequest, bool]] = []  # with what `keep_body` said; hardly ever more than one
         self._asking: HttpRequest | None = None  # it asks for another protocol, and was not answered
+        self._unasked = 0  # the packet with the last response for which there was no request
         self._newest_ns = 0  # of the client direction
         self._heard = False  # the server direction is captured
         self._upgraded = False
@@ -199,6 +202,8 @@ class HttpConnection:
 
     def _queue(self, request: HttpRequest, wanted: bool) -> None:
         """Let a request wait for its response."""
+        if request.first.number < self._unasked:
+            return
         if self._server.lossy:
             self._server.lossy = False
             self._unanswered.clear()
@@ -216,7 +221,7 @@ class HttpConnection:
         text = buffer.data[head.start : head.end]
         version, digits, reason = head.parts
         status = int(digits)
-        request, wanted = self._answered(status)
+        request, wanted = self._answered(status, first.number)
         limit = self._limits.unasked_body if request is None else self._limits.body if wanted else 0
         inside = self._inside_websocket
         response = HttpResponse(text, start, first, head.fields, status, reason, version, request, inside)
@@ -237,10 +242,17 @@ class HttpConnection:
         elif answered:
             self._read_client()
 
-    def _answered(self, status: int) -> tuple[HttpRequest | None, bool]:
-        """The request that a response with this status answers, and whether its body is wanted."""
+    def _answered(self, status: int, number: int) -> tuple[HttpRequest | None, bool]:
+        """The request that a response with this status, which begins in that packet, answers; whether its body is
+        wanted."""
         queue = self._unanswered
+        if self._server.lossy and len(queue) > 1:
+            later = len(queue) - 1
+            while later and queue[later][0].first.number > number:
+                later -= 1
+            del queue[:later]
         if not queue:
+            self._unasked = number
             return None, False
         if self._inside_websocket or (status < 200 and status != 101):  # an interim response: the final one is to come
             return queue[0]

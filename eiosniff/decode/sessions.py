@@ -199,7 +199,7 @@ class Sessions:
         if session is None:  # what is missing may have been said in the session that these two have
             session = self._openings.register.latest.get(conversation.ledger.peers)
         if session is not None:
-            self._openings.note_gap(session, gap.side, gap.place)
+            self._openings.note_gap(session, gap.side, gap.place, conversation)
             self._lose(session, gap.side)
 
     def _lose(self, session: Session | None, side: Side) -> None:

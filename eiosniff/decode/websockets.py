@@ -69,7 +69,7 @@ class WebSockets:
         if state is None:
             return  # it was let go: this is what its peer had in flight
         if message.missing or not message.readable:
-            self._openings.note_gap(session, message.side, message.last)
+            self._openings.note_gap(session, message.side, message.last, conversation)
             state.lose_message(message, conversation.ledger.stream)
             return
         note(session.frames, message, conversation)
