@@ -55,9 +55,9 @@ class Conversation(StreamReader):
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "answered", "asked", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early",
-        "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger",
-        "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
+        "_first_bytes", "_order", "answered", "asked", "attempt", "attempts", "crashed", "cut_bytes", "deflate",
+        "early", "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer",
+        "ledger", "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
