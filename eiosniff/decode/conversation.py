@@ -408,8 +408,9 @@ class Conversation(StreamReader):
         """Whether the capture shows nothing that the server sent up to a packet, although it has how the client began:
         then it lacks that direction (RFC 9293, section 3.5: no data before the server's SYN)."""
         syn, answer = self.flow.direction(CLIENT).syn, self.flow.direction(SERVER).syn
+        began = syn is not None and syn.number <= place.number
         answered = answer is not None and answer.number <= place.number
-        return syn is not None and not answered and not self.heard(SERVER, place)
+        return began and not answered and not self.heard(SERVER, place)
 
     @property
     def http2_from(self) -> PacketRef | None:

@@ -28,6 +28,8 @@ from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 __all__ = ["HttpConnection", "HttpEvent", "HttpLimits", "Upgrade"]
 
 _DEFAULT_LIMITS: Final = HttpLimits()
+# What proxies say to a CONNECT; where that was not captured, what follows is no body, and perhaps HTTP.
+_TUNNEL_OPEN: Final = b"connection established"
 _NOTHING: Final["tuple[HttpEvent, ...]"] = ()
 
 
@@ -228,8 +230,10 @@ class HttpConnection:
         response.body_kept = limit > 0
         method = b"" if request is None else request.method
         tunnel = method == b"CONNECT" and 200 <= status < 300
+        bodiless = tunnel or (request is None and reason.lower() == _TUNNEL_OPEN)
         body = None
-        if not (method == b"HEAD" or tunnel or status < 200 or status in {204, 304}):  # RFC 9112, section 6.3, 1 and 2
+        # RFC 9112, section 6.3, 1 and 2.
+        if not (method == b"HEAD" or bodiless or status < 200 or status in {204, 304}):
             body = body_reader(response, limit, wanted, self._events)
         answered = request is not None and request is self._asking and (status >= 200 or status == 101)
         if answered:

@@ -266,9 +266,10 @@ class Openings:
     def note_gap(self, session: Session, side: Side, place: PacketRef, conversation: Conversation) -> None:
         """Bytes of a session are missing from the capture in one of its connections, as a packet showed."""
         if len(session.gaps) < MAX_GAPS and session in self.states:
-            before = session.last_from[side] or session.opened
-            if conversation.session is None:  # over HTTP: what was said since then came on other connections
+            before = session.last_from[side]
+            if before is None or conversation.session is None:
+                # Over HTTP: what was said since then came on other connections.
                 known = conversation.answered if side is SERVER else conversation.asked
-                before = min(before, known or conversation.ledger.first)
+                before = min(before or session.opened, known or conversation.ledger.first)
             session.gaps.append(place.number)
             session.gap_starts.append(min(before.number, place.number))

@@ -25,11 +25,11 @@ capture lacks what came before.
 
 from collections.abc import Iterator
 
-from eiosniff.model.attempt import UpgradeTry
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.gaps import lacks
 from eiosniff.rules.phrases import quoted
 from eiosniff.rules.upgrade_tries import end_words, is_accepted
 
@@ -64,7 +64,7 @@ def upgrade_without_probe(session: Session) -> Iterator[Hit]:
             continue
         if probe is not None and probe.number <= confirmed.number:
             continue
-        if _lacks_some(session, attempted, confirmed):
+        if lacks(session, attempted.request.place, confirmed):  # the probe, perhaps
             continue
         proof = [
             evidence(answered.place, Side.SERVER, "101"),
@@ -85,9 +85,3 @@ def upgrade_without_probe(session: Session) -> Iterator[Hit]:
             kind="taken" if attempted.accepted is not None else "refused",
             reaction=reaction,
         )
-
-
-def _lacks_some(session: Session, attempted: UpgradeTry, confirmed: PacketRef) -> bool:
-    """Whether bytes are missing where the probe may have been."""
-    asked = attempted.request.place.number
-    return any(asked <= gap <= confirmed.number for gap in session.gaps)

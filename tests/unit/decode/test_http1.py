@@ -202,6 +202,12 @@ def test_what_is_no_head(garbage):
 
 
 # Lost places
+def test_a_capture_that_begins_inside_a_tunnel():
+    """What a proxy says to a CONNECT has no body, although nothing but the request tells."""
+    reading = read(server("HTTP/1.0 200 Connection established\n\n"), GET, OK, UPGRADE, SWITCHING, *ENDS)
+    assert [response.request for response in reading.responses] == [None, *reading.requests]
+
+
 def test_a_capture_that_begins_inside_a_response():
     reading = read(S(b'..."}]'), S(b"more"), OK, GET, OK, *ENDS)
     assert [(d.side, d.start, d.end) for d in reading.of(Desync)] == [(Side.SERVER, 0, 10)]

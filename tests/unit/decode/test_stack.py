@@ -492,3 +492,17 @@ def test_ledger_of_a_connection() -> None:
     assert ledger.ends == [EndKind.RST, EndKind.RST]
     assert (ledger.first, ledger.last) == (PacketRef(1, 1_000_000), PacketRef(9, 9_000_000))
     assert ledger.bytes == [len(ASK + frame(C, b"40")), len(SWITCH + frame(S, OPEN) + frame(S, b'40{"sid":"x"}'))]
+
+
+def test_what_was_said_before_a_connection_began_is_no_sign_that_its_answers_are_missing() -> None:
+    """A SYN that was captured behind a request, and perhaps in a later batch than that: here in the same one."""
+    link, other = Link(), Link(client=CLIENT + 1)
+    opening = b"0" + OPEN[1:]
+    asked = b"GET /socket.io/?EIO=4&transport=polling&sid=abc HTTP/1.1\r\nHost: x\r\n\r\n"
+    sent = [link.send(C, asked), *link.sent[:2]]
+    for each in (other, link):
+        at = len(each.sent)
+        each.send(C, asked)
+        each.send(S, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(opening) + opening)
+        sent += each.sent[0 if each is other else at :]
+    assert run(sent).sessions.sessions
