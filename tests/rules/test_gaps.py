@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from eiosniff import app
+from eiosniff.model.finding import Severity
 from tests.cases import RECORDED
 from tests.streams import split
 from tests.unit.decode.talk_sessions import JOINED, POLLING, UPGRADED, WEBSOCKET, played
@@ -55,3 +56,11 @@ def test_a_healthy_recording_that_lacks_one_packet_has_no_faults(recording: str,
     report = app.analyze([str(capture)], app.Options())
     faults = [diagnosis.finding.name for diagnosis in report.diagnoses if diagnosis.finding.severity.label != "info"]
     assert not faults
+
+
+def test_a_capture_that_ends_early_does_not_show_that_a_confirmation_was_in_vain() -> None:
+    confirmed = f"{POLLING}\nw> WS EIO=4&transport=websocket&sid=S\nw< 101\nw> 5"
+    for end, severity in (("+ 1", Severity.INFO), ("+ 6", Severity.WARNING), ("w< close 1000", Severity.WARNING)):
+        finding = played(f"{confirmed}\n{end}").found("upgrade-without-probe")
+        assert finding is not None
+        assert finding.severity is severity
