@@ -305,3 +305,13 @@ def batches(cuts: Iterable[int], count: int) -> Iterator[tuple[int, int]]:
     """The ranges into which `cuts` (any order, any value) divide so many packets."""
     places = sorted({0, count, *(cut % (count + 1) for cut in cuts)})
     yield from pairwise(places)
+
+
+def split(capture: bytes) -> tuple[bytes, list[bytes]]:
+    """The header of a pcap file (little-endian, as tcpdump wrote it here), and its records."""
+    records, at = [], 24
+    while at < len(capture):
+        end = at + 16 + struct.unpack_from("<I", capture, at + 8)[0]
+        records.append(capture[at:end])
+        at = end
+    return capture[:24], records

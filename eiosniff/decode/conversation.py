@@ -41,12 +41,12 @@ class Conversation(StreamReader):
     Bytes come before the events of other connections that were captured at the same time are handled. So the session
     layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
 
-    `answered`, `attempts`, `unknown`, `early`, `early_frame`, `session`, `attempt`, `polled`, `lossy`, `last_answer`
-    and `is_engineio` belong to the session layer: the last answer to anything, the handshake requests under way, those
-    with a sid that it does not know, what the client said before the session was opened, and the first frame that it
-    sent before any WebSocket was accepted, what the WebSocket of this connection is part of, the session that was
-    polled here last, whether bytes are missing, and the packet with which the server said that it answers nothing more
-    here (by `Connection: close`, HTTP/1.0 or FIN).
+    `asked`, `answered`, `attempts`, `unknown`, `early`, `early_frame`, `session`, `attempt`, `polled`, `lossy`,
+    `last_answer` and `is_engineio` belong to the session layer: the last request of Engine.IO, the last answer to
+    anything, the handshake requests under way, those with a sid that it does not know, what the client said before the
+    session was opened, and the first frame that it sent before any WebSocket was accepted, what the WebSocket of this
+    connection is part of, the session that was polled here last, whether bytes are missing, and the packet with which
+    the server said that it answers nothing more here (by `Connection: close`, HTTP/1.0 or FIN).
 
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
     that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
@@ -55,9 +55,9 @@ class Conversation(StreamReader):
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "answered", "attempt", "attempts", "crashed", "cut_bytes", "deflate", "early",
-        "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer", "ledger",
-        "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
+        "_first_bytes", "_order", "answered", "asked", "attempt", "attempts", "crashed", "cut_bytes", "deflate",
+        "early", "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer",
+        "ledger", "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,7 @@ class Conversation(StreamReader):
         self.deflate: DeflateParameters | None = None
         self.attempts = _NO_ATTEMPTS
         self.answered: PacketRef | None = None
+        self.asked: PacketRef | None = None
         self.attempt: Attempt | None = None
         self.unknown = _NO_REQUESTS
         self.session: Session | None = None
@@ -407,8 +408,9 @@ class Conversation(StreamReader):
         """Whether the capture shows nothing that the server sent up to a packet, although it has how the client began:
         then it lacks that direction (RFC 9293, section 3.5: no data before the server's SYN)."""
         syn, answer = self.flow.direction(CLIENT).syn, self.flow.direction(SERVER).syn
+        began = syn is not None and syn.number <= place.number
         answered = answer is not None and answer.number <= place.number
-        return syn is not None and not answered and not self.heard(SERVER, place)
+        return began and not answered and not self.heard(SERVER, place)
 
     @property
     def http2_from(self) -> PacketRef | None:

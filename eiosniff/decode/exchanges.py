@@ -51,6 +51,7 @@ class Exchanges:
         if not self._openings.is_engineio(query, upgrade):
             return
         conversation.is_engineio = True
+        conversation.asked = request.last
         if request.method in WITHOUT_ENGINEIO:
             if request.method == PREFLIGHT:
                 self._preflights.asked(conversation, request, query)
@@ -238,7 +239,7 @@ class Exchanges:
             return None
         if self._openings.states[session].polls.pending_get() is not None:
             return None
-        self._openings.note_gap(session, CLIENT, response.first)
+        self._openings.note_gap(session, CLIENT, response.first, conversation)
         return session
 
     def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:

@@ -3,7 +3,9 @@
 Strategy: each direction is read on its own (`http1_direction`, with `http1_head` and `http1_body` for the parts of a
 message). Here is what joins the two. Response k answers request k, so requests queue for their responses. What follows
 a request for another protocol (Upgrade, CONNECT) cannot be read before its response is known, so the client direction
-waits. And what was lost of the server direction may have been responses, so the next request begins a new queue.
+waits. And what was lost of one direction may have been messages: a response behind a hole answers the last request
+before it, since a client asks again when it was answered (nobody pipelines); and a request behind a hole, whose turn
+comes after a response to nothing, was answered by that.
 
 A step finds what it needs or leaves the buffer as it is. So a decision depends on which bytes have come, never on how
 many came at once, and the result not on how the input was cut.
@@ -26,6 +28,8 @@ from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 __all__ = ["HttpConnection", "HttpEvent", "HttpLimits", "Upgrade"]
 
 _DEFAULT_LIMITS: Final = HttpLimits()
+# What proxies say to a CONNECT; where that was not captured, what follows is no body, and perhaps HTTP.
+_TUNNEL_OPEN: Final = b"connection established"
 _NOTHING: Final["tuple[HttpEvent, ...]"] = ()
 
 
@@ -52,6 +56,7 @@ class HttpConnection:
         self._server = Direction(SERVER, limits, self._events)
         self._unanswered: list[tuple[HttpRequest, bool]] = []  # with what `keep_body` said; hardly ever more than one
         self._asking: HttpRequest | None = None  # it asks for another protocol, and was not answered
+        self._unasked = 0  # the packet with the last response for which there was no request
         self._newest_ns = 0  # of the client direction
         self._heard = False  # the server direction is captured
         self._upgraded = False
@@ -199,6 +204,8 @@ class HttpConnection:
 
     def _queue(self, request: HttpRequest, wanted: bool) -> None:
         """Let a request wait for its response."""
+        if request.first.number < self._unasked:
+            return
         if self._server.lossy:
             self._server.lossy = False
             self._unanswered.clear()
@@ -216,15 +223,17 @@ class HttpConnection:
         text = buffer.data[head.start : head.end]
         version, digits, reason = head.parts
         status = int(digits)
-        request, wanted = self._answered(status)
+        request, wanted = self._answered(status, first.number)
         limit = self._limits.unasked_body if request is None else self._limits.body if wanted else 0
         inside = self._inside_websocket
         response = HttpResponse(text, start, first, head.fields, status, reason, version, request, inside)
         response.body_kept = limit > 0
         method = b"" if request is None else request.method
         tunnel = method == b"CONNECT" and 200 <= status < 300
+        bodiless = tunnel or (request is None and reason.lower() == _TUNNEL_OPEN)
         body = None
-        if not (method == b"HEAD" or tunnel or status < 200 or status in {204, 304}):  # RFC 9112, section 6.3, 1 and 2
+        # RFC 9112, section 6.3, 1 and 2.
+        if not (method == b"HEAD" or bodiless or status < 200 or status in {204, 304}):
             body = body_reader(response, limit, wanted, self._events)
         answered = request is not None and request is self._asking and (status >= 200 or status == 101)
         if answered:
@@ -237,10 +246,17 @@ class HttpConnection:
         elif answered:
             self._read_client()
 
-    def _answered(self, status: int) -> tuple[HttpRequest | None, bool]:
-        """The request that a response with this status answers, and whether its body is wanted."""
+    def _answered(self, status: int, number: int) -> tuple[HttpRequest | None, bool]:
+        """The request that a response with this status, which begins in that packet, answers; whether its body is
+        wanted."""
         queue = self._unanswered
+        if self._server.lossy and len(queue) > 1:
+            later = len(queue) - 1
+            while later and queue[later][0].first.number > number:
+                later -= 1
+            del queue[:later]
         if not queue:
+            self._unasked = number
             return None, False
         if self._inside_websocket or (status < 200 and status != 101):  # an interim response: the final one is to come
             return queue[0]

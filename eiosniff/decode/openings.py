@@ -15,7 +15,7 @@ from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.engineio import POLLING, WEBSOCKET, OpenPacket, Transport
 from eiosniff.model.http import HttpMessage, HttpRequest, Query
 from eiosniff.model.peers import Client
-from eiosniff.model.provenance import CLIENT, Endpoint, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Connection, Session
 from eiosniff.model.websocket import WsMessage
 
@@ -263,9 +263,13 @@ class Openings:
         self.register.add(session, state)
         return session
 
-    def note_gap(self, session: Session, side: Side, place: PacketRef) -> None:
-        """Bytes of a session are missing from the capture, as a packet showed."""
+    def note_gap(self, session: Session, side: Side, place: PacketRef, conversation: Conversation) -> None:
+        """Bytes of a session are missing from the capture in one of its connections, as a packet showed."""
         if len(session.gaps) < MAX_GAPS and session in self.states:
-            before = session.last_from[side] or session.opened
+            before = session.last_from[side]
+            if before is None or conversation.session is None:
+                # Over HTTP: what was said since then came on other connections.
+                known = conversation.answered if side is SERVER else conversation.asked
+                before = min(before or session.opened, known or conversation.ledger.first)
             session.gaps.append(place.number)
             session.gap_starts.append(min(before.number, place.number))

@@ -100,9 +100,6 @@ class Messages:
         elif packet.type == _CONNECT:
             if namespace.connect is None and not session.midstream:
                 namespace.unasked = True
-                # A server of revision 5 waits for the client's CONNECT (Socket.IO protocol, revision 5, "Changes").
-                if session.revisions[side] is None:
-                    revisions.show(session, side, 3)
             asked_pid = self._asked_pids.pop(namespace.name, None) if self._asked_pids else None
             pid = namespaces.join(namespace, packet, asked_pid)
             namespaces.note_joined(session, namespace.name, place)

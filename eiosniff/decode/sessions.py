@@ -91,6 +91,8 @@ class Sessions:
                 session.transfers.add(cut, session.last.ts_ns)
             if session is not None and record.announced and not conversation.lossy:
                 payload_facts.note_cut(session, record)
+            if session is not None and conversation.lossy:  # what a hole left cannot be read: it lacks as well
+                self._openings.note_gap(session, record.side, max(record.place, session.last), conversation)
             self._lose(session or conversation.polled, record.side)
 
     def close(self) -> None:
@@ -199,7 +201,7 @@ class Sessions:
         if session is None:  # what is missing may have been said in the session that these two have
             session = self._openings.register.latest.get(conversation.ledger.peers)
         if session is not None:
-            self._openings.note_gap(session, gap.side, gap.place)
+            self._openings.note_gap(session, gap.side, gap.place, conversation)
             self._lose(session, gap.side)
 
     def _lose(self, session: Session | None, side: Side) -> None:

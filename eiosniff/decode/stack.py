@@ -310,10 +310,9 @@ class Stack(FlowListener):
             self._forgotten = max(self._forgotten, self._reached.pop(next(iter(self._reached))))
 
     def _resolve_watched(self) -> None:
-        """Look for the acknowledgements of pings that have no answer by now and of ends without a goodbye: of others
-        nobody will ask."""
+        """Look for the acknowledgements of ends and of pings that have no answer by now: of others nobody will ask."""
         for flow, end, after, watched in self._watched:
-            if not watched.after_goodbye if isinstance(watched, Closing) else watched.is_slow:
+            if isinstance(watched, Closing) or watched.is_slow:
                 self._flows.watch(flow, Watch(watched.side, end, after, partial(_acknowledge, watched)))
         self._watched.clear()
         self._flows.resolve_watches()

@@ -15,7 +15,7 @@ from eiosniff.decode.revisions import of_binary
 from eiosniff.model.attempt import Attempt, Outcome, Transfer
 from eiosniff.model.engineio import WEBSOCKET, OpenPacket, ServerError
 from eiosniff.model.http import BODY_KEPT
-from eiosniff.model.provenance import CLIENT, SERVER
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef
 from eiosniff.model.session import LARGE_MESSAGE, CloseHow, Closing, Session
 from eiosniff.model.websocket import BINARY, TEXT, Opcode, WsControl, WsMessage
 
@@ -69,7 +69,7 @@ class WebSockets:
         if state is None:
             return  # it was let go: this is what its peer had in flight
         if message.missing or not message.readable:
-            self._openings.note_gap(session, message.side, message.last)
+            self._openings.note_gap(session, message.side, message.last, conversation)
             state.lose_message(message, conversation.ledger.stream)
             return
         note(session.frames, message, conversation)
@@ -137,6 +137,9 @@ class WebSockets:
         self, conversation: Conversation, attempt: Attempt, opening: OpenPacket | None, message: WsMessage
     ) -> Session:
         session = self._openings.open(conversation, attempt, opening, WEBSOCKET, message.last)
+        if conversation.lossy or len(conversation.early) == _EARLY_MESSAGES:  # what came before is not all known
+            now = PacketRef(max(message.order, message.last.number), message.last.ts_ns)
+            self._openings.note_gap(session, CLIENT, now, conversation)
         for early in conversation.early:
             self.message(conversation, early)
         conversation.early = []

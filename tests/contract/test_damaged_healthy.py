@@ -1,7 +1,6 @@
 """A capture that begins late, ends early or lacks a packet is no fault of its peers: nothing is certain for it."""
 
 import gzip
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from eiosniff import app
 from eiosniff.model.finding import Certainty, Severity
-from tests.streams import RECORDED
+from tests.streams import RECORDED, split
 
 HEALTHY = (
     "healthy/node-2.5.1--node-2.5.0--upgrade.pcap.gz",
@@ -21,16 +20,6 @@ HEALTHY = (
     "libraries/socket.io-4.8.4--arduinoWebSockets-2.7.2--upgrade.pcap",
 )
 STEP = 3
-
-
-def split(capture: bytes) -> tuple[bytes, list[bytes]]:
-    """The header of a pcap file (little-endian, as tcpdump wrote it here), and its records."""
-    records, at = [], 24
-    while at < len(capture):
-        end = at + 16 + struct.unpack_from("<I", capture, at + 8)[0]
-        records.append(capture[at:end])
-        at = end
-    return capture[:24], records
 
 
 def damaged(packets: int) -> Iterator[tuple[str, slice, slice]]:

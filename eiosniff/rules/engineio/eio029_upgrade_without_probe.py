@@ -15,8 +15,9 @@ closes with code 1000.
 Send `2probe`, wait for `3probe`, then send `5`. arduinoWebSockets does so from 2.3.1 on.
 
 ## When it is silent
-When the probe was sent and its answer not awaited: that is allowed. When another packet comes first, and when the
-capture lacks what came before.
+When the probe was sent and its answer not awaited: that is allowed. It is only an information when the server goes on
+over the WebSocket, or the capture or the WebSocket ends within 5 s and does not show whose doing that was. When another
+packet comes first, and when the capture lacks what came before.
 
 ## References
 - Engine.IO protocol, "Upgrade"
@@ -25,13 +26,16 @@ capture lacks what came before.
 
 from collections.abc import Iterator
 
-from eiosniff.model.attempt import UpgradeTry
 from eiosniff.model.finding import Severity
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import quoted
-from eiosniff.rules.upgrade_tries import end_words, is_accepted
+from eiosniff.rules.gaps import lacks
+from eiosniff.rules.phrases import NS_PER_S, quoted
+from eiosniff.rules.upgrade_tries import end_words, is_accepted, over_ns
+
+# A server that says nothing for a shorter time may have had nothing to say.
+PATIENCE_NS = 5 * NS_PER_S
 
 
 @rule(
@@ -64,7 +68,7 @@ def upgrade_without_probe(session: Session) -> Iterator[Hit]:
             continue
         if probe is not None and probe.number <= confirmed.number:
             continue
-        if _lacks_some(session, attempted, confirmed):
+        if lacks(session, attempted.request.place, confirmed):  # the probe, perhaps
             continue
         proof = [
             evidence(answered.place, Side.SERVER, "101"),
@@ -79,15 +83,10 @@ def upgrade_without_probe(session: Session) -> Iterator[Hit]:
             reaction = "This server takes it; others close the WebSocket."
         else:
             reaction = "The server says nothing over it."
+        hurt = refused or (attempted.accepted is None and over_ns(session, attempted) - confirmed.ts_ns >= PATIENCE_NS)
         yield Hit(
             *proof,
-            severity=Severity.INFO if attempted.accepted is not None else Severity.WARNING,
+            severity=Severity.WARNING if hurt else Severity.INFO,
             kind="taken" if attempted.accepted is not None else "refused",
             reaction=reaction,
         )
-
-
-def _lacks_some(session: Session, attempted: UpgradeTry, confirmed: PacketRef) -> bool:
-    """Whether bytes are missing where the probe may have been."""
-    asked = attempted.request.place.number
-    return any(asked <= gap <= confirmed.number for gap in session.gaps)

@@ -19,8 +19,9 @@ overwritten on a microcontroller, or another protocol on the same connection.
 ## When it is silent
 A client that never says anything of Engine.IO is a plain WebSocket client (rule WS013). Bodies whose lengths are wrong
 (rule EIO069), with a record separator in a text (EIO070) or framed as in another revision (EIO072) are their faults.
-Packets with bytes missing in the capture are not judged. python-engineio under WSGI answers the poll that waits at the
-goodbye with nothing at all.
+Packets with bytes missing in the capture are not judged, nor those of a session that began before the capture, as long
+as nothing tells its revision. python-engineio under WSGI answers the poll that waits at the goodbye with nothing at
+all.
 
 ## References
 - Engine.IO protocol, revision 4, "Packet encoding"
@@ -56,6 +57,8 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""
     if session.gaps or not (session.anomalies or session.odd[Side.CLIENT] or session.odd[Side.SERVER]):
         return
+    if session.midstream and session.revisions[Side.CLIENT] is None and session.revisions[Side.SERVER] is None:
+        return  # in a binary message, a type is the first byte or there is none: nothing tells
     for side in SIDES:
         odd = [(one.place, one.text) for one in session.odd[side]]
         count = session.odd[side].count

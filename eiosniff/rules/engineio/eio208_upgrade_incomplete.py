@@ -19,7 +19,7 @@ after the `5`. Or leave polling out: open with `transport=websocket` and no `sid
 
 ## When it is silent
 When the client leaves, or the session ends, before it could confirm. When it waits for its last poll, which is another
-fault, and when the probe is not answered.
+fault, and when the probe is not answered. When the capture lacks some of what was said.
 
 ## References
 - Engine.IO protocol, "Upgrade"; engine.io, `lib/socket`, `upgradeTimeout`
@@ -32,6 +32,7 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.gaps import lacks
 from eiosniff.rules.phrases import NS_PER_MS, quoted
 from eiosniff.rules.upgrade_tries import (
     duplicate_of,
@@ -75,6 +76,8 @@ def upgrade_incomplete(session: Session, limits: Mapping[str, float]) -> Iterato
         if step is None:
             continue
         place, what, said = step
+        if lacks(session, answered.place, attempted.ended):
+            continue
         waited = over_ns(session, attempted) - place.ts_ns
         if not ended_by_server(session, attempted) and waited < limits["confirm_ms"] * NS_PER_MS:
             continue

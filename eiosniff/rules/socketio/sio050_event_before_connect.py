@@ -18,8 +18,9 @@ Wait for the server's CONNECT reply before the first event. arduinoWebSockets ca
 
 ## When it is silent
 In sessions of revision 3, which the server joins by itself; when the server goes on and answers the CONNECT that came
-before the event; when the beginning of the session was not captured. A client that joins another namespace, and never
-asks for this one, is for `namespace-not-joined` to tell of.
+before the event; when the beginning of the session was not captured; when nothing follows from the event, and bytes are
+missing where the reply may have been. A client that joins another namespace, and never asks for this one, is for
+`namespace-not-joined` to tell of.
 
 ## References
 - Socket.IO protocol, revision 5, "Connection to a namespace"
@@ -31,6 +32,7 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.gaps import lacks
 from eiosniff.rules.joining import closes_at, ignored_words, joins_another
 
 
@@ -69,6 +71,8 @@ def event_before_connect(session: Session) -> Iterator[Hit]:
             reaction = "closes the connection at once"
         elif asked_first and namespace.connected is not None:
             continue  # the reply was under way; the server took the event
+        elif lacks(session, asked or session.opened, early.last or early.first[0]):
+            continue  # the reply may be among what is missing
         else:
             reaction = ignored_words(session, early.last or early.first[0])
         before = "before it asks to join" if asked is not None else "without any CONNECT"

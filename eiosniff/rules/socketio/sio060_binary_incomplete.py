@@ -32,6 +32,7 @@ from eiosniff.model.frames import CutShort
 from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.gaps import lacks
 from eiosniff.rules.phrases import NS_PER_MS, in_ms, quoted
 from eiosniff.rules.reactions import reaction_to
 
@@ -74,6 +75,8 @@ def binary_incomplete(session: Session, limits: Mapping[str, float]) -> Iterator
 
 
 def _is_fault(session: Session, one: CutShort, wait_ms: float) -> bool:
+    if lacks(session, one.place, one.shown):
+        return False
     return bool(one.text) or _waited_ns(session, one) >= wait_ms * NS_PER_MS
 
 

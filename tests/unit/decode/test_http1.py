@@ -8,7 +8,7 @@ import pytest
 from eiosniff.decode.http1 import HttpConnection, HttpLimits
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
-from eiosniff.model.trouble import AnomalyKind, Desync
+from eiosniff.model.trouble import AnomalyKind, Desync, Gap, GapReason
 from tests.unit.decode.http1_talk import (
     CHUNKED,
     ENDS,
@@ -25,6 +25,7 @@ from tests.unit.decode.http1_talk import (
     client,
     crlf,
     read,
+    read_once,
     reasons,
     server,
 )
@@ -201,6 +202,12 @@ def test_what_is_no_head(garbage):
 
 
 # Lost places
+def test_a_capture_that_begins_inside_a_tunnel():
+    """What a proxy says to a CONNECT has no body, although nothing but the request tells."""
+    reading = read(server("HTTP/1.0 200 Connection established\n\n"), GET, OK, UPGRADE, SWITCHING, *ENDS)
+    assert [response.request for response in reading.responses] == [None, *reading.requests]
+
+
 def test_a_capture_that_begins_inside_a_response():
     reading = read(S(b'..."}]'), S(b"more"), OK, GET, OK, *ENDS)
     assert [(d.side, d.start, d.end) for d in reading.of(Desync)] == [(Side.SERVER, 0, 10)]
@@ -226,6 +233,27 @@ def test_a_gap_with_the_end_of_a_body():
         assert reading.responses[0].last.number == reading.responses[0].order == 3
         assert reading.responses[1].request is reading.requests[1]
         assert not reasons(reading)
+
+
+def test_a_response_behind_a_gap_answers_the_last_request_before_it():
+    """The gap is believed only after the next request: the first response was lost, and nobody pipelines."""
+    reading = read(GET, GET, Hole(Side.SERVER, len(OK.data)), OK, GET, OK, *ENDS)
+    assert [response.request for response in reading.responses] == reading.requests[1:]
+
+
+def test_a_request_behind_a_gap_was_answered_by_what_came_meanwhile():
+    """Packets: 1 (lost) and 2 ask, 3 and 4 answer; 5 asks again, which shows the gap, and 6 answers."""
+    asked, answered = len(GET.data), len(OK.data)
+    told = [
+        StreamChunk(Side.SERVER, 0, OK.data * 2, [0, answered], [3, 4], [3, 4]),
+        Gap(Side.CLIENT, 0, asked, GapReason.NOT_CAPTURED, PacketRef(5, 5)),
+        StreamChunk(Side.CLIENT, asked, GET.data, [0], [2], [2], 5),
+        StreamChunk(Side.CLIENT, 2 * asked, GET.data, [0], [5], [5]),
+        StreamChunk(Side.SERVER, 2 * answered, OK.data, [0], [6], [6]),
+    ]
+    reading = read_once(iter(told), HttpConnection(lambda _: True))
+    assert [request.first.number for request in reading.requests] == [2, 5]
+    assert [response.request for response in reading.responses] == [None, None, reading.requests[1]]
 
 
 def test_a_gap_in_a_body_without_length_and_in_a_large_one():

@@ -442,3 +442,9 @@ def test_connections_of_a_session_are_counted_once_each() -> None:
     assert talk.session.connection_count == 111
     assert len(talk.session.connections) == MAX_CONNECTIONS
     assert talk.session.connections[-1].stream == talk.wires["d99"].conversation.ledger.stream
+
+
+def test_a_hole_of_one_connection_begins_where_that_connection_was_understood_last() -> None:
+    """What was said meanwhile over the WebSocket of the session does not tell that nothing was lost elsewhere."""
+    talk = Talk().play(f"{UPGRADED}\nw> 40\nw< 40{{}}\n{POLL}\na! server\nw< 2").close()
+    assert (talk.session.gap_starts, talk.session.gaps) == ([2], [11])

@@ -124,6 +124,20 @@ def test_heartbeat_behind_a_hole_of_the_capture() -> None:
     assert stack.summary.gaps.first[0].ts_ns == 201_000_000
 
 
+def test_an_end_is_acknowledged_although_a_goodbye_comes_after_it() -> None:
+    """python-socketio says goodbye after its close frame: in the same batch or in a later one."""
+    link = Link().websocket()
+    link.send(C, frame(C, b"\x03\xe8", 0x88), at_ms=60_000)
+    link.send(S, at_ms=60_001)
+    link.send(C, frame(C, b"41"), at_ms=60_002)
+    (session,) = run(link.sent).sessions.sessions
+    closing = session.closing
+    assert closing is not None
+    assert closing.after_goodbye
+    assert closing.acked is not None
+    assert (closing.place.number, closing.acked.number) == (8, 9)
+
+
 @pytest.mark.parametrize(("late", "acked"), [(False, 10), (True, None)])
 def test_an_acknowledgement_after_a_session_was_let_go_does_not_count(late: bool, acked: int | None) -> None:
     """It may be in the same batch or in a later one."""
@@ -478,3 +492,17 @@ def test_ledger_of_a_connection() -> None:
     assert ledger.ends == [EndKind.RST, EndKind.RST]
     assert (ledger.first, ledger.last) == (PacketRef(1, 1_000_000), PacketRef(9, 9_000_000))
     assert ledger.bytes == [len(ASK + frame(C, b"40")), len(SWITCH + frame(S, OPEN) + frame(S, b'40{"sid":"x"}'))]
+
+
+def test_what_was_said_before_a_connection_began_is_no_sign_that_its_answers_are_missing() -> None:
+    """A SYN that was captured behind a request, and perhaps in a later batch than that: here in the same one."""
+    link, other = Link(), Link(client=CLIENT + 1)
+    opening = b"0" + OPEN[1:]
+    asked = b"GET /socket.io/?EIO=4&transport=polling&sid=abc HTTP/1.1\r\nHost: x\r\n\r\n"
+    sent = [link.send(C, asked), *link.sent[:2]]
+    for each in (other, link):
+        at = len(each.sent)
+        each.send(C, asked)
+        each.send(S, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(opening) + opening)
+        sent += each.sent[0 if each is other else at :]
+    assert run(sent).sessions.sessions
