@@ -5,7 +5,7 @@ from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
-from eiosniff.decode.network import FlowFacts
+from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.reassembly import Direction
 from eiosniff.decode.segments import ACK
 from eiosniff.model.provenance import CLIENT, NO_PACKET, SERVER, SIDES, PacketRef, Side

@@ -14,7 +14,7 @@ from eiosniff.decode.exchanges import Exchanges
 from eiosniff.decode.exchanges09 import Exchanges09
 from eiosniff.decode.flow import BOTH_WAYS
 from eiosniff.decode.http1 import Upgrade
-from eiosniff.decode.network import add_to
+from eiosniff.decode.network_facts import add_to
 from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
 from eiosniff.decode.session_packets import Listener, SessionState

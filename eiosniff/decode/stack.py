@@ -20,7 +20,7 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
-from eiosniff.decode.network import FlowFacts
+from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions

@@ -1,9 +1,7 @@
 """The layers joined: what becomes of a whole capture of crafted packets, in one batch or in many."""
 
-import struct
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pytest
 
 from eiosniff.decode.conversation import Conversation
@@ -11,13 +9,12 @@ from eiosniff.decode.http1 import HttpConnection
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.stack import Stack
 from eiosniff.model.attempt import Outcome
-from eiosniff.model.batch import PacketBatch
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import NamespaceState, Session
 from eiosniff.model.summary import CaptureSummary, ConnectFailure
 from eiosniff.model.tcp import EndKind
-from tests.streams import CLIENT, SERVER, Sent, ledgers, packets, raw_packets, record_events
+from tests.streams import CLIENT, SERVER, Sent, ledgers, packets, record_events
 
 pytestmark = pytest.mark.interpreted
 
@@ -446,29 +443,7 @@ def test_session_layer_that_raises_costs_one_connection(monkeypatch: pytest.Monk
     assert len(stack.sessions.sessions) == 1
 
 
-# ---------------------------------------------------------------------- the summary
-
-
-def test_what_else_was_there() -> None:
-    def ip(protocol: int, length: int = 28) -> bytes:
-        return struct.pack(">BBHHHBBHII", 0x45, 0, 28, 0, 0, 64, protocol, 0, 1, 2) + bytes(length - 20)
-
-    captured = [ip(17), ip(17), ip(1)]
-    numbers = np.arange(1, 4, dtype=np.int64)
-    stack = Stack(CaptureSummary("made"))
-    stack.feed(raw_packets(captured, numbers, numbers))
-    stack.close()
-    assert stack.summary.other == {"UDP packets": 2, "other IP protocols": 1}
-
-
-def test_link_types_that_are_not_known() -> None:
-    stack = Stack(CaptureSummary("made"))
-    one = np.ones(1, np.int64)
-    stack.feed(PacketBatch(one, one, one - 1, one, one, one * 250, b"x"))
-    assert stack.unknown_links == [250]
-    stack.close()
-    assert stack.summary.other == {"packets of link type 250": 1}
-    assert Stack(CaptureSummary("made")).unknown_links == []
+# ---------------------------------------------------------------------- ledgers
 
 
 def test_ledger_of_a_connection() -> None:
