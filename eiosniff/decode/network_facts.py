@@ -57,9 +57,10 @@ class FlowFacts:
     """What is known of a followed connection: `since` is the packet that told what it is, `first_ns` when it began,
     `handshake_ns` what the server took for the answer to its SYN (-1: not known).
 
-    `segments` are those with payload, by direction, `unheld` the small ones of them that left right behind
-    another one. `again` are the segments of the batch at hand that brought bytes again. `tail_*` are of the last packet: its number and instant, its direction, and whether it has little payload;
-    if it acknowledges late what came before it, `late` is the packet that waited for that.
+    `segments` are those with payload, by direction, `unheld` the small ones of them that left right behind another one.
+    `again` are the segments of the batch at hand that brought bytes again. `tail_*` are of the last packet: its number
+    and instant, its direction, and whether it has little payload; if it acknowledges late what came before it, `late`
+    is the packet that waited for that.
     """
 
     __slots__ = (
