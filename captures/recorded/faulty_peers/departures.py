@@ -114,7 +114,7 @@ _KICKS = [
     ),
 ]
 
-_RECOVERS = {"connectionStateRecovery": {}}
+_RECOVERS: dict[str, dict[str, int]] = {"connectionStateRecovery": {}}
 _NOT_RECOVERED = [client_says("^40/?[a-z,]*{.pid"), server_says("^40/?[a-z,]*{.sid")]
 # Two namespaces, and three connections: the first two are cut.
 _COMES_BACK = {**_VISIT, "namespaces": ["", "/chat"], "connects": 6, "lifeMs": 9000}

@@ -186,6 +186,8 @@ _LOAD = {"event": "load", "args": [{"$count": True}], "times": 4, "everyMs": 170
 _HELLO = {"event": "hello", "args": ["word"], "times": 3, "everyMs": 400, "asks": True}
 _QUICK_BEATS = {"pingInterval": 2000, "pingTimeout": 3000}
 
+_NO_OTHERS: dict[str, dict[str, int]] = {}
+
 _SLOW = [
     *[
         Recording(
@@ -197,12 +199,12 @@ _SLOW = [
             " are acknowledged at once.",
             [client_says('^42\\d\\["load"'), server_says('^43\\d\\["done"')],
             times=4,
-            serve={"options": options, "handlers": {"load": {"afterMs": 1500}, **more}},
+            serve={"options": options, "handlers": {"load": {"afterMs": 1500}} | others},
             visit={**ONCE_WEBSOCKET, "emits": [_LOAD, _HELLO], "lifeMs": 7500},
         )
-        for name, server, client, options, more in (
-            ("v4", EVENTS_4, SENDS_4, _QUICK_BEATS, {}),
-            ("v2", EVENTS_2, SENDS_2, _QUICK_BEATS, {}),
+        for name, server, client, options, others in (
+            ("v4", EVENTS_4, SENDS_4, _QUICK_BEATS, _NO_OTHERS),
+            ("v2", EVENTS_2, SENDS_2, _QUICK_BEATS, _NO_OTHERS),
             ("python5", EVENTS_PYTHON_5, SENDS_4, {"ping_interval": 2, "ping_timeout": 3}, {"hello": {}}),
         )
     ],
