@@ -17,6 +17,7 @@ def figures(*lines: str) -> FrameFigures:
     return played("\n".join([SESSION, *lines])).session.frames
 
 
+@pytest.mark.interpreted
 def test_nothing_is_kept_of_a_session_that_has_nothing_of_it() -> None:
     frames = figures('w> 42["hello"]', 'w< 42["hello"]')
     assert all(not getattr(frames, name) for name in FrameFigures.__slots__)

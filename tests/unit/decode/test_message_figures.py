@@ -15,6 +15,7 @@ def messages(*scripts: str) -> MessageFigures:
     return played(WEBSOCKET, JOINED, *scripts).session.messages
 
 
+@pytest.mark.interpreted
 def test_a_usual_session_takes_no_room() -> None:
     figures = messages(QUIET)
     assert all(not getattr(figures, name) for name in MessageFigures.__slots__)

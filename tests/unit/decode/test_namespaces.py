@@ -148,6 +148,7 @@ def test_what_is_recovered_and_what_not_is_counted() -> None:
     assert failure.lost is not None
 
 
+@pytest.mark.interpreted
 def test_a_server_that_gives_one_session_key_after_key_takes_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recoveries, "_MAX_OFFERS", 20)
     monkeypatch.setattr(recoveries, "_MAX_OFFERS_OF_SESSION", 10)
@@ -173,6 +174,7 @@ def test_keys_are_cut() -> None:
     assert max(map(len, talk.sessions._openings.peers.recoveries._offers)) <= MAX_NAME
 
 
+@pytest.mark.interpreted
 def test_no_more_keys_are_kept_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recoveries, "_MAX_OFFERS", 2)
     talk = Talk()
