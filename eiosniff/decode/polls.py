@@ -55,7 +55,8 @@ class Polls:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._alone: RefusedRequest | None = None  # the last POST that was refused and seemed to be alone
-        self._hung_up: tuple[Conversation, PacketRef, EndKind] | None = None  # the server, when nothing waited there
+        # The server, when nothing waited there: on which connection (that itself would stay as long as the session).
+        self._hung_up: tuple[int, PacketRef, EndKind] | None = None
         self.early: HttpRequest | None = None
         self.under_way: dict[Conversation, Poll] = {}
 
@@ -116,17 +117,17 @@ class Polls:
         poll = self.under_way.get(conversation)
         if poll is None:
             if by is SERVER:
-                self._hung_up = conversation, place, how
+                self._hung_up = conversation.ledger.stream, place, how
         elif poll.too_late or not conversation.ended[by.other]:
             by = SERVER if poll.too_late else by
             self._cut(CutRequest(poll.asked, place, by, how, poll.post, poll.after, poll.too_late))
 
     def ask_in_vain(self, conversation: Conversation, request: HttpRequest) -> bool:
         """Whether a request was still on its way when the server ended its connection: then it is cut off."""
-        if self._hung_up is None or self._hung_up[0] is not conversation or not conversation.ended[SERVER]:
+        if self._hung_up is None or not conversation.ended[SERVER]:
             return False
-        _, place, how = self._hung_up
-        if request.first.number >= place.number:
+        stream, place, how = self._hung_up
+        if stream != conversation.ledger.stream or request.first.number >= place.number:
             return False
         self._cut(CutRequest(request.first, place, SERVER, how, request.method == b"POST"))
         return True
