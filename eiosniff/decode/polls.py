@@ -127,8 +127,8 @@ class Polls:
         """Whether a request was still on its way when the server ended its connection: then it is cut off."""
         if self._hung_up is None or not conversation.ended[SERVER] or self._hung_up[0] != conversation.ledger.stream:
             return False
-        _, place, how = self._hung_up
-        if request.first.number >= place.number:
+        stream, place, how = self._hung_up
+        if stream != conversation.ledger.stream or request.first.number >= place.number:
             return False
         self._cut(CutRequest(request.first, place, SERVER, how, request.method == b"POST"))
         return True

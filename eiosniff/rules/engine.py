@@ -193,8 +193,9 @@ class Judge:
         entries: dict[_Merged, None] = {}
         if isinstance(ledger, Session) and ledger.socketio09:
             return []  # what rules judge a session by is not so in Socket.IO 0.9; of its client, EIO006 tells of it
+        one_side = isinstance(ledger, Session) and ledger.one_direction
         for rule in self._of_subject.get(type(ledger), ()):
-            if isinstance(ledger, Session) and ledger.one_direction and not rule.one_side_tells:
+            if one_side and not rule.one_side_tells:
                 continue
             try:
                 for hit in rule.hits(ledger):

@@ -10,6 +10,7 @@ import pytest
 
 from eiosniff import app
 from eiosniff.capture.source import open_source
+from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.stack import Stack
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
@@ -110,5 +111,28 @@ def test_ledgers_that_were_let_go_are_freed_without_the_collector() -> None:
         alive = [each for each in gc.get_objects() if isinstance(each, Session) and id(each) not in before]
         assert len(alive) < stack.sessions.total == 8
         assert len(alive) == len(stack.sessions.sessions) == 1
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [
+        "healthy/python-5.18.1--python-5.18.1--polling.pcap.gz",
+        "healthy/node-4.8.4--node-4.8.4--polling.pcap.gz",
+        "healthy/node-4.8.4--node-4.8.4--upgrade.pcap.gz",
+    ],
+)
+def test_connections_that_are_over_are_freed_though_their_session_lives(recording: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        stack = Stack(CaptureSummary("polls"))
+        with open_source(str(RECORDED / recording), batch_size=7) as source:
+            for batch in source.batches():
+                stack.feed(batch)
+        assert stack.sessions.sessions[0].connection_count > 1
+        stack.close()
+        assert not [each for each in gc.get_objects() if isinstance(each, Conversation)]
     finally:
         gc.enable()
