@@ -55,9 +55,8 @@ class Polls:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._alone: RefusedRequest | None = None  # the last POST that was refused and seemed to be alone
-        self._hung_up: tuple[int, PacketRef, EndKind] | None = (
-            None  # the server, on which stream, when nothing waited there
-        )
+        # The server, when nothing waited there: on which stream (the connection itself would stay with the session).
+        self._hung_up: tuple[int, PacketRef, EndKind] | None = None
         self.early: HttpRequest | None = None
         self.under_way: dict[Conversation, Poll] = {}
 
