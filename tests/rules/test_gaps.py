@@ -6,9 +6,10 @@ import pytest
 
 from eiosniff import app
 from eiosniff.model.finding import Severity
+from eiosniff.model.provenance import Side
 from tests.cases import RECORDED
 from tests.streams import split
-from tests.unit.decode.talk_sessions import JOINED, POLLING, UPGRADED, WEBSOCKET, played
+from tests.unit.decode.talk_sessions import JOINED, POLLING, UPGRADED, WEBSOCKET, Talk, played
 
 LATE = "+ 10\nw< close\nw< FIN\nw> FIN"
 
@@ -64,3 +65,11 @@ def test_a_capture_that_ends_early_does_not_show_that_a_confirmation_was_in_vain
         finding = played(f"{confirmed}\n{end}").found("upgrade-without-probe")
         assert finding is not None
         assert finding.severity is severity
+
+
+def test_an_empty_binary_message_may_have_a_type_or_none_where_nothing_tells() -> None:
+    talk = Talk()
+    talk.connect("w", midstream=True)
+    talk.play('w> 42["a"]\nw> hex:\nw< 2\nw> 3').close()
+    assert talk.session.odd[Side.CLIENT]
+    assert talk.found("engineio-syntax") is None

@@ -57,8 +57,8 @@ def engineio_syntax(session: Session) -> Iterator[Hit]:
     """See the module."""
     if session.gaps or not (session.anomalies or session.odd[Side.CLIENT] or session.odd[Side.SERVER]):
         return
-    if session.midstream and session.revisions[Side.CLIENT] is None and session.revisions[Side.SERVER] is None:
-        return  # in a binary message, a type is the first byte or there is none: nothing tells
+    if session.midstream and session.handshake is None and None in session.revisions:
+        return  # in a binary message, a type is the first byte or there is none: nothing told when it came
     for side in SIDES:
         odd = [(one.place, one.text) for one in session.odd[side]]
         count = session.odd[side].count
