@@ -1,6 +1,6 @@
 """What sessions that were cut have in common: shared by the rules on proxies that cut, and on ends of many sessions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -13,6 +13,7 @@ from eiosniff.model.peers import Server, SidChain
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Closing
 from eiosniff.model.summary import FailedConnect
+from eiosniff.rules.heartbeats import proxy_named
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
 from eiosniff.rules.unknown_sids import processes
 
@@ -58,6 +59,25 @@ class Cluster:
         """The time in seconds."""
         return self.usual_ns / NS_PER_S
 
+    @property
+    def words(self) -> str:
+        """The time in words: `60 s` where that is what somebody has set."""
+        return f"{round(self.seconds)} s" if is_round(self.usual_ns) else in_ms(self.usual_ns)
+
+    @property
+    def kind(self) -> str:
+        """What tells these cuts from others."""
+        return f"{self.cuts[0].side.label}-{round(self.seconds)}"
+
+    @property
+    def proxy(self) -> str:
+        """How the capture shows that a proxy did it; empty where nothing does."""
+        return next((words for words in map(proxy_that_cuts, self.cuts) if words), "")
+
+    def shown(self, few: int) -> list[Cut]:
+        """The first of them and the last, so many at the most."""
+        return [*self.cuts[: few - 1], self.cuts[-1]]
+
 
 def clusters(cuts: Iterable[Cut], key: Callable[[Cut], int], spread: float, fewest: int) -> list[Cluster]:
     """Groups of at least `fewest` cuts whose times are within a share of each other, the largest first."""
@@ -80,6 +100,12 @@ def clusters(cuts: Iterable[Cut], key: Callable[[Cut], int], spread: float, fewe
     return found
 
 
+def of_a_living_server(server: Server) -> Iterator[Cut]:
+    """The cuts that are not those of a server that went down."""
+    dead = [death.burst for death in deaths(server)]
+    return (cut for cut in server.fleet.cuts if burst_of(server.fleet, cut) not in dead)
+
+
 def proxy_that_cuts(cut: Cut) -> str:
     """How the capture shows that a proxy stands at the end that cut; empty where nothing does."""
     return shown_proxy(cut.side, cut.request, cut.answered)
@@ -89,14 +115,7 @@ def shown_proxy(side: Side, request: RequestFacts | None, answered: AnswerFacts 
     """What shows a proxy at one end of a connection, by the handshake: a few words; empty where nothing does."""
     if side is Side.CLIENT:
         return forwarder_shown(request) if request is not None else ""
-    if answered is None:
-        return ""
-    if answered.via is not None:
-        return f"Via: {answered.via}"
-    found = boxes.answered_by(answered)
-    if found is None:
-        return ""
-    return f"Server: {answered.server}" if found[1] == "server" else found[0].name
+    return proxy_named(answered)
 
 
 def forwarder_shown(request: RequestFacts) -> str:

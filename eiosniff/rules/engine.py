@@ -13,6 +13,7 @@ from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
+from eiosniff.rules.gaps import shown_between
 from eiosniff.rules.user_rules import at_fault
 
 # Evidence of a fault that repeats: the first occurrences and the last one show it; the count says the rest.
@@ -296,8 +297,7 @@ def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
         return hit.certainty, hit.doubt
     if hit.evidence and ledger.gaps:
         first, last = min(item.packet for item in hit.evidence), max(item.packet for item in hit.evidence)
-        gaps = zip(ledger.gap_starts, ledger.gaps, strict=True)
-        gap = next((shown for start, shown in gaps if first <= shown and (hit.lasting or start <= last)), None)
+        gap = shown_between(ledger, first, None if hit.lasting else last)
         if gap is not None:
             return Certainty.POSSIBLE, f"bytes are missing from the capture at packet {gap}, inside the evidence"
     if ledger.midstream:

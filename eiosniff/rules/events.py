@@ -40,13 +40,6 @@ def frame_bytes(side: Side) -> int:
     return _FRAME_HEADER[side] + MESSAGE_AND_EVENT
 
 
-def in_bytes(count: float) -> str:
-    """A number of bytes: `640 bytes`, `1.2 kB`, `3.4 MB`."""
-    if count < 1000:
-        return f"{count:.0f} bytes"
-    return f"{count / 1000:,.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:,.1f} MB"
-
-
 def share(part: float, whole: float) -> str:
     """A part of a whole, in percent."""
     return f"{100 * part / max(whole, 1):.0f} %"

@@ -21,6 +21,13 @@ def in_ms(duration_ns: int) -> str:
     return f"{milliseconds / 1000:.1f} s"
 
 
+def in_bytes(count: float) -> str:
+    """A number of bytes: `640 bytes`, `1.2 kB`, `3.4 MB`."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    return f"{count / 1000:,.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:,.1f} MB"
+
+
 def closing_words(closing: Closing) -> str:
     """How a session was closed: `closes, no status code`."""
     if closing.how is CloseHow.WS_CLOSE:

@@ -16,8 +16,6 @@ LIMITS: Final = {
     "header_bytes": 8,  # for each byte of payload
 }
 _SECONDS = 60
-_KILO = 1_000
-_MEGA = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +55,6 @@ class Cost:
         pace = f" ({self.a_minute:,.0f} a minute)" if self.lived_ns >= NS_PER_S else ""
         polls = f"{self.polls} polls" if self.polls != 1 else "1 poll"
         return f"{polls} in {in_ms(self.lived_ns)}{pace}, {self.headers:.0f} bytes of headers for each byte of payload"
-
-
-def in_bytes(count: int) -> str:
-    """A number of bytes: `17 bytes`, `3.4 kB`, `1.2 MB`."""
-    if count < _KILO:
-        return f"{count} bytes"
-    if count < _MEGA:
-        return f"{count / _KILO:.1f} kB"
-    return f"{count / _MEGA:.1f} MB"
 
 
 def cost_of(session: Session) -> Cost:

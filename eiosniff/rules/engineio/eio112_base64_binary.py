@@ -30,7 +30,8 @@ from eiosniff.model.messages import Base64Figures
 from eiosniff.model.provenance import SIDES
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.events import in_bytes, named
+from eiosniff.rules.events import named
+from eiosniff.rules.phrases import in_bytes
 
 _STRING = "a string in the JSON"
 _ATTACHMENT = "an attachment that polling has to write so"

@@ -33,7 +33,7 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.polling_cost import in_bytes
+from eiosniff.rules.phrases import in_bytes
 
 _ALIKE = 1.2  # heads that differ by no more are much the same
 

@@ -45,11 +45,10 @@ from eiosniff.rules.cuts import (
     SURVIVED,
     USUAL_INTERVAL_NS,
     Cluster,
-    burst_of,
     clusters,
-    deaths,
     is_of_an_event,
     is_round,
+    of_a_living_server,
     proxy_that_cuts,
     suspects,
 )
@@ -97,36 +96,31 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
     if server.fleet.cut_count < limits["fewest_cuts"]:
         return
     shortest_ns = limits["shortest_ms"] * NS_PER_MS
-    dead = [death.burst for death in deaths(server)]
-    cuts = [
-        cut
-        for cut in server.fleet.cuts
-        if cut.silence_ns >= shortest_ns and burst_of(server.fleet, cut) not in dead and _may_be_idle(server, cut)
-    ]
+    cuts = [cut for cut in of_a_living_server(server) if cut.silence_ns >= shortest_ns and _may_be_idle(server, cut)]
     for cluster in clusters(cuts, lambda cut: cut.silence_ns, limits["spread"], int(limits["fewest_cuts"])):
         certainty = _certainty(cluster)
         if certainty is None:
             continue
         first, count = cluster.cuts[0], len(cluster.cuts)
-        shown = next((words for words in map(proxy_that_cuts, cluster.cuts) if words), "")
+        proxy = cluster.proxy
         _, found = nearest_idle(cluster.seconds, _EXACT if cluster.tight else limits["spread"])
         yield Hit(
-            *(item for cut in [*cluster.cuts[: _SHOWN - 1], cluster.cuts[-1]] for item in (
+            *(item for cut in cluster.shown(_SHOWN) for item in (
                 evidence(cut.since, None, "the last packet before the silence"),
                 evidence(cut.place, cut.side, f"cut ({_ENDS[cut.how]})"),
             )),
             certainty=certainty,
             doubt="" if certainty is Certainty.CERTAIN else "no proxy shows itself in the capture",
             occurrences=count,
-            kind=f"{first.side.label}-{round(cluster.seconds)}",
-            silence=f"{round(cluster.seconds)} s" if is_round(cluster.usual_ns) else in_ms(cluster.usual_ns),
+            kind=cluster.kind,
+            silence=cluster.words,
             count=count,
             how=" or ".join(dict.fromkeys(_ENDS[cut.how] for cut in cluster.cuts)),
             side=first.side.label,
-            shown=f" (a proxy shows itself: {shown})" if shown else "",
+            shown=f" (a proxy shows itself: {proxy})" if proxy else "",
             who=f"That time is the default of {suspects(found)}." if found else "It is a timer that somebody has set.",
             pings=f" (pingInterval {in_ms(first.interval_ns)})" if first.interval_ns else "",
-            proxy=shown,
+            proxy=proxy,
             boxes=suspects(found),
         )  # fmt: skip
 
@@ -148,7 +142,7 @@ def _certainty(cluster: Cluster) -> Certainty | None:
     known = nearest_idle(cluster.seconds, _EXACT)[0]
     moments = {cut.place.ts_ns // 1_000_000_000 for cut in cluster.cuts}
     if cluster.tight and (known or is_round(cluster.usual_ns)):
-        shown = any(proxy_that_cuts(cut) for cut in cluster.cuts)
+        shown = bool(cluster.proxy)
         return Certainty.CERTAIN if shown and len(moments) > 1 else Certainty.LIKELY
     if len(moments) < FEWEST_AT_ONCE:
         return None

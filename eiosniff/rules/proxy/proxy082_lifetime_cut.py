@@ -41,13 +41,12 @@ from eiosniff.rules.cuts import (
     SURVIVED,
     burst_of,
     clusters,
-    deaths,
     from_to,
-    is_round,
+    of_a_living_server,
     proxy_that_cuts,
     suspects,
 )
-from eiosniff.rules.phrases import NS_PER_MS, in_ms
+from eiosniff.rules.phrases import NS_PER_MS
 
 _SHOWN = 4
 _AT_ONCE_NS = 100 * NS_PER_MS
@@ -77,33 +76,28 @@ def lifetime_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
     if server.fleet.cut_count < limits["fewest_cuts"]:
         return
     shortest_ns = limits["shortest_ms"] * NS_PER_MS
-    dead = [death.burst for death in deaths(server)]
-    cuts = [
-        cut
-        for cut in server.fleet.cuts
-        if cut.age_ns >= shortest_ns and burst_of(server.fleet, cut) not in dead and _may_be_age(server, cut)
-    ]
+    cuts = [cut for cut in of_a_living_server(server) if cut.age_ns >= shortest_ns and _may_be_age(server, cut)]
     for cluster in clusters(cuts, lambda cut: cut.age_ns, limits["spread"], int(limits["fewest_cuts"])):
         moments = {cut.place.ts_ns // 1_000_000_000 for cut in cluster.cuts}
         if len(moments) < limits["fewest_cuts"] or all(_answers(cut) for cut in cluster.cuts):
             continue
         first = cluster.cuts[0]
-        shown = next((words for words in map(proxy_that_cuts, cluster.cuts) if words), "")
+        proxy = cluster.proxy
         _, found = nearest_age(cluster.seconds, limits["spread"])
         silences = sorted(cut.silence_ns for cut in cluster.cuts)
         yield Hit(
-            *(item for cut in [*cluster.cuts[: _SHOWN - 1], cluster.cuts[-1]] for item in (
+            *(item for cut in cluster.shown(_SHOWN) for item in (
                 evidence(cut.opened, Side.SERVER, "opens a session"),
                 evidence(cut.place, cut.side, f"ends its connection ({cut.how.name})"),
             )),
             certainty=Certainty.LIKELY,
             doubt="the application itself may end connections at that age",
             occurrences=len(cluster.cuts),
-            kind=f"{first.side.label}-{round(cluster.seconds)}",
-            age=f"{round(cluster.seconds)} s" if is_round(cluster.usual_ns) else in_ms(cluster.usual_ns),
+            kind=cluster.kind,
+            age=cluster.words,
             count=len(cluster.cuts),
             side=first.side.label,
-            shown=f" (a proxy shows itself: {shown})" if shown else "",
+            shown=f" (a proxy shows itself: {proxy})" if proxy else "",
             silence=from_to(silences),
             who=f"That age is a limit of {suspects(found)}." if found else "",
             boxes=suspects(found),

@@ -33,7 +33,8 @@ from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import SIDES
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.events import in_bytes, named
+from eiosniff.rules.events import named
+from eiosniff.rules.phrases import in_bytes
 
 
 @rule(

@@ -33,8 +33,8 @@ from eiosniff.model.messages import Pace
 from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.events import frame_bytes, header_bytes, in_bytes, share
-from eiosniff.rules.phrases import NS_PER_S, in_ms
+from eiosniff.rules.events import frame_bytes, header_bytes, share
+from eiosniff.rules.phrases import NS_PER_S, in_bytes, in_ms
 
 _BATCHES_A_SECOND: Final = 20
 _USUAL_WORST = 0.95

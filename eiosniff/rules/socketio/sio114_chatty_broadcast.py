@@ -31,8 +31,8 @@ from eiosniff.model.messages import BroadcastFigures
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import SERVER
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.events import frame_bytes, header_bytes, in_bytes, named
-from eiosniff.rules.phrases import NS_PER_S, in_ms
+from eiosniff.rules.events import frame_bytes, header_bytes, named
+from eiosniff.rules.phrases import NS_PER_S, in_bytes, in_ms
 
 _BATCHES_A_SECOND: Final = 2
 
