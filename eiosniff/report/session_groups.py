@@ -10,7 +10,7 @@ from eiosniff.model.session import Session
 from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Column, Page, Row
 from eiosniff.report.redact import Redactor
-from eiosniff.report.wording import end_words, lasted_ns, library, packets, transports, versions
+from eiosniff.report.wording import end_words, lasted_ns, library, packets_of, revisions, transports
 
 _MAX_GROUPS = 8
 _MAX_ENDS = 2  # ways to end that a line names
@@ -39,7 +39,7 @@ class _Group:
 
     def add(self, session: Session) -> None:
         self.sessions += 1
-        self.packets += packets(session.socketio_counts if session.socketio09 else session.engineio_counts)
+        self.packets += packets_of(session)
         self.lasted.append(lasted_ns(session))
         self.ends[end_words(session)] += 1
 
@@ -64,9 +64,7 @@ def write_groups(sessions: Iterable[Session], page: Page, redactor: Redactor) ->
     for session in sessions:
         peers = library(session.client.identity), str(session.server.endpoint), library(session.server.identity)
         addresses.setdefault(peers, set()).add(session.client_endpoint.address)
-        engineio, socketio = versions(session)
-        revisions = f"{engineio or ('-' if session.socketio09 else '?')}/{socketio or '-'}"
-        kind = revisions, transports(session)
+        kind = revisions(session), transports(session)
         groups.setdefault(peers, {}).setdefault(kind, _Group()).add(session)
     kinds = [(peers, kind, group) for peers, of_peers in groups.items() for kind, group in of_peers.items()]
     kinds.sort(key=lambda entry: -entry[2].sessions)

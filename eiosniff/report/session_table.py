@@ -12,7 +12,7 @@ from eiosniff.report.figures import counted, duration
 from eiosniff.report.layout import Column, Page, Row
 from eiosniff.report.redact import Redactor
 from eiosniff.report.session_groups import write_groups
-from eiosniff.report.wording import end_words, lasted_ns, library, packets, transports, versions
+from eiosniff.report.wording import end_words, lasted_ns, library, packets_of, revisions, transports
 
 _MAX_SESSIONS = 12  # that are listed one by one; of more, so many that a fault concerns
 _MAX_FAULTY = 5
@@ -83,16 +83,13 @@ def _peers(session: Session, redactor: Redactor) -> str:
 
 def _row(session: Session, redactor: Redactor, *, with_sid: bool) -> list[str]:
     lasted = duration(lasted_ns(session))
-    engineio, socketio = versions(session)
-    # Of 0.9 what was said are Socket.IO packets; of the others those are part of Engine.IO packets.
-    counts = session.socketio_counts if session.socketio09 else session.engineio_counts
     cells = [
         f"s{session.index}",
         str(session.client_endpoint.port),
-        f"{engineio or ('-' if session.socketio09 else '?')}/{socketio or '-'}",
+        revisions(session),
         transports(session),
         f">{lasted}" if session.midstream else lasted,
-        f"{packets(counts):,}",
+        f"{packets_of(session):,}",
     ]
     if with_sid:
         cells.append(redactor.shown(session.sid, 24) if session.sid else "?")

@@ -144,8 +144,8 @@ class _TextReport:
         self.fix(finding.fix)
         if whole:
             self.proof(finding)
-        elif finding.evidence:
-            self.labelled("Proof", f"Wireshark: {display_filter(finding.evidence[:_FILTERED])}")
+        elif wireshark := display_filter(finding.evidence[:_FILTERED]):
+            self.labelled("Proof", f"Wireshark: {wireshark}")
         for at, consequence in enumerate(diagnosis.consequences[:_CONSEQUENCES]):
             text = f"{self.prose(consequence.hence or consequence.title)} ({consequence.name})"
             self.labelled("" if at else "Hence", text)

@@ -1,6 +1,5 @@
 """Sessions in words, as more than one format writes them."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from eiosniff.model.engineio import EioType
@@ -25,8 +24,16 @@ def versions(session: Session) -> tuple[int | None, int | float | None]:
     return (None, SOCKETIO_09) if session.socketio09 else (session.engineio, session.socketio)
 
 
-def packets(counts: Iterable[dict[str, int]]) -> int:
-    """How many packets the counts of both sides make."""
+def revisions(session: Session) -> str:
+    """The same for a column: `4/5`, `?/-`."""
+    engineio, socketio = versions(session)
+    return f"{engineio or ('-' if session.socketio09 else '?')}/{socketio or '-'}"
+
+
+def packets_of(session: Session) -> int:
+    """How many packets it has. Of 0.9 what was said are Socket.IO packets; of the others those are part of Engine.IO
+    packets."""
+    counts = session.socketio_counts if session.socketio09 else session.engineio_counts
     return sum(sum(side.values()) for side in counts)
 
 

@@ -284,6 +284,11 @@ def test_so_many_are_explained_and_the_others_get_a_line(
     assert (f"--limit {len(diagnoses)} explains all" in text) is (brief > 0)
 
 
+def test_what_no_packet_proves_names_none() -> None:
+    note = finding(severity=Severity.INFO, evidence=[Evidence(0, 0, "", "as a whole")])
+    assert "Wireshark" not in rendered(report(diagnoses=[Diagnosis(note)]))
+
+
 def test_the_same_of_several_servers_is_one_line() -> None:
     alike = [Diagnosis(finding(servers=[f"10.0.0.{at}:3000"], occurrences=2)) for at in range(4)]
     text = " ".join(rendered(report(diagnoses=alike), limit=1).split())
