@@ -100,7 +100,7 @@ class Exchanges:
             post = request.method == b"POST"
             if state.upgrades.under_way and not post:
                 state.upgrades.polled(request.last)
-            over = state.polls.early is request or state.polls.ask_in_vain(conversation, request)
+            over = state.polls.was_answered(request) or state.polls.ask_in_vain(conversation, request)
             state.polls.ask(conversation, request.first, request.last, post, over)
             costs.asked(session, conversation.ledger, request)
         session.head_bytes[CLIENT] += len(request.head)
@@ -171,6 +171,7 @@ class Exchanges:
         attempt.answered = answer_facts(response)
         attempt.abandoned = conversation.ended[CLIENT]
         if response.status >= 300:
+            attempt.answered.body = response.body[:BODY_KEPT]
             self._refused(conversation, attempt, response, Outcome.REFUSED)
             return
         note_server(self._openings.peers.server(conversation.ledger.server), response)
@@ -245,9 +246,6 @@ class Exchanges:
     def _refused(self, conversation: Conversation, attempt: Attempt, response: HttpResponse, outcome: Outcome) -> None:
         attempt.status = response.status
         attempt.answer = response.last
-        if outcome is Outcome.REFUSED:
-            attempt.answered = answer_facts(response)
-            attempt.answered.body = response.body[:BODY_KEPT]
         attempt.error = parse_error_body(response.body, response.header(b"content-type"))
         if response.status == 400 and response.request is not None:
             attempt.odd_head = odd_head(response.request.head)

@@ -5,7 +5,7 @@ All of it comes in the order of the captured packets. Nothing here depends on wh
 
 from typing import Final
 
-from eiosniff.model.attempt import CutRequest
+from eiosniff.model.attempt import AnswerFacts, CutRequest, RequestFacts
 from eiosniff.model.fleet import (
     ARRIVALS_NS,
     BACK_NS,
@@ -134,9 +134,7 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
             found = burst
             break
     if found is None or place.ts_ns - found.first.ts_ns > BURST_NS or found.first < session.opened:
-        attempt = session.attempt
-        request = attempt.request if attempt is not None else None
-        answered = attempt.answered if attempt is not None else None
+        request, answered = _handshake(session)
         found = Burst(side, place, alive, request, answered)
         if len(bursts) == MAX_BURSTS:  # the smallest goes, of these the newest
             smallest = MAX_BURSTS - 1
@@ -177,9 +175,7 @@ def _note_cut(
     fleet.cut_count += 1
     if len(fleet.cuts) == MAX_CUTS:
         return
-    attempt = session.attempt
-    request = attempt.request if attempt is not None else None
-    answered = attempt.answered if attempt is not None else None
+    request, answered = _handshake(session)
     address, opened = session.client_endpoint.address, session.opened
     survived_ns = 0 if session.ws_pings[CLIENT] or session.ws_pings[SERVER] else session.longest_silence_ns
     fleet.cuts.append(
@@ -201,13 +197,16 @@ def _note_loss(client: Client, loss: Loss) -> None:
 def _last_before(session: Session, place: PacketRef) -> PacketRef:
     """The last packet of the session, control frames of WebSocket included."""
     last = session.last
-    for tally in session.ws_pings:
-        if tally.last is not None and last < tally.last:
-            last = tally.last
-    for tally in session.ws_pongs:
+    for tally in (*session.ws_pings, *session.ws_pongs):
         if tally.last is not None and last < tally.last:
             last = tally.last
     return last if last < place else place
+
+
+def _handshake(session: Session) -> tuple[RequestFacts | None, AnswerFacts | None]:
+    """What opened it, as far as the capture shows it."""
+    attempt = session.attempt
+    return (attempt.request, attempt.answered) if attempt is not None else (None, None)
 
 
 def _interval_ns(session: Session) -> int | None:

@@ -122,6 +122,13 @@ class Polls:
             by = SERVER if poll.too_late else by
             self._cut(CutRequest(poll.asked, place, by, how, poll.post, poll.after, poll.too_late))
 
+    def was_answered(self, request: HttpRequest) -> bool:
+        """Whether a request that is told of now was answered already, before all of it had come."""
+        if self.early is not request:
+            return False
+        self.early = None
+        return True
+
     def ask_in_vain(self, conversation: Conversation, request: HttpRequest) -> bool:
         """Whether a request was still on its way when the server ended its connection: then it is cut off."""
         if self._hung_up is None or not conversation.ended[SERVER] or self._hung_up[0] != conversation.ledger.stream:
