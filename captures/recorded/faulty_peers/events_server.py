@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only
-from aiohttp import web  # type: ignore[import-not-found]
+from on_aiohttp import run
 
 plan: dict[str, Any] = json.loads(sys.argv[1])
 logging.basicConfig(stream=sys.stdout, level=logging.CRITICAL)
@@ -35,14 +35,4 @@ for name, wanted in plan.get("handlers", {}).items():
     sio.on(name, handler(name, wanted))
 
 
-async def serve() -> None:
-    app = web.Application()
-    sio.attach(app)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=3000).start()
-    print("LISTENING", flush=True)
-    await asyncio.Event().wait()
-
-
-asyncio.run(serve())
+run(sio)

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only
-from aiohttp import web  # type: ignore[import-not-found]
+from on_aiohttp import run
 
 plan: dict[str, Any] = json.loads(sys.argv[1])
 sio = socketio.AsyncServer(async_mode="aiohttp", **plan.get("options", {}))
@@ -30,14 +30,4 @@ async def connect(sid: str, environ: object) -> None:
     sio.start_background_task(throw_out)
 
 
-async def serve() -> None:
-    app = web.Application()
-    sio.attach(app)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=3000).start()
-    print("LISTENING", flush=True)
-    await asyncio.Event().wait()
-
-
-asyncio.run(serve())
+run(sio)

@@ -7,7 +7,6 @@ refused, with `errorData`, `mostPackets`: what it takes of one polling body, and
 answered by nothing but an acknowledgement that repeats it.
 """
 
-import asyncio
 import json
 import logging
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 
 import engineio  # type: ignore[import-not-found]  # is in the venv of the peer only
 import socketio  # type: ignore[import-not-found]  # is in the venv of the peer only
-from aiohttp import web  # type: ignore[import-not-found]
+from on_aiohttp import run
 
 plan: dict[str, Any] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
 
@@ -55,14 +54,4 @@ async def hello(sid: str, word: str) -> str:
     return "well received"
 
 
-async def serve() -> None:
-    app = web.Application()
-    sio.attach(app, plan.get("path", "socket.io"))
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=plan.get("port", 3000)).start()
-    print("LISTENING", flush=True)
-    await asyncio.Event().wait()
-
-
-asyncio.run(serve())
+run(sio, plan.get("path", "socket.io"), plan.get("port", 3000))
