@@ -9,7 +9,6 @@ from eiosniff import __version__, knowledge
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
-from eiosniff.model.peers import Retired
 from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
@@ -50,66 +49,126 @@ class Options:
     batch_size: int = 35_000
 
 
+class Analysis:
+    """One capture that is being analysed: its decoders, and the judgement of what they let go."""
+
+    def __init__(self, name: str, options: Options, rules: Sequence[Rule]) -> None:
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`."""
+        from eiosniff.decode.stack import Stack
+
+        most = max(options.max_sessions, options.kept_sessions)
+        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most)
+        self.totals = Totals()
+        self._rules = rules
+        self._judge = Judge(rules, knowledge.advice, name, most)
+
+    @property
+    def summary(self) -> CaptureSummary:
+        """The ledger of the capture."""
+        return self.stack.summary
+
+    def fold(self) -> None:
+        """Keep what is to be known of ledgers that were let go since this was called last."""
+        for each in self.stack.retired():
+            if isinstance(each.ledger, Session):
+                self.totals.add(each.ledger)
+            knowledge.fold(each)
+            self._judge.take(each)
+
+    def close(self) -> None:
+        """No more packets come."""
+        self.stack.close()
+        self.fold()
+
+    def findings(self) -> list[Finding]:
+        """What is found in it, once it is closed."""
+        sessions = self.stack.sessions
+        ledgers = Ledgers(
+            self.summary, sessions.sessions, list(sessions.clients.values()), list(sessions.servers.values())
+        )
+        knowledge.identify(ledgers.clients, ledgers.servers, ledgers.sessions)
+        findings = self._judge.findings(ledgers)
+        for crash in self.stack.crashes:
+            findings.append(internal_error("INT002", "decoder-crashed", crash, self.summary.file))
+        for session in ledgers.sessions:
+            self.totals.add(session)
+        return findings
+
+    def sessions(self) -> list[Session]:
+        """Those in memory, once it is judged, in the order of their opening."""
+        return sorted([*self._judge.faulty, *self.stack.sessions.sessions], key=attrgetter("index"))
+
+
 def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
     Each capture is analysed by itself; the report is of all of them. Ctrl-C ends the reading: the report is then of
     what was read, and says that it was interrupted.
     """
-    from eiosniff.decode.stack import Stack
-
-    chosen = _chosen_rules(options)
-    summaries: list[CaptureSummary] = []
-    ranked: list[tuple[_Rank, Session]] = []
-    findings: list[Finding] = []
-    total, totals = 0, Totals()
-    interrupted = False
-    most = max(options.max_sessions, options.kept_sessions)
+    rules = chosen_rules(options)
+    writer = ReportWriter(options, rules)
     for path in captures:
-        stack = Stack(CaptureSummary(_name(path)), ports=options.ports, path=options.path, most=most)
-        judge = Judge(chosen, knowledge.advice, stack.summary.file, most)
+        analysis = Analysis(_name(path), options, rules)
         try:
-            for retired in _read(stack, path, options, progress):
-                _fold(judge, totals, retired)
+            for _ in _read(analysis.stack, path, options, progress):
+                analysis.fold()
         except KeyboardInterrupt:
-            interrupted = True
-            stack.close()
-            _fold(judge, totals, stack.retired())
-        found = _findings(stack, judge)
-        findings.extend(found)
-        summaries.append(stack.summary)
-        for session in stack.sessions.sessions:
-            totals.add(session)
-        kept = sorted([*judge.faulty, *stack.sessions.sessions], key=attrgetter("index"))
-        for session in kept:
-            session.index += total  # they are numbered over all captures
-        ranked.extend(_rank(kept, found))
-        ranked.sort(key=itemgetter(0))
-        del ranked[options.max_sessions :]
-        total += stack.sessions.total
-        if interrupted:
+            writer.interrupted = True
+            analysis.close()
+        writer.add(analysis)
+        if writer.interrupted:
             break
-    diagnoses = diagnose(findings, chosen)
-    return Report(
-        version=__version__,
-        captures=summaries,
-        sessions=[session for _, session in ranked],
-        diagnoses=diagnoses,
-        sessions_total=total,
-        sessions_folded=total - len(ranked),
-        connections=sum(summary.connections for summary in summaries),
-        totals=totals,
-        crashed=any(finding.rule.startswith("INT") for finding in findings),
-        interrupted=interrupted,
-    )
+    return writer.report()
+
+
+class ReportWriter:
+    """Makes one report of analyses. `interrupted` says that the user stopped them."""
+
+    def __init__(self, options: Options, rules: Sequence[Rule]) -> None:
+        self.interrupted = False
+        self._most = options.max_sessions
+        self._rules = rules
+        self._summaries: list[CaptureSummary] = []
+        self._ranked: list[tuple[_Rank, Session]] = []
+        self._findings: list[Finding] = []
+        self._sessions, self._totals = 0, Totals()
+
+    def add(self, analysis: Analysis) -> None:
+        """One more analysis, which is closed."""
+        found = analysis.findings()
+        self._findings.extend(found)
+        self._summaries.append(analysis.summary)
+        self._totals.merge(analysis.totals)
+        kept = analysis.sessions()
+        for session in kept:
+            session.index += self._sessions  # they are numbered over all captures
+        self._ranked.extend(_rank(kept, found))
+        self._ranked.sort(key=itemgetter(0))
+        del self._ranked[self._most :]
+        self._sessions += analysis.stack.sessions.total
+
+    def report(self) -> Report:
+        """The report of all that were added."""
+        return Report(
+            version=__version__,
+            captures=self._summaries,
+            sessions=[session for _, session in self._ranked],
+            diagnoses=diagnose(self._findings, self._rules),
+            sessions_total=self._sessions,
+            sessions_folded=self._sessions - len(self._ranked),
+            connections=sum(summary.connections for summary in self._summaries),
+            totals=self._totals,
+            crashed=any(finding.rule.startswith("INT") for finding in self._findings),
+            interrupted=self.interrupted,
+        )
 
 
 def _name(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-def _read(stack: "Stack", path: str, options: Options, progress: Progress | None) -> Iterator[list[Retired]]:
-    """Feed a capture to its decoders; yields after each batch, and once more when all is settled, what was let go.
+def _read(stack: "Stack", path: str, options: Options, progress: Progress | None) -> Iterator[None]:
+    """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
@@ -124,7 +183,7 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
             stack.feed(batch)
             if progress is not None:
                 progress(source.position, source.size)
-            yield stack.retired()
+            yield
         if stack.unknown_links:
             names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
             raise CaptureError(
@@ -138,7 +197,7 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
             CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems
         ]
     stack.close()
-    yield stack.retired()
+    yield
 
 
 def _measure(summary: CaptureSummary, source: "CaptureSource") -> None:
@@ -151,30 +210,8 @@ def _measure(summary: CaptureSummary, source: "CaptureSource") -> None:
     summary.bytes = source.wire_bytes
 
 
-def _fold(judge: Judge, totals: Totals, retired: list[Retired]) -> None:
-    """Keep what is to be known of ledgers that were let go."""
-    for each in retired:
-        if isinstance(each.ledger, Session):
-            totals.add(each.ledger)
-        knowledge.fold(each)
-        judge.take(each)
-
-
-def _findings(stack: "Stack", judge: Judge) -> list[Finding]:
-    ledgers = Ledgers(
-        stack.summary,
-        stack.sessions.sessions,
-        list(stack.sessions.clients.values()),
-        list(stack.sessions.servers.values()),
-    )
-    knowledge.identify(ledgers.clients, ledgers.servers, ledgers.sessions)
-    findings = judge.findings(ledgers)
-    for crash in stack.crashes:
-        findings.append(internal_error("INT002", "decoder-crashed", crash, stack.summary.file))
-    return findings
-
-
-def _chosen_rules(options: Options) -> list[Rule]:
+def chosen_rules(options: Options) -> list[Rule]:
+    """The rules that the user selects, as they set them up. Raises `EiosniffError` for one that cannot be used."""
     rules = registry.with_others(options.rule_files)
     known = {label for rule in rules for label in (rule.code, rule.code.lower(), rule.name)}
     unknown = sorted(((options.select or frozenset()) | options.ignore) - known)
@@ -221,6 +258,7 @@ def decode(
         stack = Stack(CaptureSummary(_name(path)), decoded.append, ports=options.ports, path=options.path)
         empty = True
         for _ in _read(stack, path, options, progress):
+            stack.retired()  # nobody asks what becomes of them
             empty = empty and not decoded
             for packet in decoded:
                 packet.capture = stack.summary.file

@@ -144,9 +144,22 @@ class Totals:
             self.beats.setdefault(session.pinger, Answers()).add(session.heartbeats.pings, session.heartbeats.delays)
         for side in SIDES:
             for event, figures in session.messages.acks_of(bool(side)).items():
-                key = side, event
-                if key in self.acks or len(self.acks) < MAX_EVENTS:
-                    self.acks.setdefault(key, Answers()).add(figures.asked, figures.delays)
+                self._add_acks((side, event), figures.asked, figures.delays)
+
+    def merge(self, other: "Totals") -> None:
+        """Count in those of another capture."""
+        self.engineio += other.engineio
+        self.socketio += other.socketio
+        self.heartbeats += other.heartbeats
+        self.slowest_ns = max(self.slowest_ns, other.slowest_ns)
+        for side, beats in other.beats.items():
+            self.beats.setdefault(side, Answers()).add(beats.asked, beats.delays)
+        for key, acks in other.acks.items():
+            self._add_acks(key, acks.asked, acks.delays)
+
+    def _add_acks(self, key: tuple[Side, str], asked: int, delays: Sketch) -> None:
+        if key in self.acks or len(self.acks) < MAX_EVENTS:
+            self.acks.setdefault(key, Answers()).add(asked, delays)
 
 
 @dataclass(slots=True, eq=False)

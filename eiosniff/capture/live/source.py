@@ -1,0 +1,103 @@
+"""What every source of packets that are captured now has in common: it is asked for what has come, and never waits."""
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from types import TracebackType
+from typing import Self
+
+from eiosniff.capture import links
+from eiosniff.capture.window import CaptureProblem
+from eiosniff.model.batch import PacketBatch
+
+# How long batches may take to come after they were captured (ns), if all is well: what a source waits to fill one.
+USUAL_DELAY_NS = 250_000_000
+
+
+class State(Enum):
+    """Whether packets can come."""
+
+    RUNNING = "running"
+    WAITING = "waiting"  # the interface is down, or the capturing program ended: it is tried again
+    ENDED = "ended"  # nothing comes any more
+
+
+class LiveSource(ABC):
+    """Packets as they come. Its owner waits until `fileno` is readable, and then takes what there is.
+
+    `name` is the interface, or says which pipe it is; `backend` how packets come (`dumpcap`, `tcpdump`, `scapy`,
+    `pipe`); `format` and `link_types` as those of `CaptureSource`. `packets`, `captured_bytes`, `wire_bytes`,
+    `first_ns`, `last_ns` grow with every batch. `state` is as of the last `take` or `poll`, and `note` says in words
+    why it is not RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended.
+    """
+
+    name: str
+    backend: str
+    format: str
+
+    def __init__(self, name: str, backend: str, format_name: str) -> None:
+        self.name = name
+        self.backend = backend
+        self.format = format_name
+        self.state = State.RUNNING
+        self.note = ""
+        self.packets = 0
+        self.captured_bytes = 0
+        self.wire_bytes = 0
+        self.first_ns: int | None = None
+        self.last_ns: int | None = None
+        self.problems: list[CaptureProblem] = []
+
+    @property
+    @abstractmethod
+    def link_types(self) -> list[int]:
+        """The link types of all interfaces so far, each once, in order of appearance."""
+
+    @property
+    @abstractmethod
+    def dropped(self) -> int | None:
+        """How many packets the kernel, the interface or the capturing program dropped up to now; None where nothing
+        says (or not before the end, as with dumpcap)."""
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """A descriptor that is readable when there is something to `take`; -1 while there is none to wait for. It may
+        be another one after each `take` and `poll`."""
+
+    @abstractmethod
+    def take(self) -> list[PacketBatch]:
+        """What has come since, without waiting for more; empty where nothing has, and after the end.
+
+        Packets are numbered from 1 on over the whole life of the source. Bad input and a capture that breaks off raise
+        nothing: see `state`, `note` and `problems`. Packets of Wi-Fi and the like are as they were captured; see
+        `decodable`.
+        """
+
+    @abstractmethod
+    def poll(self) -> None:
+        """What must be done now and then, at least once a second: read counters, try a lost interface again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Capture no more, and read the last counters. Does nothing the second time."""
+
+    def count(self, batch: PacketBatch) -> None:
+        """Add a batch to the figures; whoever implements `take` calls this for each."""
+        first, last = int(batch.ts_ns.min()), int(batch.ts_ns.max())
+        self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
+        self.last_ns = last if self.last_ns is None else max(last, self.last_ns)
+        self.packets += len(batch)
+        self.captured_bytes += int(batch.captured.sum())
+        self.wire_bytes += int(batch.wire.sum())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def decodable(batch: PacketBatch) -> PacketBatch:
+    """A batch as decoders take it: packets of Wi-Fi, PPP and NFLOG as IP packets."""
+    return links.plain(batch)
