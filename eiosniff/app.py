@@ -17,6 +17,7 @@ from eiosniff.rules.diagnosis import diagnose
 from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
+    from eiosniff.capture.live.source import LiveSource
     from eiosniff.capture.source import CaptureSource
     from eiosniff.decode.stack import Stack
     from eiosniff.report.selection import Selection
@@ -178,8 +179,7 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
     summary = stack.summary
     with open_source(path, batch_size=options.batch_size) as source:
         for batch in source.batches():
-            summary.first_ns = source.first_ns
-            _measure(summary, source)
+            measure(summary, source)
             stack.feed(batch)
             if progress is not None:
                 progress(source.position, source.size)
@@ -190,17 +190,13 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
                 f"{summary.file}: eiosniff cannot decode packets of link type {names}",
                 "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
             )
-        _measure(summary, source)
-        summary.dropped = source.dropped
-        summary.first_ns, summary.last_ns = source.first_ns, source.last_ns
-        summary.problems = [
-            CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems
-        ]
+        measure(summary, source)
+        summary.last_ns = source.last_ns
     stack.close()
     yield
 
 
-def _measure(summary: CaptureSummary, source: "CaptureSource") -> None:
+def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> None:
     """Note what was read up to now: the user may stop the reading after each batch."""
     from eiosniff.decode.links import link_name
 
@@ -208,6 +204,9 @@ def _measure(summary: CaptureSummary, source: "CaptureSource") -> None:
     summary.link_types = [link_name(link_type) for link_type in source.link_types]
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
+    summary.dropped = source.dropped
+    summary.first_ns = source.first_ns
+    summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
 
 
 def chosen_rules(options: Options) -> list[Rule]:

@@ -72,15 +72,17 @@ class LiveView:
     a few hundred; `sessions_open` and `sessions_total` count all. `findings` are those that hold, in the order of the
     report: causes before what they explain. `events` are the newest last.
 
-    `now_ns` is the clock of the capture. `packets_per_s` and `bytes_per_s` are of the last second or so. `dropped` is
-    None where nothing counts. `state` and `note` are those of the source (see `capture.live.source`), `writing` says
-    where packets are kept or why that ended.
+    `started_ns` is the instant of the first packet, `now_ns` the clock of the capture (0 before the first packet), and
+    `running_ns` for how long it has been running. `packets_per_s` and `bytes_per_s` are of the last second or so.
+    `dropped` is None where nothing counts. `state` and `note` are those of the source (see `capture.live.source`),
+    `writing` says where packets are kept or why that ended.
     """
 
     source: str
     backend: str
     started_ns: int
     now_ns: int
+    running_ns: int = 0
     packets: int = 0
     bytes: int = 0
     packets_per_s: float = 0.0
