@@ -61,7 +61,7 @@ class Analysis:
         self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most)
         self.totals = Totals()
         self._rules = rules
-        self._judge = Judge(rules, knowledge.advice, name, most)
+        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops)
 
     @property
     def summary(self) -> CaptureSummary:
