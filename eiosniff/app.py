@@ -53,12 +53,12 @@ class Options:
 class Analysis:
     """One capture that is being analysed: its decoders, and the judgement of what they let go."""
 
-    def __init__(self, name: str, options: Options, rules: Sequence[Rule]) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`."""
+    def __init__(self, name: str, options: Options, rules: Sequence[Rule], changed: set[Session] | None = None) -> None:
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
-        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most)
+        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most, changed=changed)
         self.totals = Totals()
         self._rules = rules
         self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops)
@@ -68,13 +68,16 @@ class Analysis:
         """The ledger of the capture."""
         return self.stack.summary
 
-    def fold(self) -> None:
-        """Keep what is to be known of ledgers that were let go since this was called last."""
+    def fold(self) -> list[Session]:
+        """Keep what is to be known of ledgers that were let go since this was called last; returns the sessions."""
+        gone: list[Session] = []
         for each in self.stack.retired():
             if isinstance(each.ledger, Session):
                 self.totals.add(each.ledger)
+                gone.append(each.ledger)
             knowledge.fold(each)
             self._judge.take(each)
+        return gone
 
     def close(self) -> None:
         """No more packets come."""
