@@ -154,9 +154,21 @@ def open_source(path: str, *, batch_size: int = 50_000, stdin: BinaryIO | None =
     """
     if path == STDIN:
         return _open_stream("standard input", standard_input(stdin), owned=False, size=None, batch_size=batch_size)
+    file = open_file(path)
+    status = os.fstat(file.fileno())
+    size = status.st_size if stat.S_ISREG(status.st_mode) else None
+    if size:
+        window = _map(file)
+        if window is not None:
+            file.close()
+            return _open_window(path, window, batch_size, size=size, packing="")
+    return _open_stream(path, file, owned=True, size=size, batch_size=batch_size)
+
+
+def open_file(path: str) -> BinaryIO:
+    """A file or named pipe, to be read. Of a pipe, waits until somebody writes to it. Raises `CaptureError`."""
     try:
-        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (the window closes it)
-        status = os.fstat(file.fileno())
+        return Path(path).open("rb", buffering=0)
     except FileNotFoundError:
         raise CaptureError(f"{path}: there is no such file", "check the path") from None
     except IsADirectoryError:
@@ -165,13 +177,6 @@ def open_source(path: str, *, batch_size: int = 50_000, stdin: BinaryIO | None =
         raise CaptureError(f"{path} may not be read by you", "change its permissions, or run as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise CaptureError(f"{path} cannot be opened: {error}", "check the path") from None
-    size = status.st_size if stat.S_ISREG(status.st_mode) else None
-    if size:
-        window = _map(file)
-        if window is not None:
-            file.close()
-            return _open_window(path, window, batch_size, size=size, packing="")
-    return _open_stream(path, file, owned=True, size=size, batch_size=batch_size)
 
 
 def _map(file: BinaryIO) -> MappedWindow | None:
