@@ -58,6 +58,8 @@ class Stack(FlowListener):
 
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
     `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
+    `changed`, if it is given, takes the sessions that are opened, upgraded, closed, and opened again; whoever gives it
+    empties it.
     """
 
     def __init__(
@@ -68,9 +70,10 @@ class Stack(FlowListener):
         ports: frozenset[int] = frozenset(),
         path: str | None = None,
         most: int = MAX_SESSIONS,
+        changed: set[Session] | None = None,
     ) -> None:
         self.summary = summary
-        self.sessions = Sessions(self._watch, listener, path, most, self._retire)
+        self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
         self._ports = ports
         self._packets = PacketDecoder()
