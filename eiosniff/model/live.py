@@ -74,7 +74,8 @@ class LiveView:
 
     `now_ns` is the clock of the capture. `packets_per_s` and `bytes_per_s` are of the last second or so. `dropped` is
     None where nothing counts. `state` and `note` are those of the source (see `capture.live.source`), `writing` says
-    where packets are kept or why that ended.
+    where packets are kept or why that ended. `connections` counts those that came about so far, by what they speak
+    (`HTTP`, `TLS (port 443)`). The times of evidence count from `started_ns`, the first packet or the beginning.
     """
 
     source: str
@@ -94,3 +95,4 @@ class LiveView:
     sessions_total: int = 0
     findings: list[LiveFinding] = field(default_factory=list)
     events: list[LiveEvent] = field(default_factory=list)
+    connections: dict[str, int] = field(default_factory=dict)
