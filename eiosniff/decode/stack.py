@@ -108,6 +108,11 @@ class Stack(FlowListener):
         unknown = counters.unknown_link
         return sorted(unknown) if unknown and unknown.total() == counters.packets else []
 
+    @property
+    def protocols(self) -> dict[str, int]:
+        """Connections so far, by what they speak: `HTTP`, `WebSocket` (without its beginning), `TLS (port 443)`."""
+        return dict(self._protocols)
+
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._note_cut(batch)
