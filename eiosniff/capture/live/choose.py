@@ -44,7 +44,7 @@ def open_live(
     packets; `user` who this process will be, so that it can still signal a tcpdump that root has started. What is
     opened with rights goes through `opener`. Raises `CaptureError`; a signal handler may raise out of the waiting.
     """
-    if interface == STDIN or _is_pipe(interface):
+    if is_pipe(interface):
         if expression:
             raise CaptureError("what comes through a pipe cannot be filtered", "filter it where it is captured")
         return open_pipe(interface)
@@ -62,8 +62,10 @@ def open_live(
     raise min(refusals, key=lambda error: isinstance(error, NotInstalledError))
 
 
-def _is_pipe(name: str) -> bool:
-    """Whether this is the path of a pipe, and not an interface. Raises `CaptureError` where it is neither."""
+def is_pipe(name: str) -> bool:
+    """Whether this is standard input or a named pipe, and not an interface. Raises `CaptureError` where it is none."""
+    if name == STDIN:
+        return True
     if sys.platform == "win32" or name in (*names(), _ANY) or name.startswith(_OTHER_DEVICES):
         return False
     try:
