@@ -177,7 +177,6 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
     from eiosniff.capture.source import open_source
-    from eiosniff.decode.links import link_name
 
     summary = stack.summary
     with open_source(path, batch_size=options.batch_size) as source:
@@ -187,16 +186,23 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
             if progress is not None:
                 progress(source.position, source.size)
             yield
-        if stack.unknown_links:
-            names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
-            raise CaptureError(
-                f"{summary.file}: eiosniff cannot decode packets of link type {names}",
-                "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
-            )
+        check_links(stack)
         measure(summary, source)
         summary.last_ns = source.last_ns
     stack.close()
     yield
+
+
+def check_links(stack: "Stack") -> None:
+    """Raises `CaptureError` if all packets so far are of link types that cannot be decoded."""
+    from eiosniff.decode.links import link_name
+
+    if stack.unknown_links:
+        names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
+        raise CaptureError(
+            f"{stack.summary.file}: eiosniff cannot decode packets of link type {names}",
+            "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
+        )
 
 
 def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> None:

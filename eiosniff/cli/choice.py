@@ -34,6 +34,7 @@ def chosen(
     ports: Sequence[int],
     path: str | None,
     max_sessions: int,
+    kept_sessions: int | None = None,
 ) -> Setting:
     """Put it together. Raises `click.UsageError` or `EiosniffError` for what cannot be."""
     from eiosniff import app
@@ -48,6 +49,7 @@ def chosen(
     ignored = options.named_rules("--ignore", ignore, rules) or (not select and said.ignore) or frozenset()
     if click.get_current_context().get_parameter_source("fail_on") is ParameterSource.DEFAULT:
         fail_on = said.fail_on or fail_on
+    kept = {} if kept_sessions is None else {"kept_sessions": kept_sessions}
     return Setting(
         app.Options(
             select=selected,
@@ -58,6 +60,7 @@ def chosen(
             ports=frozenset(ports),
             path=path,
             max_sessions=max_sessions,
+            **kept,
         ),
         fail_on,
         bool(selected or ignored),

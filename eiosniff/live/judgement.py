@@ -5,6 +5,7 @@ its decoders, runs the rules, and sends what they found, while the parent goes o
 See docs/decisions/0010-judged-in-a-copy.md.
 """
 
+import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -46,7 +47,10 @@ class _Message:
 
 
 class Judging:
-    """Judges an analysis now and then, one copy at a time."""
+    """Judges an analysis now and then, one copy at a time. `possible` is false where processes cannot fork (Windows):
+    then there is only the judgement at the end."""
+
+    possible = hasattr(os, "fork")
 
     def __init__(self, options: Options, rules: Sequence[Rule]) -> None:
         self._options = options

@@ -90,7 +90,8 @@ class LiveView:
     `started_ns` is the instant of the first packet, `now_ns` the clock of the capture (0 before the first packet), and
     `running_ns` for how long it has been running. `packets_per_s` and `bytes_per_s` are of the last second or so.
     `dropped` is None where nothing counts. `state` and `note` are those of the source (see `capture.live.source`),
-    `writing` says where packets are kept or why that ended.
+    `writing` says where packets are kept or why that ended. `connections` counts those that came about so far, by what
+    they speak (`HTTP`, `TLS (port 443)`). The times of evidence count from `started_ns`.
     """
 
     source: str
@@ -111,3 +112,4 @@ class LiveView:
     sessions_total: int = 0
     findings: list[LiveFinding] = field(default_factory=list)
     events: list[LiveEvent] = field(default_factory=list)
+    connections: dict[str, int] = field(default_factory=dict)

@@ -14,14 +14,17 @@ import errno
 import gc
 import json
 import os
+import pkgutil
 import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
+import eiosniff
 from eiosniff.capture.live import capabilities, rights
 from eiosniff.capture.live.opener import DirectOpener, Opener, Started
 from eiosniff.errors import CaptureError, EiosniffError
@@ -38,6 +41,9 @@ _ORPHANED = getattr(signal, "SIGUSR1", signal.SIGTERM)
 _NOT_MEANT = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP") if hasattr(signal, name)
 ]
+
+# Packages that import modules of Python's, or are asked for one, when these are needed first.
+_LOAD_LATE = ("encodings", "click", "rich", "eiosniff")
 
 _Message = dict[str, Any]
 
@@ -70,11 +76,14 @@ class KeeperOpener(Opener):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         try:
-            self._ask("begin")
+            self._readable, _ = self._ask("begin")
         except OSError as error:
             self.close()
             reason = error.strerror or error
             raise EiosniffError(f"no process can be made that keeps the rights to capture: {reason}") from None
+        except EiosniffError:
+            self.close()
+            raise
 
     def start(self, command: Sequence[str]) -> Started:
         """See `Opener`."""
@@ -106,6 +115,8 @@ class KeeperOpener(Opener):
             self._ask("seal")
         except OSError as error:
             raise EiosniffError(f"the process that keeps the rights to capture failed: {error}") from None
+        if not self._readable:
+            _load_everything()
         rights.drop_to(self.user)
 
     def close(self) -> None:
@@ -144,6 +155,15 @@ class KeeperOpener(Opener):
         if "errno" in answer:
             raise OSError(answer["errno"], answer["text"], answer["file"])
         raise OSError(errno.EPIPE, _GONE)
+
+
+def _load_everything() -> None:
+    """Import now what is imported on the way otherwise: after the change of user, Python itself cannot be read."""
+    for package in map(import_module, _LOAD_LATE):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda _: None):
+            if not module.name.endswith("__main__"):
+                with suppress(Exception):  # such as an encoding of another system
+                    import_module(module.name)
 
 
 def _send(link: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:
@@ -243,7 +263,11 @@ class _Keeper:
             _send(self._link, _failed(error))
             return False
         capabilities.signal_when_parent_dies(_ORPHANED)  # any change of user before would have undone that
-        _send(self._link, {"value": None})
+        # access(2) asks what the user may do, whatever this process may.
+        if not os.access(eiosniff.__file__, os.R_OK):
+            _send(self._link, _unreadable(user))
+            return False
+        _send(self._link, {"value": os.access(os.__file__, os.R_OK)})
         return os.getppid() == parent
 
     def serve(self) -> None:
@@ -288,6 +312,14 @@ class _Keeper:
         if self._sealed and request not in self._asked_for:
             raise PermissionError(errno.EPERM, "this was not asked for as long as there were the rights to it")
         self._asked_for.add(request)
+
+
+def _unreadable(user: rights.User) -> _Message:
+    folder = os.path.dirname(eiosniff.__file__)  # noqa: PTH120  (a text)
+    return {
+        "problem": f"{user.name}, who called us, may not read {folder}, and nothing is parsed with the rights of root",
+        "remedy": f"install eiosniff where {user.name} may read it, or unset SUDO_UID and SUDO_USER to stay root",
+    }
 
 
 def _usable(descriptor: int) -> int:

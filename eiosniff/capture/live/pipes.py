@@ -131,6 +131,11 @@ class PipeInput:
         """See `LiveSource`."""
         return [] if self._reader is None else self._reader.problems
 
+    @property
+    def damaged(self) -> bool:
+        """Whether what came is damaged, so that nothing after it can be read, though it may go on."""
+        return any(problem.kind is AnomalyKind.CAPTURE_DAMAGED for problem in self.problems)
+
     def begin(self) -> bool:
         """Read the header of the capture as far as it has come, and nothing behind it. Whether that is all of it.
 
