@@ -12,7 +12,7 @@ a mapped file of many gigabytes.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -80,6 +80,15 @@ class TcpSegments:
         if offset < 0:
             return self.extra[~offset : ~offset + length]
         return self.buffer[offset : offset + length]
+
+    def piece(self, start: int, stop: int) -> "TcpSegments":
+        """The segments `[start, stop)`."""
+        columns = {column.name: getattr(self, column.name)[start:stop] for column in _columns()}
+        return TcpSegments(**columns, buffer=self.buffer, extra=self.extra)
+
+
+def _columns() -> list[Field[Any]]:
+    return [column for column in fields(TcpSegments) if column.name not in ("buffer", "extra")]
 
 
 class PacketDecoder:
@@ -431,11 +440,7 @@ def _in_capture_order(parts: list[TcpSegments]) -> TcpSegments:
     """The segments of all parts of one batch as one; only the last part may have an `extra`."""
     if len(parts) == 1:
         return parts[0]
-    columns = {
-        column.name: np.concatenate([getattr(part, column.name) for part in parts])
-        for column in fields(TcpSegments)
-        if column.name not in ("buffer", "extra")
-    }
+    columns = {column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in _columns()}
     order = np.argsort(columns["row"], kind="stable")
     in_order = {name: column[order] for name, column in columns.items()}
     return TcpSegments(**in_order, buffer=parts[-1].buffer, extra=parts[-1].extra)

@@ -27,7 +27,8 @@ MAX_HOPS = 4  # that are kept of a session: nobody stacks as many proxies
 class Register:
     """The sessions of one capture, in the order of their opening: `most` of them, and those that are alive."""
 
-    def __init__(self, most: int, peers: Peers, retire: Retire) -> None:
+    def __init__(self, most: int, peers: Peers, retire: Retire, changed: set[Session] | None = None) -> None:
+        self.changed = changed
         self.states: dict[Session, SessionState] = {}
         self.by_sid: dict[tuple[Endpoint, str], Session] = {}
         self.total = 0  # of all that were ever opened
@@ -54,8 +55,7 @@ class Register:
         if session.forwarded:
             self._match_forwarded(session)
         else:
-            self.total += 1
-            session.index = self.total
+            self._number(session)
             self._match(session)
         for hop in [hop for hop in self._unmatched if now_ns - hop.opened.ts_ns > _LONGEST_ANSWER_NS]:
             self.stands_alone(hop)
@@ -69,6 +69,12 @@ class Register:
         if session.sid:
             self.by_sid[server, session.sid] = session
             self._other_servers.setdefault(session, []).append(server)
+
+    def _number(self, session: Session) -> None:
+        self.total += 1
+        session.index = self.total
+        if self.changed is not None:
+            self.changed.add(session)
 
     # ------------------------------------------------------------------ two hops of one conversation
 
@@ -97,8 +103,7 @@ class Register:
             return
         del self._unmatched[session]
         session.forwarded = False
-        self.total += 1
-        session.index = self.total
+        self._number(session)
         self._match(session)
         if session.closing is None:
             fleet.opened(session)

@@ -58,6 +58,8 @@ class Stack(FlowListener):
 
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
     `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
+    `changed`, if it is given, takes the sessions that are opened, upgraded, closed, and opened again; whoever gives it
+    empties it.
     """
 
     def __init__(
@@ -68,9 +70,10 @@ class Stack(FlowListener):
         ports: frozenset[int] = frozenset(),
         path: str | None = None,
         most: int = MAX_SESSIONS,
+        changed: set[Session] | None = None,
     ) -> None:
         self.summary = summary
-        self.sessions = Sessions(self._watch, listener, path, most, self._retire)
+        self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
         self._ports = ports
         self._packets = PacketDecoder()
@@ -105,12 +108,15 @@ class Stack(FlowListener):
         unknown = counters.unknown_link
         return sorted(unknown) if unknown and unknown.total() == counters.packets else []
 
+    @property
+    def protocols(self) -> dict[str, int]:
+        """Connections so far, by what they speak: `HTTP`, `WebSocket` (without its beginning), `TLS (port 443)`."""
+        return dict(self._protocols)
+
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
-        self._hand_on()
-        self._resolve_watched()
 
     def _note_cut(self, batch: PacketBatch) -> None:
         """Count the packets that the snap length cut."""
@@ -248,7 +254,12 @@ class Stack(FlowListener):
         self.summary.set_aside_packets += packets
         self.summary.set_aside_bytes += payload
 
-    def closed(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
+    def settle(self) -> None:
+        """Second step, and what waits for it."""
+        self._hand_on()
+        self._resolve_watched()
+
+    def closed(self, flow: Flow, order: int, shown: PacketRef | None) -> None:
         """A connection is over."""
         sniffer = self._sniffers.pop(flow, None)
         if sniffer is not None and flow.payload:
@@ -267,7 +278,7 @@ class Stack(FlowListener):
                     self._unread.add_tunnel(ledger.server, tunnel.beginning, order)
             self._ended.append((order, conversation))
         elif self._chosen(flow):
-            until_ns = replaced.ts_ns if replaced else self.summary.last_ns or flow.last.ts_ns
+            until_ns = shown.ts_ns if shown else self.summary.last_ns or flow.last.ts_ns
             self._look_for_failure(flow, order, until_ns)
 
     # ------------------------------------------------------------------ ledgers

@@ -58,6 +58,9 @@ class Opener(ABC):
     def close(self) -> None:
         """End what was started and still runs."""
 
+    def leave(self) -> None:  # noqa: B027  (what another process started ends with that one)
+        """The same, where nobody waits for it: this process is about to end."""
+
 
 class DirectOpener(Opener):
     """Opens everything in this process, with the rights that it has."""
@@ -102,9 +105,7 @@ class DirectOpener(Opener):
 
     def close(self) -> None:
         """See `Opener`."""
-        for process in self._running.values():
-            with suppress(OSError):
-                process.send_signal(signal.SIGTERM)
+        self.leave()
         for process in self._running.values():
             try:
                 process.wait(1)
@@ -112,3 +113,9 @@ class DirectOpener(Opener):
                 process.kill()
                 process.wait()
         self._running.clear()
+
+    def leave(self) -> None:
+        """See `Opener`."""
+        for process in self._running.values():
+            with suppress(OSError):
+                process.send_signal(signal.SIGTERM)
