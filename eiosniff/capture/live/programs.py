@@ -62,9 +62,11 @@ class NotInstalledError(BackendError):
 
 
 class Program(NamedTuple):
-    """A capturing program: how it is run to capture from an interface, and the signal that asks for its counters."""
+    """A capturing program: how it is run to capture from an interface, the format in which it writes that, and the
+    signal that asks for its counters (None: it does not tell)."""
 
     name: str
+    format: str
     command: tuple[str, ...]
     interface: str
     expression: str
@@ -75,7 +77,7 @@ def dumpcap(path: str, interface: str, expression: str) -> Program:
     """Runs dumpcap, which is at `path`; see `choose.open_live`."""
     settings = ("-q", "-i", interface, "-B", str(KERNEL_BUFFER), "-s", str(SNAP_LENGTH), "-w", "-")
     command = (path, *settings, *(("-f", expression) if expression else ()))
-    return Program("dumpcap", command, interface, expression, None)
+    return Program("dumpcap", "pcapng", command, interface, expression, None)
 
 
 def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
@@ -87,7 +89,7 @@ def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
     command = (path, *settings, *(("-Z", user) if user else ()), *(("--", expression) if expression else ()))
     # SIGUSR1 would end it where the system has SIGINFO (BSD, macOS); Windows has neither.
     asking = getattr(signal, "SIGINFO", getattr(signal, "SIGUSR1", None))
-    return Program("tcpdump", command, interface, expression, asking)
+    return Program("tcpdump", "pcap", command, interface, expression, asking)
 
 
 class _Run:
@@ -154,7 +156,7 @@ class ProgramSource(LiveSource):
 
     def __init__(self, program: Program, opener: Opener, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds that only grow. Nothing is started yet; see `wait`."""
-        super().__init__(program.interface, program.name, "")
+        super().__init__(program.interface, program.name, program.format)
         self._program = program
         self._opener = opener
         self._clock = clock
@@ -166,7 +168,6 @@ class ProgramSource(LiveSource):
         self._dropped_before: int | None = None
         self._unreaped: list[int] = []
         self._rest: list[PacketBatch] = []
-        self._down = False
 
     # As a source
 
@@ -235,8 +236,9 @@ class ProgramSource(LiveSource):
 
     def close(self) -> None:
         """See `LiveSource`; what came until then is there for one more `take`."""
-        self.state, self.note = State.ENDED, ""
         run = self._run
+        if self.state is not State.ENDED:
+            self.state, self.note = State.ENDED, ""
         if run is None:
             return
         self._signal(run, signal.SIGTERM)
@@ -256,7 +258,10 @@ class ProgramSource(LiveSource):
     # Beginning and ending
 
     def wait(self) -> None:
-        """Start the program, and wait until it captures. Raises `CaptureError` where it does not, in `PATIENCE_S`."""
+        """Start the program, and wait until it captures, or is known to wait for its interface.
+
+        Raises `CaptureError` where it does not, within `PATIENCE_S`.
+        """
         name, interface = self._program.name, self._program.interface
         deadline = self._clock() + PATIENCE_S
         try:
@@ -270,7 +275,11 @@ class ProgramSource(LiveSource):
         while not run.begin():
             run.hear()
             if run.over:
-                raise self._failure(run.words.ending())
+                ending = run.words.ending()
+                if ending.reason is not Reason.DOWN:
+                    raise self._failure(ending)
+                self._end(run)
+                return
             if not wait_readable(run.descriptors(), deadline - self._clock()):
                 problem = f"{name} did not begin to capture on {interface} within {PATIENCE_S:.0f} s"
                 raise BackendError(problem, "see whether it does by hand, or use another --backend")
@@ -290,7 +299,6 @@ class ProgramSource(LiveSource):
 
     def _settle(self, run: _Run) -> None:
         """The program captures: whether there is anything to wait for lies with the interface."""
-        self.format = run.input.format
         if _is_down(self.name):
             self._wait_for(f"{self.name} is down")
         elif self.state is State.WAITING:
@@ -348,8 +356,6 @@ class ProgramSource(LiveSource):
             return RightsError(f"{name} may not capture on {interface}", RIGHTS_REMEDY)
         if ending.reason is Reason.GONE:
             return unknown_interface(interface)
-        if ending.reason is Reason.DOWN:
-            return CaptureError(f"{interface} is down", f"bring it up: ip link set {interface} up")
         if ending.reason is Reason.FILTER:
             problem = f"the filter {self._program.expression!r} cannot be used: {ending.text}"
             return CaptureError(problem, "see pcap-filter(7)")
