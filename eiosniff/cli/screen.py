@@ -81,6 +81,7 @@ class Screen(Face):
             return ()
         self._settle()
         self._typed_ns = self._now_ns()
+        self._message = ""  # it was read
         wishes = self._press(self._keys.feed(data))
         self._draw()
         return wishes
