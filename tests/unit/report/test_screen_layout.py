@@ -80,7 +80,7 @@ def test_the_main_view() -> None:
 
 
 def test_a_wide_screen_has_all_columns() -> None:
-    drawn = text(view(), "", 240, 50)
+    drawn = text(view(), "", 300, 50)
     for words in (
         "client's library", "EIO/SIO", "transports", "ack", "packets", "age", "what is wrong", "socket.io 4.5 or later",
         "127.0.0.1:28954", "client-ping-in-eio4, connect-loop", "closed by server, WS close", "lv_VI97HAXpY6yYWAAAC",
