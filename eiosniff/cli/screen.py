@@ -40,8 +40,8 @@ _REMEDY: Final = "--format text shows it line by line"
 
 
 class Screen(Face):
-    """Shows a running capture on the terminal that standard output is, and takes keys from standard input, or from the
-    terminal that controls the process if that is something else."""
+    """Shows a running capture on the terminal that standard output is, and takes keys from standard input, or from that
+    same terminal if standard input is something else, such as the capture."""
 
     shows_views = True
 
@@ -248,6 +248,8 @@ class _Terminal:
         if not self._entered:
             return
         self._entered = False
+        if not self._in_foreground():  # somebody else uses it by now
+            return
         # Half a frame may be under way: the rest of a sequence is not to swallow what restores the screen.
         self._unsent = (b"\x18" if self._unsent else b"") + _LEAVE
         end = time.monotonic() + _PATIENCE_S
@@ -344,9 +346,8 @@ class _Terminal:
 def _keyboard() -> int:
     """A descriptor of where keys come from. Raises `OSError` if there is none."""
     stdin: IO[str] | None = sys.stdin
-    if stdin is not None and stdin.isatty():
-        return _own(stdin.fileno())
-    return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    # Not /dev/tty: macOS cannot wait for that one with kqueue.
+    return _own(stdin.fileno() if stdin is not None and stdin.isatty() else sys.stdout.fileno())
 
 
 def _own(descriptor: int) -> int:

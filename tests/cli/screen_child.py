@@ -1,6 +1,6 @@
 """A program with a screen, for tests to look at through a terminal: `python -m tests.cli.screen_child HOW`.
 
-It makes the terminal that is its standard input its own, shows a picture, and takes keys until one asks to stop. What
+It makes the terminal that is its standard output its own, shows a picture, and takes keys until one asks to stop. What
 happened it prints after the screen is closed. HOW: `keys`; `flood` draws without end while nobody reads; `raise` fails
 while the screen is shown; `bare` does not make the terminal its own, as its parent did.
 """
@@ -24,7 +24,7 @@ _PATIENCE_S = 20.0
 
 def main(how: str) -> int:
     if how != "bare":
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        fcntl.ioctl(1, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         screen = Screen(RULES, Redactor())

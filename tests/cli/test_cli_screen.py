@@ -28,17 +28,16 @@ SGR = re.compile(r"\x1b\[[\d;]*m")
 class Terminal:
     """One end of a terminal, with a program at the other one."""
 
-    def __init__(
-        self, how: str, command: list[str] | None = None, size: tuple[int, int] = (80, 24), **changes: str
-    ) -> None:
+    def __init__(self, how: str, command: list[str] | None = None, *, typed_there: bool = True, **changes: str) -> None:
         self.end, self.far = pty.openpty()
-        self.resize(*size)
+        self.resize(80, 24)
         self.modes = termios.tcgetattr(self.far)
         environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
         environment.pop("NO_COLOR", None)
         self.program = subprocess.Popen(
             command or [sys.executable, "-m", "tests.cli.screen_child", how], cwd=ROOT, env=environment | changes,
-            stdin=self.far, stdout=self.far, stderr=subprocess.PIPE, start_new_session=True,
+            stdin=self.far if typed_there else subprocess.DEVNULL, stdout=self.far, stderr=subprocess.PIPE,
+            start_new_session=True,
         )  # fmt: skip
         self.seen = b""
 
@@ -124,6 +123,14 @@ def test_escape_alone_goes_back(terminals: list[Terminal]) -> None:
     terminal.until("Newest events", since=before)
     terminal.type(b"\x1b[200~q\x1b[201~\x1b[<0;1;1Mq")  # a paste and a mouse are no keys
     terminal.until("wishes: STOP")
+
+
+def test_keys_come_from_the_terminal_when_standard_input_is_the_capture(terminals: list[Terminal]) -> None:
+    terminals.append(terminal := Terminal("keys", typed_there=False))
+    terminal.until("? help")
+    terminal.type(b"q")
+    terminal.until(LEAVE, "wishes: STOP")
+    assert termios.tcgetattr(terminal.far) == terminal.modes
 
 
 def test_another_size_is_another_picture(terminals: list[Terminal]) -> None:
