@@ -225,15 +225,18 @@ class _Terminal:
         termios = self._termios
         if self._before is None:
             self._before = signal.signal(signal.SIGCONT, self._continued)
-        modes = termios.tcgetattr(self.input)
-        off = os.fpathconf(self.input, "PC_VDISABLE").to_bytes(1, "little")
-        modes[0] &= ~termios.IXON  # Ctrl-S would hold the output back
-        modes[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
-        # Ctrl-Z and Ctrl-\ would leave the screen as it is; the former is a key, Ctrl-C stays a signal.
-        for control in (termios.VSUSP, termios.VQUIT):
-            modes[6][control] = off
-        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(self.input, termios.TCSADRAIN, modes)
+        off = (os.fpathconf(self.input, "PC_VDISABLE") % 256).to_bytes(1, "little")
+        try:
+            modes = termios.tcgetattr(self.input)
+            modes[0] &= ~termios.IXON  # Ctrl-S would hold the output back
+            modes[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
+            # Ctrl-Z and Ctrl-\ would leave the screen as it is; the former is a key, Ctrl-C stays a signal.
+            for control in (termios.VSUSP, termios.VQUIT):
+                modes[6][control] = off
+            modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+            termios.tcsetattr(self.input, termios.TCSADRAIN, modes)
+        except termios.error as error:
+            raise BrokenPipeError(*error.args) from None
         self._entered = self._fresh = True
         self._unsent = _ENTER
         self._send()

@@ -64,8 +64,12 @@ class Table:
         return self.gap.join(each.cell(row) for each in self.columns)
 
     def left_out(self, row: SessionRow) -> str:
-        """What the columns do not show of a session, in words."""
-        shown = {each.column.attribute for each in self.columns}
+        """What the columns do not show of a session, or not whole, in words."""
+        shown = {
+            each.column.attribute
+            for each in self.columns
+            if cell_len(getattr(row, each.column.attribute)) <= each.width
+        }
         words = []
         for attribute, name in _NAMED.items():
             value = getattr(row, attribute)

@@ -92,7 +92,7 @@ def test_a_wide_screen_has_all_columns() -> None:
 def test_what_a_narrow_screen_leaves_out_is_told_of_the_selected_session() -> None:
     drawn = lines(view(), "\tj")
     at = next(at for at, line in enumerate(drawn) if line.startswith("> !! s3"))
-    assert "server 127.0.0.1:28954, socket.io 4.5 or later" in drawn[at + 1]
+    assert "library arduinoWebSockets older than 2.3.3, server 127.0.0.1:28954, socket" in drawn[at + 1]
 
 
 def test_colours_only_repeat_words() -> None:
