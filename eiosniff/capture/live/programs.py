@@ -23,6 +23,7 @@ from eiosniff.capture.live.opener import Opener, Started
 from eiosniff.capture.live.pipes import PipeInput, wait_readable
 from eiosniff.capture.live.program_words import Ending, Reason, Words
 from eiosniff.capture.live.source import LiveSource, State
+from eiosniff.capture.live.surroundings import rights_remedy
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import PacketBatch
 
@@ -41,8 +42,6 @@ ENDING_S: Final = 2.0  # to write the rest, and the counters
 REST_LIMIT: Final = 2 * KERNEL_BUFFER << 20
 HEARD_AT_ONCE: Final = 1 << 16
 
-RIGHTS_REMEDY: Final = "run it as root (sudo), or let dumpcap capture for you (on Debian: the group wireshark)"
-
 # netdevice(7)
 _SIOCGIFFLAGS: Final = 0x8913
 _IFF_UP: Final = 1
@@ -54,7 +53,10 @@ class BackendError(CaptureError):
 
 
 class RightsError(BackendError):
-    """Who would capture may not."""
+    """Who would capture may not. What to do about it is found out here."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, rights_remedy() or "use another --backend; eiosniff doctor says what works here")
 
 
 class NotInstalledError(BackendError):
@@ -267,7 +269,7 @@ class ProgramSource(LiveSource):
         try:
             run = self._start()
         except PermissionError:
-            raise RightsError(f"{name} may not be started by you", RIGHTS_REMEDY) from None
+            raise RightsError(f"{name} may not be started by you") from None
         except OSError as error:
             raise BackendError(
                 f"{name} cannot be started: {error}", "install it again, or use another --backend"
@@ -353,7 +355,7 @@ class ProgramSource(LiveSource):
         """Why the program did not begin, for who started it."""
         name, interface = self._program.name, self._program.interface
         if ending.reason is Reason.RIGHTS:
-            return RightsError(f"{name} may not capture on {interface}", RIGHTS_REMEDY)
+            return RightsError(f"{name} may not capture on {interface}")
         if ending.reason is Reason.GONE:
             return unknown_interface(interface)
         if ending.reason is Reason.FILTER:
