@@ -72,7 +72,7 @@ def build(expression: str = "", ports: Sequence[int] = (), hosts: Sequence[str] 
         parts.append(f"(tcp port {' or '.join(map(str, dict.fromkeys(ports)))} or {_TCP_FRAGMENTS})")
     if addresses:
         parts.append(f"(host {' or host '.join(addresses)})")
-    joined = " and ".join(parts)
+    joined = " and ".join(parts) if len(parts) > 1 else expression.strip() or "".join(parts)
     if tagged and (ports or addresses) and not _MOVING.search(expression):
         return f"({joined}) or (vlan and {joined})"
     return joined
