@@ -161,7 +161,7 @@ def _compile(library: Any, expression: str, link_type: int) -> tuple[bytes, str]
     dead = library.pcap_open_dead(_DLT_RAW if link_type == LinkType.RAW else int(link_type), _SNAP_LENGTH)
     program = library.bpf_program()
     try:
-        text = ctypes.create_string_buffer(expression.encode("utf-8", "surrogateescape"))
+        text = ctypes.create_string_buffer(expression.encode("utf-8", "surrogatepass"))
         if library.pcap_compile(dead, ctypes.byref(program), text, 1, _UNKNOWN_NETMASK) != 0:
             return b"", bytes(library.pcap_geterr(dead)).decode("utf-8", "replace")
         instructions = ctypes.string_at(program.bf_insns, program.bf_len * INSTRUCTION)
