@@ -131,7 +131,7 @@ def _known() -> dict[str, Device]:
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)  # what it has to say is not for users of eiosniff
     try:
-        import scapy.arch  # noqa: PLC0415  (takes a while; it knows this system)
+        import scapy.arch  # noqa: F401, PLC0415  (takes a while; it knows this system)
         from scapy.config import conf  # noqa: PLC0415
 
         conf.ifaces.reload()
