@@ -124,8 +124,6 @@ class _Ring:
         except BaseException:
             opened.close()
             raise
-        # A child that judges what has come does not look at it, and a fork without so many pages is faster.
-        self._map.madvise(mmap.MADV_DONTFORK)
         self.dropped = self.full = 0
         self.measure()
         self.dropped = self.full = 0  # what was before there was a ring does not count
