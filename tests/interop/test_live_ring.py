@@ -317,6 +317,16 @@ def test_an_interface_that_is_deleted_and_made_again(network):
         assert source.packets == 3 + len(new)
 
 
+def test_an_interface_that_gets_another_name_goes_on(network):
+    with ring(network.near, "udp") as source, network.sender() as far:
+        run("ip", "link", "set", network.near, "down")
+        run("ip", "link", "set", network.near, "name", "renamed", "up")
+        source.poll()
+        assert source.state is State.RUNNING
+        wait_for(lambda _: _sent(far))
+        assert frame() in wait_for(lambda taken: taken, source)
+
+
 def test_an_interface_that_is_back_but_not_for_us(network):
     now_s = [0.0]
     opener = DirectOpener()
