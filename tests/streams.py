@@ -192,7 +192,7 @@ class Follower(FlowListener):
         self.set_aside_packets += packets
         self.set_aside_bytes += payload
 
-    def closed(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
+    def closed(self, flow: Flow, order: int, shown: PacketRef | None) -> None:
         if flow not in self.followed:
             self.followed[flow] = Followed(flow)
         followed = self.followed[flow]

@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 from eiosniff.errors import EiosniffError
 from eiosniff.live.face import Face, Wish
-from eiosniff.model.finding import RuleInfo
+from eiosniff.model.finding import Report, RuleInfo
 from eiosniff.model.live import LiveEvent, LiveView
 from eiosniff.report.redact import Redactor
 from eiosniff.report.screen.keys import KeyReader, Typed
@@ -49,16 +49,18 @@ class Screen(Face):
         self,
         rules: Sequence[RuleInfo],
         redactor: Redactor,
+        write_report: Callable[[Report], None],
         *,
         no_color: bool = False,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """Take the terminal over; `close` gives it back. `rules` are those whose pages can be opened. Raises
-        `EiosniffError` where there is no terminal that could show it."""
+        """Take the terminal over; `close` gives it back. `rules` are those whose pages can be opened, `write_report`
+        writes the report at the end. Raises `EiosniffError` where there is no terminal that could show it."""
         self._terminal = _Terminal()
         color = not no_color and not os.environ.get("NO_COLOR")
         self._look = Look(color=color, encoding=self._terminal.encoding)
         self._rules, self._redactor, self._now_ns = rules, redactor, now_ns
+        self._write_report = write_report
         self._keys = KeyReader()
         self._typed_ns = 0
         self._state = State()
@@ -103,6 +105,12 @@ class Screen(Face):
         """See `Face`. It stays for some seconds."""
         self._message, self._said_ns = text, self._now_ns()
         self._draw()
+
+    def report(self, report: Report, now_ns: int) -> None:
+        """See `Face`: what the screen was is gone, and the report stays."""
+        del now_ns  # the report has its own
+        self.close()
+        self._write_report(report)
 
     def close(self) -> None:
         """See `Face`."""

@@ -43,6 +43,7 @@ class StreamReader(ABC):
 
 
 BOTH_WAYS: Final = 3  # `Flow.heard` once something of each direction was captured
+_SYN_AND_ANSWER: Final = 2  # packets
 
 
 @final
@@ -53,12 +54,14 @@ class Flow:
     is known. `heard` has bit 0 and 1 set for the directions of which anything was captured. `packets` and `payload`
     count what came before it was decided what the connection is. `reset_by` is the direction of the RST. `copy` is the
     first packet that was captured twice, `copied` the bytes of payload of all such. `network` is what TCP shows of the
-    network, of a connection that is followed.
+    network, of a connection that is followed. `seen_ms` is the time of the last packet, and `waits` those among which
+    the connection waits for its end not to be seen (see `idle`).
     """
 
     __slots__ = (
         "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last",
-        "network", "over", "packets", "payload", "reset", "reset_by", "stream", "syn_last", "syn_repeats",
+        "network", "over", "packets", "payload", "reset", "reset_by", "seen_ms", "stream", "syn_last", "syn_repeats",
+        "waits",
     )  # fmt: skip
 
     def __init__(self, ends: tuple[int, int], first: PacketRef, last: PacketRef) -> None:
@@ -81,11 +84,25 @@ class Flow:
         self.over = False
         self.packets = 0
         self.payload = 0
+        self.seen_ms = 0
+        self.waits: dict[Flow, None] | None = None
 
     @property
     def midstream(self) -> bool:
         """Whether the capture began after the connection did."""
         return self.directions[0].syn is None and self.directions[1].syn is None
+
+    @property
+    def is_half_open(self) -> bool:
+        """Whether nothing was said, and no more is known than that one side asks for the connection."""
+        if self.conversation is not None or self.payload or self.directions[0].offset or self.directions[1].offset:
+            return False
+        return self.heard != BOTH_WAYS or (self.packets <= _SYN_AND_ANSWER and not self.midstream)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether one side has ended it."""
+        return not (_open(self.directions[0]) and _open(self.directions[1]))
 
     def side(self, way: int) -> Side:
         """The side that sends in a direction (a guess as long as nothing told)."""
@@ -125,6 +142,9 @@ def _open(direction: Direction) -> bool:
 # A connection that is over is forgotten so many captured packets later: what comes after that would be a new one. By
 # packets, not by how many there are, so that it does not depend on how the input is cut into batches.
 REMEMBERED_PACKETS: Final = 500_000
+# One that is not followed and still open is forgotten when it was silent for as long as one that is followed may be
+# (`idle.ESTABLISHED_MS`).
+REMEMBERED_MS: Final = 7_440_000
 
 
 @final
@@ -132,23 +152,29 @@ REMEMBERED_PACKETS: Final = 500_000
 class Gone:
     """What is left of a connection that is over or not followed: enough to know its late packets from a new one.
 
-    `syn_0` and `syn_1` are the sequence numbers of its SYNs, by direction. A connection that is not followed and still
-    open is never forgotten.
+    `syn_0` and `syn_1` are the sequence numbers of its SYNs, by direction; `last` and `seen_ms` the number and the time
+    of its last packet. `ending` says that an end of it was captured; one that is not `lasting` never came about.
     """
 
-    __slots__ = ("ending", "followed", "last", "syn_0", "syn_1")
+    __slots__ = ("ending", "followed", "last", "lasting", "seen_ms", "syn_0", "syn_1")
 
-    def __init__(self, syn_0: int, syn_1: int, followed: bool, ending: bool, last: int) -> None:
+    def __init__(
+        self, syn_0: int, syn_1: int, followed: bool, ending: bool, last: int, seen_ms: int, lasting: bool = True
+    ) -> None:
         self.syn_0 = syn_0
         self.syn_1 = syn_1
         self.followed = followed
         self.ending = ending
+        self.lasting = lasting
         self.last = last
+        self.seen_ms = seen_ms
 
     def is_replaced_by(self, way: int, seq: int, flags: int) -> bool:
         """Whether a SYN begins another connection of the same endpoints."""
         return (self.syn_1 if way else self.syn_0) != seq or (self.ending and not flags & ACK)
 
-    def is_forgotten(self, number: int) -> bool:
-        """Whether it is over for so long that the captured packet `number` has nothing to do with it."""
-        return self.ending and number - self.last > REMEMBERED_PACKETS
+    def is_forgotten(self, number: int, now_ms: int) -> bool:
+        """Whether it is over for so long that a captured packet has nothing to do with it."""
+        if self.ending or not self.lasting:
+            return number - self.last > REMEMBERED_PACKETS
+        return now_ms - self.seen_ms > REMEMBERED_MS

@@ -11,8 +11,8 @@ a mapped file of many gigabytes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import Field, dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -81,6 +81,15 @@ class TcpSegments:
             return self.extra[~offset : ~offset + length]
         return self.buffer[offset : offset + length]
 
+    def piece(self, start: int, stop: int) -> "TcpSegments":
+        """The segments `[start, stop)`."""
+        columns = {column.name: getattr(self, column.name)[start:stop] for column in _columns()}
+        return TcpSegments(**columns, buffer=self.buffer, extra=self.extra)
+
+
+def _columns() -> list[Field[Any]]:
+    return [column for column in fields(TcpSegments) if column.name not in ("buffer", "extra")]
+
 
 class PacketDecoder:
     """Finds the TCP segments of a capture, batch by batch. What it yields does not depend on how batches are cut.
@@ -98,6 +107,15 @@ class PacketDecoder:
     def address(self, id: int) -> str:
         """The IP address with this id, as text."""
         return self._addresses.text(id)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether it knows so many addresses that it is worth while to `keep` only those in use."""
+        return self._addresses.is_crowded
+
+    def keep(self, ends: Iterable[int]) -> None:
+        """Forget all addresses but those of these ends of connections (`address id << 16 | port`)."""
+        self._addresses.keep(end >> 16 for end in ends)
 
     def decode(self, batch: PacketBatch) -> TcpSegments:
         """The TCP segments of the next batch. Never raises on what was captured."""
@@ -431,11 +449,7 @@ def _in_capture_order(parts: list[TcpSegments]) -> TcpSegments:
     """The segments of all parts of one batch as one; only the last part may have an `extra`."""
     if len(parts) == 1:
         return parts[0]
-    columns = {
-        column.name: np.concatenate([getattr(part, column.name) for part in parts])
-        for column in fields(TcpSegments)
-        if column.name not in ("buffer", "extra")
-    }
+    columns = {column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in _columns()}
     order = np.argsort(columns["row"], kind="stable")
     in_order = {name: column[order] for name, column in columns.items()}
     return TcpSegments(**in_order, buffer=parts[-1].buffer, extra=parts[-1].extra)

@@ -47,6 +47,9 @@ class Segments(Protocol):
     def payload(self, index: int) -> bytes:
         """The captured payload bytes of one segment."""
 
+    def piece(self, start: int, stop: int) -> "Segments":
+        """The segments `[start, stop)`."""
+
 
 class Row(NamedTuple):
     """One segment. `way` is 1 if the higher endpoint sent it; `segment` its index in the batch."""
@@ -75,8 +78,9 @@ class SortedSegments:
     by the snap length, there is a SYN elsewhere than at the beginning of its direction, or anything after a RST.
     """
 
-    def __init__(self, segments: Segments, newest_ns: int = 0) -> None:
-        """`newest_ns` is the latest instant of the batches before."""
+    def __init__(self, segments: Segments, times_ms: Columns, newest_ns: int = 0) -> None:
+        """`times_ms` are the times by the clock that only grows; `newest_ns` is the latest instant of the batches
+        before."""
         self._segments = segments
         self._latest = np.maximum(np.maximum.accumulate(segments.ts_ns), newest_ns)
         source, destination = segments.source, segments.destination
@@ -104,6 +108,8 @@ class SortedSegments:
         self.first_ts: list[int] = times[starts].tolist()
         self.last_number: list[int] = numbers[last].tolist()
         self.last_ts: list[int] = times[last].tolist()
+        self.first_ms: list[int] = times_ms[order[starts]].tolist()
+        self.last_ms: list[int] = times_ms[order[last]].tolist()
         self.payload: list[int] = np.add.reduceat(captured, starts).tolist()
         self.payload_rows: list[int] = np.add.reduceat(captured > 0, starts, dtype=np.int64).tolist()
         any_flag = np.bitwise_or.reduceat(flags, starts)

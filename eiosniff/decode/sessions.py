@@ -6,7 +6,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
-from eiosniff.decode import payload_facts
+from eiosniff.decode import fleet, payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
@@ -35,7 +35,8 @@ class Sessions:
     """The sessions, clients and servers of one capture: all that are active, and up to `most` of each.
 
     `watch` asks TCP for the acknowledgement of a ping. `listener` hears every packet (for `eiosniff decode`). `path`:
-    only requests under it. `retire` is told of each ledger that is let go.
+    only requests under it. `retire` is told of each ledger that is let go. `changed` takes the sessions that are
+    opened, upgraded, closed, and opened again, if somebody wants to know.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Sessions:
         path: str | None = None,
         most: int = MAX_SESSIONS,
         retire: Retire = lambda _: None,
+        changed: set[Session] | None = None,
     ) -> None:
-        self._openings = Openings(watch, listener, path, most, retire)
+        self._openings = Openings(watch, listener, path, most, retire, changed)
         self._exchanges = Exchanges(self._openings)
         self._exchanges09 = Exchanges09(self._openings)
         self._websockets = WebSockets(self._openings)
@@ -149,6 +151,8 @@ class Sessions:
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
             if how is not None:
                 state.ending.close(Closing(end.side, how, end.place))
+            elif conversation.over:
+                fleet.forget(state.session)  # nobody saw its end
 
     def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
         """What was under way for a session on a connection that ends."""

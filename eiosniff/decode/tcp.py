@@ -9,14 +9,17 @@ its later segments only the columns are touched.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Final
 
 from eiosniff.decode.copies import Copies
 from eiosniff.decode.flow import Flow, Gone, StreamReader
+from eiosniff.decode.idle import Idle
 from eiosniff.decode.network import FollowedFlow, observe
 from eiosniff.decode.reassembly import SEQUENCE_MASK
 from eiosniff.decode.segments import ACK, FIN, RST, SYN, Row, Segments, SortedSegments
 from eiosniff.decode.watches import Watch, Watches
+from eiosniff.model.batch import Int64s
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason
@@ -45,11 +48,15 @@ class FlowListener(ABC):
         """
 
     @abstractmethod
-    def closed(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
+    def closed(self, flow: Flow, order: int, shown: PacketRef | None) -> None:
         """A followed or undecided connection is over, as the captured packet `order` showed.
 
-        `replaced` is the SYN of another connection of the same endpoints, if it did not end by itself.
+        `shown` is that packet if it did not end by itself: the SYN of another connection of the same endpoints, or the
+        first packet so late that nothing more will come of it. None also at the end of the capture.
         """
+
+    def settle(self) -> None:  # noqa: B027  # most have nothing to settle
+        """All segments up to here were told of; what follows may be much later."""
 
 
 class FlowTable:
@@ -64,6 +71,7 @@ class FlowTable:
         self._new: list[Flow] = []
         self._lingering: dict[Flow, None] = {}  # reset, but the other side may not have heard of it yet
         self._newest_ns = 0
+        self._idle = Idle()
         self._watches = Watches()
         self._copies = Copies()
         self._group = -1  # that is fed at the moment
@@ -74,13 +82,26 @@ class FlowTable:
         """How many connections were seen."""
         return self._streams
 
+    def ends(self) -> Iterator[int]:
+        """The ends of all connections that are known."""
+        for key in (*self._flows, *self._gone):
+            yield from key
+
     # ------------------------------------------------------------------ a batch
 
     def feed(self, segments: Segments) -> None:
         """Take the segments of a batch, in capture order."""
-        if len(segments.number) == 0:
+        count = len(segments.number)
+        if count == 0:
             return
-        batch = SortedSegments(segments, self._newest_ns)
+        for start, stop, times_ms in self._idle.pieces(segments.ts_ns, segments.number):
+            piece = segments if stop - start == count else segments.piece(start, stop)
+            self._end_idle(PacketRef(int(piece.number[0]), int(piece.ts_ns[0])), int(times_ms[0]))
+            self._feed_piece(piece, times_ms)
+            self._listener.settle()
+
+    def _feed_piece(self, segments: Segments, times_ms: Int64s) -> None:
+        batch = SortedSegments(segments, times_ms, self._newest_ns)
         self._newest_ns = batch.newest_ns
         self._watches.begin(batch)
         self._copies.begin(segments)
@@ -104,8 +125,8 @@ class FlowTable:
             self._streams += 1
         self._new.clear()
         if len(self._gone) > self._tidy_at:
-            newest = max(batch.last_number)
-            self._gone = {key: gone for key, gone in self._gone.items() if not gone.is_forgotten(newest)}
+            newest, now_ms = max(batch.last_number), max(batch.last_ms)
+            self._gone = {key: gone for key, gone in self._gone.items() if not gone.is_forgotten(newest, now_ms)}
             self._tidy_at = max(_GONE_AT_LEAST, 2 * len(self._gone))
 
     def _feed_group(self, batch: SortedSegments, group: int) -> None:
@@ -114,9 +135,10 @@ class FlowTable:
         fresh = flow is None
         if flow is None:
             gone = self._gone.get(key)
-            if gone is not None and not gone.is_forgotten(batch.first_number[group]):
+            if gone is not None and not gone.is_forgotten(batch.first_number[group], batch.first_ms[group]):
                 if batch.has_syn[group]:
                     self._feed_rows(batch, group, None)
+                    self._note_seen(batch, group)
                 else:
                     self._pass_by(gone, batch, group)
                 return
@@ -132,6 +154,18 @@ class FlowTable:
             self._feed_rows(batch, group, flow)
         else:
             self._feed_runs(batch, group, flow)
+        self._note_seen(batch, group)
+
+    def _note_seen(self, batch: SortedSegments, group: int) -> None:
+        """From now on a connection, or what is left of it, is silent until more of it comes."""
+        key, now_ms = batch.keys[group], batch.last_ms[group]
+        flow = self._flows.get(key)
+        if flow is None:
+            self._gone[key].seen_ms = now_ms
+            return
+        flow.seen_ms = now_ms
+        if batch.has_end[group]:
+            self._idle.closes(flow)
 
     def _note_followed(self, flow: Flow, over: bool) -> None:
         """A connection has packets in the batch at hand. (After a reset, what the other side had in flight says nothing
@@ -143,6 +177,7 @@ class FlowTable:
     def _open(self, key: tuple[int, int], place: PacketRef) -> Flow:
         flow = Flow(key, place, place)
         self._flows[key] = flow
+        self._idle.begin(flow)
         self._gone.pop(key, None)
         self._new.append(flow)
         return flow
@@ -359,23 +394,36 @@ class FlowTable:
         self._close(flow, after, None)
         return True
 
-    def _is_over(self, flow: Flow, order: int, replaced: PacketRef | None) -> None:
+    def _is_over(self, flow: Flow, order: int, shown: PacketRef | None) -> None:
         flow.over = True
         self._lingering.pop(flow, None)
-        self._listener.closed(flow, order, replaced)
+        self._listener.closed(flow, order, shown)
 
-    def _close(self, flow: Flow, place: PacketRef, replaced: PacketRef | None) -> None:
+    def _end_idle(self, place: PacketRef, now_ms: int) -> None:
+        """End the connections of which nothing came for so long that nothing more will. What does come is taken for a
+        new one, but for the SYNs that who has no answer repeats."""
+        for flow in self._idle.due(now_ms, place.number):
+            only_asked = flow.is_half_open and not flow.midstream
+            self._close(flow, place, place)
+            if only_asked:
+                gone = self._gone[flow.ends]
+                gone.ending = gone.lasting = False
+            else:
+                del self._gone[flow.ends]
+
+    def _close(self, flow: Flow, place: PacketRef, shown: PacketRef | None) -> None:
         """What did not end by itself ends here: at the time of `place`, which need not be of this connection."""
         client = flow.client or 0
         for way in (client, 1 - client):
             self._end(flow, way, EndKind.RST if flow.reset else EndKind.CAPTURE_ENDED, place)
         if not flow.dropped:
-            self._is_over(flow, place.number, replaced)
+            self._is_over(flow, place.number, shown)
         self._bury(flow, flow.last.number, True)
 
     def _bury(self, flow: Flow, last: int, ending: bool) -> Gone:
         """Keep of a connection that is over or not followed only what it takes to know its late packets."""
         del self._flows[flow.ends]
+        self._idle.end(flow)
         if self._group >= 0:
             self._note_followed(flow, True)
         zero, one = flow.directions
@@ -384,12 +432,12 @@ class FlowTable:
             self._listener.set_aside(flow.packets, flow.payload)
         flow.conversation = None
         ending = ending or flow.over or zero.ended or one.ended or zero.fin is not None or one.fin is not None
-        gone = self._gone[flow.ends] = Gone(zero.syn_seq, one.syn_seq, followed, ending, last)
+        gone = self._gone[flow.ends] = Gone(zero.syn_seq, one.syn_seq, followed, ending, last, flow.seen_ms)
         return gone
 
     def _pass_by(self, gone: Gone, batch: SortedSegments, group: int) -> None:
         """Count what comes of a connection that is over or not followed."""
-        gone.last = batch.last_number[group]
+        gone.last, gone.seen_ms = batch.last_number[group], batch.last_ms[group]
         gone.ending = gone.ending or batch.has_end[group]
         rows = batch.payload_rows[group] if gone.followed else batch.bounds[group + 1] - batch.bounds[group]
         if rows:
