@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 CAPTURE, PROGRAMS = "capture", "programs"
 
 _PATIENCE_S = 4.0
-_LOOK_AGAIN_S = 0.05
+_LOOK_AGAIN_S = 0.01
 _MOST_OUTPUT = 4000
 _MOST_FILE = 1_000_000
 _MOST_WORDS = 200
@@ -125,7 +125,10 @@ class System:
     def run(self, commands: Sequence[Sequence[str]]) -> list[Ran]:
         """Run programs, all at the same time and for a few seconds at most."""
         deadline = time.monotonic() + _PATIENCE_S
-        return [run.result(deadline) for run in [_Run(command) for command in commands]]
+        runs = [_Run(command) for command in commands]
+        while any([run.runs() for run in runs]) and time.monotonic() < deadline:  # noqa: C419  (each is to be looked at)
+            time.sleep(_LOOK_AGAIN_S)
+        return [run.result() for run in runs]
 
     def interfaces(self) -> list[str]:
         """The names of the interfaces of this system. Raises `OSError`."""
@@ -304,11 +307,12 @@ def _library(system: System, package: str) -> Fact:
 
 
 class _Run:
-    """A program that runs, and files for what it prints: it is given a time and a size."""
+    """A program that runs, and files for what it prints: it may only print so much."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._files = [tempfile.TemporaryFile() for _ in ("stdout", "stderr")]  # noqa: SIM115  (see `result`)
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed = False
         self._problem = "it does not end"
         try:
             self._process = subprocess.Popen(
@@ -318,10 +322,23 @@ class _Run:
         except OSError as error:
             self._problem = error.strerror or str(error)
 
-    def result(self, deadline: float) -> Ran:
-        """Wait for its end, up to an instant of the monotonic clock in seconds."""
+    def runs(self) -> bool:
+        """Whether it runs still; one that prints without end is ended."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        if self._printed() <= _MOST_FILE:
+            return True
+        self._kill(self._process)
+        return False
+
+    def result(self) -> Ran:
+        """What became of it; it is ended if it runs."""
         try:
-            if self._process is None or not self._ends(self._process, deadline):
+            if self._process is None:
+                return Ran(None, errors=self._problem)
+            if self._process.poll() is None:
+                self._kill(self._process)
+            if self._killed:
                 return Ran(None, errors=self._problem)
             output, errors = map(_beginning, self._files)
             return Ran(self._process.returncode, output, errors)
@@ -329,18 +346,14 @@ class _Run:
             for file in self._files:
                 file.close()
 
-    def _ends(self, process: "subprocess.Popen[bytes]", deadline: float) -> bool:
-        while time.monotonic() < deadline and self._printed() <= _MOST_FILE:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(min(_LOOK_AGAIN_S, max(0.001, deadline - time.monotonic())))
-                return True
+    def _kill(self, process: "subprocess.Popen[bytes]") -> None:
+        self._killed = True
         if sys.platform == "win32":
             process.kill()
         else:
             with suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)  # with what it started itself
         process.wait()
-        return False
 
     def _printed(self) -> int:
         return sum(os.fstat(file.fileno()).st_size for file in self._files)

@@ -6,7 +6,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
-from eiosniff.decode import payload_facts
+from eiosniff.decode import fleet, payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
@@ -151,6 +151,8 @@ class Sessions:
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
             if how is not None:
                 state.ending.close(Closing(end.side, how, end.place))
+            elif conversation.over:
+                fleet.forget(state.session)  # nobody saw its end
 
     def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
         """What was under way for a session on a connection that ends."""

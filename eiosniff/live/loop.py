@@ -39,6 +39,8 @@ from eiosniff.rules.api import Rule
 _NS = 1_000_000_000
 _POLL_NS = _NS // 2
 _VIEW_NS = _NS // 4
+# epoll(7) takes no files, which standard input may be.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 # So old a counter of drops may be: tcpdump is asked every two seconds.
 _COUNTED_NS = 3 * _NS
 # A judgement that takes longer than this will not end.
@@ -132,7 +134,7 @@ class Loop:
 
     def _wait(self, signals: Signals) -> None:
         """Until something can be read, or the next thing is due."""
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             waited: list[_Waited] = [self._source, self._face, signals, self._judging, *self._reports]
             for each in waited:
                 if each.fileno() >= 0:

@@ -18,10 +18,13 @@ from eiosniff.rules.user_rules import at_fault
 
 # Evidence of a fault that repeats: the first occurrences and the last one show it; the count says the rest.
 OCCURRENCES_SHOWN = 5
-# Of one capture; hits beyond are merged by rule, whoever they are about.
+# Of one capture, and of as many as ledgers are kept: each holds on to a client and a server. Hits beyond are merged by
+# rule, whoever they are about.
 MAX_FINDINGS = 10_000
-# Pairs of a client and a server that a finding names; others are only counted.
-MAX_PLACES = 10_000
+FEWEST_FINDINGS = 1_000
+# Pairs of a client and a server that all findings name, and each of them may; others are only counted.
+MAX_PLACES = 20_000
+PLACES_OF_EACH = 8
 
 # (rule name, client, server, values of the hit) -> what to do, the most likely first.
 FixSource = Callable[[str, Client | None, Server | None, dict[str, object]], list[str]]
@@ -48,6 +51,13 @@ class Ledgers:
 
 
 @dataclass(slots=True, eq=False)
+class _Room:
+    """How many of `MAX_PLACES` are taken."""
+
+    taken: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class _Merged:
     """Hits of one rule that have the same identity.
 
@@ -67,6 +77,7 @@ class _Merged:
     severity: Severity = Severity.INFO
     period: Sketch = field(default_factory=Sketch)
     proof: list[tuple[int, tuple[Evidence, ...]]] = field(default_factory=list)
+    room: _Room = field(default_factory=_Room)
     places: dict[_Place, _Last | None] = field(default_factory=dict)
     has_more_places: bool = False
     sessions: list[Session] = field(default_factory=list)
@@ -98,6 +109,8 @@ class _Merged:
         self.occurrences += other.occurrences
         self.period.merge(other.period)
         self._prove(other.proof)
+        self.has_more_places = self.has_more_places or other.has_more_places
+        other.room.taken -= len(other.places)
         for place, last in other.places.items():
             self._locate(place, _later(self.places.get(place), last))
 
@@ -117,10 +130,12 @@ class _Merged:
         del self.proof[OCCURRENCES_SHOWN:-1]
 
     def _locate(self, place: _Place, last: _Last | None) -> None:
-        if place in self.places or len(self.places) < MAX_PLACES:
-            self.places[place] = last
-        else:
-            self.has_more_places = True
+        if place not in self.places:
+            if self.room.taken >= MAX_PLACES and len(self.places) >= PLACES_OF_EACH:
+                self.has_more_places = True
+                return
+            self.room.taken += 1
+        self.places[place] = last
 
 
 # How bad, when last seen, the index (no two have the same), the session, and the rules and kinds of its hits.
@@ -160,6 +175,9 @@ class Judge:
         self._merged: dict[_Key, _Merged] = {}
         # Hits in sessions whose client is still followed: which library it is, and so whose hits they join, is open.
         self._unsettled: dict[Client, dict[_Key, _Merged]] = {}
+        self._unsettled_count = 0
+        self._most = min(max(keep, FEWEST_FINDINGS), MAX_FINDINGS)
+        self._room = _Room()
         self._crashes: dict[Rule, Finding] = {}
         self._taken = 0
 
@@ -173,7 +191,9 @@ class Judge:
         ledger, server = retired
         if isinstance(ledger, Session):
             merged = self._unsettled.setdefault(ledger.client, {})
+            before = len(merged)
             self._keep_if_faulty(ledger, self._run(ledger, ledger.index, merged, (ledger.client, server)))
+            self._unsettled_count += len(merged) - before
             if not merged:
                 del self._unsettled[ledger.client]
         elif isinstance(ledger, Client):
@@ -188,8 +208,10 @@ class Judge:
             self._settle(client)
         for _, _, _, session, hits in sorted(self._faulty, key=itemgetter(2)):
             for rule, kind in hits:
-                key = _key(self._merged, rule, kind, _place(None, (session.client, None)), session.client)
-                self._merged[key].sessions.append(session)
+                key = self._key(self._merged, rule, kind, _place(None, (session.client, None)), session.client)
+                merged = self._merged.get(key, self._merged.get((rule.code,)))
+                if merged is not None:  # what was merged by rule alone may have come to another finding
+                    merged.sessions.append(session)
         for session in rest.sessions:
             for entry in self._run(session, session.index, self._merged, (session.client, session.server)):
                 entry.sessions.append(session)
@@ -212,15 +234,21 @@ class Judge:
             try:
                 for hit in rule.hits(ledger):
                     about = _named_peers(hit, peers) if isinstance(peers, Ledgers) else peers
-                    key = _key(merged, rule, hit.kind, _place(hit, about), about[0])
+                    key = self._key(merged, rule, hit.kind, _place(hit, about), about[0])
                     entry = merged.get(key)
                     if entry is None:
-                        entry = merged[key] = _Merged(rule, hit, order, about)
+                        entry = merged[key] = _Merged(rule, hit, order, about, room=self._room)
                     entry.add(hit, order, about, ledger, self._drops)
                     entries[entry] = None
             except Exception as bug:  # a broken rule must not cost the user the others: reported as INT001, exit code 3
                 self._crashed(rule, bug)
         return list(entries)
+
+    def _key(self, merged: dict[_Key, _Merged], rule: Rule, kind: str, place: _Place, client: Client | None) -> _Key:
+        """What makes two hits one finding: whatever differs here is mended in different places."""
+        key = (rule.code, kind, place[1], _program(client))
+        full = len(merged) >= self._most if merged is self._merged else self._unsettled_count >= MAX_FINDINGS
+        return (rule.code,) if full and key not in merged else key
 
     def _next(self) -> int:
         self._taken += 1
@@ -239,8 +267,10 @@ class Judge:
 
     def _settle(self, client: Client) -> None:
         """The library of a client is known now, if it ever will be."""
-        for entry in self._unsettled.pop(client, {}).values():
-            key = _key(self._merged, entry.rule, entry.hit.kind, next(iter(entry.places)), client)
+        unsettled = self._unsettled.pop(client, {})
+        self._unsettled_count -= len(unsettled)
+        for entry in unsettled.values():
+            key = self._key(self._merged, entry.rule, entry.hit.kind, next(iter(entry.places)), client)
             if key in self._merged:
                 self._merged[key].merge(entry)
             else:
@@ -264,12 +294,6 @@ class Judge:
 def judge(rules: Iterable[Rule], ledgers: Ledgers, fixes: FixSource) -> list[Finding]:
     """Run rules over the ledgers of a capture of which none was let go."""
     return Judge(rules, fixes, ledgers.summary.file).findings(ledgers)
-
-
-def _key(merged: dict[_Key, _Merged], rule: Rule, kind: str, place: _Place, client: Client | None) -> _Key:
-    """What makes two hits one finding: whatever differs here is mended in different places."""
-    key = (rule.code, kind, place[1], _program(client))
-    return key if key in merged or len(merged) < MAX_FINDINGS else (rule.code,)
 
 
 def _program(client: Client | None) -> object:

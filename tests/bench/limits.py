@@ -58,7 +58,8 @@ def _sort(path: Path) -> None:
     packets = PacketDecoder()
     with open_source(str(path), batch_size=BATCH) as source:
         for batch in source.batches():
-            SortedSegments(packets.decode(batch))
+            segments = packets.decode(batch)
+            SortedSegments(segments, segments.ts_ns // 1_000_000)
 
 
 def _drop(path: Path) -> None:

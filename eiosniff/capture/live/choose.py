@@ -12,7 +12,6 @@ from eiosniff.capture.live.devices import closest, names, unknown_interface
 from eiosniff.capture.live.opener import Opener
 from eiosniff.capture.live.pipes import open_pipe
 from eiosniff.capture.live.programs import (
-    RIGHTS_REMEDY,
     BackendError,
     NotInstalledError,
     RightsError,
@@ -104,7 +103,7 @@ def _open_socket(interface: str, expression: str, opener: Opener) -> LiveSource:
 
             return PortableSource(interface, expression, opener)
     except PermissionError:
-        raise RightsError(f"{interface} may not be captured by you", RIGHTS_REMEDY) from None
+        raise RightsError(f"{interface} may not be captured by you") from None
     except OSError as error:
         raise BackendError(f"{interface} cannot be captured: {_reason(error)}", "use another --backend") from None
 

@@ -23,6 +23,7 @@ from eiosniff.capture.live.opener import Opener, Started
 from eiosniff.capture.live.pipes import PipeInput, wait_readable
 from eiosniff.capture.live.program_words import Ending, Reason, Words
 from eiosniff.capture.live.source import LiveSource, State
+from eiosniff.capture.live.surroundings import rights_remedy
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import PacketBatch
 
@@ -41,8 +42,6 @@ ENDING_S: Final = 2.0  # to write the rest, and the counters
 REST_LIMIT: Final = 2 * KERNEL_BUFFER << 20
 HEARD_AT_ONCE: Final = 1 << 16
 
-RIGHTS_REMEDY: Final = "run it as root (sudo), or let dumpcap capture for you (on Debian: the group wireshark)"
-
 # netdevice(7)
 _SIOCGIFFLAGS: Final = 0x8913
 _IFF_UP: Final = 1
@@ -54,7 +53,10 @@ class BackendError(CaptureError):
 
 
 class RightsError(BackendError):
-    """Who would capture may not."""
+    """Who would capture may not. What to do about it is found out here."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, rights_remedy() or "use another --backend; eiosniff doctor says what works here")
 
 
 class NotInstalledError(BackendError):
@@ -62,9 +64,11 @@ class NotInstalledError(BackendError):
 
 
 class Program(NamedTuple):
-    """A capturing program: how it is run to capture from an interface, and the signal that asks for its counters."""
+    """A capturing program: how it is run to capture from an interface, the format in which it writes that, and the
+    signal that asks for its counters (None: it does not tell)."""
 
     name: str
+    format: str
     command: tuple[str, ...]
     interface: str
     expression: str
@@ -75,7 +79,7 @@ def dumpcap(path: str, interface: str, expression: str) -> Program:
     """Runs dumpcap, which is at `path`; see `choose.open_live`."""
     settings = ("-q", "-i", interface, "-B", str(KERNEL_BUFFER), "-s", str(SNAP_LENGTH), "-w", "-")
     command = (path, *settings, *(("-f", expression) if expression else ()))
-    return Program("dumpcap", command, interface, expression, None)
+    return Program("dumpcap", "pcapng", command, interface, expression, None)
 
 
 def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
@@ -87,7 +91,7 @@ def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
     command = (path, *settings, *(("-Z", user) if user else ()), *(("--", expression) if expression else ()))
     # SIGUSR1 would end it where the system has SIGINFO (BSD, macOS); Windows has neither.
     asking = getattr(signal, "SIGINFO", getattr(signal, "SIGUSR1", None))
-    return Program("tcpdump", command, interface, expression, asking)
+    return Program("tcpdump", "pcap", command, interface, expression, asking)
 
 
 class _Run:
@@ -154,7 +158,7 @@ class ProgramSource(LiveSource):
 
     def __init__(self, program: Program, opener: Opener, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds that only grow. Nothing is started yet; see `wait`."""
-        super().__init__(program.interface, program.name, "")
+        super().__init__(program.interface, program.name, program.format)
         self._program = program
         self._opener = opener
         self._clock = clock
@@ -166,7 +170,6 @@ class ProgramSource(LiveSource):
         self._dropped_before: int | None = None
         self._unreaped: list[int] = []
         self._rest: list[PacketBatch] = []
-        self._down = False
 
     # As a source
 
@@ -235,8 +238,9 @@ class ProgramSource(LiveSource):
 
     def close(self) -> None:
         """See `LiveSource`; what came until then is there for one more `take`."""
-        self.state, self.note = State.ENDED, ""
         run = self._run
+        if self.state is not State.ENDED:
+            self.state, self.note = State.ENDED, ""
         if run is None:
             return
         self._signal(run, signal.SIGTERM)
@@ -256,13 +260,16 @@ class ProgramSource(LiveSource):
     # Beginning and ending
 
     def wait(self) -> None:
-        """Start the program, and wait until it captures. Raises `CaptureError` where it does not, in `PATIENCE_S`."""
+        """Start the program, and wait until it captures, or is known to wait for its interface.
+
+        Raises `CaptureError` where it does not, within `PATIENCE_S`.
+        """
         name, interface = self._program.name, self._program.interface
         deadline = self._clock() + PATIENCE_S
         try:
             run = self._start()
         except PermissionError:
-            raise RightsError(f"{name} may not be started by you", RIGHTS_REMEDY) from None
+            raise RightsError(f"{name} may not be started by you") from None
         except OSError as error:
             raise BackendError(
                 f"{name} cannot be started: {error}", "install it again, or use another --backend"
@@ -270,7 +277,11 @@ class ProgramSource(LiveSource):
         while not run.begin():
             run.hear()
             if run.over:
-                raise self._failure(run.words.ending())
+                ending = run.words.ending()
+                if ending.reason is not Reason.DOWN:
+                    raise self._failure(ending)
+                self._end(run)
+                return
             if not wait_readable(run.descriptors(), deadline - self._clock()):
                 problem = f"{name} did not begin to capture on {interface} within {PATIENCE_S:.0f} s"
                 raise BackendError(problem, "see whether it does by hand, or use another --backend")
@@ -290,7 +301,6 @@ class ProgramSource(LiveSource):
 
     def _settle(self, run: _Run) -> None:
         """The program captures: whether there is anything to wait for lies with the interface."""
-        self.format = run.input.format
         if _is_down(self.name):
             self._wait_for(f"{self.name} is down")
         elif self.state is State.WAITING:
@@ -345,11 +355,9 @@ class ProgramSource(LiveSource):
         """Why the program did not begin, for who started it."""
         name, interface = self._program.name, self._program.interface
         if ending.reason is Reason.RIGHTS:
-            return RightsError(f"{name} may not capture on {interface}", RIGHTS_REMEDY)
+            return RightsError(f"{name} may not capture on {interface}")
         if ending.reason is Reason.GONE:
             return unknown_interface(interface)
-        if ending.reason is Reason.DOWN:
-            return CaptureError(f"{interface} is down", f"bring it up: ip link set {interface} up")
         if ending.reason is Reason.FILTER:
             problem = f"the filter {self._program.expression!r} cannot be used: {ending.text}"
             return CaptureError(problem, "see pcap-filter(7)")

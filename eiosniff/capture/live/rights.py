@@ -112,7 +112,9 @@ def _user(uid: int | None, gid: int | None, name: str) -> User | None:
             entry = pwd.getpwnam(name)
     if entry is None:
         return None if uid is None or gid is None else User(str(uid), uid, gid, (gid,), "")
-    others = [group for group in os.getgrouplist(entry.pw_name, entry.pw_gid) if group != entry.pw_gid]
+    others: list[int] = []
+    with suppress(OSError):
+        others = [group for group in os.getgrouplist(entry.pw_name, entry.pw_gid) if group != entry.pw_gid]
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid, (entry.pw_gid, *others), entry.pw_dir)
 
 

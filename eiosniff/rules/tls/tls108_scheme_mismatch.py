@@ -77,7 +77,7 @@ def scheme_mismatch(ledger: CaptureSummary | Client) -> Iterator[Hit]:
 
 def _encrypted(summary: CaptureSummary) -> Iterator[Hit]:
     for entry in summary.encrypted:
-        hung_up = entry.in_clear and not entry.versions and entry.refused.count == entry.connections
+        hung_up = entry.in_clear and not entry.versions and entry.refused.count == entry.settled
         if not (entry.plain or hung_up) or not is_meant(summary, entry):
             continue
         answers = entry.plain or entry.refused

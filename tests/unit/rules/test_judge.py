@@ -128,7 +128,8 @@ def test_a_rule_that_raises_for_what_is_let_go_is_reported_once() -> None:
 
 def test_findings_and_the_clients_that_they_name_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MAX_FINDINGS", 3)
-    monkeypatch.setattr(engine, "MAX_PLACES", 4)
+    monkeypatch.setattr(engine, "MAX_PLACES", 7)  # three name one each
+    monkeypatch.setattr(engine, "PLACES_OF_EACH", 2)
     given = ledgers(*(f"10.0.0.{number}" for number in range(20)), alike=False)
     found = judge([made(at_opening)], given, no_fix)
     assert len(found) == 4
