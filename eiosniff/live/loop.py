@@ -208,6 +208,17 @@ class Loop:
             self._feed(wanted)
         check_links(self._analysis.stack)
 
+    def _take_rest(self) -> None:
+        """Take what was captured by now: some of it may be on its way yet."""
+        source = self._source
+        until_ns = self._real_ns() + source.late_ns
+        self._take()
+        while source.fileno() >= 0 and (left_ns := until_ns - self._real_ns()) > 0:
+            with selectors.DefaultSelector() as selector:
+                selector.register(source, selectors.EVENT_READ)
+                selector.select(left_ns / _NS)
+            self._take()
+
     def _wanted(self, batch: PacketBatch) -> PacketBatch:
         """The packets of a batch that are not too many."""
         most = self._limits.packets
@@ -335,8 +346,8 @@ class Loop:
     def _end(self) -> Report:
         """Take what has come, judge it all, and tell what is new in it."""
         self._judging.close()
-        if self.reason is not Reason.COUNT:
-            self._take()
+        if self.reason not in (Reason.COUNT, Reason.UNREAD):
+            self._take_rest()
         self._source.close()
         summary = self._analysis.summary
         packets = summary.packets
