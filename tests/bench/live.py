@@ -193,10 +193,9 @@ def live(programs: Sequence[str], rates: Sequence[int], seconds: float, *, write
             result = _measure(name, rate, Path(built["path"]), built["truth"], write=write)
             _print_row(result)
             results.append(result)
-    problems = [problem for result in results for problem in _problems(result)]
-    for problem in problems:
+    for problem in (problem for result in results for problem in _problems(result)):
         print(problem)
-    return [{**asdict(result), "lost": result.lost} for result in results]
+    return [{**asdict(result), "lost": result.lost, "problems": list(_problems(result))} for result in results]
 
 
 def _measure(name: str, rate: int, capture: Path, truth: dict[str, int], *, write: bool) -> Result:

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import IO
 
 from tests.bench.measure import PROCESSES, descendants, text_of
@@ -19,11 +20,12 @@ Line = tuple[int, bytes]  # when it came (ns since 1970)
 
 
 class Watched:
-    """A running program. `lines` are those of its standard output, `errors` those of its standard error."""
+    """A running program. `lines` are those of its standard output, `errors` those of its standard error: the last of
+    them, if `most_lines` says how many."""
 
-    def __init__(self, command: Sequence[str], folder: Path | None = None, *, feed: bool = False) -> None:
-        self.lines: list[Line] = []
-        self.errors: list[Line] = []
+    def __init__(self, command: Sequence[str], *, feed: bool = False, most_lines: int | None = None) -> None:
+        self.lines: deque[Line] = deque(maxlen=most_lines)
+        self.errors: deque[Line] = deque(maxlen=most_lines)
         self.memory_mb = 0.0  # the most that it had, with all that it started; what they share is counted once
         self.cpu_seconds = 0.0  # once it is over, of all that it started too
         self._cpu_of: dict[int, tuple[str, float]] = {}  # by process: its name, and what it took
@@ -32,7 +34,6 @@ class Watched:
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=folder,
         )
         self.pid = self._process.pid
         self.stdin = self._process.stdin
@@ -55,7 +56,7 @@ class Watched:
 
     def said(self) -> str:
         """The end of what it complained about."""
-        return b"".join(line for _, line in self.errors[-20:]).decode("utf-8", "replace").strip()
+        return b"".join(line for _, line in list(self.errors)[-20:]).decode("utf-8", "replace").strip()
 
     def settle(self, seconds: float) -> None:
         """Let it go on for a while."""
@@ -70,24 +71,32 @@ class Watched:
         """Wait until it is over. Raises `RuntimeError` when that takes too long."""
         timer = threading.Timer(seconds, self._process.kill)
         timer.start()
-        self._threads[0].join()
-        self._threads[1].join()
+        for thread in self._threads[:2]:
+            thread.join()
         _, status, usage = os.wait4(self.pid, 0)
         timer.cancel()
-        self._over.set()
-        self._threads[2].join()
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        self._close()
         if self._process.returncode == -signal.SIGKILL:
             raise RuntimeError(f"{self._process.args!r} did not end: {self.said()}")
         return self._process.returncode
 
     def kill(self) -> None:
         """End it at once, if it is still there."""
-        self._over.set()
         if self._process.returncode is None:
             self._process.kill()
-            self.wait(60)
+            self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):  # of what it did not read any more
+                    pipe.close()
 
     def cpu_of(self, *names: str) -> float:
         """What the processes of these names took, as far as it was seen."""
@@ -98,9 +107,9 @@ class Watched:
         """What the process itself took, as far as it was seen."""
         return self._cpu_of.get(self.pid, ("", 0.0))[1]
 
-    def _read(self, pipe: IO[bytes], lines: list[Line]) -> None:
+    def _read(self, pipe: IO[bytes], lines: deque[Line]) -> None:
         for line in pipe:
-            lines.append((time.time_ns(), line))  # noqa: PERF401  (others look at it while it grows)
+            lines.append((time.time_ns(), line))
 
     def _look(self) -> None:
         looks = 0
@@ -122,6 +131,12 @@ class Watched:
         memory_mb = sum(map(_proportional_kb, descendants(self.pid))) / 1024
         self.memory_mb = max(self.memory_mb, memory_mb)
         return memory_mb
+
+
+def resident_mb(pid: int) -> float:
+    """The memory of one process that is resident, shared or not; 0 once it is over."""
+    _, _, rest = text_of(PROCESSES / str(pid) / "status").partition("VmRSS:")
+    return int(rest.split(maxsplit=1)[0]) / 1024 if rest else 0.0
 
 
 def _proportional_kb(pid: int) -> int:

@@ -4,14 +4,16 @@ What a filter by port sees, and what it does not:
 
 - Fragments of an IP datagram after the first have no ports; so do all those of IPv6, as the first one has a header more
   than the filter looks behind. `build` lets fragments of TCP through whatever their port: they are rare.
-- On Linux the kernel takes the outer VLAN tag off before filters run, of what comes in and of most that goes out; the
-  tags that stay (QinQ, and cards that do not insert tags) need a branch of their own, which `build` adds.
+- On Linux the kernel takes the outer VLAN tag off before filters run, of what comes in and of most that goes out; other
+  tags (the inner one of QinQ, or where a card does not insert them) are in the packet. `build` adds a branch for one
+  tag, and for two: to capturing programs `vlan` is the outer one wherever it is, for `compiled` it is in the packet.
 - What is in a tunnel (VXLAN, GRE, PPPoE, MPLS) is never seen by it: such a capture needs a filter for the tunnel.
 """
 
 import ctypes
 import re
 import socket
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -28,7 +30,7 @@ _UNKNOWN_NETMASK: Final = 0xFFFF_FFFF
 _DLT_RAW: Final = 12
 _MOST_INSTRUCTIONS: Final = 4096  # that the kernel runs (BPF_MAXINSNS)
 # So many ports and hosts in all: libpcap takes minutes over thousands, for a program that no kernel runs.
-_MOST_NAMED: Final = 200
+_MOST_NAMED: Final = 100
 INSTRUCTION: Final = 8  # bytes
 
 # What the kernel runs, linux/filter.h: instructions; the kinds and modes of those that load from a place in the packet;
@@ -72,9 +74,9 @@ def build(expression: str = "", ports: Sequence[int] = (), hosts: Sequence[str] 
         parts.append(f"(tcp port {' or '.join(map(str, dict.fromkeys(ports)))} or {_TCP_FRAGMENTS})")
     if addresses:
         parts.append(f"(host {' or host '.join(addresses)})")
-    joined = " and ".join(parts)
+    joined = " and ".join(parts) if len(parts) > 1 else expression.strip() or "".join(parts)
     if tagged and (ports or addresses) and not _MOVING.search(expression):
-        return f"({joined}) or (vlan and {joined})"
+        return f"({joined}) or (vlan and (({joined}) or (vlan and {joined})))"
     return joined
 
 
@@ -96,11 +98,10 @@ def check(expression: str, link_type: int = LinkType.ETHERNET) -> None:
     Where libpcap is not installed nothing is checked: the capturing program will then say what it thinks.
     """
     try:
-        library = _library()
+        _library()
     except CaptureError:
         return
-    if library is not None:
-        compiled(expression, link_type)
+    compiled(expression, link_type)
 
 
 @lru_cache(16)  # a socket that is opened again gets the same, without the names in it being looked up again
@@ -161,7 +162,7 @@ def _compile(library: Any, expression: str, link_type: int) -> tuple[bytes, str]
     dead = library.pcap_open_dead(_DLT_RAW if link_type == LinkType.RAW else int(link_type), _SNAP_LENGTH)
     program = library.bpf_program()
     try:
-        text = ctypes.create_string_buffer(expression.encode("utf-8", "surrogateescape"))
+        text = ctypes.create_string_buffer(expression.encode("utf-8", "surrogatepass"))
         if library.pcap_compile(dead, ctypes.byref(program), text, 1, _UNKNOWN_NETMASK) != 0:
             return b"", bytes(library.pcap_geterr(dead)).decode("utf-8", "replace")
         instructions = ctypes.string_at(program.bf_insns, program.bf_len * INSTRUCTION)
@@ -174,11 +175,10 @@ def _compile(library: Any, expression: str, link_type: int) -> tuple[bytes, str]
 def _complaint(expression: str, link_type: int, error: str) -> str:
     if "syntax error" not in error:
         return f"cannot be used: {error}"
-    good = 0
-    for token in _TOKEN.finditer(expression):
-        if not _begins_right(expression[: token.end()], link_type):
-            break
-        good = token.end()
+    ends = [0, *(token.end() for token in _TOKEN.finditer(expression))]
+    # What begins wrong goes on wrong, so that the last right beginning can be searched for by halves.
+    wrong = bisect_left(ends, True, key=lambda end: not _begins_right(expression[:end], link_type))
+    good = ends[max(wrong - 1, 0)]
     rest = expression[good:].strip()
     if not rest:
         return "is not complete: something is missing at its end"

@@ -248,7 +248,8 @@ class ProgramSource(LiveSource):
             self.state, self.note = State.ENDED, ""
         if run is None:
             return
-        self._signal(run, signal.SIGTERM)
+        if not run.over:
+            self._signal(run, signal.SIGTERM)
         deadline, kept = time.monotonic() + ENDING_S, 0
         while not run.over and kept < REST_LIMIT and wait_readable(run.descriptors(), deadline - time.monotonic()):
             for batch in self._take(run):

@@ -29,7 +29,7 @@ class Look:
 
     def paint(self, text: str, style: str) -> str:
         """`text` in a style of rich's, as far as the terminal has it."""
-        if not text:
+        if not text or not style:
             return text
         style = style if self.color else _without_colors(style)
         return paint(text, style) if style else text

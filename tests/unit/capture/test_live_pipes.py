@@ -92,10 +92,11 @@ def read_in_pieces(data, cuts):
 
 
 def outcome(read, *arguments):
+    """A reading, or why there is none; but for how the input begins, of which a pipe may have had less then."""
     try:
         return read(*arguments)
     except CaptureError as error:
-        return str(error).partition(": it begins with")[0]  # shown as far as it had come
+        return str(error).partition(": it begins with")[0]
 
 
 @given(mutated(), st.data())

@@ -100,9 +100,7 @@ def test_a_session_of_which_only_silence_shows_the_end() -> None:
     assert [event.kind for event in live.play("a> GET EIO=4&transport=polling\na< 200 open:A")] == [OPENED]
     opened, silent = live.play("+ 100\nb> GET EIO=4&transport=polling\nb< 200 open:B")
     assert (opened.kind, silent.kind, silent.packet) == (OPENED, CLOSED, 0)
-    assert silent.text == (
-        "silent for 100.0 s, no longer followed; nothing shows its end, after 0 ms, 1 packet"
-    )
+    assert silent.text == ("silent for 100.0 s, no longer followed; nothing shows its end, after 0 ms, 1 packet")
     assert live.tracker.open == 1
 
 
