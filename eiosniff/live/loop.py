@@ -210,6 +210,17 @@ class Loop:
             self._feed(wanted)
         check_links(self._analysis.stack)
 
+    def _take_rest(self) -> None:
+        """Take what was captured by now: some of it may be on its way yet."""
+        source = self._source
+        until_ns = self._real_ns() + source.late_ns
+        self._take()
+        while source.fileno() >= 0 and (left_ns := until_ns - self._real_ns()) > 0:
+            with selectors.DefaultSelector() as selector:
+                selector.register(source, selectors.EVENT_READ)
+                selector.select(left_ns / _NS)
+            self._take()
+
     def _measure(self) -> None:
         measure(self._analysis.summary, self._source)
         self._analysis.summary.packets = self._fed  # more may have been captured than are wanted
@@ -341,8 +352,8 @@ class Loop:
     def _end(self) -> Report:
         """Take what has come, judge it all, and tell what is new in it."""
         self._judging.close()
-        if self.reason is not Reason.COUNT:
-            self._take()
+        if self.reason not in (Reason.COUNT, Reason.UNREAD):
+            self._take_rest()
         self._source.close()
         self._measure()
         if self._writer is not None:
