@@ -104,7 +104,7 @@ class Loop:
         self._started_ns = real_ns()
         self._changed: set[Session] = set()
         self._analysis = Analysis(source.name, options, rules, self._changed)
-        self._clock = CaptureClock(real_ns)
+        self._clock = CaptureClock(real_ns, source.late_ns)
         self._judging = Judging(options, rules)
         self._pace = Pace(real_ns)
         self._findings = FindingTracker()
@@ -209,6 +209,17 @@ class Loop:
                 return
             self._feed(wanted)
         check_links(self._analysis.stack)
+
+    def _take_rest(self) -> None:
+        """Take what was captured by now: some of it may be on its way yet."""
+        source = self._source
+        until_ns = self._real_ns() + source.late_ns
+        self._take()
+        while source.fileno() >= 0 and (left_ns := until_ns - self._real_ns()) > 0:
+            with _Selector() as selector:
+                selector.register(source, selectors.EVENT_READ)
+                selector.select(left_ns / _NS)
+            self._take()
 
     def _measure(self) -> None:
         measure(self._analysis.summary, self._source)
@@ -341,8 +352,8 @@ class Loop:
     def _end(self) -> Report:
         """Take what has come, judge it all, and tell what is new in it."""
         self._judging.close()
-        if self.reason is not Reason.COUNT:
-            self._take()
+        if self.reason not in (Reason.COUNT, Reason.UNREAD):
+            self._take_rest()
         self._source.close()
         self._measure()
         if self._writer is not None:

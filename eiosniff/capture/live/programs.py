@@ -39,6 +39,9 @@ PATIENCE_S: Final = 10.0  # to begin to capture
 RETRY_S: Final = 1.0
 ASK_S: Final = 2.0
 ENDING_S: Final = 2.0  # to write the rest, and the counters
+# After so long they have handed on what they have captured (ns): what they wait for more, and a little.
+DUMPCAP_LATE_NS: Final = 350_000_000
+TCPDUMP_LATE_NS: Final = 1_100_000_000
 REST_LIMIT: Final = 2 * KERNEL_BUFFER << 20
 HEARD_AT_ONCE: Final = 1 << 16
 
@@ -64,8 +67,9 @@ class NotInstalledError(BackendError):
 
 
 class Program(NamedTuple):
-    """A capturing program: how it is run to capture from an interface, the format in which it writes that, and the
-    signal that asks for its counters (None: it does not tell)."""
+    """A capturing program: how it is run to capture from an interface, the format in which it writes that, the signal
+    that asks for its counters (None: it does not tell), and how long it may keep packets to itself. What it keeps when
+    it is to end is lost."""
 
     name: str
     format: str
@@ -73,13 +77,14 @@ class Program(NamedTuple):
     interface: str
     expression: str
     asking: int | None
+    late_ns: int
 
 
 def dumpcap(path: str, interface: str, expression: str) -> Program:
     """Runs dumpcap, which is at `path`; see `choose.open_live`."""
     settings = ("-q", "-i", interface, "-B", str(KERNEL_BUFFER), "-s", str(SNAP_LENGTH), "-w", "-")
     command = (path, *settings, *(("-f", expression) if expression else ()))
-    return Program("dumpcap", "pcapng", command, interface, expression, None)
+    return Program("dumpcap", "pcapng", command, interface, expression, None, DUMPCAP_LATE_NS)
 
 
 def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
@@ -91,7 +96,7 @@ def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
     command = (path, *settings, *(("-Z", user) if user else ()), *(("--", expression) if expression else ()))
     # SIGUSR1 would end it where the system has SIGINFO (BSD, macOS); Windows has neither.
     asking = getattr(signal, "SIGINFO", getattr(signal, "SIGUSR1", None))
-    return Program("tcpdump", "pcap", command, interface, expression, asking)
+    return Program("tcpdump", "pcap", command, interface, expression, asking, TCPDUMP_LATE_NS)
 
 
 class _Run:
@@ -158,7 +163,7 @@ class ProgramSource(LiveSource):
 
     def __init__(self, program: Program, opener: Opener, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds that only grow. Nothing is started yet; see `wait`."""
-        super().__init__(program.interface, program.name, program.format)
+        super().__init__(program.interface, program.name, program.format, program.late_ns)
         self._program = program
         self._opener = opener
         self._clock = clock

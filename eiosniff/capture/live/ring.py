@@ -36,6 +36,7 @@ _LEAST_RING_BYTES: Final = 1 << 20
 BLOCK_BYTES: Final = 256 << 10
 # How long a packet waits for others that fill its block (ms).
 RETIRE_MS: Final = 50
+_LATE_NS: Final = 2 * RETIRE_MS * 1_000_000
 # One `take` ends with the block that reaches either (packets, bytes).
 _MOST_PACKETS: Final = 35_000
 _MOST_BYTES: Final = 8 << 20
@@ -236,7 +237,7 @@ class RingSource(LiveSource):
     ) -> None:
         """`clock` gives seconds. Raises `OSError` where the opener may not, and `CaptureError` for an interface or
         filter that is none."""
-        super().__init__(interface, "scapy", "packet socket")
+        super().__init__(interface, "scapy", "packet socket", _LATE_NS)
         self._expression = expression
         self._opener = opener
         self._ring_bytes = ring_bytes
