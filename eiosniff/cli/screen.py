@@ -40,8 +40,8 @@ _REMEDY: Final = "--format text shows it line by line"
 
 
 class Screen(Face):
-    """Shows a running capture on the terminal that standard output is, and takes keys from standard input, or from the
-    terminal that controls the process if that is something else."""
+    """Shows a running capture on the terminal that standard output is, and takes keys from standard input, or from that
+    same terminal if standard input is something else, such as the capture."""
 
     shows_views = True
 
@@ -83,6 +83,7 @@ class Screen(Face):
             return ()
         self._settle()
         self._typed_ns = self._now_ns()
+        self._message = ""  # it was read
         wishes = self._press(self._keys.feed(data))
         self._draw()
         return wishes
@@ -232,15 +233,18 @@ class _Terminal:
         termios = self._termios
         if self._before is None:
             self._before = signal.signal(signal.SIGCONT, self._continued)
-        modes = termios.tcgetattr(self.input)
-        off = os.fpathconf(self.input, "PC_VDISABLE").to_bytes(1, "little")
-        modes[0] &= ~termios.IXON  # Ctrl-S would hold the output back
-        modes[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
-        # Ctrl-Z and Ctrl-\ would leave the screen as it is; the former is a key, Ctrl-C stays a signal.
-        for control in (termios.VSUSP, termios.VQUIT):
-            modes[6][control] = off
-        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(self.input, termios.TCSADRAIN, modes)
+        off = (os.fpathconf(self.input, "PC_VDISABLE") % 256).to_bytes(1, "little")
+        try:
+            modes = termios.tcgetattr(self.input)
+            modes[0] &= ~termios.IXON  # Ctrl-S would hold the output back
+            modes[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
+            # Ctrl-Z and Ctrl-\ would leave the screen as it is; the former is a key, Ctrl-C stays a signal.
+            for control in (termios.VSUSP, termios.VQUIT):
+                modes[6][control] = off
+            modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+            termios.tcsetattr(self.input, termios.TCSADRAIN, modes)
+        except termios.error as error:
+            raise BrokenPipeError(*error.args) from None
         self._entered = self._fresh = True
         self._unsent = _ENTER
         self._send()
@@ -255,6 +259,8 @@ class _Terminal:
         if not self._entered:
             return
         self._entered = False
+        if not self._in_foreground():  # somebody else uses it by now
+            return
         # Half a frame may be under way: the rest of a sequence is not to swallow what restores the screen.
         self._unsent = (b"\x18" if self._unsent else b"") + _LEAVE
         end = time.monotonic() + _PATIENCE_S
@@ -351,9 +357,8 @@ class _Terminal:
 def _keyboard() -> int:
     """A descriptor of where keys come from. Raises `OSError` if there is none."""
     stdin: IO[str] | None = sys.stdin
-    if stdin is not None and stdin.isatty():
-        return _own(stdin.fileno())
-    return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    # Not /dev/tty: macOS cannot wait for that one with kqueue.
+    return _own(stdin.fileno() if stdin is not None and stdin.isatty() else sys.stdout.fileno())
 
 
 def _own(descriptor: int) -> int:

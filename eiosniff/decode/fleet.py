@@ -22,7 +22,7 @@ from eiosniff.model.fleet import (
 from eiosniff.model.peers import Client, Server
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import CloseHow, Closing, Session
-from eiosniff.model.tally import NS_PER_MS, Tally
+from eiosniff.model.tally import NS_PER_MS, NS_PER_S, Tally
 from eiosniff.model.tcp import EndKind
 
 _GOING_AWAY: Final = 1001  # RFC 6455, section 7.4.1
@@ -34,12 +34,15 @@ _HOWS: Final[dict[CloseHow, str]] = {how: how.value for how in CloseHow}
 _SLACK: Final = 0.95
 # A single end is no event that others could answer to.
 _FEWEST_OF_A_BURST: Final = 2
+_DEFAULT_SILENCE_NS: Final = 45 * NS_PER_S
+_LEAST_SILENCE_NS: Final = 10 * NS_PER_S
+_MOST_SILENCE_NS: Final = 120 * NS_PER_S
 
 
 def opened(session: Session) -> None:
     """A session begins."""
     if not session.forwarded and not session.socketio09:
-        session.server.fleet.alive += 1
+        session.server.fleet.open[session] = None
 
 
 def ended(session: Session, closing: Closing) -> None:
@@ -47,23 +50,23 @@ def ended(session: Session, closing: Closing) -> None:
     if session.forwarded or session.socketio09:
         return
     fleet = session.server.fleet
-    alive = fleet.alive
     fleet.ended += 1
-    if not _was_dropped(session):
-        fleet.alive = max(0, alive - 1)
     if not _is_heard(session):
+        forget(session)
         return
     side, how = closing.side, closing.how
     broke_off = not closing.after_goodbye and how in (CloseHow.FIN, CloseHow.RST)
     cut = broke_off or (not closing.after_goodbye and closing.code == _GOING_AWAY)
     if side is CLIENT and not broke_off:
+        forget(session)
         return
     since = _last_before(session, closing.place)
     overdue = _is_overdue(session, closing.place)
     if side is SERVER and overdue and _was_given_up(session, closing.place):
         fleet.abandoned = fleet.abandoned or Tally()
         fleet.abandoned.add(closing.place, closing.place.ts_ns)
-    burst = _note_end(session, side, closing.place, alive)
+    burst = _note_end(session, side, closing.place)
+    forget(session)
     _describe(burst, session.opened, _words(closing), since, overdue)
     if not cut:
         return
@@ -79,16 +82,14 @@ def poll_cut(session: Session, cut: CutRequest) -> None:
     how = _CLOSES.get(cut.how)
     if session.forwarded or session.closing is not None or cut.post or how is None or cut.by is CLIENT:
         return
-    fleet = session.server.fleet
-    alive = fleet.alive
-    if not _was_dropped(session):
-        fleet.alive = max(0, alive - 1)
     if not _is_heard(session):
+        forget(session)
         return
     since = _last_before(session, cut.end)
     since = max(since, cut.request)
     overdue = _is_overdue(session, cut.end)
-    burst = _note_end(session, SERVER, cut.end, alive)
+    burst = _note_end(session, SERVER, cut.end)
+    forget(session)
     burst.cut += 1
     _describe(burst, session.opened, _POLL_CUT, since, overdue)
     _note_cut(session, cut.end, SERVER, how, since, overdue, poll=True)
@@ -120,12 +121,32 @@ def _is_heard(session: Session) -> bool:
     return not session.midstream or (heard[CLIENT] is not None and heard[SERVER] is not None)
 
 
-def _was_dropped(session: Session) -> bool:
-    """Whether it counts as ended already, because the server cut one of its polls."""
-    return any(not cut.post and cut.by is SERVER for cut in session.polls_cut)
+def forget(session: Session) -> None:
+    """A session is over, or was let go."""
+    session.server.fleet.open.pop(session, None)
 
 
-def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Burst:
+def patience_ns(session: Session) -> int:
+    """How long a session may be silent before it is over, although nothing ended it: its server's pingInterval and
+    pingTimeout, after which it takes the client for dead; the defaults of socket.io 4 where the capture lacks them."""
+    handshake = session.handshake
+    if handshake is None or handshake.ping_interval_ms is None or handshake.ping_timeout_ms is None:
+        return _DEFAULT_SILENCE_NS
+    announced = (handshake.ping_interval_ms + handshake.ping_timeout_ms) * NS_PER_MS
+    return min(max(announced, _LEAST_SILENCE_NS), _MOST_SILENCE_NS)
+
+
+def _count_alive(session: Session, place: PacketRef) -> int:
+    """How many sessions a server has when one of them ends. Of those over polling nobody may see the end."""
+    count = 0
+    for other in session.server.fleet.open:
+        silent_ns = place.ts_ns - other.last.ts_ns
+        if other is session or other.on_websocket or silent_ns <= patience_ns(other):
+            count += 1
+    return count
+
+
+def _note_end(session: Session, side: Side, place: PacketRef) -> Burst:
     """The burst that an end belongs to."""
     bursts = session.server.fleet.bursts
     found: Burst | None = None
@@ -135,7 +156,7 @@ def _note_end(session: Session, side: Side, place: PacketRef, alive: int) -> Bur
             break
     if found is None or place.ts_ns - found.first.ts_ns > BURST_NS or found.first < session.opened:
         request, answered = _handshake(session)
-        found = Burst(side, place, alive, request, answered)
+        found = Burst(side, place, _count_alive(session, place), request, answered)
         if len(bursts) == MAX_BURSTS:  # the smallest goes, of these the newest
             smallest = MAX_BURSTS - 1
             for at in range(MAX_BURSTS - 2, -1, -1):

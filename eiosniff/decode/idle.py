@@ -1,13 +1,13 @@
 """Which connections are over although nobody saw their end: of those of which nothing came for long enough.
 
 A device that loses its network, a NAT that forgets, an end that the capture lost: such connections would stay for as
-long as the capture lasts. How long a connection may be silent is known from NATs, which have the same question: one that
-is established 2 hours and 4 minutes, as keep-alive probes come every 2 hours, one that is only opening or closing 4
-minutes (RFC 5382, REQ-5; RFC 1122, section 4.2.3.6).
+long as the capture lasts. How long one may be silent is known from NATs, which have the same question: 2 hours and 4
+minutes, as keep-alive probes come every 2 hours; one that is only opening or closing, 4 minutes (RFC 5382, REQ-5;
+RFC 1122, section 4.2.3.6).
 
-Time is that of the capture, and nothing is due but at a *stop*: at the first captured packet of TCP at which the clock
-has passed a multiple of `SLOT_MS`. Segments are handed on in pieces that begin at stops, so that what is over, and when,
-does not depend on how the input is cut into batches.
+Time is that of the capture (`clock`), and nothing is due but at a *stop*: at the first captured packet of TCP at which
+it has passed a multiple of `SLOT_MS`. Segments are handed on in pieces that begin at stops, so that what is over, and
+when, does not depend on how the input is cut into batches.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from typing import Final, final
 
 import numpy as np
 
+from eiosniff.decode.clock import Clock
 from eiosniff.decode.flow import Flow
 from eiosniff.model.batch import Int64s
 
@@ -24,60 +25,6 @@ TRANSITORY_MS: Final = 240_000
 # flood of SYNs, leaves no more than 180,000 of them, however fast it is.
 PACKET_MS: Final = 2
 SLOT_MS: Final = 120_000  # at most half of what is transitory: see `Idle`
-# A clock that goes further than this, forward or back, from one packet to the next was set; or nothing was said.
-STEP_MS: Final = 3_600_000
-_NS_PER_MS: Final = 1_000_000
-
-
-@final
-class Clock:
-    """Milliseconds since the first packet, that only grow, by the instants of packets.
-
-    Where clocks are set, or a packet has a wrong time, nobody knows what has passed. Instants that are up to `STEP_MS`
-    behind the latest one are taken for disorder; one that is further behind is the new latest one. A step forward of
-    more than that counts as so much once another one follows it, without a step back between: before that, it may have
-    been a packet with a wrong time.
-    """
-
-    __slots__ = ("_latest", "_now", "_owed")
-
-    def __init__(self) -> None:
-        self._now = 0
-        self._latest: int | None = None
-        self._owed = 0
-
-    def read(self, ts_ns: Int64s) -> Int64s:
-        """The time at each of the next packets (at least one)."""
-        times = ts_ns // _NS_PER_MS
-        latest = int(times[0]) if self._latest is None else self._latest
-        highest = np.maximum(np.maximum.accumulate(times), latest)
-        forward, back = np.diff(highest, prepend=latest), highest - times
-        # (Instants of opposite ends of time differ by more than 64 bits hold: less than nothing.)
-        steady = max(int(forward.max()), int(back.max())) <= STEP_MS and min(int(forward.min()), int(back.min())) >= 0
-        if not steady:
-            return self._read_one_by_one(times, latest)
-        found: Int64s = highest - latest + self._now
-        self._now, self._latest = int(found[-1]), int(highest[-1])
-        return found
-
-    def _read_one_by_one(self, times: Int64s, latest: int) -> Int64s:
-        now, owed = self._now, self._owed
-        found: list[int] = []
-        for time in times.tolist():
-            step = time - latest
-            if step > STEP_MS:
-                now += owed
-                owed = STEP_MS
-                latest = time
-            elif step > 0:
-                now += step
-                latest = time
-            elif step < -STEP_MS:
-                owed = 0
-                latest = time
-            found.append(now)
-        self._now, self._latest, self._owed = now, latest, owed
-        return np.array(found, np.int64)
 
 
 @final

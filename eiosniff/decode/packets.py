@@ -11,7 +11,7 @@ a mapped file of many gigabytes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import Field, dataclass, fields
 from typing import Any, Final
 
@@ -107,6 +107,15 @@ class PacketDecoder:
     def address(self, id: int) -> str:
         """The IP address with this id, as text."""
         return self._addresses.text(id)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether it knows so many addresses that it is worth while to `keep` only those in use."""
+        return self._addresses.is_crowded
+
+    def keep(self, ends: Iterable[int]) -> None:
+        """Forget all addresses but those of these ends of connections (`address id << 16 | port`)."""
+        self._addresses.keep(end >> 16 for end in ends)
 
     def decode(self, batch: PacketBatch) -> TcpSegments:
         """The TCP segments of the next batch. Never raises on what was captured."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eiosniff.decode import fleet
+from eiosniff.decode.clock import newer
 from eiosniff.decode.company import CompanyTracker
 from eiosniff.decode.lives import LONGEST_PAUSE_NS, LifeTracker
 from eiosniff.decode.recoveries import Recoveries
@@ -155,7 +156,7 @@ class Peers:
             presence.company.close()
 
     def _see(self, presence: _Presence, now_ns: int) -> None:
-        self._now_ns = max(self._now_ns, now_ns)  # the clock may have been set back
+        self._now_ns = newer(self._now_ns, now_ns)
         presence.seen_ns = self._now_ns
 
     def _client_standing(self, client: Client, now_ns: int) -> Standing:

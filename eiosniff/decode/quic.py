@@ -71,6 +71,8 @@ class QuicCounter:
         self._find_servers(sources, destinations, np.where(long, version, 0)[wanted], places)
         if self.servers:
             self._count(sources, destinations, places[0])
+        if self.addresses.is_crowded:
+            self.addresses.keep(server >> 16 for server in self.servers)
 
     def _find_servers(self, sources: Int64s, destinations: Int64s, version: Int64s, places: tuple[Int64s, ...]) -> None:
         """Learn of the servers whose first datagram is among these (`version` is 0 for the short header form)."""

@@ -9,19 +9,15 @@ from eiosniff.decode.session_packets import SessionState
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import Endpoint
 from eiosniff.model.session import Session
-from eiosniff.model.tally import NS_PER_MS, NS_PER_S
+from eiosniff.model.tally import NS_PER_S
 
-# How long a session may be silent before it is over, although nothing ended it: its server's pingInterval and
-# pingTimeout, after which it takes the client for dead (rules then say the same of it as at the end of the capture);
-# the defaults of socket.io 4 where the capture lacks them.
-_DEFAULT_SILENCE_NS = 45 * NS_PER_S
-_LEAST_SILENCE_NS = 10 * NS_PER_S
-_MOST_SILENCE_NS = 120 * NS_PER_S
 # Session ids that are remembered for a while, so that late requests do not look like sessions of their own.
 MAX_RETIRED_SIDS = 4_000
 # Proxies give up a request after some minutes at most: if there was one in front, it has answered by then.
 _LONGEST_ANSWER_NS = 120 * NS_PER_S
 MAX_HOPS = 4  # that are kept of a session: nobody stacks as many proxies
+MAX_UNMATCHED = 1_000
+MAX_ADDRESSES = 16  # of a server, beyond the one that gave out the session id
 
 
 class Register:
@@ -39,8 +35,9 @@ class Register:
         self.latest: dict[tuple[str, Endpoint], Session] = {}  # between a client's address and a server
         self._by_bare_sid: dict[str, Session] = {}  # not those that are forwarded
         self._other_servers: dict[Session, list[Endpoint]] = {}  # of sessions that have more than one address
-        # That were captured behind a proxy or a NAT, and in front of it not yet.
+        # That were captured behind a proxy or a NAT, and in front of it not yet, the oldest first; and by their sids.
         self._unmatched: dict[Session, None] = {}
+        self._unmatched_by_sid: dict[str, list[Session]] = {}
 
     def add(self, session: Session, state: SessionState) -> None:
         """A session begins; old ones may have to make room for it."""
@@ -57,7 +54,10 @@ class Register:
         else:
             self._number(session)
             self._match(session)
-        for hop in [hop for hop in self._unmatched if now_ns - hop.opened.ts_ns > _LONGEST_ANSWER_NS]:
+        while self._unmatched:
+            hop = next(iter(self._unmatched))
+            if now_ns - hop.opened.ts_ns <= _LONGEST_ANSWER_NS and len(self._unmatched) <= MAX_UNMATCHED:
+                break
             self.stands_alone(hop)
 
     def has(self, sid: str) -> Session | None:
@@ -66,9 +66,10 @@ class Register:
 
     def add_server(self, session: Session, server: Endpoint) -> None:
         """A session goes on at another address, as names with several of them bring about."""
-        if session.sid:
+        others = self._other_servers.setdefault(session, []) if session.sid else []
+        if session.sid and len(others) < MAX_ADDRESSES:
             self.by_sid[server, session.sid] = session
-            self._other_servers.setdefault(session, []).append(server)
+            others.append(server)
 
     def _number(self, session: Session) -> None:
         self.total += 1
@@ -82,26 +83,36 @@ class Register:
         if session.sid is None:
             return
         self._by_bare_sid[session.sid] = session
-        for hop in [hop for hop in self._unmatched if hop.sid == session.sid]:
+        for hop in list(self._unmatched_by_sid.get(session.sid, ())):
             self._match_forwarded(hop)
 
     def _match_forwarded(self, hop: Session) -> None:
         outer = self._by_bare_sid.get(hop.sid or "")
         if outer is None:
             self._unmatched[hop] = None
+            self._unmatched_by_sid.setdefault(hop.sid or "", []).append(hop)
             state = self.states[hop]
             state.unheard, state.stands_alone = [], self.stands_alone
             return
-        self._unmatched.pop(hop, None)
+        self._is_matched(hop)
         self.states[hop].unheard = None
         if len(outer.hops) < MAX_HOPS:
             outer.hops.append(hop)
+
+    def _is_matched(self, hop: Session) -> None:
+        """A hop waits no longer."""
+        if hop in self._unmatched:
+            del self._unmatched[hop]
+            alike = self._unmatched_by_sid[hop.sid or ""]
+            alike.remove(hop)
+            if not alike:
+                del self._unmatched_by_sid[hop.sid or ""]
 
     def stands_alone(self, session: Session) -> None:
         """What was taken for a hop has nothing in front of it: it is a session of its own after all."""
         if session not in self._unmatched:
             return
-        del self._unmatched[session]
+        self._is_matched(session)
         session.forwarded = False
         self._number(session)
         self._match(session)
@@ -126,7 +137,7 @@ class Register:
         if busy and session.closing is None:
             return Standing.UNDER_WAY
         # A connection whose other side never ends, or a client that may come back to poll.
-        if now_ns - session.last.ts_ns > _patience_ns(session):
+        if now_ns - session.last.ts_ns > fleet.patience_ns(session):
             return Standing.OVER
         return Standing.UNDER_WAY if busy else Standing.SILENT
 
@@ -150,14 +161,7 @@ class Register:
             self._retired_sids.popitem(last=False)
         closing = session.closing
         session.observed_until_ns = closing.place.ts_ns if closing else max(session.last.ts_ns, now_ns)
+        fleet.forget(session)
         self._peers.retired(session)
         if not session.forwarded:
             self._retire(Retired(session, session.server))
-
-
-def _patience_ns(session: Session) -> int:
-    handshake = session.handshake
-    if handshake is None or handshake.ping_interval_ms is None or handshake.ping_timeout_ms is None:
-        return _DEFAULT_SILENCE_NS
-    announced = (handshake.ping_interval_ms + handshake.ping_timeout_ms) * NS_PER_MS
-    return min(max(announced, _LEAST_SILENCE_NS), _MOST_SILENCE_NS)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Generic, TypeVar
 
+from eiosniff.decode.clock import newer
+
 T = TypeVar("T")
 
 # For each newcomer so many others are looked at: after a rush the number falls again, at a bounded cost.
@@ -39,7 +41,7 @@ class Roster(Generic[T]):
 
     def admit(self, newcomer: T, now_ns: int) -> list[T]:
         """Take in one more; returns those that are let go for it."""
-        self._now_ns = max(self._now_ns, now_ns)  # the clock may have been set back
+        self._now_ns = newer(self._now_ns, now_ns)
         gone: list[T] = []
         for _ in range(_LOOKS):
             if len(self._active) + len(self._silent) < self._most:

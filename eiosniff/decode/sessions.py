@@ -6,7 +6,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
-from eiosniff.decode import payload_facts
+from eiosniff.decode import fleet, payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
@@ -88,7 +88,8 @@ class Sessions:
             self._gap(conversation, record)
         elif isinstance(record, Desync):
             session = conversation.session
-            if session is not None and record.end - record.start >= LARGE_MESSAGE and not conversation.lossy:
+            size = max(record.end - record.start, record.announced)
+            if session is not None and size >= LARGE_MESSAGE and not conversation.lossy:
                 cut = Transfer(record.side, record.place, session.last, record.end - record.start, False)
                 session.transfers.add(cut, session.last.ts_ns)
             if session is not None and record.announced and not conversation.lossy:
@@ -151,6 +152,8 @@ class Sessions:
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
             if how is not None:
                 state.ending.close(Closing(end.side, how, end.place))
+            elif conversation.over:
+                fleet.forget(state.session)  # nobody saw its end
 
     def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
         """What was under way for a session on a connection that ends."""

@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from eiosniff.decode.connects import Connects
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
@@ -29,28 +30,22 @@ from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
-from eiosniff.model.fleet import MAX_FAILED
 from eiosniff.model.peers import Retired
-from eiosniff.model.provenance import NO_PACKET, SIDES, Endpoint, PacketRef
+from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
-from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect, FailedConnects
+from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.unread import UnreadKind
 
-MAX_FAILED_CONNECTS: Final = 1024
-MAX_REACHED: Final = 4_000  # pairs of a client and a server
+MAX_CODINGS: Final = 16  # that could not be read
+OTHER_CODINGS: Final = "of some other name"
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
 # Connections were captured twice if that is so of a fifth of their bytes, and of two packets: networks double one now
 # and then, and a connection of polling may have no others.
 CAPTURED_TWICE: Final = 5
 MOST_DOUBLED: Final = 1
-# A SYN without an answer is a fault when it had this long to get one (RFC 6298, section 2: the first retransmission
-# comes after 1 s), or was repeated.
-UNANSWERED_SYN_NS: Final = 1_000_000_000
-
-_Failure = tuple[str, Endpoint, ConnectFailure]
 
 
 class Stack(FlowListener):
@@ -84,20 +79,16 @@ class Stack(FlowListener):
         # In the batch at hand, with the packet that decided what it is.
         self._begun: list[tuple[int, Conversation]] = []
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
-        self._failures: list[tuple[int, _Failure, FailedConnect]] = []  # likewise
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
         self._unread = UnreadLedger(self._endpoint)
+        self._connects = Connects(self._endpoint)
         self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
         self._crashed_now: list[tuple[str, Conversation]] = []  # in the batch at hand
         self._crashes: dict[str, tuple[int, int]] = {}  # the first of its connections, and how many there were
-        self._failed: dict[_Failure, FailedConnects] = {}
         self._protocols: Counter[str] = Counter()
         # By coding: the packet with the end of the first body in it that could not be read, and how many there were.
         self._unreadable: dict[str, tuple[int, int]] = {}
-        # The last connection that came about, of so many pairs; and up to when others had one that is forgotten.
-        self._reached: dict[tuple[str, Endpoint], PacketRef] = {}
-        self._forgotten = NO_PACKET
         self._bytes = 0  # of Engine.IO connections
         self._copied = 0  # of these, captured more than once
 
@@ -117,6 +108,8 @@ class Stack(FlowListener):
         """Decode a batch."""
         self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
+        if self._packets.is_crowded:
+            self._packets.keep(self._flows.ends())
 
     def _note_cut(self, batch: PacketBatch) -> None:
         """Count the packets that the snap length cut."""
@@ -153,7 +146,7 @@ class Stack(FlowListener):
         self._begun.sort(key=itemgetter(0))
         for _, conversation in self._begun:  # connections are numbered when all of a batch are known
             conversation.ledger.stream = conversation.flow.stream
-            self._note_reached(conversation.ledger)
+            self._connects.reached(conversation.ledger)
         self._begun.clear()
         events = self._events
         orders, conversations = events.orders, events.conversations
@@ -168,10 +161,7 @@ class Stack(FlowListener):
             else:
                 self._note_quality(conversation)
         self._ended.clear()
-        self._failures.sort(key=itemgetter(0))
-        for _, key, failed in self._failures:
-            self._note_failure(key, failed)
-        self._failures.clear()
+        self._connects.settle()
         self._unread.settle()
         for what, conversation in self._crashed_now:
             stream = conversation.flow.stream
@@ -279,7 +269,7 @@ class Stack(FlowListener):
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = shown.ts_ns if shown else self.summary.last_ns or flow.last.ts_ns
-            self._look_for_failure(flow, order, until_ns)
+            self._connects.look(flow, order, until_ns)
 
     # ------------------------------------------------------------------ ledgers
 
@@ -313,13 +303,6 @@ class Stack(FlowListener):
     def _retire(self, retired: Retired) -> None:
         self._retired.append((self._order, retired))
 
-    def _note_reached(self, ledger: Connection) -> None:
-        ends = ledger.peers
-        known = self._reached.pop(ends, NO_PACKET)
-        self._reached[ends] = ledger.first if known < ledger.first else known
-        if len(self._reached) > MAX_REACHED:
-            self._forgotten = max(self._forgotten, self._reached.pop(next(iter(self._reached))))
-
     def _resolve_watched(self) -> None:
         """Look for the acknowledgements of ends and of pings that have no answer by now: of others nobody will ask."""
         for flow, end, after, watched in self._watched:
@@ -338,35 +321,10 @@ class Stack(FlowListener):
     def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
         """Count the bodies that were not read for want of a library."""
         if anomaly.kind is AnomalyKind.HTTP_UNREADABLE_CODING and conversation.is_engineio:
-            first, count = self._unreadable.get(anomaly.found, (anomaly.place.number, 0))
-            self._unreadable[anomaly.found] = first, count + 1
-
-    def _look_for_failure(self, flow: Flow, order: int, until_ns: int) -> None:
-        """Whether a connection did not come about: its SYN was refused, or not answered until then."""
-        client = flow.client
-        if client is None:
-            return
-        asked, answered = flow.directions[client], flow.directions[1 - client]
-        syn = asked.syn
-        if syn is None or answered.syn is not None or asked.offset or answered.offset:
-            return
-        if flow.reset is not None and flow.reset_by != client:
-            failure = ConnectFailure.REFUSED
-        elif flow.syn_repeats or until_ns - syn.ts_ns > UNANSWERED_SYN_NS:
-            failure = ConnectFailure.UNANSWERED
-        else:
-            return
-        key = (self._endpoint(flow.ends[client]).address, self._endpoint(flow.ends[1 - client]), failure)
-        last = flow.reset if failure is ConnectFailure.REFUSED and flow.reset else flow.syn_last
-        self._failures.append((order, key, FailedConnect(syn, last, flow.syn_repeats)))
-
-    def _note_failure(self, key: _Failure, failed: FailedConnect) -> None:
-        group = self._failed.get(key)
-        if group is None:
-            if len(self._failed) >= MAX_FAILED_CONNECTS:
-                return
-            group = self._failed[key] = FailedConnects(*key)
-        group.tally.add(failed, failed.syn.ts_ns)
+            known = anomaly.found in self._unreadable or len(self._unreadable) < MAX_CODINGS
+            coding = anomaly.found if known else OTHER_CODINGS
+            first, count = self._unreadable.get(coding, (anomaly.place.number, 0))
+            self._unreadable[coding] = first, count + 1
 
     def _note_quality(self, conversation: Conversation) -> None:
         """What the capture lacks of a connection that matters."""
@@ -402,15 +360,7 @@ class Stack(FlowListener):
         if self._copied * CAPTURED_TWICE < self._bytes:
             summary.duplicates, summary.duplicate_packets = Tally(), 0
         summary.connections = self._flows.connections
-        for group in self._failed.values():
-            server = self.sessions.servers.get(group.server)
-            group.speaks_engineio = server is not None
-            if server is not None and len(server.fleet.failed) < MAX_FAILED:
-                server.fleet.failed.append(group)
-            last = group.tally.last
-            reached = self._reached.get((group.client, group.server), self._forgotten)  # in doubt it recovered
-            group.recovered = last is not None and reached.ts_ns > last.syn.ts_ns
-        summary.failed_connects = list(self._failed.values())
+        self._connects.summarise(summary, self.sessions.servers)
         self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports)
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
         quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)

@@ -9,6 +9,7 @@ its later segments only the columns are touched.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Final
 
 from eiosniff.decode.copies import Copies
@@ -80,6 +81,11 @@ class FlowTable:
     def connections(self) -> int:
         """How many connections were seen."""
         return self._streams
+
+    def ends(self) -> Iterator[int]:
+        """The ends of all connections that are known."""
+        for key in (*self._flows, *self._gone):
+            yield from key
 
     # ------------------------------------------------------------------ a batch
 

@@ -13,6 +13,7 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -39,6 +40,8 @@ from eiosniff.rules.api import Rule
 _NS = 1_000_000_000
 _POLL_NS = _NS // 2
 _VIEW_NS = _NS // 4
+# epoll(7) takes no files, which standard input may be.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 # So old a counter of drops may be: tcpdump is asked every two seconds.
 _COUNTED_NS = 3 * _NS
 # A judgement that takes longer than this will not end.
@@ -101,7 +104,7 @@ class Loop:
         self._started_ns = real_ns()
         self._changed: set[Session] = set()
         self._analysis = Analysis(source.name, options, rules, self._changed)
-        self._clock = CaptureClock(real_ns)
+        self._clock = CaptureClock(real_ns, source.late_ns)
         self._judging = Judging(options, rules)
         self._pace = Pace(real_ns)
         self._findings = FindingTracker()
@@ -110,6 +113,7 @@ class Loop:
         self._reports: deque[Copy] = deque()
         self._stop_at_ns: int | None = None  # once what was waited for was found
         self._poll_at_ns = self._view_at_ns = self._started_ns
+        self._fed = 0  # packets
         self._told_state = State.RUNNING
         self._told_dropped = 0
         self._told_problem = ""
@@ -132,7 +136,7 @@ class Loop:
 
     def _wait(self, signals: Signals) -> None:
         """Until something can be read, or the next thing is due."""
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             waited: list[_Waited] = [self._source, self._face, signals, self._judging, *self._reports]
             for each in waited:
                 if each.fileno() >= 0:
@@ -187,7 +191,7 @@ class Loop:
 
     def _look_at_limits(self, real: int) -> None:
         limits = self._limits
-        if limits.packets is not None and self._analysis.summary.packets >= limits.packets:
+        if limits.packets is not None and self._fed >= limits.packets:
             self.reason = Reason.COUNT
         elif limits.duration_ns is not None and real - self._started_ns >= limits.duration_ns:
             self.reason = Reason.DURATION
@@ -206,17 +210,32 @@ class Loop:
             self._feed(wanted)
         check_links(self._analysis.stack)
 
+    def _take_rest(self) -> None:
+        """Take what was captured by now: some of it may be on its way yet."""
+        source = self._source
+        until_ns = self._real_ns() + source.late_ns
+        self._take()
+        while source.fileno() >= 0 and (left_ns := until_ns - self._real_ns()) > 0:
+            with _Selector() as selector:
+                selector.register(source, selectors.EVENT_READ)
+                selector.select(left_ns / _NS)
+            self._take()
+
+    def _measure(self) -> None:
+        measure(self._analysis.summary, self._source)
+        self._analysis.summary.packets = self._fed  # more may have been captured than are wanted
+
     def _wanted(self, batch: PacketBatch) -> PacketBatch:
         """The packets of a batch that are not too many."""
         most = self._limits.packets
-        return batch if most is None else batch.first(most - self._analysis.summary.packets)
+        return batch if most is None else batch.first(most - self._fed)
 
     def _feed(self, batch: PacketBatch) -> None:
         if self._writer is not None:
             self._writer.write(batch)
         analysis = self._analysis
-        measure(analysis.summary, self._source)
-        analysis.summary.packets = int(batch.number[-1])
+        self._fed = int(batch.number[-1])
+        self._measure()
         analysis.stack.feed(decodable(batch))
         self._clock.packets(int(batch.ts_ns[0]), int(batch.ts_ns[-1]))
         for session in self._changed:
@@ -268,7 +287,7 @@ class Loop:
         elif now_ns is None or not self._judging.possible:
             self._pace.put_off()
         else:
-            measure(self._analysis.summary, self._source)
+            self._measure()
             self._pace.begins()
             self._judging.start(self._analysis, now_ns)
 
@@ -333,13 +352,10 @@ class Loop:
     def _end(self) -> Report:
         """Take what has come, judge it all, and tell what is new in it."""
         self._judging.close()
-        if self.reason is not Reason.COUNT:
-            self._take()
+        if self.reason not in (Reason.COUNT, Reason.UNREAD):
+            self._take_rest()
         self._source.close()
-        summary = self._analysis.summary
-        packets = summary.packets
-        measure(summary, self._source)
-        summary.packets = packets  # it may have captured more than were wanted
+        self._measure()
         if self._writer is not None:
             self._writer.dropped = self._source.dropped
             self._writer.close()
@@ -349,14 +365,17 @@ class Loop:
         now_ns = self._clock.now_ns
         report = report_up_to(self._analysis, self._options, self._rules, now_ns)
         report.interrupted = self.reason is Reason.INTERRUPTED
-        if self.reason is not Reason.UNREAD:
-            self._pass_on(self._findings.update(report.diagnoses, now_ns or time.time_ns()))
-            self._pass_on(self._findings.waiting(now_ns or time.time_ns(), last=True))
-            reason = self.reason.value if self.reason else ""
-            figures = {"packets": summary.packets, "bytes": summary.bytes, "dropped": summary.dropped}
-            self._tell(EventKind.ENDED, reason, reason=reason, **figures, sessions=report.sessions_total)
-            self._face.report(report, now_ns or time.time_ns())
+        with suppress(BrokenPipeError):
+            self._tell_end(report, now_ns or time.time_ns())
         return report
+
+    def _tell_end(self, report: Report, now_ns: int) -> None:
+        self._pass_on(self._findings.update(report.diagnoses, now_ns))
+        self._pass_on(self._findings.waiting(now_ns, last=True))
+        summary, reason = self._analysis.summary, self.reason.value if self.reason else ""
+        figures = {"packets": summary.packets, "bytes": summary.bytes, "dropped": summary.dropped}
+        self._tell(EventKind.ENDED, reason, reason=reason, **figures, sessions=report.sessions_total)
+        self._face.report(report, now_ns)
 
 
 def _codes(judgement: Judgement) -> frozenset[str]:

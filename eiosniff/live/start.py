@@ -34,6 +34,8 @@ def opened(wanted: Wanted) -> Iterator[tuple[LiveSource, Opener]]:
         expression = filters.build(wanted.expression, (), wanted.hosts)
     else:
         tagged = has_tags(wanted.interface)
+        if tagged and wanted.expression:  # of other kinds of link layers the backend knows
+            filters.check(wanted.expression)
         expression = filters.build(wanted.expression, wanted.ports, wanted.hosts, tagged=tagged)
     with (
         closing(opener_of_least_rights()) as opener,

@@ -3,7 +3,7 @@
 Facts of single sessions that only mean something side by side. All of it is bounded; most servers have none of it.
 """
 
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from mypy_extensions import mypyc_attr
 
@@ -12,6 +12,9 @@ from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import CloseHow
 from eiosniff.model.summary import FailedConnects
 from eiosniff.model.tally import Tally
+
+if TYPE_CHECKING:
+    from eiosniff.model.session import Session
 
 MAX_CUTS: Final = 256
 MAX_BURSTS: Final = 16
@@ -90,7 +93,8 @@ class Cut:
 class Burst:
     """Sessions of one server, open at the same time, that the same side ended within `BURST_NS`.
 
-    `alive` is how many there were when the first one ended (with those whose end the capture does not show). `hows`
+    `alive` is how many there were when the first one ended: not those over polling that had been silent for so long
+    that they were over, although the capture does not show it. `hows`
     counts them by how they ended, in words; `cut` are those without a goodbye or a close frame, `overdue` those whose
     heartbeat was overdue. Silences are those before the ends, ages those at the ends (ns), `opened` is when the first
     and the last of them began (ns). `request` and `answered` are those of the first one's handshake. `arrivals` are the
@@ -132,16 +136,17 @@ class Burst:
 class Fleet:
     """The sessions of one server, without those that were captured in front of a proxy as well.
 
-    `alive` counts those that were opened and not seen to end, `ended` the others; of these `abandoned` are those that
-    the server ended because nothing had come from their clients for as long as it waits. `cuts` are the first of
+    `open` are those in memory that were opened and not seen to end, `ended` counts the others; of these `abandoned` are
+    those that the server ended because nothing had come from their clients for as long as it waits. `cuts` are the
+    first of
     `cut_count`. `bursts` are the largest, in order. `failed` are the connections to this server that did not come
     about; they are known at the end of the capture.
     """
 
-    __slots__ = ("abandoned", "alive", "bursts", "cut_count", "cuts", "ended", "failed")
+    __slots__ = ("abandoned", "bursts", "cut_count", "cuts", "ended", "failed", "open")
 
     def __init__(self) -> None:
-        self.alive = 0
+        self.open: dict[Session, None] = {}
         self.ended = 0
         self.abandoned: Tally[PacketRef] | None = None
         self.cuts: list[Cut] = []

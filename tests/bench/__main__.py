@@ -22,8 +22,8 @@ from typing import Any
 from tests.bench import flat
 from tests.bench import live as replay
 from tests.bench.compare import CAPTURES, build, compare_all, machine
-from tests.bench.hours import HOURS, PACKETS, live_flat
 from tests.bench.limits import limits, parts
+from tests.bench.live_hours import HOURS, PACKETS, live_flat
 from tests.bench.start import start
 
 

@@ -5,7 +5,9 @@ are what scapy finds.
 """
 
 import difflib
+import errno
 import logging
+import os
 import re
 import socket
 import struct
@@ -101,25 +103,35 @@ def unknown_interface(name: str) -> CaptureError:
 
 def has_tags(interface: str) -> bool:
     """Whether a filter for this interface may ask for VLAN tags: on Linux that of Ethernet may, elsewhere none does."""
-    if sys.platform != "linux":
-        return False
-    import fcntl  # noqa: PLC0415  (there is none on Windows)
-
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-            answer = fcntl.ioctl(asking, _SIOCGIFHWADDR, struct.pack("16s24x", interface.encode()[:15]))
+        return sys.platform == "linux" and hardware_type(interface) == _ARPHRD_ETHER
     except OSError:
         return False
-    return bool(struct.unpack_from("=H", answer, 16)[0] == _ARPHRD_ETHER)
+
+
+def hardware_type(interface: str) -> int:
+    """What kind of interface it is for Linux: a number of linux/if_arp.h. Raises `OSError` if there is none."""
+    import fcntl  # noqa: PLC0415  (there is none on Windows)
+
+    if interface not in names():  # one that is too long would be cut, and perhaps be another
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        answer = fcntl.ioctl(asking, _SIOCGIFHWADDR, struct.pack("16s24x", os.fsencode(interface)))
+    hardware: int = struct.unpack_from("=H", answer, 16)[0]
+    return hardware
 
 
 def _known() -> dict[str, Device]:
     """What scapy finds, by name; nothing where it cannot be loaded."""
+    try:
+        import scapy.error  # noqa: PLC0415  (it sets the level of its logger)
+    except (ImportError, OSError):
+        return {}
     logger = logging.getLogger("scapy")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)  # what it has to say is not for users of eiosniff
     try:
-        import scapy.arch  # noqa: PLC0415, F401  (takes a while; it knows this system)
+        import scapy.arch  # noqa: F401, PLC0415  (takes a while; it knows this system)
         from scapy.config import conf  # noqa: PLC0415
 
         conf.ifaces.reload()

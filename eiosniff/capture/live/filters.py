@@ -4,14 +4,16 @@ What a filter by port sees, and what it does not:
 
 - Fragments of an IP datagram after the first have no ports; so do all those of IPv6, as the first one has a header more
   than the filter looks behind. `build` lets fragments of TCP through whatever their port: they are rare.
-- On Linux the kernel takes the outer VLAN tag off before filters run, of what comes in and of most that goes out; the
-  tags that stay (QinQ, and cards that do not insert tags) need a branch of their own, which `build` adds.
+- On Linux the kernel takes the outer VLAN tag off before filters run, of what comes in and of most that goes out; other
+  tags (the inner one of QinQ, or where a card does not insert them) are in the packet. `build` adds a branch for one
+  tag, and for two: to capturing programs `vlan` is the outer one wherever it is, for `compiled` it is in the packet.
 - What is in a tunnel (VXLAN, GRE, PPPoE, MPLS) is never seen by it: such a capture needs a filter for the tunnel.
 """
 
 import ctypes
 import re
 import socket
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -28,7 +30,7 @@ _UNKNOWN_NETMASK: Final = 0xFFFF_FFFF
 _DLT_RAW: Final = 12
 _MOST_INSTRUCTIONS: Final = 4096  # that the kernel runs (BPF_MAXINSNS)
 # So many ports and hosts in all: libpcap takes minutes over thousands, for a program that no kernel runs.
-_MOST_NAMED: Final = 200
+_MOST_NAMED: Final = 100
 INSTRUCTION: Final = 8  # bytes
 
 # What the kernel runs, linux/filter.h: instructions; the kinds and modes of those that load from a place in the packet;
@@ -40,9 +42,12 @@ _OF_THE_KERNEL: Final = 0xFFFF_F000
 _SLL_HEADER: Final = 16  # bytes
 _SLL_FIELDS: Final = {0: 4, 14: 0}  # packet type and protocol: where LINUX_SLL and the kernel have them
 
+# An expression that none of these takes is wrong: Ethernet, Wi-Fi in monitor mode, and `any`.
+_CHECKED: Final = (LinkType.ETHERNET, 127, LinkType.LINUX_SLL)
+
 _TCP_FRAGMENTS: Final = "(ip[9] = 6 and ip[6:2] & 0x1fff != 0) or (ip6[6] = 44 and ip6[40] = 6)"
 # Words after which offsets count from another place, so that no branch can be put around them.
-_MOVING: Final = re.compile(r"\b(vlan|mpls|pppoes|pppoed|geneve|vxlan)\b", re.IGNORECASE)
+_MOVING: Final = re.compile(r"\b(vlan|mpls|pppoes|pppoed|geneve|vxlan)\b")
 _TOKEN: Final = re.compile(r"\s*([\w.:/\\-]+|[<>=!]=|&&|\|\||<<|>>|\S)")
 # With one of these behind it, all that begins right becomes a whole expression.
 _ENDINGS: Final = ("", " 1", " tcp", " host 192.0.2.1", " 1 = 1", " = 1", " ] = 1", " 1 ] = 1", " 1 ) = 1")
@@ -55,8 +60,10 @@ def build(expression: str = "", ports: Sequence[int] = (), hosts: Sequence[str] 
 
     Hosts are IPv4 or IPv6 addresses, or names, which are looked up now and once: what a name stands for later is not
     seen. `tagged` adds VLAN-tagged packets; only link types with VLAN tags take that (`devices.has_tags`). Empty when
-    there is nothing to filter by. Raises `CaptureError` for a port or host that is none.
+    there is nothing to filter by. Raises `CaptureError` for a filter, port or host that is none.
     """
+    if expression.strip():
+        check(expression)  # alone: what is wrong in it must not become right with what is put around it
     for port in ports:
         if not 0 < port < 65_536:
             raise CaptureError(f"there is no TCP port {port}", "ports are from 1 to 65535")
@@ -72,9 +79,9 @@ def build(expression: str = "", ports: Sequence[int] = (), hosts: Sequence[str] 
         parts.append(f"(tcp port {' or '.join(map(str, dict.fromkeys(ports)))} or {_TCP_FRAGMENTS})")
     if addresses:
         parts.append(f"(host {' or host '.join(addresses)})")
-    joined = " and ".join(parts)
+    joined = " and ".join(parts) if len(parts) > 1 else expression.strip() or "".join(parts)
     if tagged and (ports or addresses) and not _MOVING.search(expression):
-        return f"({joined}) or (vlan and {joined})"
+        return f"({joined}) or (vlan and (({joined}) or (vlan and {joined})))"
     return joined
 
 
@@ -90,17 +97,24 @@ def _addresses(host: str) -> Iterator[str]:
             yield str(address[0]).partition("%")[0]  # without the interface of a link-local address
 
 
-def check(expression: str, link_type: int = LinkType.ETHERNET) -> None:
-    """Raises `CaptureError` for an expression that is none, saying where the mistake is.
+def check(expression: str) -> None:
+    """Raises `CaptureError` for an expression that fits no link type, saying where the mistake is.
 
     Where libpcap is not installed nothing is checked: the capturing program will then say what it thinks.
     """
     try:
-        library = _library()
+        _library()
     except CaptureError:
         return
-    if library is not None:
-        compiled(expression, link_type)
+    wrong: list[CaptureError] = []
+    for link_type in _CHECKED:
+        try:
+            compiled(expression, link_type)
+        except CaptureError as error:
+            wrong.append(error)
+        else:
+            return
+    raise wrong[0]
 
 
 @lru_cache(16)  # a socket that is opened again gets the same, without the names in it being looked up again
@@ -161,7 +175,7 @@ def _compile(library: Any, expression: str, link_type: int) -> tuple[bytes, str]
     dead = library.pcap_open_dead(_DLT_RAW if link_type == LinkType.RAW else int(link_type), _SNAP_LENGTH)
     program = library.bpf_program()
     try:
-        text = ctypes.create_string_buffer(expression.encode("utf-8", "surrogateescape"))
+        text = ctypes.create_string_buffer(expression.encode("utf-8", "surrogatepass"))
         if library.pcap_compile(dead, ctypes.byref(program), text, 1, _UNKNOWN_NETMASK) != 0:
             return b"", bytes(library.pcap_geterr(dead)).decode("utf-8", "replace")
         instructions = ctypes.string_at(program.bf_insns, program.bf_len * INSTRUCTION)
@@ -174,11 +188,10 @@ def _compile(library: Any, expression: str, link_type: int) -> tuple[bytes, str]
 def _complaint(expression: str, link_type: int, error: str) -> str:
     if "syntax error" not in error:
         return f"cannot be used: {error}"
-    good = 0
-    for token in _TOKEN.finditer(expression):
-        if not _begins_right(expression[: token.end()], link_type):
-            break
-        good = token.end()
+    ends = [0, *(token.end() for token in _TOKEN.finditer(expression))]
+    # What begins wrong goes on wrong, so that the last right beginning can be searched for by halves.
+    wrong = bisect_left(ends, True, key=lambda end: not _begins_right(expression[:end], link_type))
+    good = ends[max(wrong - 1, 0)]
     rest = expression[good:].strip()
     if not rest:
         return "is not complete: something is missing at its end"

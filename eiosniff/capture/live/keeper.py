@@ -76,7 +76,7 @@ class KeeperOpener(Opener):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         try:
-            self._readable, _ = self._ask("begin")
+            python_readable, _ = self._ask("begin")
         except OSError as error:
             self.close()
             reason = error.strerror or error
@@ -84,6 +84,8 @@ class KeeperOpener(Opener):
         except EiosniffError:
             self.close()
             raise
+        if not python_readable:  # now, and not while packets wait to be read
+            _load_everything()
 
     def start(self, command: Sequence[str]) -> Started:
         """See `Opener`."""
@@ -115,8 +117,6 @@ class KeeperOpener(Opener):
             self._ask("seal")
         except OSError as error:
             raise EiosniffError(f"the process that keeps the rights to capture failed: {error}") from None
-        if not self._readable:
-            _load_everything()
         rights.drop_to(self.user)
 
     def close(self) -> None:

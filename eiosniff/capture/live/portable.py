@@ -200,6 +200,8 @@ class PortableSource(LiveSource):
 
 def _listen_of_scapy() -> Callable[..., Any]:
     """What opens a socket on this system; scapy keeps quiet from here on."""
+    import scapy.error  # noqa: PLC0415  (it sets the level of its logger)
+
     logging.getLogger("scapy").setLevel(logging.CRITICAL + 1)
     import scapy.arch  # noqa: PLC0415
     import scapy.layers.dot11  # noqa: PLC0415  (these say which link types there are)

@@ -23,6 +23,7 @@ from eiosniff.capture.live.opener import Opener, Started
 from eiosniff.capture.live.pipes import PipeInput, wait_readable
 from eiosniff.capture.live.program_words import Ending, Reason, Words
 from eiosniff.capture.live.source import LiveSource, State
+from eiosniff.capture.live.surroundings import rights_remedy
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import PacketBatch
 
@@ -38,10 +39,11 @@ PATIENCE_S: Final = 10.0  # to begin to capture
 RETRY_S: Final = 1.0
 ASK_S: Final = 2.0
 ENDING_S: Final = 2.0  # to write the rest, and the counters
+# After so long they have handed on what they have captured (ns): what they wait for more, and a little.
+DUMPCAP_LATE_NS: Final = 350_000_000
+TCPDUMP_LATE_NS: Final = 1_100_000_000
 REST_LIMIT: Final = 2 * KERNEL_BUFFER << 20
 HEARD_AT_ONCE: Final = 1 << 16
-
-RIGHTS_REMEDY: Final = "run it as root (sudo), or let dumpcap capture for you (on Debian: the group wireshark)"
 
 # netdevice(7)
 _SIOCGIFFLAGS: Final = 0x8913
@@ -54,7 +56,10 @@ class BackendError(CaptureError):
 
 
 class RightsError(BackendError):
-    """Who would capture may not."""
+    """Who would capture may not. What to do about it is found out here."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, rights_remedy() or "use another --backend; eiosniff doctor says what works here")
 
 
 class NotInstalledError(BackendError):
@@ -62,8 +67,9 @@ class NotInstalledError(BackendError):
 
 
 class Program(NamedTuple):
-    """A capturing program: how it is run to capture from an interface, the format in which it writes that, and the
-    signal that asks for its counters (None: it does not tell)."""
+    """A capturing program: how it is run to capture from an interface, the format in which it writes that, the signal
+    that asks for its counters (None: it does not tell), and how long it may keep packets to itself. What it keeps when
+    it is to end is lost."""
 
     name: str
     format: str
@@ -71,13 +77,14 @@ class Program(NamedTuple):
     interface: str
     expression: str
     asking: int | None
+    late_ns: int
 
 
 def dumpcap(path: str, interface: str, expression: str) -> Program:
     """Runs dumpcap, which is at `path`; see `choose.open_live`."""
     settings = ("-q", "-i", interface, "-B", str(KERNEL_BUFFER), "-s", str(SNAP_LENGTH), "-w", "-")
     command = (path, *settings, *(("-f", expression) if expression else ()))
-    return Program("dumpcap", "pcapng", command, interface, expression, None)
+    return Program("dumpcap", "pcapng", command, interface, expression, None, DUMPCAP_LATE_NS)
 
 
 def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
@@ -89,7 +96,7 @@ def tcpdump(path: str, interface: str, expression: str, user: str) -> Program:
     command = (path, *settings, *(("-Z", user) if user else ()), *(("--", expression) if expression else ()))
     # SIGUSR1 would end it where the system has SIGINFO (BSD, macOS); Windows has neither.
     asking = getattr(signal, "SIGINFO", getattr(signal, "SIGUSR1", None))
-    return Program("tcpdump", "pcap", command, interface, expression, asking)
+    return Program("tcpdump", "pcap", command, interface, expression, asking, TCPDUMP_LATE_NS)
 
 
 class _Run:
@@ -156,7 +163,7 @@ class ProgramSource(LiveSource):
 
     def __init__(self, program: Program, opener: Opener, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds that only grow. Nothing is started yet; see `wait`."""
-        super().__init__(program.interface, program.name, program.format)
+        super().__init__(program.interface, program.name, program.format, program.late_ns)
         self._program = program
         self._opener = opener
         self._clock = clock
@@ -241,7 +248,8 @@ class ProgramSource(LiveSource):
             self.state, self.note = State.ENDED, ""
         if run is None:
             return
-        self._signal(run, signal.SIGTERM)
+        if not run.over:
+            self._signal(run, signal.SIGTERM)
         deadline, kept = time.monotonic() + ENDING_S, 0
         while not run.over and kept < REST_LIMIT and wait_readable(run.descriptors(), deadline - time.monotonic()):
             for batch in self._take(run):
@@ -267,7 +275,7 @@ class ProgramSource(LiveSource):
         try:
             run = self._start()
         except PermissionError:
-            raise RightsError(f"{name} may not be started by you", RIGHTS_REMEDY) from None
+            raise RightsError(f"{name} may not be started by you") from None
         except OSError as error:
             raise BackendError(
                 f"{name} cannot be started: {error}", "install it again, or use another --backend"
@@ -353,7 +361,7 @@ class ProgramSource(LiveSource):
         """Why the program did not begin, for who started it."""
         name, interface = self._program.name, self._program.interface
         if ending.reason is Reason.RIGHTS:
-            return RightsError(f"{name} may not capture on {interface}", RIGHTS_REMEDY)
+            return RightsError(f"{name} may not capture on {interface}")
         if ending.reason is Reason.GONE:
             return unknown_interface(interface)
         if ending.reason is Reason.FILTER:

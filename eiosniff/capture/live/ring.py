@@ -17,11 +17,11 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
-from eiosniff.capture.live import blocks, filters
+from eiosniff.capture.live import blocks, devices, filters
 from eiosniff.capture.live.blocks import ARPHRD_LOOPBACK, Block
-from eiosniff.capture.live.devices import unknown_interface
 from eiosniff.capture.live.opener import Opener
 from eiosniff.capture.live.source import LiveSource, State
 from eiosniff.errors import CaptureError
@@ -36,6 +36,7 @@ _LEAST_RING_BYTES: Final = 1 << 20
 BLOCK_BYTES: Final = 256 << 10
 # How long a packet waits for others that fill its block (ms).
 RETIRE_MS: Final = 50
+_LATE_NS: Final = 2 * RETIRE_MS * 1_000_000
 # One `take` ends with the block that reaches either (packets, bytes).
 _MOST_PACKETS: Final = 35_000
 _MOST_BYTES: Final = 8 << 20
@@ -48,12 +49,12 @@ _PACKET_RX_RING: Final = 5
 _PACKET_STATISTICS: Final = 6
 _PACKET_VERSION: Final = 10
 _PACKET_RESERVE: Final = 12
+_PACKET_IGNORE_OUTGOING: Final = 23
 _TPACKET_V3: Final = 2
 _PACKET_MR_PROMISC: Final = 1
 _ETH_P_ALL: Final = 3
 _SO_ATTACH_FILTER: Final = 26
 _SIOCGIFFLAGS: Final = 0x8913
-_SIOCGIFHWADDR: Final = 0x8927
 _IFF_UP: Final = 1
 _FRAME_BYTES: Final = 2048  # says nothing in this version, but is checked
 
@@ -61,7 +62,7 @@ _STATISTICS: Final = struct.Struct("=3I")  # packets, dropped, how often the rin
 _REQUEST: Final = struct.Struct("=7I")
 
 # ARPHRD_ of linux/if_arp.h. Packets of others (PPP, InfiniBand, GRE) come without their link layer, in LINUX_SLL2.
-_LINK_TYPES: Final = {
+_LINK_TYPES: Final[dict[int | None, int]] = {
     1: LinkType.ETHERNET, ARPHRD_LOOPBACK: LinkType.ETHERNET, 519: LinkType.RAW, 768: LinkType.RAW, 769: LinkType.RAW,
     776: LinkType.RAW, 0xFFFE: LinkType.RAW, 801: 105, 802: 119, 803: 127,
 }  # fmt: skip
@@ -73,15 +74,19 @@ def open_packet_socket(interface: str, expression: str) -> socket.socket:
     Its type is SOCK_DGRAM where packets come without their link layer: of `any`, and of PPP and the like. Of `any`,
     what is queued by now may be anything; a ring begins without it.
     """
-    link_type = LinkType.LINUX_SLL2 if interface == ANY else _link_type(interface)
+    hardware = None if interface == ANY else devices.hardware_type(interface)
+    link_type = _LINK_TYPES.get(hardware, LinkType.LINUX_SLL2)
     cooked = link_type == LinkType.LINUX_SLL2
     # Protocol 0: nothing comes before the socket is bound. (It cannot be bound to all interfaces, but is so at first.)
-    protocol = socket.htons(_ETH_P_ALL) if interface == ANY else 0
+    protocol = socket.htons(_ETH_P_ALL) if hardware is None else 0
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM if cooked else socket.SOCK_RAW, protocol)
     try:
         if expression:
             _attach(opened, filters.cooked(expression) if cooked else filters.compiled(expression, link_type))
-        if interface != ANY:
+        if hardware == ARPHRD_LOOPBACK:
+            with suppress(OSError):  # since Linux 4.20; they would be left out later, but take room in the ring
+                opened.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+        if hardware is not None:
             opened.bind((interface, _ETH_P_ALL))
             membership = struct.pack("=iHH8x", socket.if_nametoindex(interface), _PACKET_MR_PROMISC, 0)
             opened.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
@@ -90,13 +95,6 @@ def open_packet_socket(interface: str, expression: str) -> socket.socket:
         opened.close()
         raise
     return opened
-
-
-def _link_type(interface: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        answer = fcntl.ioctl(asking, _SIOCGIFHWADDR, struct.pack("16s24x", interface.encode()[:15]))
-    (hardware,) = struct.unpack_from("=H", answer, 16)
-    return _LINK_TYPES.get(hardware, LinkType.LINUX_SLL2)
 
 
 def _attach(opened: socket.socket, program: bytes) -> None:
@@ -127,8 +125,6 @@ class _Ring:
         except BaseException:
             opened.close()
             raise
-        # A child that judges what has come does not look at it, and a fork is faster without so many pages.
-        self._map.madvise(mmap.MADV_DONTFORK)
         self.dropped = self.full = 0
         self.measure()
         self.dropped = self.full = 0  # what was before there was a ring does not count
@@ -174,7 +170,7 @@ class _Ring:
         if not name:
             return None
         try:
-            answer = fcntl.ioctl(self._socket, _SIOCGIFFLAGS, struct.pack("16s24x", name.encode()))
+            answer = fcntl.ioctl(self._socket, _SIOCGIFFLAGS, struct.pack("16s24x", os.fsencode(name)))
         except OSError:  # deleted, or given another name, since then
             return None if not self._socket.getsockname()[0] else True
         return bool(struct.unpack_from("=H", answer, 16)[0] & _IFF_UP)
@@ -241,7 +237,7 @@ class RingSource(LiveSource):
     ) -> None:
         """`clock` gives seconds. Raises `OSError` where the opener may not, and `CaptureError` for an interface or
         filter that is none."""
-        super().__init__(interface, "scapy", "packet socket")
+        super().__init__(interface, "scapy", "packet socket", _LATE_NS)
         self._expression = expression
         self._opener = opener
         self._ring_bytes = ring_bytes
@@ -256,7 +252,7 @@ class RingSource(LiveSource):
         except OSError as error:
             if error.errno not in (errno.ENODEV, errno.ENXIO):
                 raise
-            raise unknown_interface(interface) from None
+            raise devices.unknown_interface(interface) from None
         self._link_types = [int(self._ring.link_type)]
         self._look(self._ring)
 

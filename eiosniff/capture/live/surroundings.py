@@ -110,7 +110,7 @@ def find_program(name: str, environment: Mapping[str, str] | None = None) -> Pro
     except OSError:
         return Program(path, runs)
     by_uid = bool(file.st_mode & stat.S_ISUID) and file.st_uid == 0
-    raises = by_uid or bool(capabilities.of_file(real) >> capabilities.NET_RAW & 1)
+    raises = by_uid or _gives(capabilities.of_file(real), capabilities.held())
     for_group = bool(file.st_mode & stat.S_IXGRP) and not file.st_mode & stat.S_IXOTH
     return Program(path, runs, raises and not nosuid, nosuid, _group_name(file.st_gid) if for_group else "")
 
@@ -150,7 +150,8 @@ def _ways(here: Surroundings) -> Iterator[str]:
     for program in filter(None, (here.dumpcap, here.tcpdump)):
         if program.raises and program.group:
             yield _join_group(here, program)
-    if here.debian:
+    all_may_be_given = here.held is None or bool(here.held.bounding >> capabilities.NET_ADMIN & 1)
+    if here.debian and all_may_be_given:
         yield (
             f"{_sudo(here, 'dpkg-reconfigure wireshark-common')} (answer Yes), "
             f"{_sudo(here, f'usermod -aG wireshark {shlex.quote(here.user)}')}, then log out and in again"
@@ -158,7 +159,15 @@ def _ways(here: Surroundings) -> Iterator[str]:
     for program in filter(None, (here.dumpcap, here.tcpdump)):
         if here.setcap and not program.nosuid and not program.raises:
             file = shlex.quote(os.path.realpath(program.path))
-            yield _sudo(here, f"setcap cap_net_raw,cap_net_admin=eip {file}")
+            which = "cap_net_raw,cap_net_admin" if all_may_be_given else "cap_net_raw"
+            yield _sudo(here, f"setcap {which}=eip {file}")
+
+
+def _gives(of_file: int, held: capabilities.Held | None) -> bool:
+    """Whether a file with capabilities gives the right to capture. A program is not started if its file has any that
+    nothing may have here (execve(2), EPERM), as in a container without CAP_NET_ADMIN."""
+    beyond = 0 if held is None else of_file & ~held.bounding
+    return bool(of_file >> capabilities.NET_RAW & 1) and not beyond
 
 
 def _join_group(here: Surroundings, program: Program) -> str:

@@ -64,8 +64,12 @@ class Table:
         return self.gap.join(each.cell(row) for each in self.columns)
 
     def left_out(self, row: SessionRow) -> str:
-        """What the columns do not show of a session, in words."""
-        shown = {each.column.attribute for each in self.columns}
+        """What the columns do not show of a session, or not whole, in words."""
+        shown = {
+            each.column.attribute
+            for each in self.columns
+            if cell_len(getattr(row, each.column.attribute)) <= each.width
+        }
         words = []
         for attribute, name in _NAMED.items():
             value = getattr(row, attribute)
@@ -81,7 +85,7 @@ _COLUMNS = (
     Column("client_library", "client's library", "library", 8, 17, 40, 3),
     Column("server", "server", "server", 9, 21, 47, 8),
     Column("server_library", "server's library", "library", 8, 17, 32, 9),
-    Column("revisions", "EIO/SIO", "rev", 3, 3, 7, 4),
+    Column("revisions", "EIO/SIO", "rev", 3, 7, 7, 4),
     Column("via", "via", "via", 4, 4, 4, 3),
     Column("transports", "transports", "transports", 10, 17, 17, 3),
     Column("beat", "heartbeat", "heartbeat", 9, 16, 16, 2),
@@ -107,7 +111,9 @@ _NAMED = {
 def table(rows: Sequence[SessionRow], width: int) -> Table:
     """The columns that fit into so many cells, for these rows, in their order."""
     gap = 1 if width < _NARROW else 2
-    others = ("via", "beat") if width >= _LONG_FORMS else ("transports", "beats")
+    others: tuple[str, ...] = ("via", "beat") if width >= _LONG_FORMS else ("transports", "beats")
+    if not any(row.rules for row in rows):
+        others = (*others, "rules")
     columns = [column for column in _COLUMNS if column.attribute not in others]
     wanted = {column.attribute: _wanted(column, rows) for column in columns}
     chosen: list[Column] = []

@@ -51,18 +51,17 @@ def _status(picture: Picture, state: State, width: int, news: int) -> list[str]:
     source = redactor.shown(view.source, 40)
     first = [
         f"{source} ({redactor.shown(view.backend, 20)})",
-        _elapsed(view.now_ns - view.started_ns),
+        _elapsed(view.running_ns),
         f"{counted(view.packets, 'packet')}, {view.packets_per_s:,.0f}/s",
     ]
     dropped = _dropped(view.dropped, view.packets)
     left = f" {'  '.join(first)}  "
-    right = f" {look.clock(view.now_ns)} "
+    right = f" {look.clock(view.now_ns)} " if view.now_ns else ""  # nobody knows before the first packet
     room = width - cell_len(left) - len(right)
     line = look.paint(fit(left, width), "reverse")
     if room >= 0:
-        alarming = bool(view.dropped)
-        style = "reverse bold red" if alarming else "reverse"
-        words = cell(dropped, room)
+        style = "reverse bold red" if view.dropped else "reverse"
+        words = cell(dropped if len(dropped) <= room else "", room)
         line = look.paint(left, "reverse") + look.paint(words, style) + look.paint(right, "reverse")
     lines = [line]
     second: list[tuple[str, str]] = []
@@ -70,7 +69,7 @@ def _status(picture: Picture, state: State, width: int, news: int) -> list[str]:
         second.append((dropped, "bold red" if view.dropped else ""))
     if state.paused:
         since = f", {counted(news, 'event')} since" if news else ""
-        second.append((f"PAUSED: this was at {look.clock(view.now_ns)}{since}; space goes on", "bold yellow"))
+        second.append((f"PAUSED at {look.clock(view.now_ns)}{since}; space goes on", "bold yellow"))
     if view.state != "running":
         note = f"{view.state.upper()}: {view.note}" if view.note else view.state.upper()
         second.append((redactor.shown(note, 120), "bold yellow"))
@@ -155,11 +154,13 @@ def _hints(picture: Picture, state: State) -> list[tuple[str, str]]:
 
 
 def _keys(picture: Picture, hints: list[tuple[str, str]], width: int) -> str:
+    """The first ones, as many as there is room for, and the last one: the help tells of all."""
     line, used = "", 0
+    last = hints[-1]
     for key, text in hints:
         more = len(key) + len(text) + 3
-        if used + more > width:
-            break
+        if used + more + (0 if (key, text) == last else len(last[0]) + len(last[1]) + 3) > width:
+            continue
         line += f" {picture.look.paint(key, 'bold cyan')} {text} "
         used += more
     return line
@@ -169,21 +170,21 @@ def _keys(picture: Picture, hints: list[tuple[str, str]], width: int) -> str:
 
 
 def _main(picture: Picture, state: State, width: int, height: int) -> tuple[list[str], State]:
-    heights = shares(
-        height,
-        {
-            Pane.FINDINGS: findings_wanted(picture, state, width),
-            Pane.SESSIONS: 2 + len(picture.sessions(state.filter)),
-            Pane.EVENTS: 1 + len(picture.events(state.filter)),
-        },
-        pane_of(state, picture),
-    )
+    active = pane_of(state, picture)
+    wanted = {
+        Pane.FINDINGS: findings_wanted(picture, state, width),
+        Pane.SESSIONS: 2
+        + len(picture.sessions(state.filter))
+        + (active is Pane.SESSIONS),  # a line on the selected one
+        Pane.EVENTS: 1 + len(picture.events(state.filter)),
+    }
+    heights = shares(height, wanted, active)
     lines = [
         *findings_pane(picture, state, width, heights[Pane.FINDINGS]),
         *sessions_pane(picture, state, width, heights[Pane.SESSIONS]),
         *events_pane(picture, state, width, heights[Pane.EVENTS]),
     ]
-    return lines, replace(state, room=heights[pane_of(state, picture)] - 2)
+    return lines, replace(state, room=heights[active] - 2)
 
 
 def shares(height: int, wanted: dict[Pane, int], active: Pane) -> dict[Pane, int]:

@@ -15,7 +15,7 @@ SIGNS = {Severity.ERROR: "!!", Severity.WARNING: "!", Severity.INFO: "i"}
 
 _NO_COLORS = frozenset({"bold", "dim", "reverse", "underline"})
 # What stands for our own characters on a terminal that lacks them; each takes as much room.
-_PLAIN = str.maketrans("…→←↑↓─│└·▸–—≤≥×“”‘’µ", "~><^v-|`.>--<>x\"\"''u")
+_PLAIN = str.maketrans("…→←↑↓─│└·•▸–—≤≥×“”‘’µ", "~><^v-|`.*>--<>x\"\"''u")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Look:
 
     def paint(self, text: str, style: str) -> str:
         """`text` in a style of rich's, as far as the terminal has it."""
-        if not text:
+        if not text or not style:
             return text
         style = style if self.color else _without_colors(style)
         return paint(text, style) if style else text

@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.text import Text
 
 from eiosniff.model.finding import Certainty, Severity
-from eiosniff.model.live import EventKind, LiveEvent, LiveFinding, LiveSession, LiveView
+from eiosniff.model.live import EventKind, LiveEvent, LiveFinding, LiveView
 from eiosniff.report.figures import counted
 from eiosniff.report.layout import fit
 from eiosniff.report.redact import Redactor
 from eiosniff.report.screen.columns import table
 from eiosniff.report.screen.look import SIGNS, STYLES, Look, cell
 from eiosniff.report.screen.picture import Picture
+from eiosniff.report.screen.session_words import SessionRow
 from eiosniff.report.screen.state import Pane, State, pane_of, selection_of
 
 _MAX_TITLE = 400
@@ -172,10 +173,12 @@ def _counts(findings: Sequence[LiveFinding]) -> str:
 def _going_on(view: LiveView) -> str:
     """What there is where nothing was found."""
     if view.sessions_total:
-        still = f", {view.sessions_open:,} of them open" if view.sessions_open else ", none of them open now"
-        return f"Nothing wrong so far: {counted(view.sessions_total, 'session')}{still}."
+        still = {0: "none open now", view.sessions_total: "open"}.get(
+            view.sessions_open, f"{view.sessions_open:,} open"
+        )
+        return f"Nothing wrong so far: {counted(view.sessions_total, 'session')}, {still}."
     if not view.packets:
-        if view.now_ns - view.started_ns < _PATIENCE_NS:
+        if view.running_ns < _PATIENCE_NS:
             return "Waiting for the first packet."
         return (
             "No packet yet. Is it the right interface? What one machine says to itself goes over the loopback "
@@ -213,7 +216,7 @@ def sessions_pane(picture: Picture, state: State, width: int, height: int) -> li
         heading("Sessions", _aside(counts, matching, extent), width, look, active=active),
         look.paint(f"     {columns.headings()}", "dim"),
     ]
-    for at, (live, row) in enumerate(zip(sessions[start:end], rows, strict=True), start):
+    for at, row in enumerate(rows, start):
         words = columns.line(row)
         if active and at == selected:
             lines.append(look.paint(cell(f"{_MARK}{row.sign:2} {words}", width), "reverse"))
@@ -221,16 +224,14 @@ def sessions_pane(picture: Picture, state: State, width: int, height: int) -> li
             if more:
                 lines.append(look.paint(fit(f"     {more}", width), "dim"))
         else:
-            lines.append(_session_line(look, live, row.sign, words))
+            lines.append(_session_line(look, row, words))
     return _filled(lines, height)
 
 
-def _session_line(look: Look, live: LiveSession, sign: str, words: str) -> str:
-    words = words.rstrip()
-    if live.session.closing is not None:
-        words = look.paint(words, "dim")
-    style = next((STYLES[severity] for severity, known in SIGNS.items() if known == sign), "")
-    return f"  {look.paint(f'{sign:2}', style)} {words}"
+def _session_line(look: Look, row: SessionRow, words: str) -> str:
+    words = look.paint(words.rstrip(), "dim" if row.over else "")
+    style = next((STYLES[severity] for severity, sign in SIGNS.items() if sign == row.sign), "")
+    return f"  {look.paint(f'{row.sign:2}', style)} {words}"
 
 
 # ---------------------------------------------------------------------- events

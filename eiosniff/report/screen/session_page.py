@@ -91,8 +91,8 @@ class _SessionText:
             )
             self.page.paragraph(f"{title} ({finding.name})", lead=lead)
         if concerning:
-            keys = "1" if len(concerning) == 1 else f"1 to {min(9, len(concerning))}"
-            self.page.line((f"   {keys} opens it: why, what to do, the proof", "dim"))
+            keys = "1 opens it" if len(concerning) == 1 else f"1 to {min(9, len(concerning))} open them"
+            self.page.line((f"   {keys}: why, what to do, the proof", "dim"))
             self.page.line()
 
     def state(self) -> str:

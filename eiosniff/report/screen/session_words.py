@@ -10,7 +10,7 @@ from eiosniff.model.session import Session
 from eiosniff.report.figures import duration
 from eiosniff.report.redact import Redactor
 from eiosniff.report.screen.look import SIGNS
-from eiosniff.report.wording import end_words, packets_of, revisions, transports
+from eiosniff.report.wording import end_words, lasted_ns, packets_of, revisions, transports
 
 _MAX_TEXT = 60
 _MS = 1_000_000
@@ -19,8 +19,8 @@ _SHORT = {Transport.POLLING: "poll", Transport.WEBSOCKET: "ws", Transport.WEBTRA
 
 @dataclass(slots=True)
 class SessionRow:
-    """The cells of a session. `via` and `beat` are short forms of `transports` and `beats`; `rules` are the names of
-    the rules that found something in it."""
+    """The cells of a session, and whether it is `over`. `via` and `beat` are short forms of `transports` and `beats`;
+    `rules` are the names of the rules that found something in it."""
 
     id: str
     sign: str
@@ -39,6 +39,7 @@ class SessionRow:
     state: str
     sid: str
     rules: str
+    over: bool
 
 
 def session_row(live: LiveSession, concerning: Sequence[LiveFinding], now_ns: int, redactor: Redactor) -> SessionRow:
@@ -60,10 +61,11 @@ def session_row(live: LiveSession, concerning: Sequence[LiveFinding], now_ns: in
         beats=beats(session, now_ns),
         ack="-" if ack is None else duration(ack),
         packets=f"{packets_of(session):,}",
-        age=duration(max(0, _until_ns(session, now_ns) - session.opened.ts_ns)),
+        age=duration(lasted_ns(session)) if session.closing is not None else _whole(now_ns - session.opened.ts_ns),
         state=state(session, now_ns),
         sid=redactor.shown(session.sid, 24) if session.sid else "?",
         rules=", ".join(dict.fromkeys(found.finding.name for found in concerning)),
+        over=session.closing is not None,
     )
 
 
@@ -96,7 +98,7 @@ def state(session: Session, now_ns: int) -> str:
     word = "upgrading" if upgrading(session) else "open"
     silent = now_ns - session.last.ts_ns
     patience = _patience_ns(session)
-    return f"{word}, silent for {duration(silent)}" if patience and silent > patience else word
+    return f"{word}, silent {_whole(silent)}" if patience and silent > patience else word
 
 
 def beats(session: Session, now_ns: int) -> str:
@@ -137,13 +139,13 @@ def _beat(session: Session, now_ns: int) -> str:
         return "none yet" if is_open else "none"
     delay = last.delay_ns
     words = "no pong" if delay is None else duration(delay)
-    return f"{words}, {_ago(now_ns - last.ping.ts_ns)}" if is_open else words
+    return f"{words}, {_whole(now_ns - last.ping.ts_ns)} ago" if is_open else words
 
 
-def _ago(ns: int) -> str:
-    """How long ago something was, to the second up to a minute: a table should not flicker for tenths."""
+def _whole(ns: int) -> str:
+    """A time that goes on, to the second: a table should not flicker for tenths."""
     seconds = max(0, ns) // 1_000_000_000
-    return f"{seconds} s ago" if seconds < 120 else f"{duration(seconds * 1_000_000_000)} ago"
+    return f"{seconds} s" if seconds < 120 else duration(seconds * 1_000_000_000)
 
 
 def _via(session: Session) -> str:

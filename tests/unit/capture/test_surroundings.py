@@ -10,6 +10,7 @@ from eiosniff.capture.live.surroundings import Program, Surroundings, find_progr
 
 ALL = (1 << 41) - 1
 NONE = Held(0, 0, ALL, False)
+WITHOUT_ADMIN = Held(0, 0, ALL & ~(1 << NET_ADMIN), False)
 COMMAND = ("/home/alice/my venv/bin/eiosniff", "live", "eth0")
 NOW = "`sudo '/home/alice/my venv/bin/eiosniff' live eth0`"
 HERE = Surroundings(user="alice", held=NONE, command=COMMAND)
@@ -44,6 +45,10 @@ OF_GROUP = Program("/usr/bin/dumpcap", runs=False, raises=True, group="wireshark
         (
             HERE._replace(tcpdump=TCPDUMP),
             f"`sudo setcap cap_net_raw,cap_net_admin=eip /usr/bin/tcpdump`; or just now: {NOW}",
+        ),
+        (
+            HERE._replace(dumpcap=DUMPCAP, debian=True, held=WITHOUT_ADMIN),
+            f"`sudo setcap cap_net_raw=eip /usr/bin/dumpcap`; or just now: {NOW}",
         ),
         (HERE._replace(tcpdump=TCPDUMP, setcap=False), f"start it with the rights of root: {NOW}"),
         (HERE._replace(dumpcap=Program("/d", nosuid=True)), f"start it with the rights of root: {NOW}"),
@@ -140,9 +145,19 @@ def test_what_is_no_program_is_passed_over(folder: Path) -> None:
 def test_capabilities_of_a_file_let_its_user_capture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(folder, "tcpdump", 0o755)
     monkeypatch.setattr(surroundings.capabilities, "of_file", lambda path: 1 << NET_RAW | 1 << NET_ADMIN)
+    monkeypatch.setattr(surroundings.capabilities, "held", lambda: NONE)
     found = find_program("tcpdump", {"PATH": str(folder)})
     assert found is not None
     assert found.raises != found.nosuid
+
+
+def test_capabilities_that_nothing_may_have_here_give_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(folder, "tcpdump", 0o755)
+    monkeypatch.setattr(surroundings.capabilities, "of_file", lambda path: 1 << NET_RAW | 1 << NET_ADMIN)
+    monkeypatch.setattr(surroundings.capabilities, "held", lambda: WITHOUT_ADMIN)
+    found = find_program("tcpdump", {"PATH": str(folder)})
+    assert found is not None
+    assert not found.raises
 
 
 def test_it_is_started_again_by_full_paths_and_with_its_arguments(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode import flow, register, roster, stack, tcp
+from eiosniff.decode import connects, flow, register, roster, stack, tcp
 from eiosniff.decode.stack import Stack
 from eiosniff.model.session import MAX_SESSIONS
 from eiosniff.model.summary import CaptureSummary
@@ -108,7 +108,7 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "_GONE_AT_LEAST", 20)
     monkeypatch.setattr(flow, "REMEMBERED_PACKETS", 100)
     monkeypatch.setattr(stack, "MAX_ENDPOINTS", 20)
-    monkeypatch.setattr(stack, "MAX_REACHED", 20)
+    monkeypatch.setattr(connects, "MAX_REACHED", 20)
     monkeypatch.setattr(register, "MAX_RETIRED_SIDS", 20)
     monkeypatch.setattr(roster, "_MOST_SILENT", 20)
 

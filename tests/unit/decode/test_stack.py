@@ -395,7 +395,7 @@ def test_recovered() -> None:
 
 
 def test_failures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eiosniff.decode.stack.MAX_FAILED_CONNECTS", 2)
+    monkeypatch.setattr("eiosniff.decode.connects.MAX_FAILED_CONNECTS", 2)
     ports = [SERVER + at for at in range(4)]
     sent = [Sent(side, flags, 0, server=port) for port in ports for side, flags in ((C, "S"), (S, "RA"))]
     assert [entry[1] for entry in failed(sent)] == [1, 1]

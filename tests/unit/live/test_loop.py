@@ -295,7 +295,7 @@ def test_a_report_can_be_written_meanwhile() -> None:
 
 def test_nobody_reads_any_more() -> None:
     def react(face: Recorder, event: LiveEvent) -> None:
-        if event.kind is EventKind.SESSION_OPENED:
+        if event.kind in (EventKind.SESSION_OPENED, EventKind.FINDING_NEW):
             raise BrokenPipeError
 
     face = Recorder(react)
