@@ -44,9 +44,9 @@ leaves at once. `eiosniff doctor` says whether it can capture here.
 )
 @click.argument("interface", required=False)
 @click.option(
-    "--backend", type=click.Choice(["auto", "dumpcap", "tcpdump", "scapy"]), default="auto", show_default=True,
-    help="How packets are captured: by one of these programs, or a socket of eiosniff itself (scapy). "
-    "Example: --backend tcpdump",
+    "--backend", type=click.Choice(["auto", "scapy", "dumpcap", "tcpdump"]), default="auto", show_default=True,
+    help="How packets are captured: by a socket of eiosniff itself (scapy), where it may open one, or one of these "
+    "programs. Example: --backend dumpcap",
 )  # fmt: skip
 @click.option(
     "--filter", "expression", metavar="BPF", default="",

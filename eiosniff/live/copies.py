@@ -12,7 +12,7 @@ from eiosniff.errors import EiosniffError
 
 _BLOCK = 1 << 20
 # What a copy does is not to take time from decoding and capturing: what waits there is lost if it waits for too long.
-_NICENESS = 5
+_NICENESS = 19
 
 
 class CopyFailedError(Exception):
@@ -36,6 +36,7 @@ class Copy:
         os.close(sending)
         self._pipe = receiving
         self._received: list[bytes] = []
+        self.worked_ns = 0  # processor time, once it is done
 
     def fileno(self) -> int:
         """A descriptor that is readable when there is something to `take`; -1 after the end."""
@@ -63,7 +64,8 @@ class Copy:
     def _end(self) -> int:
         os.close(self._pipe)
         self._pipe = -1
-        _, status = os.waitpid(self._child, 0)
+        _, status, used = os.wait4(self._child, 0)
+        self.worked_ns = round((used.ru_utime + used.ru_stime) * 1_000_000_000)
         return status
 
 

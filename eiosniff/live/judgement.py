@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
+from eiosniff import knowledge
 from eiosniff.app import Analysis, Options, ReportWriter
 from eiosniff.live.copies import Copy
 from eiosniff.model.finding import Diagnosis, Finding, Report
@@ -53,10 +54,12 @@ class Judging:
     possible = hasattr(os, "fork")
 
     def __init__(self, options: Options, rules: Sequence[Rule]) -> None:
+        knowledge.load_all()
         self._options = options
         self._rules = rules
         self._copy: Copy | None = None
         self._at_ns = 0
+        self.worked_ns = 0  # processor time that the last one took
 
     @property
     def busy(self) -> bool:
@@ -77,6 +80,7 @@ class Judging:
         copy, self._copy = self._copy, None
         assert copy is not None
         received = copy.take()
+        self.worked_ns = copy.worked_ns
         if received is None:
             self._copy = copy
             return None

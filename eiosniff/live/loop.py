@@ -42,6 +42,8 @@ _POLL_NS = _NS // 2
 _VIEW_NS = _NS // 4
 # epoll(7) takes no files, which standard input may be.
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+# Decoding more packets at once takes no less time for each.
+_MANY = 5_000
 # So old a counter of drops may be: tcpdump is asked every two seconds.
 _COUNTED_NS = 3 * _NS
 # A judgement that takes longer than this will not end.
@@ -112,7 +114,7 @@ class Loop:
         self._views = ViewMaker(source, self._analysis, real_ns)
         self._reports: deque[Copy] = deque()
         self._stop_at_ns: int | None = None  # once what was waited for was found
-        self._poll_at_ns = self._view_at_ns = self._started_ns
+        self._poll_at_ns = self._view_at_ns = self._take_at_ns = self._started_ns
         self._fed = 0  # packets
         self._told_state = State.RUNNING
         self._told_dropped = 0
@@ -138,8 +140,9 @@ class Loop:
         """Until something can be read, or the next thing is due."""
         with _Selector() as selector:
             waited: list[_Waited] = [self._source, self._face, signals, self._judging, *self._reports]
+            gathering = self._real_ns() < self._take_at_ns
             for each in waited:
-                if each.fileno() >= 0:
+                if each.fileno() >= 0 and not (gathering and each is self._source):
                     selector.register(each.fileno(), selectors.EVENT_READ, each)
             due = min(self._due())
             for key, _ in selector.select(max(0, due - self._real_ns()) / _NS):
@@ -147,6 +150,8 @@ class Loop:
 
     def _due(self) -> list[int]:
         due = [self._poll_at_ns, self._pace.at_ns]
+        if self._real_ns() < self._take_at_ns:
+            due.append(self._take_at_ns)
         if self._face.shows_views:
             due.append(self._view_at_ns)
         if self._limits.duration_ns is not None:
@@ -157,7 +162,10 @@ class Loop:
 
     def _ready(self, waited: object, signals: Signals) -> None:
         if waited is self._source:
+            begun_ns, before = self._real_ns(), self._fed
             self._take()
+            if self._fed - before < _MANY:  # else there may be more at once
+                self._take_at_ns = begun_ns + self._source.gather_ns
         elif waited is signals:
             signals.clear()
         elif waited is self._face:
@@ -239,8 +247,7 @@ class Loop:
         analysis.stack.feed(decodable(batch))
         self._clock.packets(int(batch.ts_ns[0]), int(batch.ts_ns[-1]))
         for session in self._changed:
-            session.client.identity = knowledge.identify_client(session.client, [session])
-            session.server.identity = knowledge.identify_server(session.server, [session], [session.client])
+            _identify(session)
         self._pass_on(self._sessions.update(self._changed, analysis.fold()))
         self._pace.changed(matters=len(analysis.stack.sessions.clients) > 0)
 
@@ -280,7 +287,7 @@ class Loop:
         if self._judging.busy:
             if self._pace.takes_ns > _LONGEST_JUDGEMENT_NS:
                 self._judging.close()
-                self._pace.ended()
+                self._pace.ended(self._pace.takes_ns)
                 self._face.say("judging takes too long; the report at the end will tell")
         elif not self._pace.is_due():
             return
@@ -295,12 +302,12 @@ class Loop:
         try:
             judgement = self._judging.take(self._analysis)
         except CopyFailedError as bug:
-            self._pace.ended()
+            self._pace.ended(self._judging.worked_ns)
             self._face.say(f"a judgement failed, the next one may not; please report it: {bug}")
             return
         if judgement is None:
             return
-        self._pace.ended()
+        self._pace.ended(self._judging.worked_ns)
         self._take_findings(judgement)
         if self._stop_at_ns is None and self._limits.until & _codes(judgement):
             self._stop_at_ns = self._real_ns() + self._limits.settle_ns
@@ -376,6 +383,15 @@ class Loop:
         figures = {"packets": summary.packets, "bytes": summary.bytes, "dropped": summary.dropped}
         self._tell(EventKind.ENDED, reason, reason=reason, **figures, sessions=report.sessions_total)
         self._face.report(report, now_ns)
+
+
+def _identify(session: Session) -> None:
+    """Say who its peers are, as far as its beginning shows; judgements will know better."""
+    client, server = session.client, session.server
+    if client.identity is None:
+        client.identity = knowledge.identify_client(client, [session])
+    if server.identity is None:
+        server.identity = knowledge.identify_server(server, [session], [client])
 
 
 def _codes(judgement: Judgement) -> frozenset[str]:

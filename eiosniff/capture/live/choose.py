@@ -24,8 +24,8 @@ from eiosniff.capture.source import STDIN
 from eiosniff.errors import CaptureError, EiosniffError
 
 AUTO: Final = "auto"
-# In the order in which they are tried. tcpdump hands packets on a second late.
-BACKENDS: Final = ("dumpcap", "scapy", "tcpdump")
+# In the order in which they are tried (docs/decisions/0012-the-ring-first.md).
+BACKENDS: Final = ("scapy", "dumpcap", "tcpdump")
 
 # What libpcap captures from beside interfaces, by how the names begin: those of Linux.
 _ANY: Final = "any"
@@ -50,13 +50,18 @@ def open_live(
         remedy = f"did you mean {meant}?" if meant else f"there are {AUTO}, {', '.join(BACKENDS)}"
         raise EiosniffError(f"there is no backend {backend!r}", remedy)
     refusals: list[BackendError] = []
-    for name in BACKENDS if backend == AUTO else (backend,):
+    for name in _tried(interface) if backend == AUTO else (backend,):
         try:
             return _open(name, interface, expression, opener, user)
         except BackendError as error:
             refusals.append(error)
     # Of what is not installed, only who asked for it is told.
     raise min(refusals, key=lambda error: isinstance(error, NotInstalledError))
+
+
+def _tried(interface: str) -> tuple[str, ...]:
+    """The backends that may do, of those that are tried in turn."""
+    return BACKENDS[1:] if interface.startswith(_OTHER_DEVICES) else BACKENDS
 
 
 def is_pipe(name: str) -> bool:

@@ -25,8 +25,11 @@ class LiveSource(ABC):
     `pipe`); `format` and `link_types` as those of `CaptureSource`. `packets`, `captured_bytes`, `wire_bytes`,
     `first_ns`, `last_ns` grow with every batch. `state` is as of the last `take` or `poll`, and `note` says in words
     why it is not RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended. All that
-    was captured can be taken after `late_ns`, if all is well.
+    was captured can be taken after `late_ns`, if all is well. It has room for what comes within `gather_ns`, so that
+    its owner may let packets gather for so long between two `take`s: decoding many at once takes less time.
     """
+
+    gather_ns = 0
 
     name: str
     backend: str
