@@ -7,8 +7,8 @@ COMPILED := build/compiled
 TESTED := build/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled check lint types docs docs-check golden score compiled bench bench-scale captures \
-        cov fmt clean
+.PHONY: help setup demo test test-compiled check lint types docs docs-check golden score compiled bench bench-scale \
+        bench-live captures cov fmt clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,10 @@ bench-scale: compiled ## whether time and memory stay in bounds: three times the
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench stream
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench handshakes
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench messages
+
+bench-live: compiled ## what `eiosniff live` loses at 100,000 packets/s, how late it tells, its memory over 24 hours (root)
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench live
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench live-flat
 
 # SUITES=FOLDER: a clone of https://github.com/socketio/socket.io, for the protocol test suites in it.
 captures: setup ## record all captures anew (needs root, node, npm, chromium and more: see the scripts)

@@ -17,6 +17,7 @@ from eiosniff.rules.diagnosis import diagnose
 from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
+    from eiosniff.capture.live.source import LiveSource
     from eiosniff.capture.source import CaptureSource
     from eiosniff.decode.stack import Stack
     from eiosniff.report.selection import Selection
@@ -52,28 +53,31 @@ class Options:
 class Analysis:
     """One capture that is being analysed: its decoders, and the judgement of what they let go."""
 
-    def __init__(self, name: str, options: Options, rules: Sequence[Rule]) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`."""
+    def __init__(self, name: str, options: Options, rules: Sequence[Rule], changed: set[Session] | None = None) -> None:
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
-        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most)
+        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most, changed=changed)
         self.totals = Totals()
         self._rules = rules
-        self._judge = Judge(rules, knowledge.advice, name, most)
+        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops)
 
     @property
     def summary(self) -> CaptureSummary:
         """The ledger of the capture."""
         return self.stack.summary
 
-    def fold(self) -> None:
-        """Keep what is to be known of ledgers that were let go since this was called last."""
+    def fold(self) -> list[Session]:
+        """Keep what is to be known of ledgers that were let go since this was called last; returns the sessions."""
+        gone: list[Session] = []
         for each in self.stack.retired():
             if isinstance(each.ledger, Session):
                 self.totals.add(each.ledger)
+                gone.append(each.ledger)
             knowledge.fold(each)
             self._judge.take(each)
+        return gone
 
     def close(self) -> None:
         """No more packets come."""
@@ -173,34 +177,35 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
     from eiosniff.capture.source import open_source
-    from eiosniff.decode.links import link_name
 
     summary = stack.summary
     with open_source(path, batch_size=options.batch_size) as source:
         for batch in source.batches():
-            summary.first_ns = source.first_ns
-            _measure(summary, source)
+            measure(summary, source)
             stack.feed(batch)
             if progress is not None:
                 progress(source.position, source.size)
             yield
-        if stack.unknown_links:
-            names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
-            raise CaptureError(
-                f"{summary.file}: eiosniff cannot decode packets of link type {names}",
-                "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
-            )
-        _measure(summary, source)
-        summary.dropped = source.dropped
-        summary.first_ns, summary.last_ns = source.first_ns, source.last_ns
-        summary.problems = [
-            CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems
-        ]
+        check_links(stack)
+        measure(summary, source)
+        summary.last_ns = source.last_ns
     stack.close()
     yield
 
 
-def _measure(summary: CaptureSummary, source: "CaptureSource") -> None:
+def check_links(stack: "Stack") -> None:
+    """Raises `CaptureError` if all packets so far are of link types that cannot be decoded."""
+    from eiosniff.decode.links import link_name
+
+    if stack.unknown_links:
+        names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
+        raise CaptureError(
+            f"{stack.summary.file}: eiosniff cannot decode packets of link type {names}",
+            "capture on an interface with Ethernet or IP (tcpdump -y lists what the interface offers)",
+        )
+
+
+def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> None:
     """Note what was read up to now: the user may stop the reading after each batch."""
     from eiosniff.decode.links import link_name
 
@@ -208,6 +213,9 @@ def _measure(summary: CaptureSummary, source: "CaptureSource") -> None:
     summary.link_types = [link_name(link_type) for link_type in source.link_types]
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
+    summary.dropped = source.dropped
+    summary.first_ns = source.first_ns
+    summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
 
 
 def chosen_rules(options: Options) -> list[Rule]:

@@ -87,8 +87,8 @@ class Process:
 
     def _read(self, log: Path | None) -> None:
         assert self.popen.stdout
-        with (log or Path(os.devnull)).open("w", buffering=1) as copy:
-            for line in self.popen.stdout:
+        with self.popen.stdout as output, (log or Path(os.devnull)).open("w", buffering=1) as copy:
+            for line in output:
                 copy.write(line)
                 with self._news:
                     self._lines.append(line)
@@ -127,8 +127,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.stop()
             raise LabError(f"{self.argv}: still ran after {timeout} s:\n{self.output}") from None
-        self._reader.join(5)
-        return Result(code, self.output)
+        return self._over(code)
 
     def send(self, what: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -147,7 +146,12 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(grace)
         self.send(signal.SIGKILL)
-        code = self.popen.wait()
+        return self._over(self.popen.wait())
+
+    def _over(self, code: int) -> Result:
+        assert self.popen.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.close()
         self._reader.join(5)
         return Result(code, self.output)
 

@@ -74,7 +74,10 @@ class PcapReader:
         self._packets = 0
 
     def batches(self) -> Iterator[PacketBatch]:
-        """All packets, in file order. What ends them too early is in `problems` afterwards."""
+        """All packets, in file order, as far as they have come (`Window.pending`).
+
+        What ends them too early is in `problems` afterwards.
+        """
         window = self._window
         while window.more(self._header):
             places, end = self._walk()
@@ -89,6 +92,8 @@ class PcapReader:
                     return
             elif not self._next_is_coming():
                 return
+        if window.pending:
+            return
         left = len(window.buffer) - window.pos
         if window.trouble:
             self._problem(*window.trouble)
@@ -126,13 +131,16 @@ class PcapReader:
         )
 
     def _next_is_coming(self) -> bool:
-        """Get all of the next record, which is not in the window as a whole. False, and a problem, if it never is."""
+        """Get all of the next record, which is not in the window as a whole. False if it is not there yet; false, and a
+        problem, if it never is."""
         window = self._window
         (captured,) = struct.unpack_from(self._order + "I", window.buffer, window.pos + 8)
         if captured <= RECORD_LIMIT and window.more(self._header + captured):
             return True
         if captured > RECORD_LIMIT:
             self._length_is_damaged(captured)
+        elif window.pending:
+            pass
         elif window.trouble:
             self._problem(*window.trouble)
         elif captured > self._usual_length:

@@ -73,6 +73,18 @@ class _Layouts:
 LAYOUTS = {order: _Layouts(order) for order in "<>"}
 
 
+def section_header_length(start: bytes) -> int:
+    """How long the section header is that begins with `start` (bytes), or how much of it tells that, if that is more.
+
+    Of one that is damaged, it is as much as shows the damage.
+    """
+    order = BYTE_ORDERS.get(start[8:12])
+    if order is None:
+        return SHORTEST_BLOCK
+    (length,) = struct.unpack_from(order + "I", start, 4)
+    return (length + 3) & -4 if SHORTEST_BLOCK <= length <= BLOCK_LIMIT else SHORTEST_BLOCK
+
+
 class PcapngReader:
     """The packets of a pcapng file. `secrets` holds its first Decryption Secrets Blocks, as (type, data)."""
 
@@ -104,7 +116,10 @@ class PcapngReader:
         return list(self._link_types)
 
     def batches(self) -> Iterator[PacketBatch]:
-        """All packets, in file order. What ends them too early is in `problems` afterwards."""
+        """All packets, in file order, as far as they have come (`Window.pending`).
+
+        What ends them too early is in `problems` afterwards.
+        """
         window = self._window
         while window.more(8):
             if bytes(window.buffer[window.pos : window.pos + 4]) == SECTION_START:
@@ -126,7 +141,8 @@ class PcapngReader:
             self._cut("the header of a block")
 
     def _begin_section(self) -> bool:
-        """Read a section header ("Section Header Block"). False, and a problem, when that cannot be done.
+        """Read a section header ("Section Header Block"). False, and a problem, when that cannot be done; false, and
+        none, while it is not there as a whole.
 
         Its section length is not looked at: the draft lets it be unknown, and nothing here needs it.
         """
@@ -144,9 +160,10 @@ class PcapngReader:
         places = np.array([window.pos], dtype=np.int64)
         _, lengths = self._blocks(places)
         _, flaw = self._sound_blocks(places, np.array([SECTION_HEADER]), lengths)
-        major, minor = struct.unpack_from(self._order + "HH", window.buffer, window.pos + 12)
-        if not flaw and major != 1:
-            flaw = f"a section is of pcapng version {major}.{minor}, and only 1 is read"
+        if not flaw:
+            major, minor = struct.unpack_from(self._order + "HH", window.buffer, window.pos + 12)
+            if major != 1:
+                flaw = f"a section is of pcapng version {major}.{minor}, and only 1 is read"
         if flaw:
             self._damaged(flaw)
             return False
@@ -284,7 +301,8 @@ class PcapngReader:
     # The end of the file, and trouble
 
     def _whole_block_comes(self) -> bool:
-        """Get all of the next block, whose header is in the window. False, and a problem, if it never comes."""
+        """Get all of the next block, whose header is in the window. False if it is not there yet; false, and a problem,
+        if it never is."""
         window = self._window
         kind, length = struct.unpack_from(self._order + "II", window.buffer, window.pos)
         if not SHORTEST_BLOCK <= length <= BLOCK_LIMIT:
@@ -296,7 +314,10 @@ class PcapngReader:
         return False
 
     def _cut(self, where: str) -> None:
+        """What comes next is not there as a whole: a problem, unless the rest may come yet."""
         window = self._window
+        if window.pending:
+            return
         kind, text = window.trouble or (AnomalyKind.CAPTURE_TRUNCATED, "the file ends early")
         self._problem(kind, f"{text}, {len(window.buffer) - window.pos} bytes into {where}")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from eiosniff.capture import links
-from eiosniff.capture.pcap import MAGICS, PcapReader
-from eiosniff.capture.pcapng import SECTION_START, PcapngReader
+from eiosniff.capture.pcap import FILE_HEADER, MAGICS, PcapReader
+from eiosniff.capture.pcapng import SECTION_START, PcapngReader, section_header_length
 from eiosniff.capture.window import (
     GZIP_MAGIC,
     ByteStream,
@@ -79,7 +79,7 @@ class CaptureSource:
     def __init__(self, name: str, window: Window, batch_size: int, *, size: int | None, packing: str) -> None:
         """Read the file header. Raises `CaptureError` when `window` does not begin as a capture does."""
         self._window = window
-        self._reader = _choose_reader(name, window, batch_size)
+        self._reader = choose_reader(name, window, batch_size)
         self._batches = self._read()
         self.name = name
         self.format = self._reader.format + packing
@@ -153,18 +153,9 @@ def open_source(path: str, *, batch_size: int = 50_000, stdin: BinaryIO | None =
     Raises `CaptureError` when it cannot be opened, is empty, or is not a capture. Of a stream, the first block is read.
     """
     if path == STDIN:
-        return _open_stream("standard input", _standard_input(stdin), owned=False, size=None, batch_size=batch_size)
-    try:
-        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (the window closes it)
-        status = os.fstat(file.fileno())
-    except FileNotFoundError:
-        raise CaptureError(f"{path}: there is no such file", "check the path") from None
-    except IsADirectoryError:
-        raise CaptureError(f"{path} is a directory", "name one capture file") from None
-    except PermissionError:
-        raise CaptureError(f"{path} may not be read by you", "change its permissions, or run as its owner") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise CaptureError(f"{path} cannot be opened: {error}", "check the path") from None
+        return _open_stream("standard input", standard_input(stdin), owned=False, size=None, batch_size=batch_size)
+    file = open_file(path)
+    status = os.fstat(file.fileno())
     size = status.st_size if stat.S_ISREG(status.st_mode) else None
     if size:
         window = _map(file)
@@ -174,19 +165,34 @@ def open_source(path: str, *, batch_size: int = 50_000, stdin: BinaryIO | None =
     return _open_stream(path, file, owned=True, size=size, batch_size=batch_size)
 
 
+def open_file(path: str) -> BinaryIO:
+    """A file or named pipe, to be read. Of a pipe, waits until somebody writes to it. Raises `CaptureError`."""
+    try:
+        return Path(path).open("rb", buffering=0)
+    except FileNotFoundError:
+        raise CaptureError(f"{path}: there is no such file", "check the path") from None
+    except IsADirectoryError:
+        raise CaptureError(f"{path} is a directory", "name one capture file") from None
+    except PermissionError:
+        raise CaptureError(f"{path} may not be read by you", "change its permissions, or run as its owner") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise CaptureError(f"{path} cannot be opened: {error}", "check the path") from None
+
+
 def _map(file: BinaryIO) -> MappedWindow | None:
     """The file as a window, None if it is compressed, or its file system cannot map files."""
     try:
         window = MappedWindow(file)
     except (OSError, ValueError):
         return None
-    if _packing(window.buffer[:LONGEST_MAGIC]):
+    if packing_of(window.buffer[:LONGEST_MAGIC]):
         window.close()
         return None
     return window
 
 
-def _standard_input(stdin: BinaryIO | None) -> BinaryIO:
+def standard_input(stdin: BinaryIO | None = None) -> BinaryIO:
+    """Standard input (`stdin` instead, if given). Raises `CaptureError` when it is closed, or a terminal."""
     if stdin is None:
         if sys.stdin is None:
             raise CaptureError("standard input is closed", "name a capture file")
@@ -198,7 +204,7 @@ def _standard_input(stdin: BinaryIO | None) -> BinaryIO:
 
 def _open_stream(name: str, file: BinaryIO, *, owned: bool, size: int | None, batch_size: int) -> CaptureSource:
     raw = RawStream(file, owned=owned)
-    packing = _packing(raw.peek(LONGEST_MAGIC))
+    packing = packing_of(raw.peek(LONGEST_MAGIC))
     stream: ByteStream = raw
     if packing == "gzip":
         stream = GzipStream(raw)
@@ -210,7 +216,7 @@ def _open_stream(name: str, file: BinaryIO, *, owned: bool, size: int | None, ba
     return _open_window(name, StreamWindow(stream), batch_size, size=size, packing=suffix)
 
 
-def _packing(start: bytes) -> str:
+def packing_of(start: bytes) -> str:
     """How data that begin so are compressed: "gzip" or "zstd"; "" if neither."""
     if start.startswith(GZIP_MAGIC):
         return "gzip"
@@ -226,7 +232,15 @@ def _open_window(name: str, window: Window, batch_size: int, *, size: int | None
         raise
 
 
-def _choose_reader(name: str, window: Window, batch_size: int) -> PcapReader | PcapngReader:
+def header_length(start: bytes) -> int:
+    """How many bytes tell what an input is that begins with `start`, and are the header if it is a capture. While
+    `start` is too short to know, it is as many as are needed next."""
+    if start[:LONGEST_MAGIC] in MAGICS:
+        return FILE_HEADER
+    return section_header_length(start) if start[:LONGEST_MAGIC] == SECTION_START else LONGEST_MAGIC
+
+
+def choose_reader(name: str, window: Window, batch_size: int) -> PcapReader | PcapngReader:
     """By the first four bytes. Raises `CaptureError` when they are not a capture's, and names what they are."""
     window.more(GLIMPSE)
     start = bytes(window.buffer[:GLIMPSE])

@@ -47,11 +47,17 @@ class CaptureProblem:
 
 
 class Window(ABC):
-    """The bytes at hand: `buffer[:pos]` is done with. `trouble` is set when the input did not end in good order."""
+    """The bytes at hand: `buffer[:pos]` is done with. `trouble` is set when the input did not end in good order.
+
+    `pending` says that the input goes on, and only does not now: after `more` said no, it may say yes another time. A
+    reader then leaves off where it is, and goes on from there when its `batches` are asked for again. A file is never
+    pending.
+    """
 
     buffer: Buffer = b""
     pos: int = 0
     trouble: Trouble | None = None
+    pending: bool = False
 
     @abstractmethod
     def more(self, need: int) -> bool:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
-from eiosniff.cli import exits, options
+from eiosniff.cli import choice, exits, options
 from eiosniff.cli.output import Output, text_of
 from eiosniff.cli.progress import progress
 
@@ -84,29 +83,20 @@ def analyze(
     CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input.
     """
     from eiosniff import app
-    from eiosniff.cli.configuration import configuration
 
-    if config is not None and no_config:
-        raise click.UsageError("--config and --no-config exclude each other")
-    rules = app.rules(rule_files)
-    said = configuration(config, wanted=not no_config, rules=rules)
-    # Who selects rules says which exactly; who ignores some may still have selected others for good.
-    selected = options.named_rules("--select", select, rules) or said.select
-    ignored = options.named_rules("--ignore", ignore, rules) or (not select and said.ignore) or frozenset()
-    if click.get_current_context().get_parameter_source("fail_on") is ParameterSource.DEFAULT:
-        fail_on = said.fail_on or fail_on
-    chosen = app.Options(
-        select=selected,
-        ignore=ignored,
+    setting = choice.chosen(
+        select=select,
+        ignore=ignore,
         rule_files=rule_files,
-        severity=said.severity,
-        limits=said.limits,
-        ports=frozenset(ports),
+        config=config,
+        no_config=no_config,
+        fail_on=fail_on,
+        ports=ports,
         path=path,
         max_sessions=max_sessions,
     )
     with progress(wanted=not quiet) as watch:
-        report = app.analyze(captures, chosen, watch)
+        report = app.analyze(captures, setting.options, watch)
     with Output(output, no_color=no_color, encoding="utf-8" if output_format == "json" else None) as place:
         show(
             report,
@@ -115,12 +105,12 @@ def analyze(
             no_redact=no_redact,
             quiet=quiet,
             limit=limit,
-            selected_rules=bool(selected or ignored),
+            selected_rules=setting.selected_rules,
             figures=figures,
-            configuration=said.source,
+            configuration=setting.configuration,
             rule_files=rule_files,
         )
-    code = exits.of_report(report, fail_on)
+    code = exits.of_report(report, setting.fail_on)
     if report.interrupted:
         click.echo("eiosniff: interrupted; the report is of what was read until then", err=True)
     if report.crashed:

@@ -14,7 +14,9 @@ import eiosniff
 from eiosniff.cli.analyze import analyze
 from eiosniff.cli.decode import decode
 from eiosniff.cli.demo import demo
+from eiosniff.cli.doctor import doctor
 from eiosniff.cli.exits import FAILED, INTERRUPTED, UNUSABLE
+from eiosniff.cli.live import live
 from eiosniff.cli.output import silence
 from eiosniff.cli.rules import rules
 from eiosniff.errors import EiosniffError
@@ -55,8 +57,10 @@ class _Eiosniff(click.Group):
 Examples:
   eiosniff demo                           see what a diagnosis looks like
   eiosniff analyze capture.pcapng         why do client and server not get along?
+  eiosniff live eth0                      the same, while the device fails
   eiosniff decode capture.pcapng          every Engine.IO and Socket.IO packet
   eiosniff rules show EIO038              what a rule reports, and how to mend it
+  eiosniff doctor                         what works here, and what to do where it does not
 
 \b
 Exit codes:
@@ -72,7 +76,7 @@ def cli() -> None:
     """Find out from a packet capture why a Socket.IO client and server do not get along."""
 
 
-for _command in (analyze, decode, demo, rules):
+for _command in (analyze, live, decode, demo, doctor, rules):
     cli.add_command(_command)
 
 

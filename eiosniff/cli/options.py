@@ -25,10 +25,21 @@ def captures(command: Command) -> Command:
 
 def output(command: Command) -> Command:
     """Where to write to."""
-    return click.option(
-        "-o", "--output", metavar="FILE", callback=_check_output,
-        help="Write to FILE instead of standard output; it appears when it is complete. Example: -o out.json",
-    )(command)  # fmt: skip
+    return _output("Write to FILE instead of standard output; it appears when it is complete. Example: -o out.json")(
+        command
+    )
+
+
+def stream_output(command: Command) -> Command:
+    """Where to write to what comes bit by bit."""
+    return _output(
+        "Write to FILE instead of standard output: with a screen the report at the end, else each event at once, "
+        "behind what is in it. Example: -o events.jsonl"
+    )(command)
+
+
+def _output(text: str) -> Callable[[Command], Command]:
+    return click.option("-o", "--output", metavar="FILE", callback=_check_output, help=text)
 
 
 def places(command: Command) -> Command:

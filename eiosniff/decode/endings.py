@@ -16,11 +16,12 @@ Watcher = Callable[[Conversation, int, Beat | Closing], None]
 class Ending:
     """The end of a session, into its ledger. `goodbyes` are those of each side, until the client joins anew."""
 
-    __slots__ = ("_session", "_watch", "goodbyes")
+    __slots__ = ("_changed", "_session", "_watch", "goodbyes")
 
-    def __init__(self, session: Session, watch: Watcher) -> None:
+    def __init__(self, session: Session, watch: Watcher, changed: set[Session] | None) -> None:
         self._session = session
         self._watch = watch
+        self._changed = changed
         self.goodbyes: list[PacketRef | None] = [None, None]
 
     def close(self, closing: Closing, conversation: Conversation | None = None, end: int = 0) -> None:
@@ -37,6 +38,8 @@ class Ending:
         elif said is not None:  # a peer that only answers a goodbye with its FIN did not end the session
             closing = Closing(side.other, CloseHow.DISCONNECT, said, after_goodbye=True)
         session.closing = closing
+        if self._changed is not None:
+            self._changed.add(session)
         fleet.ended(session, closing)
         acks.give_up(session, closing.place)
 

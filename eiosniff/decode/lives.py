@@ -47,7 +47,11 @@ class LifeTracker:
 
     def close(self) -> None:
         """Nothing more will come; the last life counts if it ended."""
-        life = self._life(self._current, busy=True) if self._past is None else self._past if self._ended else None
+        if self._past is not None:
+            life = self._past if self._ended else None
+        else:
+            waits = self._current is not None and self._current.waits
+            life = None if waits else self._life(self._current, busy=True)
         if life is not None:
             self._extend(life)
         self._break()

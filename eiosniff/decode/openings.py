@@ -33,9 +33,10 @@ class Openings:
         path: str | None,
         most: int,
         retire: Retire,
+        changed: set[Session] | None = None,
     ) -> None:
         self.peers = Peers(most, retire)
-        self.register = Register(most, self.peers, retire)
+        self.register = Register(most, self.peers, retire, changed)
         self.states = self.register.states
         self.by_sid = self.register.by_sid
         self.hops = Hops()
@@ -258,7 +259,7 @@ class Openings:
         session.forwarded = forwarded
         session.socketio09 = socketio09
         kind = SessionState09 if socketio09 else SessionState
-        state = kind(session, self._watch, self._listener)
+        state = kind(session, self._watch, self._listener, self.register.changed)
         state.messages.recoveries = self.peers.recoveries
         self.register.add(session, state)
         return session

@@ -23,7 +23,8 @@ MAX_ADDRESSES = 16  # of a server, beyond the one that gave out the session id
 class Register:
     """The sessions of one capture, in the order of their opening: `most` of them, and those that are alive."""
 
-    def __init__(self, most: int, peers: Peers, retire: Retire) -> None:
+    def __init__(self, most: int, peers: Peers, retire: Retire, changed: set[Session] | None = None) -> None:
+        self.changed = changed
         self.states: dict[Session, SessionState] = {}
         self.by_sid: dict[tuple[Endpoint, str], Session] = {}
         self.total = 0  # of all that were ever opened
@@ -51,8 +52,7 @@ class Register:
         if session.forwarded:
             self._match_forwarded(session)
         else:
-            self.total += 1
-            session.index = self.total
+            self._number(session)
             self._match(session)
         while self._unmatched:
             hop = next(iter(self._unmatched))
@@ -70,6 +70,12 @@ class Register:
         if session.sid and len(others) < MAX_ADDRESSES:
             self.by_sid[server, session.sid] = session
             others.append(server)
+
+    def _number(self, session: Session) -> None:
+        self.total += 1
+        session.index = self.total
+        if self.changed is not None:
+            self.changed.add(session)
 
     # ------------------------------------------------------------------ two hops of one conversation
 
@@ -108,8 +114,7 @@ class Register:
             return
         self._is_matched(session)
         session.forwarded = False
-        self.total += 1
-        session.index = self.total
+        self._number(session)
         self._match(session)
         if session.closing is None:
             fleet.opened(session)

@@ -59,6 +59,7 @@ class SessionState:
     session: Session
     watch: Watcher
     listener: Listener | None
+    changed: set[Session] | None = None  # takes the session when it goes on over WebSocket, ends, or begins anew
     joiners: list[AttachmentJoiner | None] = field(default_factory=lambda: [None, None])  # most sessions need none
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
     open_websockets: int = 0
@@ -73,7 +74,7 @@ class SessionState:
     upgrades: Upgrades = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ending = Ending(self.session, self.watch)
+        self.ending = Ending(self.session, self.watch, self.changed)
         self.messages = Messages(self.session, self.ending)
         self.polls = Polls(self.session)
         self.upgrades = Upgrades(self.session)
@@ -113,6 +114,8 @@ class SessionState:
             self._pong(packet)
         elif kind == UPGRADE and side is CLIENT and packet.transport is WEBSOCKET:
             session.upgraded = session.upgraded or packet.place
+            if self.changed is not None:
+                self.changed.add(session)
             self.carrier = stream if self.carrier is None else self.carrier
             note_transport(session, packet.transport)
         elif kind == CLOSE:

@@ -50,6 +50,8 @@ class SessionState09(SessionState):
         closing = self.session.closing
         if closing is not None and not closing.after_goodbye:
             self.session.closing = None
+            if self.changed is not None:
+                self.changed.add(self.session)
 
     def _take(self, packet: SioPacket) -> None:
         label, kind, side = _LABELS[packet.type], packet.type, packet.side

@@ -35,7 +35,8 @@ class Sessions:
     """The sessions, clients and servers of one capture: all that are active, and up to `most` of each.
 
     `watch` asks TCP for the acknowledgement of a ping. `listener` hears every packet (for `eiosniff decode`). `path`:
-    only requests under it. `retire` is told of each ledger that is let go.
+    only requests under it. `retire` is told of each ledger that is let go. `changed` takes the sessions that are
+    opened, upgraded, closed, and opened again, if somebody wants to know.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Sessions:
         path: str | None = None,
         most: int = MAX_SESSIONS,
         retire: Retire = lambda _: None,
+        changed: set[Session] | None = None,
     ) -> None:
-        self._openings = Openings(watch, listener, path, most, retire)
+        self._openings = Openings(watch, listener, path, most, retire, changed)
         self._exchanges = Exchanges(self._openings)
         self._exchanges09 = Exchanges09(self._openings)
         self._websockets = WebSockets(self._openings)
@@ -86,7 +88,8 @@ class Sessions:
             self._gap(conversation, record)
         elif isinstance(record, Desync):
             session = conversation.session
-            if session is not None and record.end - record.start >= LARGE_MESSAGE and not conversation.lossy:
+            size = max(record.end - record.start, record.announced)
+            if session is not None and size >= LARGE_MESSAGE and not conversation.lossy:
                 cut = Transfer(record.side, record.place, session.last, record.end - record.start, False)
                 session.transfers.add(cut, session.last.ts_ns)
             if session is not None and record.announced and not conversation.lossy:

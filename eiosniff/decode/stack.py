@@ -53,6 +53,8 @@ class Stack(FlowListener):
 
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
     `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
+    `changed`, if it is given, takes the sessions that are opened, upgraded, closed, and opened again; whoever gives it
+    empties it.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class Stack(FlowListener):
         ports: frozenset[int] = frozenset(),
         path: str | None = None,
         most: int = MAX_SESSIONS,
+        changed: set[Session] | None = None,
     ) -> None:
         self.summary = summary
-        self.sessions = Sessions(self._watch, listener, path, most, self._retire)
+        self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
         self._ports = ports
         self._packets = PacketDecoder()
@@ -95,6 +98,11 @@ class Stack(FlowListener):
         counters = self._packets.counters
         unknown = counters.unknown_link
         return sorted(unknown) if unknown and unknown.total() == counters.packets else []
+
+    @property
+    def protocols(self) -> dict[str, int]:
+        """Connections so far, by what they speak: `HTTP`, `WebSocket` (without its beginning), `TLS (port 443)`."""
+        return dict(self._protocols)
 
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""

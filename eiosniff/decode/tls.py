@@ -303,17 +303,20 @@ class TlsHandshake:
 
     Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
     which it was done, `first` the first one with bytes, `last` the last one that was taken. `ended_by` is the direction
-    that ended first, -1 if none did; `answered` the packet with the server's first bytes. Directions are those of the
-    flow, 0 and 1.
+    that ended first, -1 if none did; `answered` the packet with the server's first bytes. `under_way` is to be set when
+    the capture ends before it is done. Directions are those of the flow, 0 and 1.
     """
 
-    __slots__ = ("_bytes", "_packets", "_sides", "answered", "decided", "done", "ended_by", "first", "last")
+    __slots__ = (
+        "_bytes", "_packets", "_sides", "answered", "decided", "done", "ended_by", "first", "last", "under_way",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._sides = (_Side(), _Side())
         self._packets = 0
         self._bytes = 0
         self.done = False
+        self.under_way = False
         self.decided = 0
         self.first = NO_PACKET
         self.last = NO_PACKET

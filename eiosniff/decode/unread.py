@@ -85,6 +85,7 @@ class UnreadLedger:
         if handshake is not None:
             if flow.reset is not None and flow.reset_by is not None:
                 handshake.end(flow.reset_by, flow.reset)
+            handshake.under_way = handshake.ended_by < 0
             handshake.close()
             self._note_handshake(flow, order)
 
@@ -120,6 +121,7 @@ class UnreadLedger:
                 return
             known = self._encrypted[key] = Encrypted(server, name, alpn, hello is not None, handshake.first)
         known.connections += 1
+        known.under_way += handshake.under_way
         known.first = min(known.first, handshake.first)  # they are told when all that is in clear was read
         if hello is not None and hello.encrypted:
             known.outer += 1

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import Enum
 
+from eiosniff.model.finding import Report
 from eiosniff.model.live import LiveEvent, LiveView
 
 
@@ -37,6 +38,10 @@ class Face(ABC):
 
     def say(self, text: str) -> None:  # noqa: B027
         """A word to the user, such as where a report was written."""
+
+    @abstractmethod
+    def report(self, report: Report, now_ns: int) -> None:
+        """The whole report, at the end; `now_ns` is the instant of the capture."""
 
     def close(self) -> None:  # noqa: B027
         """Give the terminal back as it was. Does nothing the second time."""

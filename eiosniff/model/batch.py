@@ -55,3 +55,18 @@ class PacketBatch:
 
     def __len__(self) -> int:
         return len(self.number)
+
+    def first(self, count: int) -> "PacketBatch":
+        """The first so many packets of it."""
+        if count >= len(self):
+            return self
+        count = max(count, 0)
+        return PacketBatch(
+            self.number[:count],
+            self.ts_ns[:count],
+            self.offset[:count],
+            self.captured[:count],
+            self.wire[:count],
+            self.link_type[:count],
+            self.buffer,
+        )

@@ -4,6 +4,7 @@ Times are instants of the capture (ns since 1970). What is text in here may quot
 it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,8 +15,10 @@ from eiosniff.model.session import Session
 @dataclass(slots=True, eq=False)
 class LiveFinding:
     """A finding over its life. `id` (`f1`, `f2`, ...) stays; `diagnosis` is the latest, of the finding itself or of the
-    one that explains it, whose id is `explained_by` then. `packet_ns` is the instant of the last packet that proves
-    it. `resolved` says that what came since shows that it is none."""
+    one that explains it, whose id is `explained_by` then. `first_ns` is when it was found, `changed_ns` when it was
+    told of last. `packet_ns` is the instant of the last packet that proves it; where no packet does, when it was found.
+    `resolved` says that, by what came since, it does not hold any more, or, where `merged_into` is the id of another
+    finding, that both are one fault."""
 
     id: str
     finding: Finding
@@ -25,6 +28,7 @@ class LiveFinding:
     packet_ns: int
     explained_by: str | None = None
     resolved: bool = False
+    merged_into: str | None = None
 
 
 class EventKind(Enum):
@@ -44,7 +48,16 @@ class EventKind(Enum):
 @dataclass(slots=True, frozen=True, eq=False)
 class LiveEvent:
     """One thing that happened. `session` and `finding` are ledgers as they are by now; `text` says what happened, in a
-    few words for a person. `packet` is the captured packet that shows it, 0 if none does."""
+    few words for a person. `packet` is the captured packet that shows it, 0 if none does.
+
+    `ts_ns` is the instant of that packet for what is told of a session, and that of the judgement for what is told of a
+    finding. `changes` names what is other than it was told, of a finding: `severity`, `certainty`, `explained_by`,
+    `title`, `occurrences`, `sessions`.
+
+    `facts` are, of STARTED: `source`, `backend`; of CAPTURE: `what` (`dropped`, `interface-down`, `interface-up`,
+    `writing-stopped`, and what else there is to say), `dropped` (how many packets in all, None if nothing counts);
+    of ENDED: `reason`, `packets`, `bytes`, `dropped`, `sessions`.
+    """
 
     kind: EventKind
     ts_ns: int
@@ -53,6 +66,8 @@ class LiveEvent:
     session: Session | None = None
     finding: LiveFinding | None = None
     severity: Severity | None = None
+    changes: tuple[str, ...] = ()
+    facts: Mapping[str, str | int | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,15 +87,18 @@ class LiveView:
     a few hundred; `sessions_open` and `sessions_total` count all. `findings` are those that hold, in the order of the
     report: causes before what they explain. `events` are the newest last.
 
-    `now_ns` is the clock of the capture. `packets_per_s` and `bytes_per_s` are of the last second or so. `dropped` is
-    None where nothing counts. `state` and `note` are those of the source (see `capture.live.source`), `writing` says
-    where packets are kept or why that ended.
+    `started_ns` is the instant of the first packet, `now_ns` the clock of the capture (0 before the first packet), and
+    `running_ns` for how long it has been running. `packets_per_s` and `bytes_per_s` are of the last second or so.
+    `dropped` is None where nothing counts. `state` and `note` are those of the source (see `capture.live.source`),
+    `writing` says where packets are kept or why that ended. `connections` counts those that came about so far, by what
+    they speak (`HTTP`, `TLS (port 443)`). The times of evidence count from `started_ns`.
     """
 
     source: str
     backend: str
     started_ns: int
     now_ns: int
+    running_ns: int = 0
     packets: int = 0
     bytes: int = 0
     packets_per_s: float = 0.0
@@ -94,3 +112,4 @@ class LiveView:
     sessions_total: int = 0
     findings: list[LiveFinding] = field(default_factory=list)
     events: list[LiveEvent] = field(default_factory=list)
+    connections: dict[str, int] = field(default_factory=dict)

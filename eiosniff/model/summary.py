@@ -45,6 +45,21 @@ class CaptureProblem:
     packet: int
 
 
+# So many times at which packets were dropped are kept apart; of more, the oldest become one.
+MAX_DROPS = 1_000
+# Drops that follow each other within this time are one (ns).
+_DROPS_APART_NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Drops:
+    """Packets that the capturing host dropped, some time between two instants."""
+
+    from_ns: int
+    until_ns: int
+    packets: int
+
+
 @dataclass(slots=True, eq=False)
 class CaptureSummary:
     """A capture as a whole: what is in it, what is wrong with it, what was set aside.
@@ -76,6 +91,7 @@ class CaptureSummary:
     cut_packets: int = 0
     cut_length: int = 0  # what was left of the longest of them
     dropped: int | None = None  # packets that the system or the interface dropped, by the counters of the file
+    drops: list[Drops] = field(default_factory=list)  # when, where that is known (of a live capture)
     cut_bytes: int = 0  # that Engine.IO connections lack for it
     duplicates: Tally[PacketRef] = field(default_factory=Tally)  # Engine.IO connections captured twice: the first copy
     duplicate_packets: int = 0  # with payload, of these connections
@@ -84,3 +100,16 @@ class CaptureSummary:
     encrypted: list[Encrypted] = field(default_factory=list)
     encrypted_connections: int = 0
     unread: list[Unread] = field(default_factory=list)
+
+    def note_drops(self, from_ns: int, until_ns: int, packets: int) -> None:
+        """So many packets were dropped some time between two instants; the latest come last."""
+        drops = self.drops
+        if drops and from_ns - drops[-1].until_ns <= _DROPS_APART_NS:
+            drops[-1].until_ns = max(drops[-1].until_ns, until_ns)
+            drops[-1].packets += packets
+            return
+        drops.append(Drops(from_ns, until_ns, packets))
+        if len(drops) > MAX_DROPS:
+            second = drops.pop(1)
+            drops[0].until_ns = second.until_ns
+            drops[0].packets += second.packets

@@ -39,6 +39,7 @@ class Encrypted:
     connections the name may be that of a front: the client sent an Encrypted Client Hello, or something that looks like
     one.
 
+    `under_way` counts handshakes that had neither succeeded nor failed when the capture ended; `settled` the others.
     `offered` counts the newest versions that clients offer. `failures` are by how, and by whose and which alert (both
     empty where there is none in clear); `plain` are answers by HTTP in clear: the server speaks no TLS there.
     `speaks_engineio`: a session in clear is with the same address; `in_clear`: with the same port, too.
@@ -50,6 +51,7 @@ class Encrypted:
     greeted: bool
     first: PacketRef
     connections: int = 0
+    under_way: int = 0
     outer: int = 0
     versions: dict[str, int] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
@@ -61,6 +63,11 @@ class Encrypted:
     asks_for_certificate: bool = False  # the server wants one of the client
     speaks_engineio: bool = False
     in_clear: bool = False
+
+    @property
+    def settled(self) -> int:
+        """The connections of which is known what became of the handshake."""
+        return self.connections - self.under_way
 
 
 class UnreadKind(Enum):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity
+from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity, Totals
 from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import Session
@@ -35,25 +35,34 @@ def render(report: Report, redactor: Redactor) -> str:
 
 def _indented(report: Report, redactor: Redactor) -> bytes:
     """What it is made of is gone when this returns: each step takes as much memory as the text itself."""
-    return msgspec.json.format(msgspec.json.encode(_Writer(report, redactor).document()), indent=2)
+    return msgspec.json.format(msgspec.json.encode(Writer(redactor).document(report)), indent=2)
 
 
-def _encoded(value: object) -> msgspec.Raw:
+def line(value: dict[str, object]) -> str:
+    """An object, of which parts may be `encoded`, as JSON on one line, without its end."""
+    return json_safe(msgspec.json.encode({key: encoded(part) for key, part in value.items()}).decode())
+
+
+def encoded(value: object) -> msgspec.Raw:
     """A value as JSON; a lone surrogate becomes the escape that JSON has for it."""
+    if isinstance(value, msgspec.Raw):
+        return value
     with suppress(UnicodeEncodeError):  # msgspec takes no surrogates
         return msgspec.Raw(msgspec.json.encode(value))
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return msgspec.Raw(text.encode("utf-8", "backslashreplace"))
 
 
-class _Writer:
-    def __init__(self, report: Report, redactor: Redactor) -> None:
-        self.report = report
+class Writer:
+    """Makes JSON objects of what a report holds, in the order of the schema."""
+
+    def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
-        self.several_captures = len(report.captures) > 1
+        self.several_captures = False
         self._texts: dict[str, str] = {}  # as they are shown: thousands of sessions have the same path and libraries
 
     def text(self, raw: str) -> str:
+        """The text without secrets, and not longer than anybody needs."""
         known = self._texts.get(raw)
         if known is None:
             known = clip(self.redactor.text(raw), _MAX_TEXT)
@@ -66,16 +75,17 @@ class _Writer:
         return None if raw is None else self.text(raw)
 
     def texts(self, raws: list[str]) -> list[str]:
+        """The same of each."""
         return [self.text(raw) for raw in raws]
 
-    def document(self) -> _Object:
+    def document(self, report: Report) -> _Object:
         """The whole, its larger parts encoded one by one: thousands of sessions as Python objects would take more
         memory than all that was decoded."""
-        report = self.report
+        self.several_captures = len(report.captures) > 1
         return {
             "schema": SCHEMA,
             "eiosniff": report.version,
-            "captures": [_encoded(self.capture(capture)) for capture in report.captures],
+            "captures": [encoded(self.capture(capture)) for capture in report.captures],
             "summary": {
                 "connections": report.connections,
                 "sessions": report.sessions_total,
@@ -88,14 +98,13 @@ class _Writer:
                     "bytes": sum(capture.set_aside_bytes for capture in report.captures),
                 },
             },
-            "sessions": [_encoded(self.session(session)) for session in report.sessions],
-            "diagnoses": [_encoded(self.diagnosis(diagnosis)) for diagnosis in report.diagnoses],
-            "figures": self.figures(),
+            "sessions": [encoded(self.session(session)) for session in report.sessions],
+            "diagnoses": [encoded(self.diagnosis(diagnosis)) for diagnosis in report.diagnoses],
+            "figures": self.figures(report.totals),
         }
 
-    def figures(self) -> _Object:
+    def figures(self, totals: Totals) -> _Object:
         """How long answers take, over all sessions."""
-        totals = self.report.totals
         return {
             "acks": [
                 {"event": self.text(event), "asked_by": side.label, **_answers(figures)}
@@ -107,6 +116,7 @@ class _Writer:
         }
 
     def capture(self, capture: CaptureSummary) -> _Object:
+        """What is told of a capture."""
         return {
             "file": capture.file,
             "format": capture.format,
@@ -121,14 +131,16 @@ class _Writer:
             ],
         }
 
-    def session(self, session: Session) -> _Object:
+    def session(self, session: Session, client: Identity | None = None, server: Identity | None = None) -> _Object:
+        """A session, as far as it is known by now. `client` and `server` tell who its peers are, where they are not
+        identified yet."""
         closing = session.closing
         engineio, socketio = versions(session)
         return {
             "id": f"s{session.index}",
             "sid": self.shown(session.sid),
-            "client": self.peer(session.client_endpoint, session.client.identity),
-            "server": self.peer(session.server.endpoint, session.server.identity),
+            "client": self.peer(session.client_endpoint, session.client.identity or client),
+            "server": self.peer(session.server.endpoint, session.server.identity or server),
             "path": self.shown(session.path),
             "engineio": engineio,
             "socketio": socketio,
@@ -156,6 +168,7 @@ class _Writer:
         }
 
     def peer(self, endpoint: Endpoint, identity: Identity | None) -> _Object:
+        """A client or a server."""
         return {
             "address": endpoint.address,
             "port": endpoint.port,
@@ -164,6 +177,7 @@ class _Writer:
         }
 
     def diagnosis(self, diagnosis: Diagnosis) -> _Object:
+        """A root cause with what follows from it."""
         finding = diagnosis.finding
         return {
             "rule": finding.rule,
@@ -186,6 +200,7 @@ class _Writer:
         }
 
     def consequence(self, finding: Finding) -> _Object:
+        """What follows from another finding, in short."""
         return {
             "rule": finding.rule,
             "name": finding.name,
@@ -195,9 +210,11 @@ class _Writer:
         }
 
     def evidence(self, finding: Finding) -> list[_Object]:
+        """The packets that prove a finding."""
         return [self.proof(item, finding.capture) for item in finding.evidence]
 
     def proof(self, item: Evidence, capture: str) -> _Object:
+        """One of them."""
         text = f"{item.who}: {item.text}" if item.who else item.text
         proof: _Object = {"packet": item.packet, "time": iso_time(item.ts_ns), "text": self.text(text)}
         if self.several_captures:

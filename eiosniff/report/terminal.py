@@ -81,6 +81,13 @@ def write_headlines(report: Report, console: Console, redactor: Redactor) -> Non
         page.line(place, label, f" {finding.rule} {finding.name}: {title} ({counted(finding.occurrences, 'time')})")
 
 
+def write_diagnosis(diagnosis: Diagnosis, console: Console, redactor: Redactor, since_ns: int) -> None:
+    """All of one diagnosis; the times of its proof count from an instant."""
+    capture = CaptureSummary(diagnosis.finding.capture, first_ns=since_ns)
+    report = Report("", captures=[capture], sessions=[], diagnoses=[diagnosis])
+    _TextReport(report, console, redactor).diagnosis(diagnosis, whole=True)
+
+
 def _prose(redactor: Redactor, text: str) -> str:
     return redactor.shown(" ".join(text.split()), _MAX_PROSE)
 

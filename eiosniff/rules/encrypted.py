@@ -19,10 +19,10 @@ def may_be_socketio(entry: Encrypted) -> bool:
 
 
 def may_hide_socketio(entry: Encrypted) -> bool:
-    """Whether they could, and anything was said in them: not if all failed in the handshake (TLS107), or were answered
-    in clear (TLS108)."""
+    """Whether they could, and anything was said in them: not if all failed in the handshake (TLS107), were answered
+    in clear (TLS108), or are still at it."""
     failed = entry.plain.count + sum(tally.count for (_, _, alert), tally in entry.failures.items() if alert != BY_ALPN)
-    return failed < entry.connections and may_be_socketio(entry)
+    return failed < entry.settled and may_be_socketio(entry)
 
 
 def is_meant(summary: CaptureSummary, entry: Encrypted) -> bool:

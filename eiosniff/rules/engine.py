@@ -1,6 +1,6 @@
 """Runs rules over the ledgers of one capture and merges what they hit into findings."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappush, heappushpop
@@ -10,7 +10,7 @@ from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
 from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint
 from eiosniff.model.session import MAX_SESSIONS, Session
-from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.summary import CaptureSummary, Drops
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
 from eiosniff.rules.gaps import shown_between
@@ -82,9 +82,11 @@ class _Merged:
     has_more_places: bool = False
     sessions: list[Session] = field(default_factory=list)
 
-    def add(self, hit: Hit, order: int, peers: _Peers, ledger: object) -> None:
+    def add(self, hit: Hit, order: int, peers: _Peers, ledger: object, drops: Sequence[Drops]) -> None:
         """One more hit."""
         certainty, doubt = _certainty(self.rule, hit, ledger)
+        if drops and not self.rule.tolerates_gaps:
+            certainty, doubt = _doubted(hit, drops, certainty, doubt)
         self._lead(hit, order, peers)
         self._judge(certainty, order, doubt, max(self.severity, self.rule.severity_of(hit)))
         self.occurrences += hit.occurrences
@@ -151,7 +153,15 @@ class Judge:
     A rule that raises becomes a finding of its own (INT001); the rest goes on.
     """
 
-    def __init__(self, rules: Iterable[Rule], fixes: FixSource, capture: str, keep: int = MAX_SESSIONS) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        fixes: FixSource,
+        capture: str,
+        keep: int = MAX_SESSIONS,
+        drops: Sequence[Drops] = (),
+    ) -> None:
+        """`drops` is the list of the capture's ledger, which grows."""
         self._rules = list(rules)
         self._of_subject: dict[type, list[Rule]] = {}
         for rule in self._rules:
@@ -160,6 +170,7 @@ class Judge:
         self._fixes = fixes
         self._capture = capture
         self._keep = keep
+        self._drops = drops
         self._faulty: list[_Faulty] = []  # a heap
         self._merged: dict[_Key, _Merged] = {}
         # Hits in sessions whose client is still followed: which library it is, and so whose hits they join, is open.
@@ -227,7 +238,7 @@ class Judge:
                     entry = merged.get(key)
                     if entry is None:
                         entry = merged[key] = _Merged(rule, hit, order, about, room=self._room)
-                    entry.add(hit, order, about, ledger)
+                    entry.add(hit, order, about, ledger, self._drops)
                     entries[entry] = None
             except Exception as bug:  # a broken rule must not cost the user the others: reported as INT001, exit code 3
                 self._crashed(rule, bug)
@@ -327,6 +338,19 @@ def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
     if ledger.midstream:
         return Certainty.POSSIBLE, "the capture began after this session did"
     return hit.certainty, hit.doubt
+
+
+def _doubted(hit: Hit, drops: Sequence[Drops], certainty: Certainty, doubt: str) -> tuple[Certainty, str]:
+    """Lowered by a step where the capturing host dropped packets while it happened: most of what is missing shows in
+    TCP's sequence numbers, but not what came last."""
+    if not hit.evidence or certainty is Certainty.POSSIBLE:
+        return certainty, doubt
+    first, last = hit.evidence[0].ts_ns, hit.evidence[-1].ts_ns
+    inside = [each.packets for each in drops if first <= each.until_ns and (hit.lasting or each.from_ns <= last)]
+    if not inside:
+        return certainty, doubt
+    lower = Certainty.LIKELY if certainty is Certainty.CERTAIN else Certainty.POSSIBLE
+    return lower, f"the capturing host dropped {sum(inside):,} packets in that time"
 
 
 def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:

@@ -8,6 +8,8 @@ scale             three times the packets
 stream            any amount of traffic through standard input
 handshakes        sessions that nobody comes back to
 messages          messages of one session
+live              what is lost, and how late faults are told, where packets come fast over an interface (needs root)
+live-flat         whether `eiosniff live` holds more and more, over 24 hours of traffic at speed
 """
 
 import argparse
@@ -18,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import flat
+from tests.bench import live as replay
 from tests.bench.compare import CAPTURES, build, compare_all, machine
 from tests.bench.limits import limits, parts
+from tests.bench.live_hours import HOURS, PACKETS, live_flat
 from tests.bench.start import start
 
 
@@ -42,6 +46,12 @@ def measure(chosen: argparse.Namespace, names: list[str]) -> Any:
         case "stream" | "handshakes" | "messages" as kind:
             large = chosen.gigabytes if kind == "stream" else chosen.count
             return flat.STREAMS[kind](chosen.small or flat.SMALL[kind], large or flat.LARGE[kind])
+        case "live":
+            programs = chosen.programs.split(",") if chosen.programs else replay.PROGRAMS
+            rates = [int(rate) for rate in chosen.rates.split(",")]
+            return replay.live(programs, rates, chosen.seconds, write=chosen.write)
+        case "live-flat":
+            return [live_flat(chosen.hours, chosen.packets or PACKETS)]
     return compare_all(names, chosen.packets, chosen.runs or 3)
 
 
@@ -50,11 +60,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    kinds = ["compare", "profile", "limits", "start", "scale", "stream", "handshakes", "messages"]
+    kinds = ["compare", "profile", "limits", "start", "scale", "stream", "handshakes", "messages", "live", "live-flat"]
     parser.add_argument("what", nargs="?", choices=kinds, default="compare")
     parser.add_argument("capture", nargs="?", choices=CAPTURES, help="only this one")
     parser.add_argument("--only", choices=CAPTURES, help="only this capture")
-    parser.add_argument("--packets", type=int, help="compare, profile: build captures of about so many packets")
+    parser.add_argument(
+        "--packets",
+        type=int,
+        help="compare, profile: build captures of about so many packets; live-flat: in an hour (default: 300000)",
+    )
     parser.add_argument("--runs", type=int, help="of each program; the median counts (default: 3; start: 11)")
     parser.add_argument("--full", action="store_true", help="scale: 935,000 and 2,805,000 packets")
     parser.add_argument("--gigabytes", type=float, help="stream: how much (default: 10)")
@@ -64,6 +78,19 @@ def main() -> int:
         type=float,
         help="stream, handshakes, messages: what it is compared with (default: 1 GB, 100000, 200000)",
     )
+    parser.add_argument(
+        "--programs",
+        metavar="NAME,...",
+        help=f"live: which (default: all: {','.join(replay.PROGRAMS)})",
+    )
+    parser.add_argument(
+        "--rates", metavar="N,...", default=str(replay.RATE), help="live: packets a second (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=replay.SECONDS, help="live: how long packets are sent (default: %(default)s)"
+    )
+    parser.add_argument("--write", action="store_true", help="live: eiosniff keeps the packets too")
+    parser.add_argument("--hours", type=int, default=HOURS, help="live-flat: how many (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
     chosen = parser.parse_args()
     only = chosen.capture or chosen.only
@@ -80,7 +107,7 @@ def main() -> int:
         return 1
     if chosen.json:
         chosen.json.write_text(json.dumps({"machine": here, "results": results}, indent=2) + "\n", encoding="utf-8")
-    return 0
+    return int(chosen.what.startswith("live") and any(result["problems"] for result in results))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ START_NS = 1_767_225_600_000_000_000
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
 CLIENTS, SERVERS = 0x0A40_0001, 0x0A01_0001  # 10.64.0.1, 10.1.0.1
 WRITTEN_AT_ONCE = 50_000
-PACKETS = {"busy": 935_000, "haystack": 1_006_000}
+PACKETS = {"busy": 935_000, "haystack": 1_006_000, "live": 2_000_000}
 
 CHAT = "near_miss/capture-truncated-whole-session.pcap"  # of the whole session: in itself the file is sound
 # Which share of the packets comes from which recording: half is polling with a connection for each request.
@@ -38,6 +38,25 @@ BUSY = {
     CHAT: 0.39,
 }
 BUSY_NS_PER_PACKET = 320_000  # a hundred sessions at any time
+# For a replay: conversations with their own times, as many at a time as make the rate, short flows of other traffic,
+# and faults that show at once, one each.
+LIVE_RATE = 100_000  # packets a second
+LIVE_FLOW_PACKETS = 200
+LIVE_FAULTS = {
+    "faulty/transport-unknown-flashsocket-v4-server.pcap": "transport-unknown",
+    "faulty/socketio-syntax-single-quotes-v4-server.pcap": "socketio-syntax",
+    "faulty/handshake-method-post-v4-server.pcap": "handshake-method",
+    "faulty/ws-bad-utf8-cut-v4-server.pcap": "ws-bad-utf8",
+    "faulty/event-before-connect-with-connect.pcap": "event-before-connect",
+    "faulty/ws-protocol-error-opcode-3-v4-server.pcap": "ws-protocol-error",
+    "faulty/binary-incomplete-text-instead-v4-server.pcap": "binary-incomplete",
+    "faulty/too-many-attachments-v4-server.pcap": "too-many-attachments",
+    "faulty/ws-rsv-set-compressed-event-v4-server.pcap": "ws-rsv-set",
+    "faulty/connect-error-auth-v4-server.pcap": "connect-error-auth",
+    "faulty/payload-too-large-polling-v4-server.pcap": "payload-too-large",
+    "faulty/engineio-syntax-type-9-v4-server.pcap": "engineio-syntax",
+    "faulty/namespace-invalid-v4-server-slash.pcap": "namespace-invalid",
+}
 TLS_FLOWS, REST_FLOWS = 360, 40
 TLS_SHARE = 0.895
 
@@ -58,12 +77,14 @@ class Part:
     starts_ns: Int64s
 
 
-def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built:
-    """The capture `name` (busy or haystack) of about so many packets; one that is there already is used again."""
+def build(name: str, packets: int | None = None, folder: Path = FOLDER, rate: int = LIVE_RATE) -> Built:
+    """The capture `name` of about so many packets; one that is there already is used again. `rate` is for live."""
     wanted = packets or PACKETS[name]
     stem = name if packets in (None, PACKETS[name]) else f"{name}-{packets}"
+    if rate != LIVE_RATE:
+        stem += f"-at-{rate}"
     path, note = folder / f"{stem}.pcap", folder / f"{stem}.json"
-    sources = list(BUSY) if name == "busy" else [CHAT]
+    sources = {"busy": [*BUSY], "haystack": [CHAT], "live": [*BUSY, *LIVE_FAULTS]}[name]
     parameters = {
         "version": VERSION,
         "packets": wanted,
@@ -74,7 +95,10 @@ def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built
         if known["parameters"] == parameters and known["size"] == path.stat().st_size:
             return Built(path, Truth(**known["truth"]))
     rng = np.random.default_rng(SEED)
-    parts = busy_parts(wanted, rng) if name == "busy" else _haystack(wanted, rng)
+    if name == "live":
+        parts = live_parts(wanted, rng, wanted * 1_000_000_000 // rate)
+    else:
+        parts = busy_parts(wanted, rng) if name == "busy" else _haystack(wanted, rng)
     folder.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
     truth = write(path, parts, rng)
@@ -83,13 +107,29 @@ def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built
     return Built(path, truth)
 
 
-def busy_parts(packets: int, rng: np.random.Generator) -> list[Part]:
-    """The conversations of the busy capture, of about so many packets."""
+def busy_parts(packets: int, rng: np.random.Generator, span_ns: int = 0) -> list[Part]:
+    """The conversations of the busy capture, of about so many packets, which begin within this time."""
     parts = []
+    span_ns = span_ns or packets * BUSY_NS_PER_PACKET
     for name, share in BUSY.items():
         template = recorded(RECORDED / name)
         copies = max(1, round(packets * share / len(template.lengths)))
-        parts.append(Part(template, np.sort(rng.integers(packets * BUSY_NS_PER_PACKET, size=copies))))
+        parts.append(Part(template, np.sort(rng.integers(span_ns, size=copies))))
+    return parts
+
+
+def live_parts(packets: int, rng: np.random.Generator, span_ns: int) -> list[Part]:
+    """Half Socket.IO, half other traffic as in the haystack, and the faults at equal distances."""
+    parts = busy_parts(packets // 2, rng, span_ns)
+    tls_packets = round(packets // 2 * TLS_SHARE)
+    for template, count in (
+        (traffic.tls(LIVE_FLOW_PACKETS, rng), tls_packets),
+        (traffic.rest(LIVE_FLOW_PACKETS, rng), packets // 2 - tls_packets),
+    ):
+        flows = max(1, round(count / len(template.lengths)))
+        parts.append(Part(template, np.sort(rng.integers(span_ns, size=flows))))
+    for at, name in enumerate(LIVE_FAULTS, 1):
+        parts.append(Part(recorded(RECORDED / name), np.array([at * span_ns // (len(LIVE_FAULTS) + 1)])))
     return parts
 
 
@@ -160,9 +200,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.build")
     parser.add_argument("name", choices=list(PACKETS))
     parser.add_argument("--packets", type=int)
+    parser.add_argument("--rate", type=int, default=LIVE_RATE, help="live: packets a second")
     chosen = parser.parse_args()
     begun = time.perf_counter()
-    built = build(chosen.name, chosen.packets)
+    built = build(chosen.name, chosen.packets, rate=chosen.rate)
     seconds = time.perf_counter() - begun
     print(json.dumps({"path": str(built.path), "truth": asdict(built.truth), "seconds": seconds}))
 

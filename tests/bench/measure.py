@@ -89,20 +89,26 @@ class _Watch:
 
 def tree_peak_kb(pid: int) -> int:
     """The most memory that a process and its living descendants held until now, added up."""
+    return sum(map(_peak_kb, descendants(pid)))
+
+
+def descendants(pid: int) -> list[int]:
+    """A process, and all that it and they started, as far as they live."""
     found = [pid]
     for each in found:  # grows meanwhile
         for threads in (PROCESSES / str(each) / "task").glob("*/children"):
-            found += map(int, _text(threads).split())
-    return sum(map(_peak_kb, found))
+            found += map(int, text_of(threads).split())
+    return found
 
 
 def _peak_kb(pid: int) -> int:
     """Nothing once it is over."""
-    _, _, rest = _text(PROCESSES / str(pid) / "status").partition("VmHWM:")
+    _, _, rest = text_of(PROCESSES / str(pid) / "status").partition("VmHWM:")
     return int(rest.split(maxsplit=1)[0]) if rest else 0
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """A file of /proc; empty once the process is over."""
     try:
         return path.read_text(encoding="ascii", errors="replace")
     except OSError:  # the process ended

@@ -16,13 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from tests.bench import traffic
-from tests.bench.build import CLIENTS, PCAP_HEADER, SEED, SERVERS, START_NS, Mixture, Part, busy_parts
+from tests.bench.build import CLIENTS, PCAP_HEADER, SEED, SERVERS, START_NS, Mixture, Part, busy_parts, live_parts
 from tests.bench.template import Bytes, Int64s, Template, Truth, records, stamps
 from tests.bench.traffic import CLIENT, SERVER, FlowWriter
 
 BUSY_PACKETS, BULK_PACKETS = 20_000, 8_000  # of a block: about as many bytes of each
 BULK_FLOWS = 8
 PAUSE_NS = 2_000_000_000  # between two blocks: what is closed is settled
+HOUR_NS = 3600 * 10**9
+LONGEST_NS = 10 * 10**9  # longer than any conversation of the live capture takes
 HANDSHAKES = 5_000  # in a block
 APART_NS = 1_000_000  # from the end of a connection to the next
 EXCHANGES = 5_000  # in a block: an event of the server, and the client's acknowledgement
@@ -51,19 +53,15 @@ class Source(ABC):
         """The next records. They are overwritten when the next block is asked for."""
 
 
-class Traffic(Source):
-    """The busy capture, and bulk that looks like TLS: each block has its own clients, connections and sessions."""
+class Mixed(Source):
+    """A mixture of conversations: each block has its own clients, connections and sessions."""
 
-    def __init__(self, busy_packets: int = BUSY_PACKETS, bulk_packets: int = BULK_PACKETS) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        parts = busy_parts(busy_packets, self.rng)
-        span_ns = int(max(part.starts_ns[-1] for part in parts)) + 1
-        bulk = traffic.tls(bulk_packets // BULK_FLOWS, self.rng)
-        parts.append(Part(bulk, np.sort(self.rng.integers(span_ns, size=BULK_FLOWS))))
-        self._mixture = Mixture(parts)
+        self._mixture = Mixture(self.parts())
         self._clients = CLIENTS
         times = self._mixture.fill(self.now_ns, self._clients, self.rng)
-        self._span_ns = int(times.max()) - self.now_ns
+        self.span_ns = int(times.max()) - self.now_ns + PAUSE_NS
         # Where each byte of a block comes from: the order of the records is the same in all blocks.
         order = np.argsort(times, kind="stable")
         lengths = self._mixture.lengths[order]
@@ -71,12 +69,48 @@ class Traffic(Source):
         self._from += np.arange(len(self._from))
         self._block = np.empty(len(self._from), np.uint8)
 
+    @abstractmethod
+    def parts(self) -> list[Part]:
+        """What is in a block."""
+
     def block(self) -> Bytes:
         self._mixture.fill(self.now_ns, self._clients, self.rng)
-        self.now_ns += self._span_ns + PAUSE_NS
+        self.now_ns += self.span_ns
         self._clients += self._mixture.copies
         self.truth.add(self._mixture.truth, 1)
         return self._mixture.records.take(self._from, out=self._block, mode="clip")  # "raise" would copy once more
+
+
+class Traffic(Mixed):
+    """The busy capture, and bulk that looks like TLS."""
+
+    def __init__(self, busy_packets: int = BUSY_PACKETS, bulk_packets: int = BULK_PACKETS) -> None:
+        self._packets = busy_packets, bulk_packets
+        super().__init__()
+
+    def parts(self) -> list[Part]:
+        """See `Mixed`."""
+        busy_packets, bulk_packets = self._packets
+        parts = busy_parts(busy_packets, self.rng)
+        span_ns = int(max(part.starts_ns[-1] for part in parts)) + 1
+        bulk = traffic.tls(bulk_packets // BULK_FLOWS, self.rng)
+        parts.append(Part(bulk, np.sort(self.rng.integers(span_ns, size=BULK_FLOWS))))
+        return parts
+
+
+class Hours(Mixed):
+    """The mixture of the live capture, faults and all, so that so many blocks make an hour."""
+
+    def __init__(self, packets: int, blocks: int) -> None:
+        """`packets` are those of an hour, about."""
+        self._packets = packets // blocks
+        self._span_ns = HOUR_NS // blocks
+        super().__init__()
+        self.span_ns = self._span_ns
+
+    def parts(self) -> list[Part]:
+        """See `Mixed`. What begins in a block ends in it."""
+        return live_parts(self._packets, self.rng, self._span_ns - LONGEST_NS)
 
 
 class Copies(Source):

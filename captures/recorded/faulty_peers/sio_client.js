@@ -19,6 +19,8 @@ const socket = io(plan.url, plan.options);
 let failures = 0;
 
 const leave = async () => {
+  const { engine } = socket.io;
+  console.log("SESSION", engine.id, "ends over", engine.transport.name);
   socket.close();
   await sleep(200); // the goodbye needs the event loop a little longer
   process.exit(0);

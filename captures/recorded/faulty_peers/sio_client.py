@@ -48,6 +48,7 @@ def visit() -> None:
     for i in range(burst["times"]):
         sio.emit("hello", f"{i + 1} ".ljust(burst["bytes"], "x"), callback=lambda answer: log("acknowledged"))
     time.sleep(max(0.0, plan["lifeMs"] / 1000 - (time.monotonic() - began)))
+    print("SESSION", sio.eio.sid, "ends over", sio.transport(), flush=True)
     sio.disconnect()
 
 

@@ -87,8 +87,15 @@ io.on("connection", (socket) => {
   }
 });
 
+// Lines that start with SESSION are for who watches this server: the session id, and what becomes of it.
 io.engine.on("connection", (engineSocket) => {
-  engineSocket.on("close", (reason) => log("session closed:", reason));
+  const { id } = engineSocket;
+  console.log("SESSION", id, "opened");
+  engineSocket.on("upgrade", () => console.log("SESSION", id, "upgraded"));
+  engineSocket.on("close", (reason) => {
+    log("session closed:", reason);
+    console.log("SESSION", id, "closed");
+  });
 });
 io.engine.on("connection_error", (error) => log("refused:", error.code, error.message));
 

@@ -54,4 +54,16 @@ async def hello(sid: str, word: str) -> str:
     return "well received"
 
 
+def tell_sessions(event: str, word: str, handle: Any) -> None:
+    """Lines that start with SESSION are for who watches this server."""
+
+    async def told(sid: str, *more: object) -> object:
+        print("SESSION", sid, word, flush=True)
+        return await handle(sid, *more)
+
+    sio.eio.on(event, told)
+
+
+tell_sessions("connect", "opened", sio._handle_eio_connect)
+tell_sessions("disconnect", "closed", sio._handle_eio_disconnect)
 run(sio, plan.get("path", "socket.io"), plan.get("port", 3000))

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from eiosniff.capture.live.rights import User
+
 
 class Started(NamedTuple):
     """A program that runs: its process, and the descriptors of what it prints (non-blocking, owned by who asked)."""
@@ -19,7 +21,12 @@ class Started(NamedTuple):
 
 
 class Opener(ABC):
-    """Opens sources as long as a capture lasts: an interface that vanished may have to be opened again."""
+    """Opens sources as long as a capture lasts: an interface that vanished may have to be opened again.
+
+    `user` is who this process becomes by `give_up_rights`; None where it stays who it is.
+    """
+
+    user: User | None = None
 
     @abstractmethod
     def start(self, command: Sequence[str]) -> Started:
@@ -40,9 +47,19 @@ class Opener(ABC):
         Raises `OSError` where it cannot be opened, `CaptureError` for an expression that is none.
         """
 
+    def give_up_rights(self) -> None:  # noqa: B027  (who opens by itself has to keep them)
+        """Give up the rights that this process does not need to go on, before the first byte is parsed.
+
+        Where somebody else keeps them, what was asked for before may be asked for again afterwards, and nothing else.
+        Raises `EiosniffError` where they cannot be given up.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """End what was started and still runs."""
+
+    def leave(self) -> None:  # noqa: B027  (what another process started ends with that one)
+        """The same, where nobody waits for it: this process is about to end."""
 
 
 class DirectOpener(Opener):
@@ -88,9 +105,7 @@ class DirectOpener(Opener):
 
     def close(self) -> None:
         """See `Opener`."""
-        for process in self._running.values():
-            with suppress(OSError):
-                process.send_signal(signal.SIGTERM)
+        self.leave()
         for process in self._running.values():
             try:
                 process.wait(1)
@@ -98,3 +113,9 @@ class DirectOpener(Opener):
                 process.kill()
                 process.wait()
         self._running.clear()
+
+    def leave(self) -> None:
+        """See `Opener`."""
+        for process in self._running.values():
+            with suppress(OSError):
+                process.send_signal(signal.SIGTERM)

@@ -9,9 +9,6 @@ from eiosniff.capture import links
 from eiosniff.capture.window import CaptureProblem
 from eiosniff.model.batch import PacketBatch
 
-# How long batches may take to come after they were captured (ns), if all is well: what a source waits to fill one.
-USUAL_DELAY_NS = 250_000_000
-
 
 class State(Enum):
     """Whether packets can come."""
@@ -27,17 +24,22 @@ class LiveSource(ABC):
     `name` is the interface, or says which pipe it is; `backend` how packets come (`dumpcap`, `tcpdump`, `scapy`,
     `pipe`); `format` and `link_types` as those of `CaptureSource`. `packets`, `captured_bytes`, `wire_bytes`,
     `first_ns`, `last_ns` grow with every batch. `state` is as of the last `take` or `poll`, and `note` says in words
-    why it is not RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended.
+    why it is not RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended. All that
+    was captured can be taken after `late_ns`, if all is well. It has room for what comes within `gather_ns`, so that
+    its owner may let packets gather for so long between two `take`s: decoding many at once takes less time.
     """
+
+    gather_ns = 0
 
     name: str
     backend: str
     format: str
 
-    def __init__(self, name: str, backend: str, format_name: str) -> None:
+    def __init__(self, name: str, backend: str, format_name: str, late_ns: int = 0) -> None:
         self.name = name
         self.backend = backend
         self.format = format_name
+        self.late_ns = late_ns
         self.state = State.RUNNING
         self.note = ""
         self.packets = 0

@@ -2,7 +2,7 @@
 
 ## What it reports
 Bytes of Socket.IO connections that are missing from the capture, where the file counts packets that were dropped while
-it was made.
+it was made; and of `eiosniff live`, by the counters of the kernel.
 
 ## Why it matters
 What is missing was on the wire: it was lost on its way into the file, and not between client and server. So nobody
@@ -38,7 +38,7 @@ from eiosniff.rules.api import Hit, evidence, rule
     severity=Severity.INFO,
     since="0.1.0",
     title="The capturing host dropped packets, and Socket.IO connections lack some",
-    message="{dropped} packet(s) were dropped while capturing, by the counters of the file; Socket.IO connections lack "
+    message="{dropped} packet(s) were dropped while capturing, by its counters; Socket.IO connections lack "
     "{bytes} bytes, in {count} place(s).",
     why="The packets were on the wire, and the capturing host was too slow for them: no fault of the network. Findings "
     "that span such a place are only possible.",

@@ -16,7 +16,8 @@ Add `EIO=4` to the URL (`EIO=3` for a server of Socket.IO 2 or older).
 
 ## When it is silent
 When the parameter is there, whatever its value; for applications on engine.io up to 0.4 (no Socket.IO), which had no
-such parameter.
+such parameter, and as long as it may be one: until the handshake is answered, and something is said in the session, or
+it ends.
 
 ## References
 - Engine.IO protocol, revision 4, "HTTP long-polling", query parameters
@@ -50,9 +51,8 @@ def eio_missing(client: Client) -> Iterator[Hit]:
         sample = group.first[0]
         if sample.request.eio is not None or not sample.request.transports:
             continue  # without a transport it is no Engine.IO request at all: rule EIO203
-        session = sample.session
-        if session is not None and session.revisions[Side.SERVER] == 3 and not any(session.socketio_counts):
-            continue  # engine.io up to 0.4, before there was such a parameter
+        if _may_be_older(sample):
+            continue
         proof = [evidence(a.request.place, Side.CLIENT, f"{a.request.method} {a.request.target}") for a in group]
         if sample.answer is not None:
             proof.append(evidence(sample.answer, Side.SERVER, f"{sample.status}"))
@@ -64,6 +64,16 @@ def eio_missing(client: Client) -> Iterator[Hit]:
             kind=sample.outcome.value,
             reaction=_reaction(sample),
         )
+
+
+def _may_be_older(attempt: Attempt) -> bool:
+    """Whether the client may be one on engine.io up to 0.4, before there was such a parameter: what is said tells."""
+    session = attempt.session
+    if session is None:
+        return attempt.waits
+    revision = session.revisions[Side.SERVER]
+    silent = revision is None and session.closing is None
+    return (revision == 3 or silent) and not any(session.socketio_counts)
 
 
 def _reaction(attempt: Attempt) -> str:

@@ -100,7 +100,7 @@ def tls_failure(summary: CaptureSummary) -> Iterator[Hit]:
 
 def _leaves_each_time(entry: Encrypted, tally: Tally[FailedHandshake]) -> bool:
     """Whether the client does nothing else at that server, and tries again, as who cannot connect does."""
-    return tally.count == entry.connections and (tally.count > 1 or entry.speaks_engineio)
+    return tally.count == entry.settled and (tally.count > 1 or entry.speaks_engineio)
 
 
 def _others_succeed(summary: CaptureSummary, entry: Encrypted) -> bool:

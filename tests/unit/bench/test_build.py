@@ -10,7 +10,7 @@ import pytest
 from eiosniff import app
 from eiosniff.capture.source import open_source
 from eiosniff.model.finding import Report, Severity
-from tests.bench.build import CLIENTS, RECORDED, SERVERS, START_NS, Built, Part, build, write
+from tests.bench.build import CLIENTS, LIVE_FAULTS, RECORDED, SERVERS, START_NS, Built, Part, build, write
 from tests.bench.template import Template, Truth, recorded
 from tests.bench.traffic import CLIENT, SERVER, FlowWriter
 
@@ -34,6 +34,16 @@ def test_eiosniff_counts_what_was_written(name: str, tmp_path: Path) -> None:
     assert found == built.truth
     assert found.packets == pytest.approx(PACKETS, rel=0.3)
     assert not report.count(Severity.ERROR) + report.count(Severity.WARNING)
+
+
+def test_the_live_capture_has_each_fault_once(tmp_path: Path) -> None:
+    built = build("live", PACKETS, tmp_path)
+    report = app.analyze([str(built.path)], app.Options())
+    assert (report.captures[0].packets, report.sessions_total) == (built.truth.packets, built.truth.sessions)
+    errors = [each.finding for each in report.diagnoses if each.finding.severity is Severity.ERROR]
+    assert sorted(finding.name for finding in errors) == sorted(LIVE_FAULTS.values())
+    assert {finding.occurrences for finding in errors} == {1}
+    assert report.captures[0].set_aside_packets == pytest.approx(PACKETS / 2, rel=0.3)
 
 
 def test_copies_differ(busy: Built) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from eiosniff import app
+from eiosniff.capture.source import open_source
 from eiosniff.model.finding import Report, Severity
-from tests.bench.stream_source import SOURCES, Copies, Messages, Source, Traffic, handshake, produce
+from tests.bench.build import LIVE_FAULTS
+from tests.bench.stream_source import HOUR_NS, SOURCES, Copies, Hours, Messages, Source, Traffic, handshake, produce
 from tests.bench.template import Truth
 
 BLOCKS = 3
@@ -36,6 +38,19 @@ def _analyzed(source: Source, folder: Path) -> Report:
 def _found(report: Report) -> Truth:
     messages = sum(sum(count.values()) for session in report.sessions for count in session.socketio_counts)
     return Truth(report.captures[0].packets, report.connections, report.sessions_total, messages)
+
+
+def test_hours_have_the_same_faults_each_and_do_not_overlap(tmp_path: Path) -> None:
+    source = Hours(6_000, 2)
+    report = _analyzed(source, tmp_path)
+    assert (report.captures[0].packets, report.sessions_total) == (source.truth.packets, source.truth.sessions)
+    errors = [each.finding for each in report.diagnoses if each.finding.severity is Severity.ERROR]
+    assert {finding.name for finding in errors} == set(LIVE_FAULTS.values())
+    assert {finding.occurrences for finding in errors} == {BLOCKS}
+    with open_source(str(tmp_path / "source.pcap")) as capture:
+        instants = [instant for batch in capture for instant in batch.ts_ns.tolist()]
+    assert instants == sorted(instants)
+    assert instants[-1] - instants[0] == pytest.approx(BLOCKS * HOUR_NS / 2, rel=0.05)
 
 
 def test_traffic(tmp_path: Path) -> None:

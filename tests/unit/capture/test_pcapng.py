@@ -197,7 +197,10 @@ def test_a_cut_first_section_header_is_an_error(have):
         read_stream(section()[:have])
 
 
-@pytest.mark.parametrize("start", [section(magic=1), section(major=9), section()[:-4] + b"oops"])
+SHORT_SECTION = struct.pack("<III", 0x0A0D0D0A, 12, 0x1A2B3C4D)  # as short as a block can be
+
+
+@pytest.mark.parametrize("start", [section(magic=1), section(major=9), section()[:-4] + b"oops", SHORT_SECTION])
 def test_a_damaged_first_section_header_is_an_error(start):
     with pytest.raises(CaptureError, match=r"holds no packets: a (section|block)"):
         read_stream(start + interface() + GOOD)

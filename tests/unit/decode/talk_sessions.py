@@ -90,11 +90,14 @@ class Talk:
     heard: list[DecodedPacket] = field(default_factory=list)
     watched: list[Beat | Closing] = field(default_factory=list)
     retired: list[Retired] = field(default_factory=list)
+    changed: set[Session] | None = None
 
     def __post_init__(self) -> None:
         self._events = Events()
         self._closed = False
-        self.sessions = Sessions(self._watch, self.heard.append, self.path, self.most, self.retired.append)
+        self.sessions = Sessions(
+            self._watch, self.heard.append, self.path, self.most, self.retired.append, self.changed
+        )
 
     # ------------------------------------------------------------------ what a test says
 

@@ -85,3 +85,13 @@ def test_a_session_that_is_refused_is_no_orderly_end() -> None:
     )
     (loop,) = _loops(script, 4)
     assert loop.lives.count == 4
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["a> GET EIO=4&transport=polling", "w> WS EIO=4&transport=websocket", "w> WS EIO=4&transport=websocket\nw< 101"],
+)
+def test_an_attempt_that_still_waits_for_its_answer_is_no_life(asked: str) -> None:
+    """Judged in the middle of a capture, it would make a loop of two lives and a session that is about to stay."""
+    (loop,) = _client(played(repeated(REFUSED + "+ 1", range(2)) + f"\n{asked}")).loops
+    assert loop.lives.count == 2

@@ -362,3 +362,19 @@ def test_an_alert_that_is_encrypted_shows_by_its_length() -> None:
 def test_a_client_that_goes_on_sends_data(answer: bytes, said: list[bytes], goes_on: bool) -> None:
     read = _handshake((0, record(HELLO)), (1, record(answer)), *((0, data) for data in said))
     assert read.goes_on == goes_on
+
+
+STILL_AT_IT = {
+    "no answer yet": (HELLO_ONLY, 1),
+    "an answer": (talk((C, record(HELLO)), (S, record(ANSWER_12))), 1),
+    "it failed": (talk((C, record(HELLO)), (S, record(b"\x02\x78", ALERT))), 0),
+    "it was ended": ([*HELLO_ONLY, Sent(S, "FA", 5000, ack=1001)], 0),
+    "from the middle": (talk((S, SECRET), (C, SECRET), syn=False), 0),
+}
+
+
+@pytest.mark.parametrize("name", STILL_AT_IT)
+def test_a_handshake_may_still_be_under_way_when_the_capture_ends(name: str) -> None:
+    sent, under_way = STILL_AT_IT[name]
+    (entry,) = encrypted(sent)
+    assert (entry.under_way, entry.settled) == (under_way, 1 - under_way)
