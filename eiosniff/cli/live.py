@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from eiosniff.capture.writer import Rotation
     from eiosniff.live.face import Face
     from eiosniff.model.finding import Report
-    from eiosniff.report.redact import Redactor
 
 
 @click.command(
@@ -143,6 +142,8 @@ def live(
     rotation = _rotation(write, rotate_size, rotate_time, keep)
     if write is not None:
         check_target(write, rotation, interface)
+        if output is not None and Path(output).resolve() == Path(write).resolve():
+            raise click.UsageError("--write and --output name the same file; packets need one of their own")
     if interface == "-" and sys.stderr.isatty():
         click.echo("eiosniff: waiting for a capture on standard input", err=True)
     with ExitStack() as stack:
@@ -158,7 +159,11 @@ def live(
         if write is not None:
             writer = stack.enter_context(PcapngWriter(write, source.name, expression=expression, rotation=rotation))
         redactor = Redactor(enabled=not no_redact)
-        face = stack.enter_context(faces.chosen(output_format, output, rules, redactor, rule_files, no_color=no_color))
+        show_report = partial(
+            show, output_format="text", no_redact=no_redact, selected_rules=setting.selected_rules,
+            configuration=setting.configuration, rule_files=rule_files, again=False,
+        )  # fmt: skip
+        face = stack.enter_context(faces.chosen(output_format, output, rules, redactor, show_report, no_color=no_color))
         signals = stack.enter_context(Signals(partial(_leave_at_once, face, opener)))
         loop = Loop(
             source,
@@ -167,7 +172,7 @@ def live(
             app.chosen_rules(setting.options),
             limits=Limits(duration, count, awaited, settle),
             writer=writer,
-            write_report=partial(_write_report, redactor=redactor, rule_files=rule_files),
+            write_report=partial(_write_report, show_report),
         )
         report = loop.run(signals)
     click.get_current_context().exit(exits.of_report(report, setting.fail_on))
@@ -194,12 +199,12 @@ def _rotation(write: str | None, size: int | None, time_ns: int | None, keep: in
     return Rotation(size, time_ns, keep)
 
 
-def _write_report(report: "Report", *, redactor: "Redactor", rule_files: Sequence[str]) -> str:
+def _write_report(show_report: "Callable[[Report, Output], None]", report: "Report") -> str:
     """Write a report into the current folder; says where it is, or why it is not."""
     name = f"eiosniff-{datetime.now():%Y%m%d-%H%M%S}.txt"
     try:
         with Output(name) as place:
-            show(report, place, "text", no_redact=not redactor.enabled, rule_files=rule_files)
+            show_report(report, place)
     except EiosniffError as error:
         return str(error)
     return f"report written to {Path(name).resolve()}"
