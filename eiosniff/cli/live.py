@@ -38,7 +38,8 @@ Examples:
 
 \b
 Ctrl-C ends the capture and prints the report (exit code 130); a second one
-leaves at once. `eiosniff doctor` says whether it can capture here.
+leaves at once. `eiosniff doctor` says whether it can capture here. Where sudo
+does not find eiosniff: sudo "$(which eiosniff)" live eth0
 """
 )
 @click.argument("interface", required=False)

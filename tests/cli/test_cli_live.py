@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from eiosniff.capture.live import devices
+from eiosniff.capture.live.devices import Device, Rate
+from eiosniff.cli.interfaces import list_interfaces
 from tests.cli.test_cli_process import ROOT, environment
 from tests.contract.test_docs import WRITING, blocks
 
@@ -41,3 +45,20 @@ def test_packets_and_events_go_to_different_files(other: str, tmp_path: Path) ->
     assert result.returncode == 2
     assert "--write and --output name the same file" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("system", "told"), [("linux", True), ("darwin", False)])
+def test_without_an_interface_they_are_listed(
+    system: str, told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [Device("eth0", addresses=("192.0.2.7",), up=True), Device("tap1", up=False)]
+    monkeypatch.setattr(devices, "devices", lambda: found)
+    monkeypatch.setattr(devices, "traffic", lambda *_: {"eth0": Rate(12.0, 3_400.0)})
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(sys, "platform", system)
+    list_interfaces(no_color=True)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1].split() == ["eth0", "192.0.2.7", "12", "packets/s,", "3.4", "kB/s"]
+    assert lines[2].split() == ["tap1", "down"]
+    assert lines[3:5] == ["", "Most goes over eth0 now: eiosniff live eth0"]
+    assert ("All at once: eiosniff live any" in lines) is told, "only Linux has that interface"
