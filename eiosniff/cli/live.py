@@ -148,7 +148,7 @@ def live(
     if interface == "-" and sys.stderr.isatty():
         click.echo("eiosniff: waiting for a capture on standard input", err=True)
     with ExitStack() as stack:
-        source, opener = stack.enter_context(opened(Wanted(interface, backend, expression, ports, hosts)))
+        capture = stack.enter_context(opened(Wanted(interface, backend, expression, ports, hosts)))
         # From here on without the rights of root: the rules of others, for example, are code that runs.
         setting = choice.chosen(
             select=select, ignore=ignore, rule_files=rule_files, config=config, no_config=no_config, fail_on=fail_on,
@@ -158,16 +158,17 @@ def live(
         awaited = options.named_rules("--until", until, rules)
         writer = None
         if write is not None:
-            writer = stack.enter_context(PcapngWriter(write, source.name, expression=expression, rotation=rotation))
+            kept = PcapngWriter(write, capture.source.name, expression=capture.expression, rotation=rotation)
+            writer = stack.enter_context(kept)
         redactor = Redactor(enabled=not no_redact)
         show_report = partial(
             show, output_format="text", no_redact=no_redact, selected_rules=setting.selected_rules,
             configuration=setting.configuration, rule_files=rule_files, again=False,
         )  # fmt: skip
         face = stack.enter_context(faces.chosen(output_format, output, rules, redactor, show_report, no_color=no_color))
-        signals = stack.enter_context(Signals(partial(_leave_at_once, face, opener)))
+        signals = stack.enter_context(Signals(partial(_leave_at_once, face, capture.opener)))
         loop = Loop(
-            source,
+            capture.source,
             face,
             setting.options,
             app.chosen_rules(setting.options),
