@@ -22,7 +22,7 @@ class Pace:
 
     def __init__(self, real_ns: Callable[[], int]) -> None:
         self._real_ns = real_ns
-        self._began_ns = self._ended_ns = self._changed_ns = real_ns()
+        self._ended_ns = self._changed_ns = real_ns()
         self._worked_ns = 0
         self._matters = False
         self._under_way = False
@@ -53,7 +53,6 @@ class Pace:
 
     def begins(self) -> None:
         """A judgement begins."""
-        self._began_ns = self._real_ns()
         self._matters = False
         self._under_way = True
 
@@ -62,8 +61,3 @@ class Pace:
         self._ended_ns = self._real_ns()
         self._worked_ns = worked_ns
         self._under_way = False
-
-    @property
-    def takes_ns(self) -> int:
-        """How long the one under way has taken by now."""
-        return self._real_ns() - self._began_ns if self._under_way else 0

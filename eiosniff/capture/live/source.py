@@ -27,6 +27,7 @@ class LiveSource(ABC):
     why it is not RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended. All that
     was captured can be taken after `late_ns`, if all is well. It has room for what comes within `gather_ns`, so that
     its owner may let packets gather for so long between two `take`s: decoding many at once takes less time.
+    `counts_at_end`: `dropped` grows only when a capture, or a run of the capturing program, ends.
     """
 
     gather_ns = 0
@@ -42,6 +43,7 @@ class LiveSource(ABC):
         self.late_ns = late_ns
         self.state = State.RUNNING
         self.note = ""
+        self.counts_at_end = False
         self.packets = 0
         self.captured_bytes = 0
         self.wire_bytes = 0
