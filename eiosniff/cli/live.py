@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from eiosniff.cli import choice, exits, faces, options
 from eiosniff.cli.analyze import show
 from eiosniff.cli.interfaces import list_interfaces
 from eiosniff.cli.output import Output
-from eiosniff.cli.quantities import DURATION, SIZE
+from eiosniff.cli.quantities import DURATION, SIZE, WAIT
 from eiosniff.errors import EiosniffError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eiosniff.capture.writer import Rotation
     from eiosniff.live.face import Face
     from eiosniff.model.finding import Report
+    from eiosniff.rules.api import Rule
 
 
 @click.command(
@@ -76,7 +77,7 @@ does not find eiosniff: sudo "$(which eiosniff)" live eth0
 @click.option("--count", metavar="N", type=click.IntRange(min=1), help="Stop after N packets. Example: --count 100000")
 @options.rule_list("--until", "Stop when one of these rules has found something. Example: --until EIO038,connect-loop")
 @click.option(
-    "--settle", metavar="TIME", type=DURATION, default="2s", show_default=True,
+    "--settle", metavar="TIME", type=WAIT, default="2s", show_default=True,
     help="With --until: go on for this time, to see what follows from it. Example: --settle 30s",
 )  # fmt: skip
 @click.option(
@@ -136,7 +137,7 @@ def live(
     from eiosniff import app
     from eiosniff.capture.writer import PcapngWriter, check_target
     from eiosniff.live.loop import Limits, Loop
-    from eiosniff.live.signals import Signals
+    from eiosniff.live.signals import Signals, unwinding
     from eiosniff.live.start import Wanted, opened
     from eiosniff.report.redact import Redactor
 
@@ -148,6 +149,7 @@ def live(
     if interface == "-" and sys.stderr.isatty():
         click.echo("eiosniff: waiting for a capture on standard input", err=True)
     with ExitStack() as stack:
+        stack.enter_context(unwinding())
         capture = stack.enter_context(opened(Wanted(interface, backend, expression, ports, hosts)))
         # From here on without the rights of root: the rules of others, for example, are code that runs.
         setting = choice.chosen(
@@ -155,7 +157,8 @@ def live(
             ports=ports, path=path, max_sessions=max_sessions, kept_sessions=max_sessions,
         )  # fmt: skip
         rules = app.rules(rule_files)
-        awaited = options.named_rules("--until", until, rules)
+        chosen_rules = app.chosen_rules(setting.options)
+        awaited = _awaited(options.named_rules("--until", until, rules), chosen_rules)
         writer = None
         if write is not None:
             kept = PcapngWriter(write, capture.source.name, expression=capture.expression, rotation=rotation)
@@ -171,13 +174,23 @@ def live(
             capture.source,
             face,
             setting.options,
-            app.chosen_rules(setting.options),
+            chosen_rules,
             limits=Limits(duration, count, awaited, settle),
             writer=writer,
             write_report=partial(_write_report, show_report),
         )
         report = loop.run(signals)
     click.get_current_context().exit(exits.of_report(report, setting.fail_on))
+
+
+def _awaited(awaited: frozenset[str], rules: "Sequence[Rule]") -> frozenset[str]:
+    """The rules of --until, each of which can find something."""
+    missing = sorted(awaited - {rule.code for rule in rules})
+    if missing:
+        raise click.UsageError(
+            f"--until waits for {missing[0]}, which is left out by --select, --ignore or the configuration"
+        )
+    return awaited
 
 
 def _leave_at_once(face: "Face", opener: "Opener") -> NoReturn:

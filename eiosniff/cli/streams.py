@@ -60,12 +60,14 @@ class Stream(Output):
 
 
 class _StreamFace(Face):
-    def __init__(self, place: Stream) -> None:
+    def __init__(self, place: Stream, redactor: Redactor) -> None:
         self._place = place
+        self._redactor = redactor
 
     def say(self, text: str) -> None:
         """See `Face`; on standard error, which is no part of the stream."""
-        click.echo(f"eiosniff: {text}", err=True)
+        with suppress(OSError, ValueError):  # that nobody hears it, or that it is closed, ends nothing
+            click.echo(f"eiosniff: {self._redactor.shown(text)}", err=True)
 
     def _write(self, lines: Iterable[str]) -> None:
         self._place.write("".join(f"{line}\n" for line in lines))
@@ -77,8 +79,7 @@ class JsonLines(_StreamFace):
 
     def __init__(self, place: Stream, redactor: Redactor) -> None:
         """`place` has the encoding UTF-8."""
-        super().__init__(place)
-        self._redactor = redactor
+        super().__init__(place, redactor)
 
     def tell(self, events: Sequence[LiveEvent]) -> None:
         """See `Face`."""
@@ -94,7 +95,7 @@ class Lines(_StreamFace):
     """`--format text` where there is no whole screen: a plain line an event, flushed at once."""
 
     def __init__(self, place: Stream, redactor: Redactor, show_report: "Callable[[Report, Output], None]") -> None:
-        super().__init__(place)
+        super().__init__(place, redactor)
         self._lines = LiveLines(redactor)
         self._show_report = show_report
 
