@@ -36,6 +36,8 @@ def chosen(
     def write_report(report: "Report") -> None:
         with Output(output, no_color=no_color) as place:
             show_report(report, place)
+        if output is not None and output != "-":
+            click.echo(f"eiosniff: the report is in {output}", err=True)
 
     wanted = output_format or ("screen" if sys.stdout.isatty() else "jsonl")
     if wanted == "screen":

@@ -28,7 +28,7 @@ class Pace:
         self._under_way = False
 
     def changed(self, *, matters: bool) -> None:
-        """Packets were decoded; `matters` if they belong to a session."""
+        """Packets were decoded; `matters` if somebody speaks Engine.IO by now."""
         self._matters = self._matters or matters
         self._changed_ns = self._real_ns()
 

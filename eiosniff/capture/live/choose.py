@@ -68,6 +68,8 @@ def is_pipe(name: str) -> bool:
     """Whether this is standard input or a named pipe, and not an interface. Raises `CaptureError` where it is none."""
     if name == STDIN:
         return True
+    if not name:
+        raise CaptureError("the name of the interface is empty", "eiosniff live lists the interfaces")
     if sys.platform == "win32" or name in (*names(), _ANY) or name.startswith(_OTHER_DEVICES):
         return False
     try:
