@@ -25,24 +25,39 @@ TALK = {"hello": {"times": 8, "everyMs": 250}, "lifeMs": 3500}
 PYTHON_BEATS = {"ping_interval": 1, "ping_timeout": 6}
 
 
-def test_all_generations_at_once(lab, watch):
+KINDS = ("session-opened", "session-upgraded", "session-closed")
+# What a bad wire makes of healthy peers, and rightly so.
+TRUE_ON_A_BAD_WIRE: set[str] = set()
+
+
+def port_of(event):
+    return event["session"]["server"]["port"]
+
+
+def all_visit(lab, watch, generations):
+    """Have a client of each generation talk to its server; the watcher, the servers and the clients, by port."""
     servers = {}
-    for port, (peer, *_) in GENERATIONS.items():
+    for port, (peer, *_) in generations.items():
         options = PYTHON_BEATS if peer.library == "python-socketio" else BEATS
         servers[port] = serve(lab, peer, port=port, options=options)
-    watcher = watch()
-    clients = {port: visit(lab, peer, port=port, ready=None, **TALK) for port, (_, peer, *_) in GENERATIONS.items()}
+    import time
+    watcher = watch("--write", f"/tmp/w/peers-{time.time()}.pcapng")
+    clients = {port: visit(lab, peer, port=port, ready=None, **TALK) for port, (_, peer, *_) in generations.items()}
     for client in clients.values():
         assert client.wait(30).returncode == 0, client.output
-    for port in GENERATIONS:
+    for port in generations:
         watcher.wait_for(lambda event, p=port: event["event"] == "session-closed" and port_of(event) == p)
+    return watcher, servers, clients
+
+
+def test_all_generations_at_once(lab, watch):
+    watcher, servers, clients = all_visit(lab, watch, GENERATIONS)
     report = watcher.end()
     assert blamed(watcher) == []
     assert not [each for each in report["diagnoses"] if each["severity"] != "info"]
     assert len(report["sessions"]) == len(GENERATIONS)
     for port, (_, _, revision, client, server) in GENERATIONS.items():
-        told = sessions_of(servers[port])
-        (sid,) = told
+        (sid,) = sessions_of(servers[port])
         events = [event for event in watcher.of(*KINDS) if port_of(event) == port]
         assert [(event["event"], event["session"]["sid"]) for event in events] == [(kind, sid) for kind in KINDS]
         assert f"SESSION {sid} ends over websocket" in clients[port].output
@@ -55,8 +70,16 @@ def test_all_generations_at_once(lab, watch):
         assert [(each["name"], each["state"]) for each in closed["namespaces"]] == [("/", "disconnected")]
 
 
-KINDS = ("session-opened", "session-upgraded", "session-closed")
-
-
-def port_of(event):
-    return event["session"]["server"]["port"]
+@pytest.mark.parametrize("lab", [RelayPlan(loss=0.05, reorder=0.05, delay_ms=5)], ids=["loss"], indirect=True)
+def test_a_bad_wire(lab, watch):
+    watcher, servers, clients = all_visit(lab, watch, {port: GENERATIONS[port] for port in (3002, 3004, 3006)})
+    report = watcher.end()
+    for event in watcher.of("finding-new","finding-changed","finding-resolved"):
+        from tests.live.watcher import brief
+        print(brief(event), event["diagnosis"]["certainty"])
+        if event["diagnosis"]["name"]=="capture-gap": print(event["diagnosis"])
+    for port, server in servers.items():
+        (sid,) = sessions_of(server)
+        events = [event for event in watcher.of(*KINDS) if port_of(event) == port]
+        assert [(event["event"], event["session"]["sid"]) for event in events] == [(kind, sid) for kind in KINDS]
+        assert f"SESSION {sid} ends over websocket" in clients[port].output
