@@ -34,8 +34,9 @@ from eiosniff.capture.pcapng_blocks import (
 from eiosniff.errors import EiosniffError
 from eiosniff.model.batch import Int64s, PacketBatch
 
-# So much is written at once (bytes): larger pieces leave the caches of the processor, and take longer.
-PIECE = 2 << 20
+# So much is written at once (bytes). For pieces of 2 MB the allocator asks the kernel for memory each time, and page
+# faults take three times as long as all the rest; those of 64 KB have too few packets for numpy.
+PIECE = 512 << 10
 # How often it is looked whether the file is still there, by the clock of the capture (ns).
 LOOK_EVERY_NS = 1_000_000_000
 # Captured traffic holds tokens and cookies: only its owner reads it, as with dumpcap.

@@ -110,7 +110,7 @@ class Exchanges:
                 session.cookies_returned += 1
             else:
                 session.cookies_missing += 1
-        if request.body_length >= LARGE_MESSAGE:
+        if max(request.body_length, payload_facts.announced(request)) >= LARGE_MESSAGE:
             whole = Transfer(CLIENT, request.first, request.last, request.body_length, request.complete)
             session.transfers.add(whole, request.last.ts_ns)
         note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)

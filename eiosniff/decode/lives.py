@@ -50,7 +50,7 @@ class LifeTracker:
         if self._past is not None:
             life = self._past if self._ended else None
         else:
-            waits = self._current is not None and _still_waits(self._current)
+            waits = self._current is not None and self._current.waits
             life = None if waits else self._life(self._current, busy=True)
         if life is not None:
             self._extend(life)
@@ -91,12 +91,6 @@ class LifeTracker:
             del loops[LOOPS_KEPT:]
         self._loop = None
         self._last = None
-
-
-def _still_waits(attempt: Attempt) -> bool:
-    """Whether the answer to an attempt may only have come after the capture."""
-    unanswered = attempt.outcome in (Outcome.UNANSWERED, Outcome.UNSEEN, Outcome.SILENT_AFTER_101)
-    return unanswered and attempt.session is None and attempt.ended is None
 
 
 def _pause(end: PacketRef, start: PacketRef) -> int:

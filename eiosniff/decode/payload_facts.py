@@ -57,7 +57,7 @@ def note_cut(session: Session, cut: Desync) -> None:
 def note_post(session: Session, request: HttpRequest) -> None:
     """A POST of the session, as far as it came."""
     facts = session.payloads
-    size = _announced(request)
+    size = announced(request)
     if size > SMALLEST_LIMIT and (facts.post is None or size > facts.post.bytes):
         facts.post = Sent(CLIENT, request.first, request.last, size, request.complete)
         if request.body_kept:
@@ -70,7 +70,8 @@ def note_post(session: Session, request: HttpRequest) -> None:
         facts.binary_posts.add(BinaryPost(request.last), request.last.ts_ns)
 
 
-def _announced(request: HttpRequest) -> int:
+def announced(request: HttpRequest) -> int:
+    """The length of a body, by its header if it is not complete."""
     length = request.header(b"content-length")
     if request.complete or length is None or not length.isdigit() or len(length) > _MOST_DIGITS:
         return max(request.body_length, len(request.body))  # without its coding, if it has one

@@ -88,7 +88,8 @@ class Sessions:
             self._gap(conversation, record)
         elif isinstance(record, Desync):
             session = conversation.session
-            if session is not None and record.end - record.start >= LARGE_MESSAGE and not conversation.lossy:
+            size = max(record.end - record.start, record.announced)
+            if session is not None and size >= LARGE_MESSAGE and not conversation.lossy:
                 cut = Transfer(record.side, record.place, session.last, record.end - record.start, False)
                 session.transfers.add(cut, session.last.ts_ns)
             if session is not None and record.announced and not conversation.lossy:

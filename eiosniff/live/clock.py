@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 # A silence counts up to an instant only if what was captured until then has certainly come: so long a delay is granted
-# beyond the longest that was seen.
+# beyond the longest that was seen, at least.
 _GRANTED_NS = 250_000_000
 # For so long a delay is remembered, at least (in real time).
 _MEMORY_NS = 60_000_000_000
@@ -19,9 +19,11 @@ class CaptureClock:
     one as the worst of these. While nothing can come (the interface is down), it stands still.
     """
 
-    def __init__(self, real_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        """`real_ns` is a clock that never goes back, in nanoseconds, with any zero."""
+    def __init__(self, real_ns: Callable[[], int] = time.monotonic_ns, late_ns: int = 0) -> None:
+        """`real_ns` is a clock that never goes back, in nanoseconds, with any zero. Packets may come `late_ns` late, by
+        what is known of their source."""
         self._real_ns = real_ns
+        self._granted_ns = max(_GRANTED_NS, late_ns)
         self._newest_ns: int | None = None
         self._stopped = False
         # The longest delays of the last period and of this one, plus whatever lies between the zeros of the clocks.
@@ -52,4 +54,4 @@ class CaptureClock:
         late = [late for late in (self._late_before, self._late_now) if late is not None]
         if newest is None or self._stopped or not late:
             return newest
-        return max(newest, self._real_ns() - max(late) - _GRANTED_NS)
+        return max(newest, self._real_ns() - max(late) - self._granted_ns)

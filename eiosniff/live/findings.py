@@ -120,7 +120,7 @@ class FindingTracker:
         self._resolved[_mark(live.finding)] = live.id, live.first_ns
         if len(self._resolved) > MAX_RESOLVED:
             self._resolved.popitem(last=False)
-        text = f"the same fault as {into}" if into else "what came since shows that it is none"
+        text = f"the same fault as {into}" if into else "by what came since, it does not hold any more"
         return LiveEvent(EventKind.FINDING_RESOLVED, now_ns, text, finding=live, severity=live.finding.severity)
 
 

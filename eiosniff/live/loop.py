@@ -104,7 +104,7 @@ class Loop:
         self._started_ns = real_ns()
         self._changed: set[Session] = set()
         self._analysis = Analysis(source.name, options, rules, self._changed)
-        self._clock = CaptureClock(real_ns)
+        self._clock = CaptureClock(real_ns, source.late_ns)
         self._judging = Judging(options, rules)
         self._pace = Pace(real_ns)
         self._findings = FindingTracker()
@@ -216,7 +216,7 @@ class Loop:
         until_ns = self._real_ns() + source.late_ns
         self._take()
         while source.fileno() >= 0 and (left_ns := until_ns - self._real_ns()) > 0:
-            with selectors.DefaultSelector() as selector:
+            with _Selector() as selector:
                 selector.register(source, selectors.EVENT_READ)
                 selector.select(left_ns / _NS)
             self._take()

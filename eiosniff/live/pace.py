@@ -12,6 +12,9 @@ _LEAST_NS = 150 * _MS
 _LEAST_SHARE = 2
 # What is new while nothing matters, and silence: a time limit may have passed.
 _IDLE_NS = 1 * _S
+# A silence that is longer than this has brought about what it can: pingInterval and pingTimeout are seldom as long.
+_LONG_SILENCE_NS = 120 * _S
+_LONG_IDLE_NS = 10 * _S
 
 
 class Pace:
@@ -19,7 +22,7 @@ class Pace:
 
     def __init__(self, real_ns: Callable[[], int]) -> None:
         self._real_ns = real_ns
-        self._began_ns = self._ended_ns = real_ns()
+        self._began_ns = self._ended_ns = self._changed_ns = real_ns()
         self._took_ns = 0
         self._matters = False
         self._under_way = False
@@ -27,14 +30,18 @@ class Pace:
     def changed(self, *, matters: bool) -> None:
         """Packets were decoded; `matters` if they belong to a session."""
         self._matters = self._matters or matters
+        self._changed_ns = self._real_ns()
 
     @property
     def at_ns(self) -> int:
         """When to look again whether it is due."""
+        now_ns = self._real_ns()
         if self._under_way:
-            return self._real_ns() + _IDLE_NS
+            return now_ns + _IDLE_NS
         rest = max(_LEAST_NS, min(_SHARE * self._took_ns, _SOON_NS), _LEAST_SHARE * self._took_ns)
-        return self._ended_ns + (rest if self._matters else max(rest, _IDLE_NS))
+        if not self._matters:
+            rest = max(rest, _IDLE_NS if now_ns - self._changed_ns < _LONG_SILENCE_NS else _LONG_IDLE_NS)
+        return self._ended_ns + rest
 
     def is_due(self) -> bool:
         """Whether to begin one now."""

@@ -71,6 +71,7 @@ class ViewMaker:
             sessions_total=self._analysis.stack.sessions.total,
             findings=list(findings),
             events=list(self._events),
+            connections=self._analysis.stack.protocols,
         )
 
     def _shown(self, session: Session) -> LiveSession:

@@ -150,6 +150,12 @@ class Attempt:
     repeats: int = 0
     socketio09: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has no answer when the capture ends, and its connection is still open: one may come."""
+        unanswered = self.outcome in (Outcome.UNANSWERED, Outcome.UNSEEN, Outcome.SILENT_AFTER_101)
+        return unanswered and self.session is None and self.ended is None
+
     def signature(self) -> tuple[object, ...]:
         """Attempts with the same signature are repeats of each other."""
         request = self.request
@@ -258,7 +264,8 @@ class CutRequest:
 
 @dataclass(slots=True, frozen=True)
 class Transfer:
-    """A large message (64 KB or more) on its way: a WebSocket message, or the body of a POST.
+    """A large message (64 KB or more, by its header if it is cut off) on its way: a WebSocket message, or the body of a
+    POST.
 
     `last` is the packet with its last byte, `bytes` what came on the wire. It is `complete` if that was all of it; else
     `last` is the last packet that the session understood before its connection ended.

@@ -17,8 +17,8 @@ class LiveFinding:
     """A finding over its life. `id` (`f1`, `f2`, ...) stays; `diagnosis` is the latest, of the finding itself or of the
     one that explains it, whose id is `explained_by` then. `first_ns` is when it was found, `changed_ns` when it was
     told of last. `packet_ns` is the instant of the last packet that proves it; where no packet does, when it was found.
-    `resolved` says that what came since shows that it is none, or, where `merged_into` is the id of another finding,
-    that both are one fault."""
+    `resolved` says that, by what came since, it does not hold any more, or, where `merged_into` is the id of another
+    finding, that both are one fault."""
 
     id: str
     finding: Finding

@@ -131,15 +131,16 @@ class Writer:
             ],
         }
 
-    def session(self, session: Session) -> _Object:
-        """A session, as far as it is known by now."""
+    def session(self, session: Session, client: Identity | None = None, server: Identity | None = None) -> _Object:
+        """A session, as far as it is known by now. `client` and `server` tell who its peers are, where they are not
+        identified yet."""
         closing = session.closing
         engineio, socketio = versions(session)
         return {
             "id": f"s{session.index}",
             "sid": self.shown(session.sid),
-            "client": self.peer(session.client_endpoint, session.client.identity),
-            "server": self.peer(session.server.endpoint, session.server.identity),
+            "client": self.peer(session.client_endpoint, session.client.identity or client),
+            "server": self.peer(session.server.endpoint, session.server.identity or server),
             "path": self.shown(session.path),
             "engineio": engineio,
             "socketio": socketio,

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from eiosniff import __version__
+from eiosniff.knowledge import identify_client, identify_server
 from eiosniff.model.finding import Diagnosis, Report
 from eiosniff.model.live import EventKind, LiveEvent, LiveFinding
+from eiosniff.model.peers import Identity
 from eiosniff.model.session import Session
 from eiosniff.report.as_json import Writer, encoded, line
 from eiosniff.report.figures import iso_time, milliseconds
@@ -49,7 +51,13 @@ def _session(event: LiveEvent, writer: Writer) -> _Object:
     shown: _Object = {"packet": event.packet or None, "text": writer.text(event.text)}
     if event.kind is EventKind.SESSION_CLOSED:
         shown |= _life(session)
-    return shown | {"session": writer.session(session)}
+    return shown | {"session": writer.session(session, *_peers(session))}
+
+
+def _peers(session: Session) -> tuple[Identity | None, Identity | None]:
+    """Who they are, by what this session shows. The ledgers are told at the end of the capture, when all is known."""
+    client, server = session.client, session.server
+    return identify_client(client, (session,)), identify_server(server, (session,), (client,))
 
 
 def _life(session: Session) -> _Object:

@@ -38,9 +38,9 @@ BUSY = {
     CHAT: 0.39,
 }
 BUSY_NS_PER_PACKET = 320_000  # a hundred sessions at any time
-# For a replay: as busy as the recordings are in themselves, with short flows of other traffic, and faults that show at
-# once, one each.
-LIVE_NS_PER_PACKET = 10_000
+# For a replay: conversations with their own times, as many at a time as make the rate, short flows of other traffic,
+# and faults that show at once, one each.
+LIVE_RATE = 100_000  # packets a second
 LIVE_FLOW_PACKETS = 200
 LIVE_FAULTS = {
     "faulty/transport-unknown-flashsocket-v4-server.pcap": "transport-unknown",
@@ -77,10 +77,12 @@ class Part:
     starts_ns: Int64s
 
 
-def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built:
-    """The capture `name` (busy or haystack) of about so many packets; one that is there already is used again."""
+def build(name: str, packets: int | None = None, folder: Path = FOLDER, rate: int = LIVE_RATE) -> Built:
+    """The capture `name` of about so many packets; one that is there already is used again. `rate` is for live."""
     wanted = packets or PACKETS[name]
     stem = name if packets in (None, PACKETS[name]) else f"{name}-{packets}"
+    if rate != LIVE_RATE:
+        stem += f"-at-{rate}"
     path, note = folder / f"{stem}.pcap", folder / f"{stem}.json"
     sources = {"busy": [*BUSY], "haystack": [CHAT], "live": [*BUSY, *LIVE_FAULTS]}[name]
     parameters = {
@@ -93,7 +95,10 @@ def build(name: str, packets: int | None = None, folder: Path = FOLDER) -> Built
         if known["parameters"] == parameters and known["size"] == path.stat().st_size:
             return Built(path, Truth(**known["truth"]))
     rng = np.random.default_rng(SEED)
-    parts = {"busy": busy_parts, "haystack": _haystack, "live": live_parts}[name](wanted, rng)
+    if name == "live":
+        parts = live_parts(wanted, rng, wanted * 1_000_000_000 // rate)
+    else:
+        parts = busy_parts(wanted, rng) if name == "busy" else _haystack(wanted, rng)
     folder.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
     truth = write(path, parts, rng)
@@ -113,9 +118,8 @@ def busy_parts(packets: int, rng: np.random.Generator, span_ns: int = 0) -> list
     return parts
 
 
-def live_parts(packets: int, rng: np.random.Generator, span_ns: int = 0) -> list[Part]:
+def live_parts(packets: int, rng: np.random.Generator, span_ns: int) -> list[Part]:
     """Half Socket.IO, half other traffic as in the haystack, and the faults at equal distances."""
-    span_ns = span_ns or packets * LIVE_NS_PER_PACKET
     parts = busy_parts(packets // 2, rng, span_ns)
     tls_packets = round(packets // 2 * TLS_SHARE)
     for template, count in (
@@ -196,9 +200,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.build")
     parser.add_argument("name", choices=list(PACKETS))
     parser.add_argument("--packets", type=int)
+    parser.add_argument("--rate", type=int, default=LIVE_RATE, help="live: packets a second")
     chosen = parser.parse_args()
     begun = time.perf_counter()
-    built = build(chosen.name, chosen.packets)
+    built = build(chosen.name, chosen.packets, rate=chosen.rate)
     seconds = time.perf_counter() - begun
     print(json.dumps({"path": str(built.path), "truth": asdict(built.truth), "seconds": seconds}))
 

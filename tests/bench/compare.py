@@ -35,9 +35,9 @@ def tshark(program: str, name: str, capture: Path) -> list[str]:
     return [program, "-r", str(capture), *ports, "-T", "fields", *fields]
 
 
-def build(name: str, packets: int | None) -> dict[str, Any]:
+def build(name: str, packets: int | None, *options: str) -> dict[str, Any]:
     """Build a capture, or find it built, in a process of its own (see `measure.run`)."""
-    command = [sys.executable, "-m", "tests.bench.build", name]
+    command = [sys.executable, "-m", "tests.bench.build", name, *options]
     if packets:
         command += ["--packets", str(packets)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

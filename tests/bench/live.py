@@ -39,7 +39,7 @@ class Result:
 
     Processor times (s): of all its processes; of the capturing program among them; of its first process. `late_ms` is
     the longest time from the arrival of the packet that proves a fault to the moment when its line could be read, for
-    each fault; `missing` faults were not told of at all.
+    each fault that was built in; `missing` ones were not told of at all.
     """
 
     program: str
@@ -104,12 +104,12 @@ class Eiosniff(Program):
 
     def read(self, watched: Watched, result: Result, truth: dict[str, int]) -> None:
         """See `Program`."""
-        events = [(at_ns, json.loads(line)) for at_ns, line in watched.lines]
-        for at_ns, event in events:
+        for at_ns, line in watched.lines:
+            event = json.loads(line)
             if event["event"] == "ended":
                 result.seen, result.dropped = event["packets"], event["dropped"]
                 result.sessions = event["sessions"]
-            elif event["event"] == "finding-new" and event["diagnosis"]["severity"] == "error":
+            elif event["event"] == "finding-new" and event["diagnosis"]["name"] in LIVE_FAULTS.values():
                 result.late_ms.setdefault(event["diagnosis"]["name"], (at_ns - _proved_ns(event)) / 1e6)
         result.missing = sorted(set(LIVE_FAULTS.values()) - set(result.late_ms))
         if result.seen == result.sent and result.sessions != truth["sessions"]:
@@ -182,9 +182,12 @@ def live(programs: Sequence[str], rates: Sequence[int], seconds: float, *, write
     for needed in ("tcpreplay", "ip"):
         if shutil.which(needed) is None:
             raise RuntimeError(f"{needed} is not installed")
+    unknown = sorted(set(programs) - set(PROGRAMS))
+    if unknown:
+        raise RuntimeError(f"there is no program {unknown[0]}: {', '.join(PROGRAMS)}")
     results = []
     for rate in rates:
-        built = build("live", round(rate * seconds))
+        built = build("live", round(rate * seconds), "--rate", str(rate))
         _print_head(rate, built["truth"])
         for name in programs:
             if name in CAPTURING and shutil.which(name) is None:

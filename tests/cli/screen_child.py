@@ -17,6 +17,7 @@ from eiosniff.cli.screen import Screen
 from eiosniff.errors import EiosniffError
 from eiosniff.live.face import Wish
 from eiosniff.report.redact import Redactor
+from tests.unit.report.builders import report
 from tests.unit.report.live_views import NOW, RULES, view
 
 _PATIENCE_S = 20.0
@@ -27,7 +28,9 @@ def main(how: str) -> int:
         fcntl.ioctl(1, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        screen = Screen(RULES, Redactor())
+        screen = Screen(
+            RULES, Redactor(), lambda report: print(f"report of {report.sessions_total} sessions", flush=True)
+        )
     except EiosniffError as error:
         print(f"no screen: {error}", flush=True)
         return 2
@@ -40,6 +43,7 @@ def main(how: str) -> int:
             raise RuntimeError("as bugs do")
         else:
             wishes = use(screen)
+            screen.report(report(), NOW)
     except BrokenPipeError:
         screen.close()
         return 42

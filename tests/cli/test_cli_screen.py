@@ -108,6 +108,7 @@ def test_it_shows_takes_keys_and_gives_the_terminal_back(terminals: list[Termina
     terminal.until("a report is in eiosniff.txt")
     terminal.type(b"q")
     terminal.until(LEAVE, "wishes: WRITE_REPORT, STOP")
+    assert b"report of 4 sessions" in terminal.seen.partition(LEAVE)[2]  # where it stays to be read
     assert terminal.program.wait(PATIENCE_S) == 0
     assert termios.tcgetattr(terminal.far) == terminal.modes
     assert b"\x1b[?25h" in terminal.seen.rpartition(ENTER)[2]
@@ -222,4 +223,4 @@ def test_without_colour_and_without_unicode(terminals: list[Terminal]) -> None:
 
 def test_where_there_is_no_terminal_it_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(EiosniffError, match=r"standard output is no terminal.*--format text"):
-        Screen([], Redactor())
+        Screen([], Redactor(), lambda report: None)

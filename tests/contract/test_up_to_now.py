@@ -22,6 +22,10 @@ FAULTY = (
     "faulty/connect-loop-kicked-real-client.pcap",
     "faulty/cors-missing-v3-server.pcap",
     "faulty/eio4-client-on-v2-server-polling.pcap",
+    "faulty/ping-timeout-during-transfer-polling.pcap",
+    "faulty/ping-timeout-during-transfer-v2-server.pcap",
+    "faulty/ping-timeout-during-transfer-websocket.pcap",
+    "faulty/scheme-mismatch-http-at-node-https.pcap",
 )
 
 

@@ -155,11 +155,13 @@ def _packets(name: str) -> PacketBatch:
         return batch
 
 
-def _pick(batch: PacketBatch, rows: list[int], start: int) -> PacketBatch:
-    """These packets, in this order, captured at the times of the first ones."""
+def _pick(batch: PacketBatch, rows: list[int], start: int, pauses: Sequence[tuple[int, int]] = ()) -> PacketBatch:
+    """These packets, in this order, captured at the times of the first ones, but for pauses after some of them."""
     count = len(rows)
     numbers = np.arange(start + 1, start + count + 1, dtype=np.int64)
     times = batch.ts_ns[0] + 5_000_000 * numbers
+    for number, pause_ns in pauses:
+        times[numbers > number] += pause_ns
     columns = (batch.offset[rows], batch.captured[rows], batch.wire[rows], batch.link_type[rows])
     return PacketBatch(numbers, times, *columns, batch.buffer)
 
@@ -184,13 +186,17 @@ def captures(draw: st.DrawFn) -> tuple[str, list[int]]:
 
 
 def _decoded(
-    name: str, rows: list[int], cuts: Sequence[int], most: int = MAX_SESSIONS
+    name: str,
+    rows: list[int],
+    cuts: Sequence[int],
+    most: int = MAX_SESSIONS,
+    pauses: Sequence[tuple[int, int]] = (),
 ) -> tuple[list[Event], object, object]:
     stack = Stack(CaptureSummary(name), most=most)
     events = record_events(stack)
     retired: list[object] = []
     for start, stop in batches(cuts, len(rows)):
-        stack.feed(_pick(_packets(name), rows[start:stop], start))
+        stack.feed(_pick(_packets(name), rows[start:stop], start, pauses))
         retired.extend(as_let_go(entry.ledger) for entry in stack.retired())
     stack.close()
     retired.extend(as_let_go(entry.ledger) for entry in stack.retired())
@@ -218,6 +224,30 @@ def test_what_is_let_go_does_not_depend_on_batches(capture: tuple[str, list[int]
     _, expected, expected_retired = _decoded(name, rows, [], most=1)
     assert retired == expected_retired
     assert found == expected
+
+
+MINUTE = 60_000_000_000
+PAUSES = st.sampled_from([3 * MINUTE, 5 * MINUTE, 50 * MINUTE, 50 * MINUTE, 130 * MINUTE, -5 * MINUTE, -130 * MINUTE])
+
+
+@given(
+    captures(),
+    st.one_of(CUTS, st.just(range(2 * MOST))),
+    st.lists(st.tuples(st.integers(0, MOST), PAUSES), max_size=12),
+)
+def test_what_is_over_unseen_does_not_depend_on_batches(
+    capture: tuple[str, list[int]], cuts: Sequence[int], pauses: list[tuple[int, int]]
+) -> None:
+    """Clocks go forth and back, and connections are silent for so long that they are over."""
+    name, rows = capture
+    for most in (1, MAX_SESSIONS):
+        events, found, retired = _decoded(name, rows, cuts, most, pauses)
+        expected_events, expected, expected_retired = _decoded(name, rows, [], most, pauses)
+        for stream in {stream for stream, _ in expected_events}:
+            assert _of(stream, events) == _of(stream, expected_events)
+        assert _sure(events) == _sure(expected_events)
+        assert found == expected
+        assert retired == expected_retired
 
 
 def _of(stream: int, events: list[Event]) -> list[Event]:

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import stat
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from eiosniff.capture.live.programs import (
     tcpdump,
 )
 from eiosniff.capture.live.source import LiveSource
+from eiosniff.capture.live.surroundings import find_program
 from eiosniff.capture.source import STDIN
 from eiosniff.errors import CaptureError, EiosniffError
 
@@ -30,8 +30,6 @@ BACKENDS: Final = ("dumpcap", "scapy", "tcpdump")
 # What libpcap captures from beside interfaces, by how the names begin: those of Linux.
 _ANY: Final = "any"
 _OTHER_DEVICES: Final = ("nflog", "nfqueue", "usbmon", "bluetooth", "dbus-")
-# Where programs are that the PATH of a user may lack.
-_MORE_FOLDERS: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/Applications/Wireshark.app/Contents/MacOS")
 
 
 def open_live(
@@ -84,12 +82,12 @@ def _open(name: str, interface: str, expression: str, opener: Opener, user: str)
     """Open an interface in one way. Raises `BackendError` where another might do, else `CaptureError`."""
     if name == "scapy":
         return _open_socket(interface, expression, opener)
-    path = _find(name)
-    if path is None:
+    found = find_program(name)
+    if found is None:
         raise NotInstalledError(f"{name} is not installed", "install it, or leave --backend out")
     if name == "dumpcap":
-        return open_program(dumpcap(path, interface, expression), opener)
-    return open_program(tcpdump(path, interface, expression, user), opener)
+        return open_program(dumpcap(found.path, interface, expression), opener)
+    return open_program(tcpdump(found.path, interface, expression, user), opener)
 
 
 def _open_socket(interface: str, expression: str, opener: Opener) -> LiveSource:
@@ -106,12 +104,6 @@ def _open_socket(interface: str, expression: str, opener: Opener) -> LiveSource:
         raise RightsError(f"{interface} may not be captured by you") from None
     except OSError as error:
         raise BackendError(f"{interface} cannot be captured: {_reason(error)}", "use another --backend") from None
-
-
-def _find(program: str) -> str | None:
-    """The path of a program, also of one that this user may not start."""
-    folders = [os.environ.get("PATH", os.defpath), *_MORE_FOLDERS]
-    return shutil.which(program, os.F_OK, os.pathsep.join(folders))
 
 
 def _reason(error: Exception) -> str:

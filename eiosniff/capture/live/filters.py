@@ -42,9 +42,12 @@ _OF_THE_KERNEL: Final = 0xFFFF_F000
 _SLL_HEADER: Final = 16  # bytes
 _SLL_FIELDS: Final = {0: 4, 14: 0}  # packet type and protocol: where LINUX_SLL and the kernel have them
 
+# An expression that none of these takes is wrong: Ethernet, Wi-Fi in monitor mode, and `any`.
+_CHECKED: Final = (LinkType.ETHERNET, 127, LinkType.LINUX_SLL)
+
 _TCP_FRAGMENTS: Final = "(ip[9] = 6 and ip[6:2] & 0x1fff != 0) or (ip6[6] = 44 and ip6[40] = 6)"
 # Words after which offsets count from another place, so that no branch can be put around them.
-_MOVING: Final = re.compile(r"\b(vlan|mpls|pppoes|pppoed|geneve|vxlan)\b", re.IGNORECASE)
+_MOVING: Final = re.compile(r"\b(vlan|mpls|pppoes|pppoed|geneve|vxlan)\b")
 _TOKEN: Final = re.compile(r"\s*([\w.:/\\-]+|[<>=!]=|&&|\|\||<<|>>|\S)")
 # With one of these behind it, all that begins right becomes a whole expression.
 _ENDINGS: Final = ("", " 1", " tcp", " host 192.0.2.1", " 1 = 1", " = 1", " ] = 1", " 1 ] = 1", " 1 ) = 1")
@@ -57,8 +60,10 @@ def build(expression: str = "", ports: Sequence[int] = (), hosts: Sequence[str] 
 
     Hosts are IPv4 or IPv6 addresses, or names, which are looked up now and once: what a name stands for later is not
     seen. `tagged` adds VLAN-tagged packets; only link types with VLAN tags take that (`devices.has_tags`). Empty when
-    there is nothing to filter by. Raises `CaptureError` for a port or host that is none.
+    there is nothing to filter by. Raises `CaptureError` for a filter, port or host that is none.
     """
+    if expression.strip():
+        check(expression)  # alone: what is wrong in it must not become right with what is put around it
     for port in ports:
         if not 0 < port < 65_536:
             raise CaptureError(f"there is no TCP port {port}", "ports are from 1 to 65535")
@@ -92,8 +97,8 @@ def _addresses(host: str) -> Iterator[str]:
             yield str(address[0]).partition("%")[0]  # without the interface of a link-local address
 
 
-def check(expression: str, link_type: int = LinkType.ETHERNET) -> None:
-    """Raises `CaptureError` for an expression that is none, saying where the mistake is.
+def check(expression: str) -> None:
+    """Raises `CaptureError` for an expression that fits no link type, saying where the mistake is.
 
     Where libpcap is not installed nothing is checked: the capturing program will then say what it thinks.
     """
@@ -101,7 +106,15 @@ def check(expression: str, link_type: int = LinkType.ETHERNET) -> None:
         _library()
     except CaptureError:
         return
-    compiled(expression, link_type)
+    wrong: list[CaptureError] = []
+    for link_type in _CHECKED:
+        try:
+            compiled(expression, link_type)
+        except CaptureError as error:
+            wrong.append(error)
+        else:
+            return
+    raise wrong[0]
 
 
 @lru_cache(16)  # a socket that is opened again gets the same, without the names in it being looked up again

@@ -51,12 +51,12 @@ def _status(picture: Picture, state: State, width: int, news: int) -> list[str]:
     source = redactor.shown(view.source, 40)
     first = [
         f"{source} ({redactor.shown(view.backend, 20)})",
-        _elapsed(view.now_ns - view.started_ns),
+        _elapsed(view.running_ns),
         f"{counted(view.packets, 'packet')}, {view.packets_per_s:,.0f}/s",
     ]
     dropped = _dropped(view.dropped, view.packets)
     left = f" {'  '.join(first)}  "
-    right = f" {look.clock(view.now_ns)} "
+    right = f" {look.clock(view.now_ns)} " if view.now_ns else ""  # nobody knows before the first packet
     room = width - cell_len(left) - len(right)
     line = look.paint(fit(left, width), "reverse")
     if room >= 0:

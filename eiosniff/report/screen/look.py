@@ -15,7 +15,7 @@ SIGNS = {Severity.ERROR: "!!", Severity.WARNING: "!", Severity.INFO: "i"}
 
 _NO_COLORS = frozenset({"bold", "dim", "reverse", "underline"})
 # What stands for our own characters on a terminal that lacks them; each takes as much room.
-_PLAIN = str.maketrans("…→←↑↓─│└·▸–—≤≥×“”‘’µ", "~><^v-|`.>--<>x\"\"''u")
+_PLAIN = str.maketrans("…→←↑↓─│└·•▸–—≤≥×“”‘’µ", "~><^v-|`.*>--<>x\"\"''u")
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,8 @@ def _finding(picture: Picture, found: LiveFinding, width: int) -> list[str]:
     def write(console: Console) -> None:
         page = Page(console)
         if found.resolved:
-            page.paragraph("This does not hold any more: see the newest events.", lead="Resolved  ")
+            why = "is the same fault as another one" if found.merged_into else "does not hold: what came since shows it"
+            page.paragraph(f"This {why}; see the diagnoses.", lead="Resolved  ")
             page.line()
         cause = picture.finding(found.explained_by) if found.explained_by else None
         if cause is not None:

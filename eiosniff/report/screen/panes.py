@@ -178,7 +178,7 @@ def _going_on(view: LiveView) -> str:
         )
         return f"Nothing wrong so far: {counted(view.sessions_total, 'session')}, {still}."
     if not view.packets:
-        if view.now_ns - view.started_ns < _PATIENCE_NS:
+        if view.running_ns < _PATIENCE_NS:
             return "Waiting for the first packet."
         return (
             "No packet yet. Is it the right interface? What one machine says to itself goes over the loopback "

@@ -69,7 +69,7 @@ def _may_be_older(attempt: Attempt) -> bool:
     """Whether the client may be one on engine.io up to 0.4, before there was such a parameter: what is said tells."""
     session = attempt.session
     if session is None:
-        return attempt.outcome in (Outcome.UNANSWERED, Outcome.SILENT_AFTER_101) and attempt.ended is None
+        return attempt.waits
     return session.revisions[Side.SERVER] in (None, 3) and not any(session.socketio_counts)
 
 

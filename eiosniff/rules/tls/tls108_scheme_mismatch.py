@@ -104,7 +104,7 @@ def _in_clear(client: Client) -> Iterator[Hit]:
     for group in client.attempts.values():
         sample = group.first[0]
         told = sample.status is not None and sample.status >= 400 and _is_told(sample)
-        if not (told or all(_hangs_up(attempt) for attempt in group)) or let_in(client):
+        if not (told or _hang_up(group)) or let_in(client):
             continue
         said = f"answers {sample.status}, that this is for HTTPS" if told else "closes the connection without a word"
         verdict = _HTTP_TO_TLS if told else _PERHAPS
@@ -140,6 +140,11 @@ def _proof(attempts: Iterable[Attempt]) -> Iterator[Evidence]:
 def _is_told(attempt: Attempt) -> bool:
     body = attempt.answered.body if attempt.answered is not None and attempt.answered.body else attempt.body
     return any(saying in body for saying in _SAYINGS)
+
+
+def _hang_up(attempts: Iterable[Attempt]) -> bool:
+    over = [attempt for attempt in attempts if not attempt.waits]  # what becomes of the others, nobody knows
+    return bool(over) and all(_hangs_up(attempt) for attempt in over)
 
 
 def _hangs_up(attempt: Attempt) -> bool:

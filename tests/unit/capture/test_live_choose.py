@@ -8,6 +8,7 @@ from eiosniff.capture.live import choose
 from eiosniff.capture.live.choose import open_live
 from eiosniff.capture.live.opener import DirectOpener
 from eiosniff.capture.live.programs import BackendError, RightsError
+from eiosniff.capture.live.surroundings import Program
 from eiosniff.errors import CaptureError, EiosniffError
 from tests.unit.capture.blocks import pcap
 
@@ -25,7 +26,7 @@ def ways(monkeypatch):
         return outcome
 
     monkeypatch.setattr(choose, "names", lambda: ["lo", "eth0"])
-    monkeypatch.setattr(choose, "_find", lambda name: f"/bin/{name}" if name in installed else None)
+    monkeypatch.setattr(choose, "find_program", lambda name: Program(f"/bin/{name}") if name in installed else None)
     monkeypatch.setattr(choose, "open_program", lambda program, opener: result(program.name))
     monkeypatch.setattr(choose, "_open_socket", lambda *_: result("scapy"))
     outcomes["installed"] = installed
@@ -33,7 +34,7 @@ def ways(monkeypatch):
 
 
 def may_not(name):
-    return RightsError(f"{name} may not", "become root")
+    return RightsError(f"{name} may not")
 
 
 def opened(interface="eth0", **options):
@@ -57,10 +58,10 @@ def test_then_the_socket_then_tcpdump(ways, why):
 
 def test_the_first_that_was_tried_is_told(ways):
     ways |= {name: may_not(name) for name in ("dumpcap", "scapy", "tcpdump")}
-    with pytest.raises(RightsError, match="dumpcap may not; become root"):
+    with pytest.raises(RightsError, match=r"dumpcap may not; .+"):
         opened()
     ways["installed"].clear()
-    with pytest.raises(RightsError, match="scapy may not; become root"):
+    with pytest.raises(RightsError, match=r"scapy may not; .+"):
         opened()
 
 
@@ -135,12 +136,3 @@ def test_what_is_neither_an_interface_nor_a_pipe(tmp_path, ways):
         opened(str(tmp_path / "nowhere"))
     with pytest.raises(CaptureError, match="there is no interface"):
         opened("eth0\0")
-
-
-def test_programs_are_found_that_this_user_may_not_start(tmp_path, monkeypatch):
-    """So that it is told that rights are missing, and not the program."""
-    path = tmp_path / "dumpcap"
-    path.touch()
-    path.chmod(0)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert choose._find("dumpcap") == str(path)

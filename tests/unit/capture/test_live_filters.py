@@ -37,7 +37,7 @@ def test_what_has_vlan_tags_is_let_through_as_well():
     filters.check(built)
 
 
-@pytest.mark.parametrize("expression", ["vlan 5", "udp or (VLAN and udp)", "mpls 3 and tcp"])
+@pytest.mark.parametrize("expression", ["vlan 5", "udp or (vlan and udp)", "mpls 3 and tcp"])
 def test_who_filters_by_tags_himself_is_left_to_it(expression):
     assert filters.build(expression, [80], tagged=True).count("port") == 1
 
@@ -91,6 +91,17 @@ def test_where_the_mistake_is(expression, words):
     with pytest.raises(CaptureError, match=words) as caught:
         filters.check(expression)
     assert "pcap-filter" in caught.value.remedy
+
+
+def test_a_filter_may_be_for_another_link_layer_than_ethernet():
+    filters.check("wlan type mgt")
+    with pytest.raises(CaptureError, match=r"cannot be used: .*802\.11"):
+        filters.compiled("wlan type mgt", LinkType.ETHERNET)
+
+
+def test_what_the_user_wrote_is_right_or_wrong_by_itself():
+    with pytest.raises(CaptureError, match=r"'tcp\) or \(udp' is not understood from '\) or \(udp' on"):
+        filters.build("tcp) or (udp", [3000])
 
 
 @pytest.mark.parametrize("expression", ["\ud800", "tcp port \u00e4", "(" * 500, "not " * 3000])

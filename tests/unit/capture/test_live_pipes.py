@@ -180,22 +180,13 @@ def test_what_the_capture_says_was_dropped():
         assert feed.source.dropped == 7
 
 
-@pytest.mark.parametrize(
-    ("data", "problem", "remedy"),
-    [
-        (gzip.compress(pcap(1)), "is gzip data, which cannot be read bit by bit", "gzip -dc FILE | eiosniff live -"),
-        (
-            zstandard.compress(pcap(1)),
-            "is zstd data, which cannot be read bit by bit",
-            "zstd -dc FILE | eiosniff live -",
-        ),
-    ],
-)
-def test_compressed_data_are_to_be_unpacked_on_the_way(data, problem, remedy):
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+def test_compressed_data_are_to_be_unpacked_on_the_way(packing):
+    data = gzip.compress(pcap(1)) if packing == "gzip" else zstandard.compress(pcap(1))
     with Feed(data) as feed, pytest.raises(CaptureError) as caught:
         feed.source.wait()
-    assert problem in caught.value.problem
-    assert remedy in caught.value.remedy
+    assert f"is {packing} data, which cannot be read bit by bit" in caught.value.problem
+    assert f"{packing} -dc FILE | eiosniff live -" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

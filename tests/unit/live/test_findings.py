@@ -109,7 +109,7 @@ def test_a_cause_that_is_found_later_takes_the_finding_under_it_and_lets_it_go_a
     events = live.judge(fault("EIO089", 20), after_s=20)
     assert short(events) == [
         (CHANGED, "f1", "follows from no other any more"),
-        (RESOLVED, "f2", "what came since shows that it is none"),
+        (RESOLVED, "f2", "by what came since, it does not hold any more"),
     ]
 
 
@@ -175,7 +175,7 @@ def test_two_findings_that_turn_out_to_be_one() -> None:
 def test_a_finding_that_vanishes_was_none_and_comes_back_as_the_same_or_as_another() -> None:
     live = Live()
     live.judge(fault(packet=10))
-    assert short(live.judge()) == [(RESOLVED, "f1", "what came since shows that it is none")]
+    assert short(live.judge()) == [(RESOLVED, "f1", "by what came since, it does not hold any more")]
     assert not live.held
     assert short(live.judge(fault(packet=10))) == [(NEW, "f1", "found again")]
     live.judge()

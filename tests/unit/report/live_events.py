@@ -46,7 +46,7 @@ def events() -> dict[str, LiveEvent]:
         "changed": LiveEvent(
             EventKind.FINDING_CHANGED, NOW, "14 times now", 0, None, live, severity, ("occurrences",)
         ),
-        "resolved": LiveEvent(EventKind.FINDING_RESOLVED, NOW, "what came since shows that it is none", 0, None, live),
+        "resolved": LiveEvent(EventKind.FINDING_RESOLVED, NOW, "it does not hold any more", 0, None, live),
         "merged": LiveEvent(
             EventKind.FINDING_RESOLVED, NOW, "the same fault as f3", 0, None, found(resolved=True, merged_into="f3")
         ),

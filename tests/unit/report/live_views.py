@@ -52,7 +52,7 @@ def view(**changes: object) -> LiveView:
     ledger = opened(4)
     cause = found(sessions=closed)
     made = LiveView(
-        "eth0", "dumpcap", START, NOW, packets=1_204, bytes=99_000, packets_per_s=85.4, dropped=0,
+        "eth0", "dumpcap", START, NOW, NOW - START, packets=1_204, bytes=99_000, packets_per_s=85.4, dropped=0,
         sessions=[live(ledger), *(live(each, Severity.ERROR) for each in closed)], sessions_open=1, sessions_total=4,
         findings=[cause, found("f2", "f1", sessions=closed)],
         events=[

@@ -13,6 +13,7 @@ from eiosniff.model.live import EventKind, LiveEvent
 from eiosniff.report import as_json
 from eiosniff.report.live_json import SCHEMA, render, render_report
 from eiosniff.report.redact import Redactor
+from tests.unit.decode.talk_sessions import Talk
 from tests.unit.report.builders import finding, healthy, nothing, report, session
 from tests.unit.report.live_events import NOW, events, found
 
@@ -95,6 +96,15 @@ def test_a_session_is_that_of_a_report() -> None:
     assert (closed["lasted_ms"], closed["packets"]) == (20_001, 5)
     silent = rendered(EVENTS["silent"])
     assert (silent["packet"], silent["session"]["closed_time"]) == (None, None)
+
+
+def test_who_the_peers_are_is_told_as_far_as_the_session_shows_it() -> None:
+    """The ledgers learn it at the end of the capture."""
+    talk = Talk()
+    talk.connect("w", agent="arduino-WebSocket-Client")
+    (ledger,) = talk.play("w> WS EIO=4&transport=websocket\nw< 101\nw< open:S").sessions.sessions
+    made = rendered(LiveEvent(EventKind.SESSION_OPENED, NOW, "opened", 3, ledger))
+    assert (made["session"]["client"]["library"], ledger.client.identity) == ("arduinoWebSockets", None)
 
 
 @pytest.mark.parametrize("made", [report(), healthy(), nothing()])

@@ -14,7 +14,7 @@ from eiosniff.model.session import Beat
 from eiosniff.report.screen.layout import draw, shares
 from eiosniff.report.screen.look import Look
 from eiosniff.report.screen.state import HelpPage, Opened, Pane, RulePage, SessionPage, State
-from tests.unit.report.live_views import MS, NOW, PLAIN, START, found, live, nothing, opened, picture, view
+from tests.unit.report.live_views import MS, NOW, PLAIN, found, live, nothing, opened, picture, view
 from tests.unit.report.test_screen_state import after
 
 SIZES = [(80, 24), (200, 50), (60, 15), (79, 16), (150, 20), (99, 30)]
@@ -106,7 +106,7 @@ def test_colours_only_repeat_words() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"packets": 0, "now_ns": START}, "Waiting for the first packet."),
+        ({"packets": 0, "running_ns": 3_000 * MS}, "Waiting for the first packet."),
         ({"packets": 0}, "No packet yet. Is it the right interface?"),
         ({"connections": {"HTTP": 12}}, "No Socket.IO yet: 1,204 packets, 12 HTTP."),
         ({"connections": {"TLS (port 443)": 3}}, "What is in TLS cannot be read"),
@@ -132,6 +132,12 @@ def test_without_findings_it_says_what_is_going_on(changes: dict[str, object], w
 @pytest.mark.parametrize("width", [60, 80])
 def test_what_is_out_of_the_ordinary_is_said_above(changes: dict[str, object], words: str, width: int) -> None:
     assert words in " ".join(lines(view(**changes), "", width)[:2])
+
+
+def test_before_the_first_packet_there_is_no_time_of_day() -> None:
+    drawn = lines(nothing(packets=0, started_ns=0, now_ns=0, running_ns=65_000 * MS))
+    assert drawn[0].startswith(" eth0 (dumpcap)  0:01:05  0 packets")
+    assert drawn[0].rstrip().endswith("none dropped")
 
 
 def test_a_pause_and_a_filter_are_said() -> None:

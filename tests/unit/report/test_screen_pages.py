@@ -142,7 +142,9 @@ def test_a_consequence_names_what_it_follows_from_and_a_resolved_one_says_so() -
     assert "(client-ping-in-eio4)" in shown
     gone = found("f9", sessions=[])
     gone.resolved = True
-    assert page(FindingPage(gone)).startswith("Resolved  This does not hold any more")
+    assert page(FindingPage(gone)).startswith("Resolved  This does not hold: what came since shows it")
+    gone.merged_into = "f1"
+    assert page(FindingPage(gone)).startswith("Resolved  This is the same fault as another one")
 
 
 def test_rules_and_help() -> None:
