@@ -131,7 +131,8 @@ class Loop:
                 self._wait(signals)
                 self._turn(signals)
         except BrokenPipeError:
-            self.reason = Reason.UNREAD
+            # A terminal that is closed says so by a signal, too.
+            self.reason = Reason.INTERRUPTED if signals.stopping else Reason.UNREAD
         return self._end()
 
     def _wait(self, signals: Signals) -> None:

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_peers.peers import CLIENT_2, CLIENT_4, PYTHON_4, PYTHON_5, PYTHON_CLIENT, SERVER_2, SERVER_3_1, SERVER_4, Peer
+from faulty_peers.peers import (
+    CLIENT_2,
+    CLIENT_4,
+    PYTHON_4,
+    PYTHON_5,
+    PYTHON_CLIENT,
+    SERVER_2,
+    SERVER_3_1,
+    SERVER_4,
+    Peer,
+)
 from lab import Lab, LabError, Process, Side
 
 __all__ = ["CLIENT_2", "CLIENT_4", "PYTHON_5", "PYTHON_CLIENT", "SERVER_2", "SERVER_3_1", "SERVER_4", "Peer"]
@@ -36,7 +46,9 @@ def serve(lab: Lab, peer: Peer = SERVER_4, **plan: Any) -> Process:
     return _start(lab, "server", peer, "LISTENING", {"port": PORT, **plan})
 
 
-def visit(lab: Lab, peer: Peer = CLIENT_4, *, ready: str | None = "CONNECTED", port: int = PORT, **plan: Any) -> Process:
+def visit(
+    lab: Lab, peer: Peer = CLIENT_4, *, ready: str | None = "CONNECTED", port: int = PORT, **plan: Any
+) -> Process:
     """Start a client, which is connected when this returns."""
     return _start(lab, "client", peer, ready, {"url": url(port), "lifeMs": 600_000, **plan})
 

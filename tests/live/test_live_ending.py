@@ -83,8 +83,6 @@ def test_killed(lab, watch, backend):
 
 
 def test_a_terminal_that_is_closed(lab):
-    serve(lab)
-    visit(lab, **CHATTERING)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     command = [sys.executable, "-m", "eiosniff", "live", "eth0", "--no-config"]
@@ -94,16 +92,14 @@ def test_a_terminal_that_is_closed(lab):
         ["setsid", "--ctty", *inside], stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
     )
     os.close(theirs)
-    shown = b""
-    until = time.monotonic() + PATIENCE_S
-    while b"socket.io" not in shown and time.monotonic() < until:
-        assert select.select([ours], [], [], PATIENCE_S)[0], shown
-        shown += os.read(ours, 65536)
-    print(shown[-3000:].decode())
-    os.close(ours)
     try:
+        shown, until = b"", time.monotonic() + PATIENCE_S
+        while b"eth0 (dumpcap)" not in shown:
+            assert select.select([ours], [], [], until - time.monotonic())[0], shown
+            shown += os.read(ours, 65536)
+        os.close(ours)
         assert process.wait(PATIENCE_S) == 130
+        assert nothing_left(lab, 0) == []
     finally:
         process.kill()
         process.wait()
-    assert nothing_left(lab, 0) == []

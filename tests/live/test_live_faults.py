@@ -15,7 +15,9 @@ PLACES = [*((backend, "server") for backend in BACKENDS), ("dumpcap", "client")]
 
 def refused_client(lab):
     """Says each time that it was refused."""
-    return visit(lab, CLIENT_2, ready=None, options={"transports": ["polling"], "reconnectionDelay": 400}), "connect_error"
+    return visit(
+        lab, CLIENT_2, ready=None, options={"transports": ["polling"], "reconnectionDelay": 400}
+    ), "connect_error"
 
 
 def pinging_client(lab):

@@ -41,6 +41,7 @@ def all_visit(lab, watch, generations):
         options = PYTHON_BEATS if peer.library == "python-socketio" else BEATS
         servers[port] = serve(lab, peer, port=port, options=options)
     import time
+
     watcher = watch("--write", f"/tmp/w/peers-{time.time()}.pcapng")
     clients = {port: visit(lab, peer, port=port, ready=None, **TALK) for port, (_, peer, *_) in generations.items()}
     for client in clients.values():
@@ -74,10 +75,12 @@ def test_all_generations_at_once(lab, watch):
 def test_a_bad_wire(lab, watch):
     watcher, servers, clients = all_visit(lab, watch, {port: GENERATIONS[port] for port in (3002, 3004, 3006)})
     report = watcher.end()
-    for event in watcher.of("finding-new","finding-changed","finding-resolved"):
+    for event in watcher.of("finding-new", "finding-changed", "finding-resolved"):
         from tests.live.watcher import brief
+
         print(brief(event), event["diagnosis"]["certainty"])
-        if event["diagnosis"]["name"]=="capture-gap": print(event["diagnosis"])
+        if event["diagnosis"]["name"] == "capture-gap":
+            print(event["diagnosis"])
     for port, server in servers.items():
         (sid,) = sessions_of(server)
         events = [event for event in watcher.of(*KINDS) if port_of(event) == port]

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.live.cast import BACKENDS, old_arduino, serve, visit
+from tests.live.cast import BACKENDS, old_arduino, processes, serve, visit
 from tests.live.watcher import found
 
 pytestmark = pytest.mark.interop
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.interop
 CHATTERING = {"hello": {"times": 10_000, "everyMs": 100}}
 RULE = "client-ping-in-eio4"
 NOBODY = 65534
+CALLER = {"SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY), "SUDO_USER": "nobody"}
 
 
 def chatter(lab):
@@ -57,7 +58,9 @@ def test_until_and_what_is_written(lab, watch, tmp_path):
     report = watcher.report
     assert report["diagnoses"][0]["name"] == RULE
     assert len(packets(kept)) == report["captures"][0]["packets"]
-    assert [diagnosis(each) for each in analyzed(kept)["diagnoses"]] == [diagnosis(each) for each in report["diagnoses"]]
+    assert [diagnosis(each) for each in analyzed(kept)["diagnoses"]] == [
+        diagnosis(each) for each in report["diagnoses"]
+    ]
 
 
 def test_ports(lab, watch):
@@ -74,7 +77,12 @@ def test_ports(lab, watch):
 
 @pytest.mark.parametrize(
     ("option", "shown"),
-    [(("--host", "10.77.0.2"), 1), (("--host", "10.77.0.9"), 0), (("--filter", "tcp port 3000"), 1), (("--filter", "udp"), 0)],
+    [
+        (("--host", "10.77.0.2"), 1),
+        (("--host", "10.77.0.9"), 0),
+        (("--filter", "tcp port 3000"), 1),
+        (("--filter", "udp"), 0),
+    ],
 )
 def test_hosts_and_filters(lab, watch, option, shown):
     serve(lab)
@@ -85,18 +93,37 @@ def test_hosts_and_filters(lab, watch, option, shown):
     assert (report["captures"][0]["packets"] > 0) == bool(shown)
 
 
+@pytest.fixture
+def their_folder():
+    """A folder of an ordinary user, in a place that is open to everybody (which those of pytest are not)."""
+    with tempfile.TemporaryDirectory(prefix="eiosniff-live-") as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_called_by_sudo(lab, watch, tmp_path, backend):
+def test_called_by_sudo(lab, watch, their_folder, backend):
     chatter(lab)
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    os.chown(folder, NOBODY, NOBODY)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
-    caller = {"SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY), "SUDO_USER": "nobody"}
-    watcher = watch("--backend", backend, "--write", "kept.pcapng", "--output", "events.jsonl", env=caller, folder=folder)
-    report = watcher.end()
-    assert report["sessions"]
+    watcher = watch("--backend", backend, "--write", "kept.pcapng", env=CALLER, folder=their_folder)
+    watcher.wait_for("session-opened")
+    assert rights(watcher.popen.pid) == {"Uid": f"{NOBODY} " * 3 + str(NOBODY), "CapPrm": "0" * 16, "CapEff": "0" * 16}
+    watcher.end()
+    kept = their_folder / "kept.pcapng"
+    assert (kept.stat().st_uid, kept.stat().st_gid) == (NOBODY, NOBODY)
+    assert analyzed(kept)["summary"]["sessions"] == 1
+    assert processes(lab) == ["node"], "who kept the rights is gone, too"
+
+
+def test_what_sudo_writes_belongs_to_the_user(lab, their_folder):
+    argv = [sys.executable, "-m", "eiosniff", "live", "eth0", "--no-config", "--duration", "100ms", "--output"]
+    done = lab.run("server", [*argv, str(their_folder / "events.jsonl")], env=CALLER, timeout=20)
+    assert (done.returncode, done.output) == (0, "")
+    assert (their_folder / "events.jsonl").stat().st_uid == NOBODY
+
+
+def rights(pid):
+    lines = (line.split(maxsplit=1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {key.rstrip(":"): " ".join(rest[0].split()) for key, *rest in lines if key in ("Uid:", "CapPrm:", "CapEff:")}
 
 
 def packets(path):

@@ -4,6 +4,8 @@ output that go away."""
 import os
 import signal
 import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 from lab import DEVICE
@@ -20,15 +22,22 @@ WRITERS = {
 }
 
 
-def writing(lab, name, place, **how):
+@contextmanager
+def writing(lab, name, place):
+    """A program that captures at the server, and writes to a pipe."""
     inside = ["ip", "netns", "exec", lab.namespace("server")]
-    return subprocess.Popen([*inside, *WRITERS[name], place], stderr=subprocess.DEVNULL, **how)
+    command = [*inside, *WRITERS[name], place]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_standard_input(lab, writer):
     serve(lab)
-    with writing(lab, writer, "-", stdout=subprocess.PIPE) as capturing, Watcher("-", stdin=capturing.stdout) as watcher:
+    with writing(lab, writer, "-") as capturing, Watcher("-", stdin=capturing.stdout) as watcher:
         watcher.started()
         old_arduino(lab, ping_ms=600)
         told = watcher.wait_for(found(RULE))
@@ -45,19 +54,17 @@ def test_named_pipe(lab, tmp_path, writer):
     serve(lab)
     pipe = str(tmp_path / "pipe")
     os.mkfifo(pipe)
-    with Watcher(pipe) as watcher, writing(lab, writer, pipe) as capturing:
+    with Watcher(pipe) as watcher, writing(lab, writer, pipe):
         watcher.started()
         visit(lab, ready=None, lifeMs=300).wait(20)
         watcher.wait_for("session-closed")
         assert watcher.end()["sessions"]
-        capturing.kill()
 
 
 def test_a_reader_that_has_enough(lab):
     serve(lab)
     visit(lab, hello={"times": 10_000, "everyMs": 100})
     command = 'exec "$0" -m eiosniff live eth0 --no-config --format jsonl --duration 20s | head -1'
-    import sys
     done = lab.run("server", ["bash", "-c", f"set -o pipefail; {command}", sys.executable], timeout=10)
     assert len(done.output.splitlines()) == 1, done.output
     assert [name for name in processes(lab) if name in WRITERS] == []

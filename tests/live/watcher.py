@@ -167,7 +167,9 @@ def instant_ns(text: str) -> int:
 
 def proof_ns(event: Event) -> int:
     """When the last packet that proves a finding was captured."""
-    return instant_ns(next(each["time"] for each in event["diagnosis"]["evidence"] if each["packet"] == event["packet"]))
+    return instant_ns(
+        next(each["time"] for each in event["diagnosis"]["evidence"] if each["packet"] == event["packet"])
+    )
 
 
 def found(rule: str) -> Callable[[Event], bool]:
