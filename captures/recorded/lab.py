@@ -203,6 +203,13 @@ class Lab:
         sides: list[Side] = ["client", "server"] if self._plan is None else list(get_args(Side))
         for side in sides:
             self._add_host(side)
+        self.lay_wire()
+        if self._plan is not None:
+            argv = [sys.executable, str(_RELAY), json.dumps(asdict(self._plan))]
+            self._relay = Relay(self.start("relay", argv, ready="RELAYING"))
+
+    def lay_wire(self) -> None:
+        """Join the hosts by a new wire, the first one or another one after `remove_wire`."""
         if self._plan is None:
             self._join("client", DEVICE, "server", DEVICE)
         else:
@@ -212,9 +219,10 @@ class Lab:
             for address in (f"10.77.0.{number}/24", f"fd77::{number}/64"):
                 nodad = ["nodad"] if ":" in address else []
                 self.run_ip(side, ["address", "add", address, "dev", DEVICE, *nodad])
-        if self._plan is not None:
-            argv = [sys.executable, str(_RELAY), json.dumps(asdict(self._plan))]
-            self._relay = Relay(self.start("relay", argv, ready="RELAYING"))
+
+    def remove_wire(self) -> None:
+        """Take away the interfaces of a lab without a relay."""
+        self.run_ip("server", ["link", "delete", DEVICE])
 
     def _add_host(self, side: Side) -> None:
         _tool("ip", "netns", "add", self.namespace(side))
@@ -244,6 +252,10 @@ class Lab:
     def run_ip(self, side: Side, args: Sequence[str]) -> str:
         """`ip ARGS` in the namespace of `side`; returns what it prints."""
         return _tool("ip", "-n", self.namespace(side), *args)
+
+    def pids(self, side: Side) -> list[str]:
+        """The processes that run in the namespace of `side`."""
+        return _tool("ip", "netns", "pids", self.namespace(side)).split()
 
     def start(
         self,

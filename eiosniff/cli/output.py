@@ -1,5 +1,6 @@
 """Where reports go: standard output, or a file that appears when it is complete."""
 
+import errno
 import os
 import shutil
 import stat
@@ -57,11 +58,10 @@ class Output:
         if kind is None:
             try:
                 sys.stdout.flush()
-            except BrokenPipeError:
-                silence(sys.stdout)
             except OSError as problem:
                 silence(sys.stdout)
-                raise self._unwritable(problem) from None
+                if not self._is_gone(problem):
+                    raise self._unwritable(problem) from None
         if isinstance(error, BrokenPipeError):
             silence(sys.stdout)
             return True
@@ -83,9 +83,9 @@ class Output:
                 self._file.write(data)
             else:
                 sys.stdout.buffer.write(data)
-        except BrokenPipeError:
-            raise
         except OSError as error:
+            if self._is_gone(error):
+                raise BrokenPipeError(*error.args) from None
             raise self._unwritable(error) from None
 
     def flush(self) -> None:
@@ -122,11 +122,17 @@ class Output:
             if self._temporary is not None:
                 Path(self._temporary).unlink(missing_ok=True)
 
+    def _is_gone(self, error: OSError) -> bool:
+        """Whether the reader went away, or the terminal was closed."""
+        if isinstance(error, BrokenPipeError):
+            return True
+        # Of one that is gone, isatty(3) says that it is none.
+        return error.errno == errno.EIO and self._path is None and stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode)
+
     def _unwritable(self, error: OSError) -> EiosniffError:
         where = "standard output" if self._path is None else self._name
-        remedy = ""
-        if self._path is not None and not self._path.parent.is_dir():
-            remedy = f"make the directory {self._path.parent} first"
+        lacking = self._path is not None and isinstance(error, FileNotFoundError)
+        remedy = f"make the directory {self._path.parent} first" if self._path and lacking else ""
         return EiosniffError(f"cannot write to {where}: {error.strerror or error}", remedy)
 
 

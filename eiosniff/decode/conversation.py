@@ -152,11 +152,14 @@ class Conversation(StreamReader):
     def gap(self, gap: Gap) -> None:
         """A hole."""
         side, ledger, order = gap.side, self.ledger, gap.place.number
-        ledger.gap_bytes += gap.length
+        lacking = gap.reason is not GapReason.UNACKNOWLEDGED
+        if lacking:
+            ledger.gap_bytes += gap.length
         if gap.reason is GapReason.SNAP_LENGTH:
             self.cut_bytes += gap.length
         if len(ledger.gaps) < MAX_GAPS:
             ledger.gaps.append(order)
+        if lacking and len(self.gaps) < MAX_GAPS:
             self.gaps = [*self.gaps, gap.place]
         self._append(side, order, gap)
         if self.uninteresting:

@@ -241,6 +241,10 @@ class Direction:
         self._drain(place, sink)
 
     def flush(self, place: PacketRef, sink: StreamSink) -> None:
-        """Deliver all that is held: nothing more will come."""
+        """Deliver all that is held: nothing more will come.
+
+        What nobody has acknowledged may have been lost on the way, and would have been sent again.
+        """
         while self.held:
-            self.skip_hole(GapReason.NOT_CAPTURED, place, sink)
+            expected = self.acked < self.held[0].start and not self.hole_is_lost(place.ts_ns)
+            self.skip_hole(GapReason.UNACKNOWLEDGED if expected else GapReason.NOT_CAPTURED, place, sink)

@@ -16,6 +16,7 @@ class GapReason(Enum):
     NOT_CAPTURED = "not captured"
     SNAP_LENGTH = "cut by the snap length"
     LIMIT = "more out-of-order bytes than the limit"
+    UNACKNOWLEDGED = "not there, nor acknowledged, when the capture or the connection ended"
 
 
 @dataclass(slots=True, frozen=True)

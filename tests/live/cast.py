@@ -1,7 +1,6 @@
 """Who speaks in these tests: real libraries in the laboratory of captures/recorded, and how each is started."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from faulty_peers.peers import (
     SERVER_4,
     Peer,
 )
-from lab import Lab, LabError, Process
+from lab import Lab, LabError, Process, Side
 
 __all__ = ["CLIENT_2", "CLIENT_4", "PYTHON_5", "PYTHON_CLIENT", "SERVER_2", "SERVER_3_1", "SERVER_4", "Peer"]
 
@@ -70,9 +69,9 @@ def sessions_of(server: Process) -> dict[str, list[str]]:
     return told
 
 
-def pids_in(lab: Lab) -> set[int]:
-    """The processes that run in the server's namespace, but for this one."""
-    return {int(pid) for pid in lab.run_netns_pids("server")} - {os.getpid()}
+def processes(lab: Lab, side: Side = "server") -> list[str]:
+    """What runs in a namespace: the names of the programs."""
+    return sorted(Path("/proc", pid, "comm").read_text().strip() for pid in lab.pids(side))
 
 
 def _start(lab: Lab, side: Any, peer: Peer, ready: str | None, plan: dict[str, Any]) -> Process:

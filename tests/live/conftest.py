@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import DEVICE, Lab, LabError, RelayPlan
+from lab import DEVICE, Lab, LabError
 
 from tests.live.watcher import Watcher
 
@@ -37,24 +37,16 @@ def _alone() -> Iterator[None]:
 
 
 @pytest.fixture
-def make_lab(_alone: None) -> Iterator[Callable[[RelayPlan | None], Lab]]:
+def lab(_alone: None, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Two hosts and the wire between, on which a relay does what the parameter says, if there is one (`RelayPlan`)."""
     with ExitStack() as stack:
-
-        def make(plan: RelayPlan | None = None) -> Lab:
-            lab = Lab(plan)
-            try:
-                return stack.enter_context(lab)
-            except LabError as error:
-                if "netns add" in str(error):
-                    pytest.skip(f"no laboratory: {error}")
-                raise
-
-        yield make
-
-
-@pytest.fixture
-def lab(make_lab: Callable[[], Lab]) -> Lab:
-    return make_lab()
+        try:
+            made = stack.enter_context(Lab(getattr(request, "param", None)))
+        except LabError as error:
+            if "netns add" in str(error):
+                pytest.skip(f"no laboratory: {error}")
+            raise
+        yield made
 
 
 @pytest.fixture

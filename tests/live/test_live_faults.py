@@ -15,11 +15,13 @@ PLACES = [*((backend, "server") for backend in BACKENDS), ("dumpcap", "client")]
 
 def refused_client(lab):
     """Says each time that it was refused."""
-    return visit(lab, CLIENT_2, ready=None, options={"transports": ["polling"]}), "connect_error"
+    return visit(
+        lab, CLIENT_2, ready=None, options={"transports": ["polling"], "reconnectionDelay": 400}
+    ), "connect_error"
 
 
 def pinging_client(lab):
-    return old_arduino(lab, ping_ms=1500), "PING"
+    return old_arduino(lab, ping_ms=600), "PING"
 
 
 @pytest.mark.parametrize(("backend", "side"), PLACES)

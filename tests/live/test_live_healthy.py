@@ -2,6 +2,7 @@
 blamed at any moment."""
 
 import pytest
+from lab import RelayPlan
 
 from tests.live.cast import (
     BEATS,
@@ -38,24 +39,40 @@ TALK = {"hello": {"times": 8, "everyMs": 250}, "lifeMs": 3500}
 PYTHON_BEATS = {"ping_interval": 1, "ping_timeout": 6}
 
 
-def test_all_generations_at_once(lab, watch):
+KINDS = ("session-opened", "session-upgraded", "session-closed")
+# Heartbeats are fast here, and losses make them late; the capture itself lacks nothing.
+TRUE_ON_A_BAD_WIRE = {"heartbeat-too-fast", "loss-latency"}
+
+
+def port_of(event):
+    return event["session"]["server"]["port"]
+
+
+def all_visit(lab, watch, generations, **more):
+    """Have a client of each generation talk to its server; the watcher, the servers and the clients, by port."""
     servers = {}
-    for port, (peer, *_) in GENERATIONS.items():
+    for port, (peer, *_) in generations.items():
         options = PYTHON_BEATS if peer.library == "python-socketio" else BEATS
         servers[port] = serve(lab, peer, port=port, options=options)
     watcher = watch()
-    clients = {port: visit(lab, peer, port=port, ready=None, **TALK) for port, (_, peer, *_) in GENERATIONS.items()}
+    clients = {
+        port: visit(lab, peer, port=port, ready=None, **TALK, **more) for port, (_, peer, *_) in generations.items()
+    }
     for client in clients.values():
         assert client.wait(30).returncode == 0, client.output
-    for port in GENERATIONS:
+    for port in generations:
         watcher.wait_for(lambda event, p=port: event["event"] == "session-closed" and port_of(event) == p)
+    return watcher, servers, clients
+
+
+def test_all_generations_at_once(lab, watch):
+    watcher, servers, clients = all_visit(lab, watch, GENERATIONS)
     report = watcher.end()
     assert blamed(watcher) == []
     assert not [each for each in report["diagnoses"] if each["severity"] != "info"]
     assert len(report["sessions"]) == len(GENERATIONS)
     for port, (_, _, revision, client, server) in GENERATIONS.items():
-        told = sessions_of(servers[port])
-        (sid,) = told
+        (sid,) = sessions_of(servers[port])
         events = [event for event in watcher.of(*KINDS) if port_of(event) == port]
         assert [(event["event"], event["session"]["sid"]) for event in events] == [(kind, sid) for kind in KINDS]
         assert f"SESSION {sid} ends over websocket" in clients[port].output
@@ -68,8 +85,18 @@ def test_all_generations_at_once(lab, watch):
         assert [(each["name"], each["state"]) for each in closed["namespaces"]] == [("/", "disconnected")]
 
 
-KINDS = ("session-opened", "session-upgraded", "session-closed")
-
-
-def port_of(event):
-    return event["session"]["server"]["port"]
+@pytest.mark.parametrize("lab", [RelayPlan(loss=0.05, reorder=0.05, delay_ms=5)], ids=["loss"], indirect=True)
+def test_a_bad_wire(lab, watch):
+    watcher, servers, clients = all_visit(
+        lab, watch, {port: GENERATIONS[port] for port in (3002, 3004, 3006)}, goodbyeMs=1500
+    )
+    report = watcher.end()
+    assert blamed(watcher) == []
+    told = {event["diagnosis"]["name"] for event in watcher.of("finding-new")}
+    assert told <= TRUE_ON_A_BAD_WIRE
+    assert {each["name"] for each in report["diagnoses"]} <= told
+    for port, server in servers.items():
+        (sid,) = sessions_of(server)
+        events = [event for event in watcher.of(*KINDS) if port_of(event) == port]
+        assert [(event["event"], event["session"]["sid"]) for event in events] == [(kind, sid) for kind in KINDS]
+        assert f"SESSION {sid} ends over websocket" in clients[port].output

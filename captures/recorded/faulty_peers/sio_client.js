@@ -3,6 +3,7 @@
 //   url, options  for io()
 //   attempts      leaves after so many failed attempts to connect
 //   lifeMs        leaves after so long in any case
+//   goodbyeMs     how long it still runs then, 200 unless given
 //   busy          {everyMs, forMs}: holds the event loop again and again, once it has connected
 //   upload        {afterMs, bytes}: sends an event of that size, so long after it has connected;
 //                 with `again`, each time that it has
@@ -22,7 +23,7 @@ const leave = async () => {
   const { engine } = socket.io;
   console.log("SESSION", engine.id, "ends over", engine.transport.name);
   socket.close();
-  await sleep(200); // the goodbye needs the event loop a little longer
+  await sleep(plan.goodbyeMs || 200); // the goodbye needs the event loop a little longer
   process.exit(0);
 };
 

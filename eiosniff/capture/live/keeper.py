@@ -43,7 +43,7 @@ _NOT_MEANT = [
 ]
 
 # Packages that import modules of Python's, or are asked for one, when these are needed first.
-_LOAD_LATE = ("encodings", "click", "rich", "eiosniff")
+_LOAD_LATE = ("encodings", "importlib", "click", "rich", "eiosniff")
 
 _Message = dict[str, Any]
 

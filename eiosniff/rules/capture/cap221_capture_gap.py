@@ -2,7 +2,7 @@
 
 ## What it reports
 Holes in the byte streams of connections that speak Engine.IO: segments that the receiver acknowledged and the capture
-does not hold, or that were never sent again.
+does not hold, or that were not sent again for longer than a retransmission takes.
 
 ## Why it matters
 What was in a hole is not known. Findings whose evidence spans one are only possible; packets and attachments may be
@@ -16,7 +16,8 @@ Capture with a larger buffer (`tcpdump -B 16384`), write to a fast disk, filter 
 of the two hosts rather than on a mirror port.
 
 ## When it is silent
-For losses on the network that were sent again: TCP mends them, and so does eiosniff. For what a snap length cut, which
+For losses on the network that were sent again: TCP mends them, and so does eiosniff. For what nobody had acknowledged
+when the capture or the connection ended: it may have been lost on the way. For what a snap length cut, which
 is `capture-snaplen`, and where the file counts what was dropped, which is `capture-dropped`.
 
 ## References

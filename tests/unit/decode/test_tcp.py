@@ -171,6 +171,24 @@ def test_hole_that_nothing_fills_is_a_gap_at_the_end() -> None:
     assert kinds(each) == [EndKind.CAPTURE_ENDED] * 2
 
 
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ([], GapReason.UNACKNOWLEDGED),  # it may have been lost, and would have been sent again
+        ([Sent(S, "A", 5000, ack=1002, at_ms=11)], GapReason.UNACKNOWLEDGED),
+        ([Sent(S, "RA", 5000, ack=1002, at_ms=11)], GapReason.UNACKNOWLEDGED),
+        ([Sent(S, "A", 5000, ack=1008, at_ms=11)], GapReason.NOT_CAPTURED),
+        ([Sent(S, "RA", 5000, ack=1008, at_ms=11)], GapReason.NOT_CAPTURED),
+    ],
+)
+def test_what_is_lacking_at_the_end_is_only_lacking_in_the_capture_if_it_arrived(
+    more: list[Sent], reason: GapReason
+) -> None:
+    each = one([*HELLO, Sent(C, "A", 1000, b"ab", at_ms=5), Sent(C, "A", 1006, b"ef", at_ms=10), *more])
+    assert [gap.reason for gap in each.gaps[C]] == [reason]
+    assert each.data(C) == b"ab????ef"
+
+
 def test_hole_in_which_the_receiver_has_nothing_is_given_up_when_too_much_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
