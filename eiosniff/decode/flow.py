@@ -3,8 +3,6 @@
 from abc import ABC, abstractmethod
 from typing import Final, final
 
-from mypy_extensions import mypyc_attr
-
 from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.reassembly import Direction
 from eiosniff.decode.segments import ACK
@@ -137,44 +135,3 @@ class Flow:
 
 def _open(direction: Direction) -> bool:
     return not direction.ended and direction.fin is None
-
-
-# A connection that is over is forgotten so many captured packets later: what comes after that would be a new one. By
-# packets, not by how many there are, so that it does not depend on how the input is cut into batches.
-REMEMBERED_PACKETS: Final = 500_000
-# One that is not followed and still open is forgotten when it was silent for as long as one that is followed may be
-# (`idle.ESTABLISHED_MS`).
-REMEMBERED_MS: Final = 7_440_000
-
-
-@final
-@mypyc_attr(acyclic=True)
-class Gone:
-    """What is left of a connection that is over or not followed: enough to know its late packets from a new one.
-
-    `syn_0` and `syn_1` are the sequence numbers of its SYNs, by direction; `last` and `seen_ms` the number and the time
-    of its last packet. `ending` says that an end of it was captured; one that is not `lasting` never came about.
-    """
-
-    __slots__ = ("ending", "followed", "last", "lasting", "seen_ms", "syn_0", "syn_1")
-
-    def __init__(
-        self, syn_0: int, syn_1: int, followed: bool, ending: bool, last: int, seen_ms: int, lasting: bool = True
-    ) -> None:
-        self.syn_0 = syn_0
-        self.syn_1 = syn_1
-        self.followed = followed
-        self.ending = ending
-        self.lasting = lasting
-        self.last = last
-        self.seen_ms = seen_ms
-
-    def is_replaced_by(self, way: int, seq: int, flags: int) -> bool:
-        """Whether a SYN begins another connection of the same endpoints."""
-        return (self.syn_1 if way else self.syn_0) != seq or (self.ending and not flags & ACK)
-
-    def is_forgotten(self, number: int, now_ms: int) -> bool:
-        """Whether it is over for so long that a captured packet has nothing to do with it."""
-        if self.ending or not self.lasting:
-            return number - self.last > REMEMBERED_PACKETS
-        return now_ms - self.seen_ms > REMEMBERED_MS

@@ -128,7 +128,7 @@ class Sessions:
                 self._exchanges.take_unanswered(conversation)
             conversation.unknown.clear()
             carried = conversation.session or conversation.polled
-            if carried is not None:
+            if carried is not None and carried in self._openings.states:
                 if conversation.flow.heard != BOTH_WAYS:
                     carried.one_direction = True
                 flow = conversation.flow

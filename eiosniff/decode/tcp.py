@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from eiosniff.decode.copies import Copies
-from eiosniff.decode.flow import Flow, Gone, StreamReader
+from eiosniff.decode.flow import Flow, StreamReader
+from eiosniff.decode.gone import Gone, GoneTable
 from eiosniff.decode.idle import Idle
 from eiosniff.decode.network import FollowedFlow, observe
 from eiosniff.decode.reassembly import SEQUENCE_MASK
@@ -26,8 +27,6 @@ from eiosniff.model.trouble import Gap, GapReason
 
 # After a reset its receiver may still have sent what it had in flight: a second is longer than most round trips.
 LINGER_NS: Final = 1_000_000_000
-# What is forgotten is thrown away when so many connections are gone, and whenever they are a quarter more since.
-_GONE_AT_LEAST: Final = 10_000
 
 
 class FlowListener(ABC):
@@ -65,8 +64,7 @@ class FlowTable:
     def __init__(self, listener: FlowListener) -> None:
         self._listener = listener
         self._flows: dict[tuple[int, int], Flow] = {}
-        self._gone: dict[tuple[int, int], Gone] = {}
-        self._tidy_at = _GONE_AT_LEAST
+        self._gone = GoneTable()
         self._streams = 0
         self._new: list[Flow] = []
         self._lingering: dict[Flow, None] = {}  # reset, but the other side may not have heard of it yet
@@ -124,18 +122,15 @@ class FlowTable:
             flow.stream = self._streams
             self._streams += 1
         self._new.clear()
-        if len(self._gone) > self._tidy_at:
-            newest, now_ms = max(batch.last_number), max(batch.last_ms)
-            self._gone = {key: gone for key, gone in self._gone.items() if not gone.is_forgotten(newest, now_ms)}
-            self._tidy_at = max(_GONE_AT_LEAST, 5 * len(self._gone) // 4)
+        self._gone.forget(max(batch.last_number), max(batch.last_ms))
 
     def _feed_group(self, batch: SortedSegments, group: int) -> None:
         key = batch.keys[group]
         flow = self._flows.get(key)
         fresh = flow is None
         if flow is None:
-            gone = self._gone.get(key)
-            if gone is not None and not gone.is_forgotten(batch.first_number[group], batch.first_ms[group]):
+            gone = self._gone.remembered(key, batch.first_number[group], batch.first_ms[group])
+            if gone is not None:
                 if batch.has_syn[group]:
                     self._feed_rows(batch, group, None)
                     self._note_seen(batch, group)
@@ -161,7 +156,7 @@ class FlowTable:
         key, now_ms = batch.keys[group], batch.last_ms[group]
         flow = self._flows.get(key)
         if flow is None:
-            self._gone[key].seen_ms = now_ms
+            self._gone.at(key).seen_ms = now_ms
             return
         flow.seen_ms = now_ms
         if batch.has_end[group]:
@@ -178,7 +173,7 @@ class FlowTable:
         flow = Flow(key, place, place)
         self._flows[key] = flow
         self._idle.begin(flow)
-        self._gone.pop(key, None)
+        self._gone.drop(key)
         self._new.append(flow)
         return flow
 
@@ -282,14 +277,14 @@ class FlowTable:
             if flow is not None and flow.reset is not None and self._linger(flow, batch, row.number):
                 flow = None
             if row.flags & SYN and not self._copies.has(row):
-                known = flow or self._gone[key]
+                known = flow or self._gone.at(key)
                 if known.is_replaced_by(row.way, row.seq, row.flags):
                     place = PacketRef(row.number, row.ts_ns)
                     if flow is not None:
                         self._close(flow, place, place)
                     flow = self._open(key, place)
             if flow is None:
-                gone = self._gone[key]
+                gone = self._gone.at(key)
                 gone.last = row.number
                 gone.ending = gone.ending or row.flags & (FIN | RST) > 0
                 if row.captured or not gone.followed:
@@ -406,10 +401,10 @@ class FlowTable:
             only_asked = flow.is_half_open and not flow.midstream
             self._close(flow, place, place)
             if only_asked:
-                gone = self._gone[flow.ends]
+                gone = self._gone.at(flow.ends)
                 gone.ending = gone.lasting = False
             else:
-                del self._gone[flow.ends]
+                self._gone.drop(flow.ends)
 
     def _close(self, flow: Flow, place: PacketRef, shown: PacketRef | None) -> None:
         """What did not end by itself ends here: at the time of `place`, which need not be of this connection."""
@@ -432,7 +427,8 @@ class FlowTable:
             self._listener.set_aside(flow.packets, flow.payload)
         flow.conversation = None
         ending = ending or flow.over or zero.ended or one.ended or zero.fin is not None or one.fin is not None
-        gone = self._gone[flow.ends] = Gone(zero.syn_seq, one.syn_seq, followed, ending, last, flow.seen_ms)
+        gone = Gone(flow.ends, zero.syn_seq, one.syn_seq, followed, ending, last, flow.seen_ms)
+        self._gone.bury(gone)
         return gone
 
     def _pass_by(self, gone: Gone, batch: SortedSegments, group: int) -> None:

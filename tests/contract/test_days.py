@@ -3,7 +3,7 @@
 import pytest
 
 from eiosniff import app
-from eiosniff.decode import connects, flow, register, roster, tcp
+from eiosniff.decode import connects, gone, register, roster
 from eiosniff.rules import engine
 from tests.bench.hours import Hours, parts
 
@@ -21,6 +21,7 @@ def _sizes(analysis: app.Analysis) -> dict[str, int]:
     return {
         "open connections": len(table._flows),
         "what is left of others": len(table._gone),
+        "of these, in order": len(table._gone._buried),
         "watched connections": len(table._watches._waiting),
         "reset connections": len(table._lingering),
         "undecided connections": len(stack._sniffers),
@@ -37,14 +38,12 @@ def _sizes(analysis: app.Analysis) -> dict[str, int]:
         "chains of session ids": len(peers.sids._seen),
         "findings": len(judge._merged),
         "findings of clients": len(judge._unsettled),
-        "places of findings": judge._room.taken,
         "faulty sessions": len(judge.faulty),
     }
 
 
 def test_days_leave_no_more_than_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "REMEMBERED_PACKETS", 4_000)
-    monkeypatch.setattr(tcp, "_GONE_AT_LEAST", 100)
+    monkeypatch.setattr(gone, "REMEMBERED_PACKETS", 4_000)
     monkeypatch.setattr(connects, "MAX_FAILED_CONNECTS", 40)
     monkeypatch.setattr(connects, "MAX_REACHED", 40)
     monkeypatch.setattr(register, "MAX_RETIRED_SIDS", 40)
@@ -65,5 +64,7 @@ def test_days_leave_no_more_than_hours(monkeypatch: pytest.MonkeyPatch) -> None:
     for what in seen[0]:
         most = max(sizes[what] for sizes in settled)
         assert max(sizes[what] for sizes in later) <= most * 1.3 + 10, what
+    places, findings = analysis._judge._room.taken, len(analysis._judge._merged)
+    assert places <= engine.MAX_PLACES + engine.PLACES_OF_EACH * findings
     assert analysis.stack.sessions.total > 10 * KEPT
     assert analysis.stack._flows.connections > 20 * max(sizes["open connections"] for sizes in seen)

@@ -6,6 +6,8 @@ import pytest
 from eiosniff.decode import addresses
 from eiosniff.decode.addresses import AddressTable
 
+pytestmark = pytest.mark.interpreted
+
 
 def octets(*numbers: int) -> np.ndarray:  # type: ignore[type-arg]
     return np.frombuffer(b"".join((0x2001_0DB8 << 96 | number).to_bytes(16) for number in numbers), "S16")

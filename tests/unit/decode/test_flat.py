@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode import connects, flow, idle, register, roster, stack, tcp
+from eiosniff.decode import connects, gone, idle, register, roster, stack
 from eiosniff.decode.stack import Stack
 from eiosniff.model.session import MAX_SESSIONS
 from eiosniff.model.summary import CaptureSummary
@@ -124,10 +124,9 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle, "ESTABLISHED_MS", 60)
     monkeypatch.setattr(idle, "TRANSITORY_MS", 40)
     monkeypatch.setattr(idle, "SLOT_MS", 20)
-    monkeypatch.setattr(flow, "REMEMBERED_MS", 60)
+    monkeypatch.setattr(gone, "REMEMBERED_MS", 60)
     monkeypatch.setattr(connects, "MAX_FAILED_CONNECTS", 20)
-    monkeypatch.setattr(tcp, "_GONE_AT_LEAST", 20)
-    monkeypatch.setattr(flow, "REMEMBERED_PACKETS", 100)
+    monkeypatch.setattr(gone, "REMEMBERED_PACKETS", 100)
     monkeypatch.setattr(stack, "MAX_ENDPOINTS", 20)
     monkeypatch.setattr(connects, "MAX_REACHED", 20)
     monkeypatch.setattr(register, "MAX_RETIRED_SIDS", 20)
@@ -173,7 +172,7 @@ def test_memory_stays_flat(what: str, growth: Growth) -> None:
 
 @pytest.mark.parametrize("what", [what for what in FLAT if "vanish" in what or "without" in what])
 def test_what_waits_for_its_end_is_noticed(what: str, growth: Growth, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((idle, "ESTABLISHED_MS"), (idle, "TRANSITORY_MS"), (flow, "REMEMBERED_MS")):
+    for module, name in ((idle, "ESTABLISHED_MS"), (idle, "TRANSITORY_MS"), (gone, "REMEMBERED_MS")):
         monkeypatch.setattr(module, name, 1_000_000)
     _, size = growth(FLAT[what]())
     assert size > MOST_WAITING_BYTES

@@ -6,10 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from eiosniff.decode import idle
-from eiosniff.decode.flow import REMEMBERED_MS
+from eiosniff.decode.gone import REMEMBERED_MS
 from eiosniff.model.tcp import EndKind
 from tests.streams import CLIENT, SERVER, Followed, Follower, Sent, follow
 from tests.unit.decode.tcp_talk import ASKED, GOODBYE, HELLO, TALK, C, S, followed, kinds
+
+pytestmark = pytest.mark.interpreted
 
 MINUTE, HOUR = 60_000, 3_600_000
 OTHER = CLIENT + 1

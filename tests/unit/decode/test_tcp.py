@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from eiosniff.decode import flow as flow_module
+from eiosniff.decode import gone as gone_module
 from eiosniff.decode.watches import MAX_WAITING, Watch
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind
@@ -218,7 +218,7 @@ def test_connections_without_bytes_are_looked_into() -> None:
 
 
 def test_a_connection_that_is_over_is_forgotten_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_module, "REMEMBERED_PACKETS", 10)
+    monkeypatch.setattr(gone_module, "REMEMBERED_PACKETS", 10)
     follower = Follower()
     follower.table.feed(segments([*HELLO, *TALK, *GOODBYE]))
     follower.table.feed(segments([TALK[0]], first=17))
@@ -228,8 +228,7 @@ def test_a_connection_that_is_over_is_forgotten_some_time(monkeypatch: pytest.Mo
 
 
 def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_module, "REMEMBERED_PACKETS", 100)
-    monkeypatch.setattr("eiosniff.decode.tcp._GONE_AT_LEAST", 20)
+    monkeypatch.setattr(gone_module, "REMEMBERED_PACKETS", 100)
     follower = Follower()
     for at in range(100):
         sent = [Sent(C, "S", 1, client=CLIENT + at), Sent(S, "R", 0, client=CLIENT + at)]
