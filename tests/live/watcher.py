@@ -185,7 +185,13 @@ def of_sid(kind: str, sid: str) -> Callable[[Event], bool]:
 def brief(event: Event) -> str:
     """An event in a line, for who reads why a test failed."""
     what = event.get("diagnosis") or event.get("session") or {}
-    words = (event["time"], event["event"], what.get("name", what.get("sid", "")), what.get("severity", ""))
+    words = (
+        event["time"],
+        event["event"],
+        what.get("name", what.get("sid", "")),
+        what.get("severity", ""),
+        what.get("certainty", ""),
+    )
     return "  ".join(map(str, (*words, event.get("text", ""))))
 
 
