@@ -39,8 +39,10 @@ _NO_RIGHTS = re.compile(r"not permitted|permission", re.IGNORECASE)
 _ETHERNET = 1  # its link type
 # Of a program that was started nothing else is asked than to open an interface, and to say how it would be captured.
 _TRIAL = ("-L", "-i")
+# The backends in the order in which they are tried, and the names of the facts about them.
+_BACKENDS = {"scapy": "socket", "dumpcap": "dumpcap", "tcpdump": "tcpdump"}
 _CAPTURES_FOR = {
-    "dumpcap": "live captures that lose least",
+    "dumpcap": "live captures without rights of eiosniff's own",
     "tcpdump": "live captures without the others",
 }
 # By the names of their packages: what each is for, and whether eiosniff does without.
@@ -182,8 +184,7 @@ def examine(system: System | None = None) -> Health:
         if fact.needed_for or fact.status is Status.OK
     ]
     fine = {fact.name for fact in health.facts if fact.area == CAPTURE and fact.status is Status.OK}
-    named = {"dumpcap": "dumpcap", "socket": "scapy", "tcpdump": "tcpdump"}
-    health.backends = [backend for name, backend in named.items() if name in fine]
+    health.backends = [backend for backend, name in _BACKENDS.items() if name in fine]
     if health.backends:  # one is enough
         health.facts = [fact if fact.area != CAPTURE else _not_needed(fact) for fact in health.facts]
     else:
@@ -264,7 +265,7 @@ def _rights(here: Surroundings, user: rights.User | None) -> Fact:
 
 
 def _socket(system: System) -> Fact:
-    purpose = "live captures without a program"
+    purpose = "live captures that lose least"
     try:
         system.open_packet_socket()
     except OSError as error:

@@ -130,8 +130,10 @@ def show(
     figures: bool = False,
     configuration: str = "",
     rule_files: Sequence[str] = (),
+    again: bool = True,
 ) -> None:
-    """Write a report in one of the formats. The text says which configuration was used, and how to show rules."""
+    """Write a report in one of the formats. The text says which configuration was used, and how to show rules; and how
+    to see more, if the same packets can be looked at `again`."""
     from eiosniff.report.redact import Redactor
 
     redactor = Redactor(enabled=not no_redact)
@@ -156,5 +158,6 @@ def show(
             configuration=configuration,
             show_rule=show_rule,
             limit=limit,
+            again=again,
         )
     place.write(text_of(console))

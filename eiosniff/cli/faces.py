@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eiosniff.cli.analyze import show
 from eiosniff.cli.output import Output
 from eiosniff.errors import EiosniffError
 
@@ -23,19 +22,22 @@ def chosen(
     output: str | None,
     rules: "Sequence[RuleInfo]",
     redactor: "Redactor",
-    rule_files: Sequence[str],
+    show_report: "Callable[[Report, Output], None]",
     *,
     no_color: bool,
 ) -> "Iterator[Face]":
     """The face that the user wants; where nothing is said, the one that suits standard output.
 
-    With a screen, `output` gets the report at the end. Raises `EiosniffError` where there is no terminal for one.
+    `show_report` shows a report as text. With a screen, `output` gets it at the end. Raises `EiosniffError` where there
+    is no terminal for one.
     """
     from eiosniff.cli.streams import JsonLines, Lines, Stream
 
     def write_report(report: "Report") -> None:
         with Output(output, no_color=no_color) as place:
-            show(report, place, "text", no_redact=not redactor.enabled, rule_files=rule_files)
+            show_report(report, place)
+        if output is not None and output != "-":
+            click.echo(f"eiosniff: the report is in {output}", err=True)
 
     wanted = output_format or ("screen" if sys.stdout.isatty() else "jsonl")
     if wanted == "screen":
@@ -46,7 +48,7 @@ def chosen(
             return
         wanted = "text"
     with Stream(output, no_color=no_color, encoding="utf-8" if wanted == "jsonl" else None) as stream:
-        yield JsonLines(stream, redactor) if wanted == "jsonl" else Lines(stream, redactor)
+        yield JsonLines(stream, redactor) if wanted == "jsonl" else Lines(stream, redactor, show_report)
 
 
 def _screen(

@@ -1,5 +1,6 @@
 """`eiosniff live` without an interface: which ones there are, and where something is going on."""
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,11 @@ def _table(found: "list[Device]", rates: "dict[str, Rate]", place: Output) -> st
     busiest = max(rates, key=lambda name: rates[name].packets_per_s, default="")
     console = place.console()
     console.print(table)
+    console.print()
     if busiest and rates[busiest].packets_per_s > 0:
-        console.print(f"\nMost goes over {busiest} now: eiosniff live {busiest}")
-    console.print("all at once: eiosniff live any" if found else "There is no interface.")
+        console.print(f"Most goes over {busiest} now: eiosniff live {busiest}")
+    if not found:
+        console.print("There is no interface.")
+    elif sys.platform == "linux":  # elsewhere there is no such interface
+        console.print("All at once: eiosniff live any")
     return text_of(console)

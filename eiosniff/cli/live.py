@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from eiosniff.cli import choice, exits, faces, options
 from eiosniff.cli.analyze import show
 from eiosniff.cli.interfaces import list_interfaces
 from eiosniff.cli.output import Output
-from eiosniff.cli.quantities import DURATION, SIZE
+from eiosniff.cli.quantities import DURATION, SIZE, WAIT
 from eiosniff.errors import EiosniffError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eiosniff.capture.writer import Rotation
     from eiosniff.live.face import Face
     from eiosniff.model.finding import Report
-    from eiosniff.report.redact import Redactor
+    from eiosniff.rules.api import Rule
 
 
 @click.command(
@@ -39,14 +39,15 @@ Examples:
 
 \b
 Ctrl-C ends the capture and prints the report (exit code 130); a second one
-leaves at once. `eiosniff doctor` says whether it can capture here.
+leaves at once. `eiosniff doctor` says whether it can capture here. Where sudo
+does not find eiosniff: sudo "$(which eiosniff)" live eth0
 """
 )
 @click.argument("interface", required=False)
 @click.option(
-    "--backend", type=click.Choice(["auto", "dumpcap", "tcpdump", "scapy"]), default="auto", show_default=True,
-    help="How packets are captured: by one of these programs, or a socket of eiosniff itself (scapy). "
-    "Example: --backend tcpdump",
+    "--backend", type=click.Choice(["auto", "scapy", "dumpcap", "tcpdump"]), default="auto", show_default=True,
+    help="How packets are captured: by a socket of eiosniff itself (scapy), where it may open one, or one of these "
+    "programs. Example: --backend dumpcap",
 )  # fmt: skip
 @click.option(
     "--filter", "expression", metavar="BPF", default="",
@@ -76,7 +77,7 @@ leaves at once. `eiosniff doctor` says whether it can capture here.
 @click.option("--count", metavar="N", type=click.IntRange(min=1), help="Stop after N packets. Example: --count 100000")
 @options.rule_list("--until", "Stop when one of these rules has found something. Example: --until EIO038,connect-loop")
 @click.option(
-    "--settle", metavar="TIME", type=DURATION, default="2s", show_default=True,
+    "--settle", metavar="TIME", type=WAIT, default="2s", show_default=True,
     help="With --until: go on for this time, to see what follows from it. Example: --settle 30s",
 )  # fmt: skip
 @click.option(
@@ -136,41 +137,60 @@ def live(
     from eiosniff import app
     from eiosniff.capture.writer import PcapngWriter, check_target
     from eiosniff.live.loop import Limits, Loop
-    from eiosniff.live.signals import Signals
+    from eiosniff.live.signals import Signals, unwinding
     from eiosniff.live.start import Wanted, opened
     from eiosniff.report.redact import Redactor
 
     rotation = _rotation(write, rotate_size, rotate_time, keep)
     if write is not None:
         check_target(write, rotation, interface)
+        if output is not None and Path(output).resolve() == Path(write).resolve():
+            raise click.UsageError("--write and --output name the same file; packets need one of their own")
     if interface == "-" and sys.stderr.isatty():
         click.echo("eiosniff: waiting for a capture on standard input", err=True)
     with ExitStack() as stack:
-        source, opener = stack.enter_context(opened(Wanted(interface, backend, expression, ports, hosts)))
+        stack.enter_context(unwinding())
+        capture = stack.enter_context(opened(Wanted(interface, backend, expression, ports, hosts)))
         # From here on without the rights of root: the rules of others, for example, are code that runs.
         setting = choice.chosen(
             select=select, ignore=ignore, rule_files=rule_files, config=config, no_config=no_config, fail_on=fail_on,
             ports=ports, path=path, max_sessions=max_sessions, kept_sessions=max_sessions,
         )  # fmt: skip
         rules = app.rules(rule_files)
-        awaited = options.named_rules("--until", until, rules)
+        chosen_rules = app.chosen_rules(setting.options)
+        awaited = _awaited(options.named_rules("--until", until, rules), chosen_rules)
         writer = None
         if write is not None:
-            writer = stack.enter_context(PcapngWriter(write, source.name, expression=expression, rotation=rotation))
+            kept = PcapngWriter(write, capture.source.name, expression=capture.expression, rotation=rotation)
+            writer = stack.enter_context(kept)
         redactor = Redactor(enabled=not no_redact)
-        face = stack.enter_context(faces.chosen(output_format, output, rules, redactor, rule_files, no_color=no_color))
-        signals = stack.enter_context(Signals(partial(_leave_at_once, face, opener)))
+        show_report = partial(
+            show, output_format="text", no_redact=no_redact, selected_rules=setting.selected_rules,
+            configuration=setting.configuration, rule_files=rule_files, again=False,
+        )  # fmt: skip
+        face = stack.enter_context(faces.chosen(output_format, output, rules, redactor, show_report, no_color=no_color))
+        signals = stack.enter_context(Signals(partial(_leave_at_once, face, capture.opener)))
         loop = Loop(
-            source,
+            capture.source,
             face,
             setting.options,
-            app.chosen_rules(setting.options),
+            chosen_rules,
             limits=Limits(duration, count, awaited, settle),
             writer=writer,
-            write_report=partial(_write_report, redactor=redactor, rule_files=rule_files),
+            write_report=partial(_write_report, show_report),
         )
         report = loop.run(signals)
     click.get_current_context().exit(exits.of_report(report, setting.fail_on))
+
+
+def _awaited(awaited: frozenset[str], rules: "Sequence[Rule]") -> frozenset[str]:
+    """The rules of --until, each of which can find something."""
+    missing = sorted(awaited - {rule.code for rule in rules})
+    if missing:
+        raise click.UsageError(
+            f"--until waits for {missing[0]}, which is left out by --select, --ignore or the configuration"
+        )
+    return awaited
 
 
 def _leave_at_once(face: "Face", opener: "Opener") -> NoReturn:
@@ -194,12 +214,12 @@ def _rotation(write: str | None, size: int | None, time_ns: int | None, keep: in
     return Rotation(size, time_ns, keep)
 
 
-def _write_report(report: "Report", *, redactor: "Redactor", rule_files: Sequence[str]) -> str:
+def _write_report(show_report: "Callable[[Report, Output], None]", report: "Report") -> str:
     """Write a report into the current folder; says where it is, or why it is not."""
     name = f"eiosniff-{datetime.now():%Y%m%d-%H%M%S}.txt"
     try:
         with Output(name) as place:
-            show(report, place, "text", no_redact=not redactor.enabled, rule_files=rule_files)
+            show_report(report, place)
     except EiosniffError as error:
         return str(error)
     return f"report written to {Path(name).resolve()}"

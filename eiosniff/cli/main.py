@@ -87,10 +87,19 @@ def main() -> None:
     gc.set_threshold(10_000_000, 20, 100)
     # No linear algebra here: numpy's threads for it would only cost memory and the time to start them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _open_streams()
     try:
         cli(prog_name="eiosniff")
     except SystemExit as end:
         _leave(end)
+
+
+def _open_streams() -> None:
+    """Who starts us may have closed standard streams (`>&-`). What is opened next is not to be taken for one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # It gets the lowest number that is free, which is its own.
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  (open to the end)
 
 
 def _leave(end: SystemExit) -> None:

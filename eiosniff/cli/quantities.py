@@ -13,12 +13,13 @@ _WRITTEN = re.compile(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*([a-z]*)\s*", re.ASCII | r
 
 
 class _Quantity(click.ParamType[int]):
-    """A number with a unit; an integer comes out of it, which is not 0."""
+    """A number with a unit; an integer comes out of it, `least` or more."""
 
-    def __init__(self, name: str, units: dict[str, int], wanted: str) -> None:
+    def __init__(self, name: str, units: dict[str, int], wanted: str, least: int = 1) -> None:
         self.name = name
         self._units = units
         self._wanted = wanted
+        self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """See `click.ParamType`."""
@@ -26,12 +27,13 @@ class _Quantity(click.ParamType[int]):
             return value
         written = _WRITTEN.fullmatch(value)
         factor = self._units.get(written[2].lower()) if written else None
-        amount = round(float(written[1]) * factor) if written and factor else 0
-        if amount <= 0:
+        amount = round(float(written[1]) * factor) if written and factor else -1
+        if amount < self._least:
             self.fail(f"{value!r} is no {self.name}; {self._wanted}", param, ctx)
         return amount
 
 
 # In nanoseconds, and in bytes.
 DURATION = _Quantity("time", _TIMES, "write 90 (seconds), 90s, 5m, 1h or 2d")
+WAIT = _Quantity("time", _TIMES, "write 0, 90 (seconds), 90s, 5m, 1h or 2d", 0)
 SIZE = _Quantity("size", _SIZES, "write 500kB, 100MB or 2GB")

@@ -1,6 +1,6 @@
 """The faces of `eiosniff live` that are streams of events: for programs, and for people without a whole screen."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -60,12 +60,14 @@ class Stream(Output):
 
 
 class _StreamFace(Face):
-    def __init__(self, place: Stream) -> None:
+    def __init__(self, place: Stream, redactor: Redactor) -> None:
         self._place = place
+        self._redactor = redactor
 
     def say(self, text: str) -> None:
         """See `Face`; on standard error, which is no part of the stream."""
-        click.echo(f"eiosniff: {text}", err=True)
+        with suppress(OSError, ValueError):  # that nobody hears it, or that it is closed, ends nothing
+            click.echo(f"eiosniff: {self._redactor.shown(text)}", err=True)
 
     def _write(self, lines: Iterable[str]) -> None:
         self._place.write("".join(f"{line}\n" for line in lines))
@@ -77,8 +79,7 @@ class JsonLines(_StreamFace):
 
     def __init__(self, place: Stream, redactor: Redactor) -> None:
         """`place` has the encoding UTF-8."""
-        super().__init__(place)
-        self._redactor = redactor
+        super().__init__(place, redactor)
 
     def tell(self, events: Sequence[LiveEvent]) -> None:
         """See `Face`."""
@@ -93,10 +94,10 @@ class JsonLines(_StreamFace):
 class Lines(_StreamFace):
     """`--format text` where there is no whole screen: a plain line an event, flushed at once."""
 
-    def __init__(self, place: Stream, redactor: Redactor) -> None:
-        super().__init__(place)
+    def __init__(self, place: Stream, redactor: Redactor, show_report: "Callable[[Report, Output], None]") -> None:
+        super().__init__(place, redactor)
         self._lines = LiveLines(redactor)
-        self._redactor = redactor
+        self._show_report = show_report
 
     def tell(self, events: Sequence[LiveEvent]) -> None:
         """See `Face`."""
@@ -105,9 +106,7 @@ class Lines(_StreamFace):
 
     def report(self, report: "Report", now_ns: int) -> None:
         """The text report, as `analyze` writes it, after an empty line."""
-        from eiosniff.cli.analyze import show
-
         del now_ns  # the report has its own
         self._place.write("\n")
-        show(report, self._place, "text", no_redact=not self._redactor.enabled)
+        self._show_report(report, self._place)
         self._place.flush()

@@ -26,7 +26,7 @@ from eiosniff.model.trouble import Gap, GapReason
 
 # After a reset its receiver may still have sent what it had in flight: a second is longer than most round trips.
 LINGER_NS: Final = 1_000_000_000
-# What is forgotten is thrown away when so many connections are gone, and whenever they have doubled since.
+# What is forgotten is thrown away when so many connections are gone, and whenever they are a quarter more since.
 _GONE_AT_LEAST: Final = 10_000
 
 
@@ -127,7 +127,7 @@ class FlowTable:
         if len(self._gone) > self._tidy_at:
             newest, now_ms = max(batch.last_number), max(batch.last_ms)
             self._gone = {key: gone for key, gone in self._gone.items() if not gone.is_forgotten(newest, now_ms)}
-            self._tidy_at = max(_GONE_AT_LEAST, 2 * len(self._gone))
+            self._tidy_at = max(_GONE_AT_LEAST, 5 * len(self._gone) // 4)
 
     def _feed_group(self, batch: SortedSegments, group: int) -> None:
         key = batch.keys[group]

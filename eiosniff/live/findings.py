@@ -72,6 +72,7 @@ class FindingTracker:
         kept = set(before.values())
         lost = [finding for finding in self._entries if finding not in kept]
         merged = merged_into(lost, news, before) if lost else {}
+        ends = {self._entries[finding].live.id for finding in lost}
         entries: dict[Finding, _Entry] = {}
         events: list[LiveEvent] = []
         for finding, diagnosis in judged:
@@ -83,7 +84,8 @@ class FindingTracker:
             else:
                 entry = self._entries[known]
                 _renew(entry.live, finding, diagnosis, cause)
-                events.extend(_changes(entry, now_ns))
+                # What is told to follow from something is not to be left without it.
+                events.extend(_changes(entry, now_ns, at_once=entry.told.explained_by in ends))
             entries[finding] = entry
         gone = [(self._entries[finding], merged.get(finding)) for finding in lost]
         for entry, new in sorted(gone, key=lambda pair: _number(pair[0].live)):
@@ -92,9 +94,9 @@ class FindingTracker:
         self.findings = [entry.live for entry in entries.values()]
         return events
 
-    def waiting(self, now_ns: int, *, last: bool = False) -> list[LiveEvent]:
-        """Changes that were held back and are to be told by now; with `last`, as nothing comes after it, all."""
-        return [event for entry in self._entries.values() for event in _changes(entry, now_ns, at_once=last)]
+    def rest(self, now_ns: int) -> list[LiveEvent]:
+        """The changes that were held back: nothing comes after this."""
+        return [event for entry in self._entries.values() for event in _changes(entry, now_ns, at_once=True)]
 
     def _begin(
         self, finding: Finding, diagnosis: Diagnosis, cause: str | None, now_ns: int

@@ -7,11 +7,14 @@ See docs/decisions/0010-judged-in-a-copy.md.
 
 import os
 import pickle
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
+from eiosniff import knowledge
 from eiosniff.app import Analysis, Options, ReportWriter
 from eiosniff.live.copies import Copy
 from eiosniff.model.finding import Diagnosis, Finding, Report
@@ -53,10 +56,12 @@ class Judging:
     possible = hasattr(os, "fork")
 
     def __init__(self, options: Options, rules: Sequence[Rule]) -> None:
+        knowledge.load_all()
         self._options = options
         self._rules = rules
         self._copy: Copy | None = None
         self._at_ns = 0
+        self.worked_ns = 0  # processor time that the last one took
 
     @property
     def busy(self) -> bool:
@@ -76,7 +81,10 @@ class Judging:
         """Read on; the judgement when it is complete. Raises `CopyFailedError`."""
         copy, self._copy = self._copy, None
         assert copy is not None
-        received = copy.take()
+        try:
+            received = copy.take()
+        finally:
+            self.worked_ns = copy.worked_ns
         if received is None:
             self._copy = copy
             return None
@@ -94,10 +102,11 @@ def report_up_to(analysis: Analysis, options: Options, rules: Sequence[Rule], no
     """The report of all that was captured up to an instant. The analysis is closed by it: it is the last, or a copy."""
     if now_ns is not None:
         analysis.summary.last_ns = max(now_ns, analysis.summary.last_ns or now_ns)
-    analysis.close()
-    writer = ReportWriter(options, rules)
-    writer.add(analysis)
-    return writer.report()
+    with redirect_stdout(sys.stderr):  # what a rule of others prints is no event
+        analysis.close()
+        writer = ReportWriter(options, rules)
+        writer.add(analysis)
+        return writer.report()
 
 
 def _judge(options: Options, rules: Sequence[Rule], analysis: Analysis, now_ns: int) -> bytes:

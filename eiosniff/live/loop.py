@@ -11,9 +11,8 @@ There is one thread. It waits for packets, keys, signals and judgements, whateve
 
 import selectors
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -22,6 +21,7 @@ from eiosniff import knowledge
 from eiosniff.app import Analysis, Options, check_links, measure
 from eiosniff.capture.live.source import LiveSource, State, decodable
 from eiosniff.capture.writer import PcapngWriter
+from eiosniff.errors import EiosniffError
 from eiosniff.live.clock import CaptureClock
 from eiosniff.live.copies import Copy, CopyFailedError
 from eiosniff.live.face import Face, Wish
@@ -42,10 +42,10 @@ _POLL_NS = _NS // 2
 _VIEW_NS = _NS // 4
 # epoll(7) takes no files, which standard input may be.
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+# Decoding more packets at once takes no less time for each.
+_MANY = 5_000
 # So old a counter of drops may be: tcpdump is asked every two seconds.
 _COUNTED_NS = 3 * _NS
-# A judgement that takes longer than this will not end.
-_LONGEST_JUDGEMENT_NS = 120 * _NS
 
 
 class Reason(Enum):
@@ -57,6 +57,7 @@ class Reason(Enum):
     FOUND = "what was waited for was found"
     ENDED = "the input ended"
     UNREAD = "nobody reads the output any more"
+    FAILED = "eiosniff itself failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,11 @@ class Loop:
         self._findings = FindingTracker()
         self._sessions = SessionTracker()
         self._views = ViewMaker(source, self._analysis, real_ns)
-        self._reports: deque[Copy] = deque()
+        self._report: Copy | None = None  # that is being written
+        self._failure = ""  # why the last judgement failed
         self._stop_at_ns: int | None = None  # once what was waited for was found
-        self._poll_at_ns = self._view_at_ns = self._started_ns
-        self._fed = 0  # packets
+        self._poll_at_ns = self._view_at_ns = self._take_at_ns = self._started_ns
+        self._fed = self._fed_bytes = 0  # packets, and their bytes on the wire
         self._told_state = State.RUNNING
         self._told_dropped = 0
         self._told_problem = ""
@@ -124,23 +126,33 @@ class Loop:
     def run(self, signals: Signals) -> Report:
         """Go on until the end; returns the report of all, which the face has shown."""
         try:
-            source = self._source
-            text = f"captures on {source.name} by {source.backend}"
-            self._tell(EventKind.STARTED, text, source=source.name, backend=source.backend)
-            while self.reason is None:
-                self._wait(signals)
-                self._turn(signals)
-        except BrokenPipeError:
-            # A terminal that is closed says so by a signal, too.
-            self.reason = Reason.INTERRUPTED if signals.stopping else Reason.UNREAD
+            self._follow(signals)
+        except EiosniffError:  # the output cannot be written to, or nothing can be decoded
+            raise
+        except Exception:  # a bug: what days have shown is not lost by it
+            self.reason = Reason.FAILED
+            with suppress(Exception):
+                self._end()
+            raise
+        finally:
+            self._judging.close()
         return self._end()
+
+    def _follow(self, signals: Signals) -> None:
+        source = self._source
+        text = f"captures on {source.name} by {source.backend}"
+        self._tell(EventKind.STARTED, text, source=source.name, backend=source.backend)
+        while self.reason is None:
+            self._wait(signals)
+            self._turn(signals)
 
     def _wait(self, signals: Signals) -> None:
         """Until something can be read, or the next thing is due."""
         with _Selector() as selector:
-            waited: list[_Waited] = [self._source, self._face, signals, self._judging, *self._reports]
+            waited: tuple[_Waited | None, ...] = self._source, self._face, signals, self._judging, self._report
+            gathering = self._real_ns() < self._take_at_ns
             for each in waited:
-                if each.fileno() >= 0:
+                if each is not None and each.fileno() >= 0 and not (gathering and each is self._source):
                     selector.register(each.fileno(), selectors.EVENT_READ, each)
             due = min(self._due())
             for key, _ in selector.select(max(0, due - self._real_ns()) / _NS):
@@ -148,6 +160,8 @@ class Loop:
 
     def _due(self) -> list[int]:
         due = [self._poll_at_ns, self._pace.at_ns]
+        if self._real_ns() < self._take_at_ns:
+            due.append(self._take_at_ns)
         if self._face.shows_views:
             due.append(self._view_at_ns)
         if self._limits.duration_ns is not None:
@@ -158,17 +172,21 @@ class Loop:
 
     def _ready(self, waited: object, signals: Signals) -> None:
         if waited is self._source:
+            begun_ns, before = self._real_ns(), self._fed
             self._take()
+            if self._fed - before < _MANY:  # else there may be more at once
+                self._take_at_ns = begun_ns + self._source.gather_ns
         elif waited is signals:
             signals.clear()
         elif waited is self._face:
-            for wish in self._face.typed():
-                self._grant(wish)
+            with self._for_readers():
+                for wish in self._face.typed():
+                    self._grant(wish)
             self._view_at_ns = self._real_ns()
         elif waited is self._judging:
             self._judged()
-        elif isinstance(waited, Copy):
-            self._written(waited)
+        elif waited is self._report:
+            self._written()
 
     def _turn(self, signals: Signals) -> None:
         """What is due, or asked for."""
@@ -209,7 +227,9 @@ class Loop:
             if not len(wanted):
                 return
             self._feed(wanted)
-        check_links(self._analysis.stack)
+        stack = self._analysis.stack
+        if set(self._source.link_types) <= set(stack.unknown_links):
+            check_links(stack)
 
     def _take_rest(self) -> None:
         """Take what was captured by now: some of it may be on its way yet."""
@@ -224,7 +244,8 @@ class Loop:
 
     def _measure(self) -> None:
         measure(self._analysis.summary, self._source)
-        self._analysis.summary.packets = self._fed  # more may have been captured than are wanted
+        # More may have been captured than are wanted.
+        self._analysis.summary.packets, self._analysis.summary.bytes = self._fed, self._fed_bytes
 
     def _wanted(self, batch: PacketBatch) -> PacketBatch:
         """The packets of a batch that are not too many."""
@@ -236,12 +257,12 @@ class Loop:
             self._writer.write(batch)
         analysis = self._analysis
         self._fed = int(batch.number[-1])
+        self._fed_bytes += int(batch.wire.sum())
         self._measure()
         analysis.stack.feed(decodable(batch))
         self._clock.packets(int(batch.ts_ns[0]), int(batch.ts_ns[-1]))
         for session in self._changed:
-            session.client.identity = knowledge.identify_client(session.client, [session])
-            session.server.identity = knowledge.identify_server(session.server, [session], [session.client])
+            _identify(session)
         self._pass_on(self._sessions.update(self._changed, analysis.fold()))
         self._pace.changed(matters=len(analysis.stack.sessions.clients) > 0)
 
@@ -263,48 +284,55 @@ class Loop:
                 self._tell_capture("writing-stopped", self._told_problem)
 
     def _note_drops(self) -> None:
-        now_ns, dropped = self._clock.now_ns or time.time_ns(), self._source.dropped or 0
-        if dropped > self._told_dropped:
-            fresh = dropped - self._told_dropped
+        source, summary, now_ns = self._source, self._analysis.summary, self._now_ns
+        fresh = (source.dropped or 0) - self._told_dropped
+        if fresh > 0:
             # Since the counter was read last; or, as a source reads it, some time before.
-            self._analysis.summary.note_drops(self._drops_from_ns or now_ns, now_ns, fresh)
-            self._told_dropped = dropped
+            from_ns = summary.first_ns if self._drops_from_ns is None else self._drops_from_ns
+            summary.note_drops(now_ns if from_ns is None else from_ns, now_ns, fresh)
+            self._told_dropped += fresh
             self._tell_capture(
-                "dropped", f"{fresh:,} packets were dropped ({dropped:,} in all): too many to take them all"
+                "dropped", f"{fresh:,} packets were dropped ({self._told_dropped:,} in all): too many to take them all"
             )
-        self._drops_from_ns = now_ns - _COUNTED_NS
+        if fresh > 0 or not source.counts_at_end:
+            self._drops_from_ns = now_ns - _COUNTED_NS
 
     # ------------------------------------------------------------------ judgements
 
     def _judge_if_due(self) -> None:
         now_ns = self._clock.now_ns
-        if self._judging.busy:
-            if self._pace.takes_ns > _LONGEST_JUDGEMENT_NS:
-                self._judging.close()
-                self._pace.ended()
-                self._face.say("judging takes too long; the report at the end will tell")
-        elif not self._pace.is_due():
+        if self._judging.busy or not self._pace.is_due():
             return
-        elif now_ns is None or not self._judging.possible:
+        if now_ns is None or not self._judging.possible:
             self._pace.put_off()
-        else:
-            self._measure()
-            self._pace.begins()
+            return
+        self._measure()
+        self._pace.begins()
+        try:
             self._judging.start(self._analysis, now_ns)
+        except OSError as error:
+            self._failed(f"there is no room for a process that judges, which is tried again: {error.strerror}")
 
     def _judged(self) -> None:
         try:
             judgement = self._judging.take(self._analysis)
         except CopyFailedError as bug:
-            self._pace.ended()
-            self._face.say(f"a judgement failed, the next one may not; please report it: {bug}")
+            self._failed(f"a judgement failed, the next one may not: {bug}")
             return
         if judgement is None:
             return
-        self._pace.ended()
+        self._pace.ended(self._judging.worked_ns)
+        self._failure = ""
         self._take_findings(judgement)
         if self._stop_at_ns is None and self._limits.until & _codes(judgement):
             self._stop_at_ns = self._real_ns() + self._limits.settle_ns
+
+    def _failed(self, why: str) -> None:
+        """There is no judgement this time. It is told once: there may be many such times."""
+        self._pace.ended(self._judging.worked_ns)
+        if why != self._failure:
+            self._failure = why
+            self._say(why)
 
     def _take_findings(self, judgement: Judgement) -> None:
         self._views.judged(judgement)
@@ -313,7 +341,7 @@ class Loop:
     # ------------------------------------------------------------------ what is shown
 
     def _tell(self, kind: EventKind, text: str, **facts: str | int | None) -> None:
-        self._pass_on([LiveEvent(kind, self._clock.now_ns or time.time_ns(), text, facts=facts)])
+        self._pass_on([LiveEvent(kind, self._now_ns, text, facts=facts)])
 
     def _tell_capture(self, what: str, text: str) -> None:
         self._tell(EventKind.CAPTURE, text, what=what, dropped=self._source.dropped)
@@ -321,62 +349,103 @@ class Loop:
     def _pass_on(self, events: Sequence[LiveEvent]) -> None:
         if events:
             self._views.happened(events)
-            self._face.tell(events)
+            with self._for_readers():
+                self._face.tell(events)
 
     def _show(self) -> None:
         writing = "" if self._writer is None else self._writer.status
-        self._face.show(self._views.view(self._clock.now_ns, self._findings.findings, writing))
+        with self._for_readers():
+            self._face.show(self._views.view(self._clock.now_ns, self._findings.findings, writing))
+
+    def _say(self, text: str) -> None:
+        with self._for_readers():
+            self._face.say(text)
+
+    @contextmanager
+    def _for_readers(self) -> Iterator[None]:
+        """Whatever the face does: without anybody who reads it, the capture ends, and nothing that was captured is lost
+        to its report and its file."""
+        try:
+            yield
+        except BrokenPipeError:
+            self.reason = self.reason or Reason.UNREAD
+
+    @property
+    def _now_ns(self) -> int:
+        """The instant in the capture; before its first packet that of this machine."""
+        now_ns = self._clock.now_ns
+        return time.time_ns() if now_ns is None else now_ns
 
     def _grant(self, wish: Wish) -> None:
         if wish is Wish.STOP:
             self.reason = Reason.INTERRUPTED
         elif not self._judging.possible:
-            self._face.say("a report can only be written at the end on this system")
-        elif wish is Wish.WRITE_REPORT:
-            self._reports.append(Copy(self._report_now))
+            self._say("a report can only be written at the end on this system")
+        elif self._report is not None:
+            self._say("a report is being written already")
+        else:
+            try:
+                self._report = Copy(self._report_now)
+            except OSError as error:
+                self._say(f"there is no room for a process that writes a report: {error.strerror}")
 
     def _report_now(self) -> bytes:
         report = report_up_to(self._analysis, self._options, self._rules, self._clock.now_ns)
         return self._write_report(report).encode()
 
-    def _written(self, copy: Copy) -> None:
+    def _written(self) -> None:
+        assert self._report is not None
         try:
-            said = copy.take()
+            said = self._report.take()
         except CopyFailedError as bug:
             said = f"the report could not be written: {bug}".encode()
         if said is not None:
-            self._reports.remove(copy)
-            self._face.say(said.decode("utf-8", "replace"))
+            self._report = None
+            self._say(said.decode("utf-8", "replace"))
 
     # ------------------------------------------------------------------ the end
 
     def _end(self) -> Report:
         """Take what has come, judge it all, and tell what is new in it."""
-        self._judging.close()
-        if self.reason not in (Reason.COUNT, Reason.UNREAD):
+        wants_rest = self.reason not in (Reason.COUNT, Reason.UNREAD, Reason.FAILED)
+        if wants_rest:
             self._take_rest()
         self._source.close()
-        self._measure()
+        if wants_rest:
+            self._take()  # what a program handed over as it ended
+            check_links(self._analysis.stack)
         if self._writer is not None:
             self._writer.dropped = self._source.dropped
             self._writer.close()
-        for copy in list(self._reports):
-            while copy in self._reports:
-                self._written(copy)
-        now_ns = self._clock.now_ns
-        report = report_up_to(self._analysis, self._options, self._rules, now_ns)
+        self._measure()
+        self._note_source()
+        while self._report is not None:
+            self._written()
+        report = report_up_to(self._analysis, self._options, self._rules, self._clock.now_ns)
         report.interrupted = self.reason is Reason.INTERRUPTED
-        with suppress(BrokenPipeError):
-            self._tell_end(report, now_ns or time.time_ns())
+        self._tell_end(report, self._now_ns)
         return report
 
     def _tell_end(self, report: Report, now_ns: int) -> None:
         self._pass_on(self._findings.update(report.diagnoses, now_ns))
-        self._pass_on(self._findings.waiting(now_ns, last=True))
+        self._pass_on(self._findings.rest(now_ns))
         summary, reason = self._analysis.summary, self.reason.value if self.reason else ""
+        problems = [problem.text for problem in self._source.problems]
         figures = {"packets": summary.packets, "bytes": summary.bytes, "dropped": summary.dropped}
-        self._tell(EventKind.ENDED, reason, reason=reason, **figures, sessions=report.sessions_total)
-        self._face.report(report, now_ns)
+        self._tell(
+            EventKind.ENDED, ": ".join([reason, *problems]), reason=reason, **figures, sessions=report.sessions_total
+        )
+        with self._for_readers():
+            self._face.report(report, now_ns)
+
+
+def _identify(session: Session) -> None:
+    """Say who its peers are, as far as its beginning shows; judgements will know better."""
+    client, server = session.client, session.server
+    if client.identity is None:
+        client.identity = knowledge.identify_client(client, [session])
+    if server.identity is None:
+        server.identity = knowledge.identify_server(server, [session], [client])
 
 
 def _codes(judgement: Judgement) -> frozenset[str]:

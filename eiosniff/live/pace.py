@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 _MS = 1_000_000
 _S = 1_000 * _MS
-# From the end of one judgement to the next: four times what it took (a fifth of a core), but not more than this at
-# first, so that a fault is told within a second; and at least twice what it took, however long that is.
+# From the end of one judgement to the next: four times the processor time that it took (a fifth of a core), but not
+# more than this at first, so that a fault is told within a second; and at least as long as it took, however long that
+# is.
 _SHARE = 4
 _SOON_NS = 400 * _MS
 _LEAST_NS = 150 * _MS
-_LEAST_SHARE = 2
 # What is new while nothing matters, and silence: a time limit may have passed.
 _IDLE_NS = 1 * _S
 # A silence that is longer than this has brought about what it can: pingInterval and pingTimeout are seldom as long.
@@ -22,13 +22,13 @@ class Pace:
 
     def __init__(self, real_ns: Callable[[], int]) -> None:
         self._real_ns = real_ns
-        self._began_ns = self._ended_ns = self._changed_ns = real_ns()
-        self._took_ns = 0
+        self._ended_ns = self._changed_ns = real_ns()
+        self._worked_ns = 0
         self._matters = False
         self._under_way = False
 
     def changed(self, *, matters: bool) -> None:
-        """Packets were decoded; `matters` if they belong to a session."""
+        """Packets were decoded; `matters` if somebody speaks Engine.IO by now."""
         self._matters = self._matters or matters
         self._changed_ns = self._real_ns()
 
@@ -38,7 +38,7 @@ class Pace:
         now_ns = self._real_ns()
         if self._under_way:
             return now_ns + _IDLE_NS
-        rest = max(_LEAST_NS, min(_SHARE * self._took_ns, _SOON_NS), _LEAST_SHARE * self._took_ns)
+        rest = max(_LEAST_NS, min(_SHARE * self._worked_ns, _SOON_NS), self._worked_ns)
         if not self._matters:
             rest = max(rest, _IDLE_NS if now_ns - self._changed_ns < _LONG_SILENCE_NS else _LONG_IDLE_NS)
         return self._ended_ns + rest
@@ -53,17 +53,11 @@ class Pace:
 
     def begins(self) -> None:
         """A judgement begins."""
-        self._began_ns = self._real_ns()
         self._matters = False
         self._under_way = True
 
-    def ended(self) -> None:
-        """It is over."""
+    def ended(self, worked_ns: int) -> None:
+        """It is over; it took so much processor time."""
         self._ended_ns = self._real_ns()
-        self._took_ns = self._ended_ns - self._began_ns
+        self._worked_ns = worked_ns
         self._under_way = False
-
-    @property
-    def takes_ns(self) -> int:
-        """How long the one under way has taken by now."""
-        return self._real_ns() - self._began_ns if self._under_way else 0

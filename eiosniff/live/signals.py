@@ -3,14 +3,39 @@
 import os
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 # Ctrl-C, `kill`, and a terminal that goes away.
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 RESIZED = getattr(signal, "SIGWINCH", None)
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """What stops a program while it begins does so as Ctrl-C does: nothing that it started stays behind.
+
+    And the ends of child processes can be waited for, also where who started us has set them to be forgotten.
+    """
+    before = {number: signal.signal(number, _unwind) for number in STOPPING if _is_wanted(number)}
+    if hasattr(signal, "SIGCHLD"):
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _unwind(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _is_wanted(number: int) -> bool:
+    """Whether a signal is to stop us: nohup(1) wants us to outlive the terminal."""
+    return number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) is not signal.SIG_IGN
 
 
 class Signals:
@@ -31,7 +56,7 @@ class Signals:
         self._reading.setblocking(False)
         self._writing.setblocking(False)
         self._wakeup_before = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
-        for number in STOPPING:
+        for number in filter(_is_wanted, STOPPING):
             self._before[number] = signal.signal(number, self._stop)
         if RESIZED is not None:
             self._before[RESIZED] = signal.signal(RESIZED, self._resize)

@@ -24,9 +24,18 @@ class Wanted:
     hosts: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A source that captures, what opened it, and the filter of all that is wanted (empty: none)."""
+
+    source: LiveSource
+    opener: Opener
+    expression: str
+
+
 @contextmanager
-def opened(wanted: Wanted) -> Iterator[tuple[LiveSource, Opener]]:
-    """A source that captures, and what opened it. Inside, this process has no rights but those of who called it.
+def opened(wanted: Wanted) -> Iterator[Opened]:
+    """What is wanted, opened. Inside, this process has no rights but those of who called it.
 
     Raises `EiosniffError` where it cannot be opened.
     """
@@ -42,4 +51,4 @@ def opened(wanted: Wanted) -> Iterator[tuple[LiveSource, Opener]]:
         open_live(wanted.interface, backend=wanted.backend, expression=expression, opener=opener) as source,
     ):
         opener.give_up_rights()
-        yield source, opener
+        yield Opened(source, opener, expression)

@@ -24,26 +24,31 @@ _WORDS = {
     EventKind.CAPTURE: "capture",
     EventKind.ENDED: "ended",
 }
+# Of a session the packet is told, which may be of yesterday when today has begun; what is older is of another capture,
+# or somebody has set the clock.
+_LATE_NS = 3_600_000_000_000
 _WORD = max(map(len, _WORDS.values()))
 _SEVERITY = len("WARNING")
 
 
 class LiveLines:
     """Writes events as lines of any length. The time is that of a clock on the wall, in `zone` (of this machine, if
-    there is none); a line with the date comes before the first event of a day."""
+    there is none); a line with the date comes before the first event of a day, and where the clock was set back."""
 
     def __init__(self, redactor: Redactor, zone: tzinfo | None = None) -> None:
         self._redactor = redactor
         self._zone = zone
         self._date = ""
+        self._newest_ns = 0
 
     def lines(self, event: LiveEvent) -> list[str]:
         """An event as a line without its end, after a line with the date if that is another one."""
         date, clock = self._instant(event.ts_ns)
         parts = [f"{clock}  {_WORDS[event.kind]:{_WORD}}", *self._parts(event)]
         line = "  ".join(part for part in parts if part)
-        # Of a session the packet is told, which may be of yesterday when today has begun: the date goes forward only.
-        if date <= self._date:
+        late_ns = self._newest_ns - event.ts_ns
+        self._newest_ns = event.ts_ns if late_ns > _LATE_NS else max(self._newest_ns, event.ts_ns)
+        if date == self._date or 0 < late_ns <= _LATE_NS:
             return [line]
         self._date = date
         return [date, line]

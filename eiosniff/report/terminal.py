@@ -22,8 +22,10 @@ from eiosniff.report.session_table import write_sessions
 _MAX_PROSE = 1_200
 _MAX_EVIDENCE = 200
 
-# Diagnoses that are explained unless the user says how many; the others get a line.
+# Diagnoses that are explained unless the user says how many; the others get a line. More of them where this report is
+# the only one that there will be.
 _EXPLAINED = 5
+_EXPLAINED_ONCE = 20
 # Consequences that are named, of those that a diagnosis has.
 _CONSEQUENCES = 8
 
@@ -56,15 +58,17 @@ def write(
     configuration: str = "",
     show_rule: str = "eiosniff rules show",
     limit: int | None = None,
+    again: bool = True,
 ) -> None:
     """Write the report.
 
     `selected_rules`: not all rules were asked, so that silence means less. `figures`: with the table of figures,
     whether or not a finding is about them. `configuration`: which one was used, if any was. `show_rule`: the command
     that shows a rule, which comes after it. `limit`: how many diagnoses are explained; if it is None, the first few
-    faults, or the first of what is none.
+    faults, or the first of what is none. `again`: the user can ask for another report of the same packets, and is told
+    how it says more.
     """
-    text = _TextReport(report, console, redactor)
+    text = _TextReport(report, console, redactor, again=again)
     text.write(selected_rules, limit, figures=figures)
     text.end(configuration, show_rule)
 
@@ -93,9 +97,10 @@ def _prose(redactor: Redactor, text: str) -> str:
 
 
 class _TextReport:
-    def __init__(self, report: Report, console: Console, redactor: Redactor) -> None:
+    def __init__(self, report: Report, console: Console, redactor: Redactor, *, again: bool = True) -> None:
         self.report = report
         self.redactor = redactor
+        self.again = again
         self.page = Page(console)
         self.first_ns = {capture.file: capture.first_ns for capture in report.captures}
 
@@ -162,7 +167,7 @@ class _TextReport:
     def explained(self) -> int:
         """How many diagnoses are explained unless the user says: one screen is to hold what is to be done first."""
         faults = sum(diagnosis.finding.severity is not Severity.INFO for diagnosis in self.report.diagnoses)
-        return min(_EXPLAINED, faults) or 1
+        return min(_EXPLAINED if self.again else _EXPLAINED_ONCE, faults) or 1
 
     def diagnoses(self, limit: int | None) -> None:
         """The first ones in full, the others in a line or two."""
@@ -182,7 +187,8 @@ class _TextReport:
             alike.setdefault(kind, []).append(diagnosis)
         for others in alike.values():
             self.brief(others)
-        self.page.line((f"  --limit {len(diagnoses)} explains all, with the packets that prove them", "dim"))
+        if self.again:
+            self.page.line((f"  --limit {len(diagnoses)} explains all, with the packets that prove them", "dim"))
 
     def brief(self, alike: list[Diagnosis]) -> None:
         """Diagnoses that say the same of different clients or servers."""

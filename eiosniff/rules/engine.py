@@ -240,7 +240,8 @@ class Judge:
                         entry = merged[key] = _Merged(rule, hit, order, about, room=self._room)
                     entry.add(hit, order, about, ledger, self._drops)
                     entries[entry] = None
-            except Exception as bug:  # a broken rule must not cost the user the others: reported as INT001, exit code 3
+            # A broken rule must not cost the user the others: reported as INT001, exit code 3.
+            except (Exception, SystemExit) as bug:
                 self._crashed(rule, bug)
         return list(entries)
 
@@ -287,7 +288,7 @@ class Judge:
         crashes = sorted(self._crashes.items(), key=lambda crash: rank[crash[0]])
         return [*(finding for _, finding in crashes), *findings]
 
-    def _crashed(self, rule: Rule, bug: Exception) -> None:
+    def _crashed(self, rule: Rule, bug: BaseException) -> None:
         self._crashes.setdefault(rule, _crash(rule, bug, self._capture))
 
 
@@ -415,7 +416,7 @@ def _server_phrase(endpoints: list[str], server: Server | None) -> str:
     return f"{next(iter(endpoints), 'the server')}{library}"
 
 
-def _crash(rule: Rule, bug: Exception, capture: str) -> Finding:
+def _crash(rule: Rule, bug: BaseException, capture: str) -> Finding:
     if not rule.origin:
         problem = f"the rule {rule.name} ({rule.code}) failed: {type(bug).__name__}"
         return internal_error("INT001", "rule-crashed", problem, capture)

@@ -1,5 +1,6 @@
 """What the pages for users show is what happens: their examples are run as they stand there."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -8,9 +9,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eiosniff.cli.main import cli
+from eiosniff.report import live_json
+from eiosniff.report.redact import Redactor
 from tests.cases import CAPTURES, ROOT
+from tests.unit.report.live_events import events
 
 WRITING = (ROOT / "docs" / "writing-a-rule.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LIVE = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 LOOP = "captures/recorded/faulty/connect-loop-kicked-raw-500ms.pcap"
 TWO_RESTARTS = "captures/recorded/near_miss/connect-loop-two-restarts.pcap"
@@ -70,3 +76,21 @@ def test_the_examples_of_a_configuration_say_the_same(folder: Path, language: st
     assert "WARNING  The client connects again and again" in result.stdout
     assert "(no-backoff)" not in result.stdout
     assert f"Configuration: {file} (ignore, fail-on, severity, limits)" in result.stdout
+
+
+# ---------------------------------------------------------------- README.md, docs/live.md
+
+
+def test_what_jq_is_asked_for_is_there() -> None:
+    lines = {event.kind.value: json.loads(live_json.render(event, Redactor())) for event in events().values()}
+    kind, path = re.findall(r"""jq -r 'select\(\.event == "([a-z-]+)"\) \| \.([a-z_.]+)'""", LIVE)[0]
+    found = lines[kind]
+    for key in path.split("."):
+        found = found[key]
+    assert found in ("client-ping-in-eio4", "connect-loop")
+
+
+def test_the_report_that_the_readme_shows_is_the_one_of_the_demo() -> None:
+    shown = blocks(README, "")[0].splitlines()[2:]
+    told = [line.rstrip() for line in run("demo", "--fail-on", "never").stdout.splitlines()[1:]]
+    assert shown == told[: len(shown)]

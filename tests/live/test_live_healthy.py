@@ -2,11 +2,24 @@
 blamed at any moment."""
 
 import pytest
-from lab import RelayPlan
 
 from tests.live.cast import (
-    BEATS, CLIENT_1, CLIENT_2, CLIENT_3, CLIENT_4, PYTHON_4, PYTHON_4_CLIENT, PYTHON_5, PYTHON_CLIENT, SERVER_1, SERVER_2,
-    SERVER_3_1, SERVER_4, serve, sessions_of, visit,
+    BEATS,
+    CLIENT_1,
+    CLIENT_2,
+    CLIENT_3,
+    CLIENT_4,
+    PYTHON_4,
+    PYTHON_4_CLIENT,
+    PYTHON_5,
+    PYTHON_CLIENT,
+    SERVER_1,
+    SERVER_2,
+    SERVER_3_1,
+    SERVER_4,
+    serve,
+    sessions_of,
+    visit,
 )  # fmt: skip
 from tests.live.watcher import blamed
 

@@ -76,7 +76,17 @@ def test_a_proxy_that_shows_itself_makes_it_certain() -> None:
     assert (
         only(through("10.0.0.7", replies="Server: nginx\r\n").play(script), "idle-cut").certainty is Certainty.CERTAIN
     )
-    assert only(through("10.0.0.7").play(script), "idle-cut").certainty is Certainty.LIKELY
+    hidden = only(through("10.0.0.7").play(script), "idle-cut")
+    assert hidden.certainty is Certainty.LIKELY
+    assert hidden.doubt == "no proxy shows itself in the capture"
+
+
+def test_a_proxy_that_shows_itself_is_not_doubted() -> None:
+    script = repeated(OPEN + JOIN + "+ 4\n" + FIN + "+ 1", range(3))
+    odd = only(through("10.0.0.7", replies="Server: nginx\r\n").play(script), "idle-cut")
+    assert "a proxy shows itself" in odd.summary
+    assert odd.certainty is Certainty.LIKELY
+    assert odd.doubt == "that time is neither a known default nor a round number, as most timers are"
 
 
 def test_on_the_hop_of_the_server_the_client_of_the_connection_cuts() -> None:

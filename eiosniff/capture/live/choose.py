@@ -24,8 +24,8 @@ from eiosniff.capture.source import STDIN
 from eiosniff.errors import CaptureError, EiosniffError
 
 AUTO: Final = "auto"
-# In the order in which they are tried. tcpdump hands packets on a second late.
-BACKENDS: Final = ("dumpcap", "scapy", "tcpdump")
+# In the order in which they are tried (docs/decisions/0012-the-ring-first.md).
+BACKENDS: Final = ("scapy", "dumpcap", "tcpdump")
 
 # What libpcap captures from beside interfaces, by how the names begin: those of Linux.
 _ANY: Final = "any"
@@ -50,7 +50,7 @@ def open_live(
         remedy = f"did you mean {meant}?" if meant else f"there are {AUTO}, {', '.join(BACKENDS)}"
         raise EiosniffError(f"there is no backend {backend!r}", remedy)
     refusals: list[BackendError] = []
-    for name in BACKENDS if backend == AUTO else (backend,):
+    for name in _tried(interface) if backend == AUTO else (backend,):
         try:
             return _open(name, interface, expression, opener, user)
         except BackendError as error:
@@ -59,10 +59,17 @@ def open_live(
     raise min(refusals, key=lambda error: isinstance(error, NotInstalledError))
 
 
+def _tried(interface: str) -> tuple[str, ...]:
+    """The backends that may do, of those that are tried in turn."""
+    return BACKENDS[1:] if interface.startswith(_OTHER_DEVICES) else BACKENDS
+
+
 def is_pipe(name: str) -> bool:
     """Whether this is standard input or a named pipe, and not an interface. Raises `CaptureError` where it is none."""
     if name == STDIN:
         return True
+    if not name:
+        raise CaptureError("the name of the interface is empty", "eiosniff live lists the interfaces")
     if sys.platform == "win32" or name in (*names(), _ANY) or name.startswith(_OTHER_DEVICES):
         return False
     try:

@@ -90,7 +90,8 @@ def _addresses(host: str) -> Iterator[str]:
         found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise CaptureError(
-            f"the host {host!r} is not known: {error}", "give its address, or correct the name"
+            f"the host {host!r} is not known: {getattr(error, 'strerror', None) or error}",
+            "give its address, or correct the name",
         ) from None
     for family, *_, address in found:
         if family in (socket.AF_INET, socket.AF_INET6):

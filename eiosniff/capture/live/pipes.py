@@ -194,6 +194,7 @@ class PipeSource(LiveSource):
     def __init__(self, name: str, descriptor: int, *, owned: bool) -> None:
         """`owned`: close the descriptor when this is closed."""
         super().__init__(name, BACKEND, "")
+        self.counts_at_end = True
         self._descriptor = descriptor
         self._owned = owned
         self._input = PipeInput(name, descriptor)

@@ -164,6 +164,7 @@ class ProgramSource(LiveSource):
     def __init__(self, program: Program, opener: Opener, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds that only grow. Nothing is started yet; see `wait`."""
         super().__init__(program.interface, program.name, program.format, program.late_ns)
+        self.counts_at_end = program.asking is None
         self._program = program
         self._opener = opener
         self._clock = clock

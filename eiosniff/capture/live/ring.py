@@ -226,6 +226,8 @@ class RingSource(LiveSource):
     had no room, each time for one packet or many.
     """
 
+    gather_ns = RETIRE_MS * 1_000_000
+
     def __init__(
         self,
         interface: str,

@@ -25,8 +25,12 @@ class LiveSource(ABC):
     `pipe`); `format` and `link_types` as those of `CaptureSource`. `packets`, `captured_bytes`, `wire_bytes`,
     `first_ns`, `last_ns` grow with every batch. `state` is as of the last `take` or `poll`, and `note` says in words
     why it is not RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended. All that
-    was captured can be taken after `late_ns`, if all is well.
+    was captured can be taken after `late_ns`, if all is well. It has room for what comes within `gather_ns`, so that
+    its owner may let packets gather for so long between two `take`s: decoding many at once takes less time.
+    `counts_at_end`: `dropped` grows only when a capture, or a run of the capturing program, ends.
     """
+
+    gather_ns = 0
 
     name: str
     backend: str
@@ -39,6 +43,7 @@ class LiveSource(ABC):
         self.late_ns = late_ns
         self.state = State.RUNNING
         self.note = ""
+        self.counts_at_end = False
         self.packets = 0
         self.captured_bytes = 0
         self.wire_bytes = 0

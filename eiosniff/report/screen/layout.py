@@ -8,13 +8,20 @@ from eiosniff.report.figures import counted
 from eiosniff.report.layout import fit
 from eiosniff.report.screen.look import cell
 from eiosniff.report.screen.pages import page_lines, page_title
-from eiosniff.report.screen.panes import events_pane, findings_pane, findings_wanted, heading, sessions_pane
+from eiosniff.report.screen.panes import (
+    events_pane,
+    findings_pane,
+    findings_wanted,
+    heading,
+    sessions_pane,
+    sessions_wanted,
+)
 from eiosniff.report.screen.picture import Picture
 from eiosniff.report.screen.state import FindingPage, HelpPage, Opened, Pane, RulePage, SessionPage, State, pane_of
 
 MIN_WIDTH, MIN_HEIGHT = 60, 15
 
-# Lines of a pane, its headings counted, that it has at least.
+# Lines of a pane, its headings counted, that it has at least, if it can use them.
 _LEAST = {Pane.FINDINGS: 4, Pane.SESSIONS: 5, Pane.EVENTS: 3}
 
 
@@ -106,7 +113,7 @@ def _joined(picture: Picture, parts: list[tuple[str, str]], width: int) -> str:
 
 def _dropped(dropped: int | None, packets: int) -> str:
     if dropped is None:
-        return "drops not counted"
+        return "drops unknown"
     if not dropped:
         return "none dropped"
     share = 100 * dropped / max(1, packets + dropped)
@@ -173,9 +180,7 @@ def _main(picture: Picture, state: State, width: int, height: int) -> tuple[list
     active = pane_of(state, picture)
     wanted = {
         Pane.FINDINGS: findings_wanted(picture, state, width),
-        Pane.SESSIONS: 2
-        + len(picture.sessions(state.filter))
-        + (active is Pane.SESSIONS),  # a line on the selected one
+        Pane.SESSIONS: sessions_wanted(picture, state),
         Pane.EVENTS: 1 + len(picture.events(state.filter)),
     }
     heights = shares(height, wanted, active)
@@ -190,7 +195,7 @@ def _main(picture: Picture, state: State, width: int, height: int) -> tuple[list
 def shares(height: int, wanted: dict[Pane, int], active: Pane) -> dict[Pane, int]:
     """How many lines each pane gets of `height`: what it can use, as far as there are any; the active one twice as
     readily. What nobody needs goes to the events, at the bottom."""
-    heights = dict(_LEAST)
+    heights = {pane: min(least, wanted[pane]) for pane, least in _LEAST.items()}
     left = height - sum(heights.values())
     while left > 0:
         hungry = [pane for pane in Pane if heights[pane] < wanted[pane]]

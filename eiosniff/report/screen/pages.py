@@ -69,7 +69,8 @@ def page_lines(picture: Picture, page: Opened, width: int) -> list[str]:
                 lambda: _written(width, look, lambda console: write_session(picture, now, console)),
             )
         case FindingPage(found):
-            return picture.page(("finding", found.id, width), lambda: _finding(picture, found, width))
+            seen = picture.finding(found.id) or found
+            return picture.page(("finding", found.id, width), lambda: _finding(picture, seen, width))
         case RulePage(code):
             rule = picture.rule(code)
             return _rule(rule, width, look) if rule else [f"There is nothing to read about {code}."]

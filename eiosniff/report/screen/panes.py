@@ -20,7 +20,10 @@ from eiosniff.report.screen.state import Pane, State, pane_of, selection_of
 _MAX_TITLE = 400
 _MARK = "> "  # before what is selected; beside it a row is shown in reverse
 _LABEL = 9  # the severity in a line, and the space behind it
-_WRAPPED = 2  # lines at the most for a title, or a remedy
+_WRAPPED, _WHOLE = 2, 12
+# What is said of a finding beyond its title, the more the more room there is: how many remedies, and how many lines at
+# the most the title and each remedy take.
+_DETAILS = ((1, 1), (1, _WRAPPED), (1, _WHOLE), (_WHOLE, _WHOLE))
 _CONSOLE = Console(width=80, color_system=None)  # to wrap with
 _PATIENCE_NS = 10_000_000_000
 
@@ -96,19 +99,23 @@ _Block = list[tuple[str, str]]  # lines, plain and painted
 
 
 def _blocks(picture: Picture, findings: Sequence[LiveFinding], width: int, room: int) -> list[_Block]:
-    """The lines of each finding. The first ones get more of them: all facts, and what to do, as far as there is room
-    when each has one."""
+    """The lines of each finding. What is left when each has one goes to the very first, then to all from the first on:
+    what to do, all facts, everything whole."""
     made: list[_Block] = [_brief(picture, found, width) for found in findings]
     room -= sum(map(len, made))
-    for level in (1, 2):
-        for at, found in enumerate(findings):
-            if found.explained_by is not None:
-                continue
-            block = _explained(picture, found, width, with_fix=level > 1)
-            if len(block) - len(made[at]) > room:
+    rounds = [(findings[:1], _DETAILS[1]), *((findings, detail) for detail in _DETAILS)]
+    for some, (remedies, most) in rounds:
+        for at, found in enumerate(some):
+            if found.explained_by is None:
+                block = _explained(picture, found, width, remedies, most)
+            else:
+                block = _consequence(picture, found, width, min(most, _WRAPPED))
+            more = len(block) - len(made[at])
+            if more > room:
                 break
-            room -= len(block) - len(made[at])
-            made[at] = block
+            if more > 0:
+                room -= more
+                made[at] = block
     return made
 
 
@@ -117,30 +124,39 @@ def _brief(picture: Picture, found: LiveFinding, width: int) -> _Block:
     finding = found.finding
     look, redactor = picture.look, picture.redactor
     if found.explained_by is not None:
-        words = redactor.shown(" ".join((finding.hence or finding.title).split()), _MAX_TITLE)
-        plain = fit(f"{' ' * _LABEL}└ so: {words} ({finding.name})", width - 2)
-        return [(plain, plain)]
+        return _consequence(picture, found, width, 1)
     label = f"{finding.severity.label.upper():{_LABEL}}"
     title = fit(redactor.shown(" ".join(finding.title.split()), _MAX_TITLE), width - 2 - _LABEL)
     return [(label + title, look.paint(label, STYLES[finding.severity]) + look.paint(title, "bold"))]
 
 
-def _explained(picture: Picture, found: LiveFinding, width: int, *, with_fix: bool) -> _Block:
-    """A finding with its facts, and if wanted what to do about it."""
+def _consequence(picture: Picture, found: LiveFinding, width: int, most: int) -> _Block:
+    """What follows from another finding, in at most so many lines."""
+    finding = found.finding
+    words = picture.redactor.shown(" ".join((finding.hence or finding.title).split()), _MAX_TITLE)
+    lead = f"{' ' * _LABEL}└ so: "
+    lines = wrapped(f"{words} ({finding.name})", width - 2 - len(lead), most)
+    block = [lead + lines[0], *(" " * len(lead) + line for line in lines[1:])]
+    return [(line, line) for line in block]
+
+
+def _explained(picture: Picture, found: LiveFinding, width: int, remedies: int, most: int) -> _Block:
+    """A finding with its facts, and with so many remedies, each in at most so many lines; the facts in fewer."""
     finding = found.finding
     look, redactor = picture.look, picture.redactor
     room = width - 2 - _LABEL
-    title, *more = wrapped(redactor.shown(" ".join(finding.title.split()), _MAX_TITLE), room, _WRAPPED)
+    title, *more = wrapped(redactor.shown(" ".join(finding.title.split()), _MAX_TITLE), room, most)
     label = f"{finding.severity.label.upper():{_LABEL}}"
     margin = " " * _LABEL
     block = [(label + title, look.paint(label, STYLES[finding.severity]) + look.paint(title, "bold"))]
     block += [(margin + line, margin + look.paint(line, "bold")) for line in more]
-    facts = fit(_facts(picture, found), room)
-    block.append((margin + facts, margin + look.paint(facts, "dim")))
-    if with_fix and finding.fix:
-        remedy = redactor.shown(" ".join(finding.fix[0].split()), _MAX_TITLE)
-        for at, line in enumerate(wrapped(remedy, room - 5, _WRAPPED)):
-            lead = "     " if at else "Fix: "
+    if most > 1:
+        facts = wrapped(_facts(picture, found), room, min(most - 1, _WRAPPED))
+        block += [(margin + line, margin + look.paint(line, "dim")) for line in facts]
+    for number, fix in enumerate(finding.fix[:remedies], 1):
+        remedy = redactor.shown(" ".join(fix.split()), _MAX_TITLE)
+        for at, line in enumerate(wrapped(remedy, room - 5, most)):
+            lead = "     " if at else f"{number}.".ljust(5) if number > 1 else "Fix: "
             block.append((margin + lead + line, margin + look.paint(lead, "bold") + line))
     return block
 
@@ -206,7 +222,7 @@ def sessions_pane(picture: Picture, state: State, width: int, height: int) -> li
         return _filled([heading(f"Sessions: {words}", counts, width, look, active=active)], height)
     selected = selection_of(state, picture, Pane.SESSIONS)
     room = height - 2
-    with_more = active and room > 2
+    with_more = active and room > min(2, len(sessions))
     start, end = window(len(sessions), selected, room - with_more)
     rows = [picture.row(live) for live in sessions[start:end]]
     columns = table(rows, width - 5)
@@ -226,6 +242,12 @@ def sessions_pane(picture: Picture, state: State, width: int, height: int) -> li
         else:
             lines.append(_session_line(look, row, words))
     return _filled(lines, height)
+
+
+def sessions_wanted(picture: Picture, state: State) -> int:
+    """How many lines the pane could use: one of them on the selected session, if it is the active pane."""
+    count = len(picture.sessions(state.filter))
+    return 2 + count + (pane_of(state, picture) is Pane.SESSIONS) if count else 1
 
 
 def _session_line(look: Look, row: SessionRow, words: str) -> str:

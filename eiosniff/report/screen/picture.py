@@ -1,6 +1,7 @@
 """A view in words: what there is to be shown at an instant, filtered. Each row is made once, when it is asked for."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from eiosniff.model.finding import Finding, RuleInfo
@@ -45,9 +46,10 @@ class Picture:
             self._concerning = _concerning(view.findings)
 
     def freeze(self) -> None:
-        """Make all rows now, so that they stay."""
+        """Make all rows now, so that they stay, and keep the findings as they are."""
         for live in self.view.sessions:
             self.row(live)
+        self.view.findings = [replace(found) for found in self.view.findings]
 
     def row(self, live: LiveSession) -> SessionRow:
         """The cells of a session."""

@@ -16,7 +16,8 @@ Add `EIO=4` to the URL (`EIO=3` for a server of Socket.IO 2 or older).
 
 ## When it is silent
 When the parameter is there, whatever its value; for applications on engine.io up to 0.4 (no Socket.IO), which had no
-such parameter, and as long as it may be one: until the handshake is answered, and something is said in the session.
+such parameter, and as long as it may be one: until the handshake is answered, and something is said in the session, or
+it ends.
 
 ## References
 - Engine.IO protocol, revision 4, "HTTP long-polling", query parameters
@@ -70,7 +71,9 @@ def _may_be_older(attempt: Attempt) -> bool:
     session = attempt.session
     if session is None:
         return attempt.waits
-    return session.revisions[Side.SERVER] in (None, 3) and not any(session.socketio_counts)
+    revision = session.revisions[Side.SERVER]
+    silent = revision is None and session.closing is None
+    return (revision == 3 or silent) and not any(session.socketio_counts)
 
 
 def _reaction(attempt: Attempt) -> str:

@@ -98,7 +98,7 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
     shortest_ns = limits["shortest_ms"] * NS_PER_MS
     cuts = [cut for cut in of_a_living_server(server) if cut.silence_ns >= shortest_ns and _may_be_idle(server, cut)]
     for cluster in clusters(cuts, lambda cut: cut.silence_ns, limits["spread"], int(limits["fewest_cuts"])):
-        certainty = _certainty(cluster)
+        certainty, doubt = _certainty(cluster)
         if certainty is None:
             continue
         first, count = cluster.cuts[0], len(cluster.cuts)
@@ -110,7 +110,7 @@ def idle_cut(server: Server, limits: Mapping[str, float]) -> Iterator[Hit]:
                 evidence(cut.place, cut.side, f"cut ({_ENDS[cut.how]})"),
             )),
             certainty=certainty,
-            doubt="" if certainty is Certainty.CERTAIN else "no proxy shows itself in the capture",
+            doubt=doubt,
             occurrences=count,
             kind=cluster.kind,
             silence=cluster.words,
@@ -137,15 +137,18 @@ def _may_be_idle(server: Server, cut: Cut) -> bool:
     return not is_of_an_event(server.fleet, cut)
 
 
-def _certainty(cluster: Cluster) -> Certainty | None:
-    """How sure it is that a timer did it; None if that is only chance."""
+def _certainty(cluster: Cluster) -> tuple[Certainty | None, str]:
+    """How sure it is that a timer did it, and why it is not certain; None if that is only chance."""
     known = nearest_idle(cluster.seconds, _EXACT)[0]
     moments = {cut.place.ts_ns // 1_000_000_000 for cut in cluster.cuts}
+    hidden = "" if cluster.proxy else "no proxy shows itself in the capture"
     if cluster.tight and (known or is_round(cluster.usual_ns)):
-        shown = bool(cluster.proxy)
-        return Certainty.CERTAIN if shown and len(moments) > 1 else Certainty.LIKELY
+        doubt = hidden or ("" if len(moments) > 1 else "all were cut in one moment")
+        return Certainty.LIKELY if doubt else Certainty.CERTAIN, doubt
     if len(moments) < FEWEST_AT_ONCE:
-        return None
+        return None, ""
     if cluster.tight:
-        return Certainty.LIKELY
-    return Certainty.POSSIBLE if nearest_idle(cluster.seconds, 0.1)[0] else None
+        return Certainty.LIKELY, hidden or "that time is neither a known default nor a round number, as most timers are"
+    if not nearest_idle(cluster.seconds, 0.1)[0]:
+        return None, ""
+    return Certainty.POSSIBLE, hidden or "the silences differ by more than those of a timer do"

@@ -78,17 +78,17 @@ def test_that_it_occurs_again_is_told_now_and_then_and_in_the_end() -> None:
     events = [event for events in told for event in events]
     assert [event.text for event in events] == ["21 times now", "41 times now"]
     assert events[1].ts_ns - events[0].ts_ns == TOLD_EVERY_NS
-    (last,) = live.tracker.waiting(live.now_ns, last=True)
+    (last,) = live.tracker.rest(live.now_ns)
     assert (last.text, last.changes) == ("49 times now", ("occurrences",))
-    assert not live.tracker.waiting(live.now_ns, last=True)
+    assert not live.tracker.rest(live.now_ns)
 
 
 def test_what_waits_is_told_when_it_is_due() -> None:
     live = Live()
     live.judge(fault())
     assert not live.judge(fault(occurrences=2))
-    assert not live.tracker.waiting(live.now_ns + TOLD_EVERY_NS // 2)
-    assert len(live.tracker.waiting(live.now_ns + TOLD_EVERY_NS)) == 1
+    assert not live.judge(fault(occurrences=2), after_s=9)
+    assert len(live.judge(fault(occurrences=2), after_s=0.5)) == 1
 
 
 def test_numbers_in_a_title_change_with_the_count() -> None:

@@ -10,14 +10,18 @@ import pytest
 
 from eiosniff import app
 from eiosniff.capture.live.pipes import PipeSource
+from eiosniff.capture.live.source import LiveSource
+from eiosniff.errors import CaptureError
 from eiosniff.live.face import Face, Wish
 from eiosniff.live.loop import Limits, Loop, Reason
 from eiosniff.live.signals import Signals
-from eiosniff.model.finding import Report
+from eiosniff.model.batch import PacketBatch
+from eiosniff.model.finding import Certainty, Report
 from eiosniff.model.live import EventKind, LiveEvent, LiveView
 from eiosniff.report import as_json
 from eiosniff.report.redact import Redactor
 from tests.streams import RECORDED
+from tests.unit.capture.blocks import enhanced, interface, section
 
 S = 1_000_000_000
 SEED = RECORDED / "arduino/s3-arduino-old-eio4-to-v484.pcap"
@@ -97,12 +101,22 @@ class Clock:
         return time.monotonic_ns() + self.ahead_ns
 
 
+class _Pipe(PipeSource):
+    def __init__(self, name: str, descriptor: int) -> None:
+        super().__init__(name, descriptor, owned=True)
+
+
 @contextmanager
-def looping(face: Recorder, limits: Limits | None = None, clock: Clock | None = None) -> Iterator[tuple[Loop, int]]:
+def looping(
+    face: Recorder,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+    kind: Callable[[str, int], LiveSource] = _Pipe,
+) -> Iterator[tuple[Loop, int]]:
     """A loop that reads from a pipe, and the descriptor to write to."""
     reading, writing = os.pipe()
     options = app.Options(max_sessions=500, kept_sessions=500)
-    source = PipeSource("pipe", reading, owned=True)
+    source = kind("pipe", reading)
     loop = Loop(
         source, face, options, app.chosen_rules(options),
         limits=limits or Limits(), writer=None,
@@ -216,6 +230,8 @@ def test_it_stops_after_so_many_packets_exactly(count: int) -> None:
         assert loop.reason is Reason.COUNT
     assert report.captures[0].packets == count
     assert face.events[-1].facts["packets"] == count
+    _, packets = records(SEED)
+    assert report.captures[0].bytes == sum(len(packet) - RECORD_HEADER for packet in packets[:count])
 
 
 def test_it_stops_when_what_it_waits_for_is_found_and_settled() -> None:
@@ -304,4 +320,159 @@ def test_nobody_reads_any_more() -> None:
         run(loop)
         os.close(writing)
         assert loop.reason is Reason.UNREAD
-    assert not face.reports
+    assert face.reports, "it may go elsewhere, as into the file of --output"
+
+
+def test_who_goes_away_while_the_rest_is_taken_loses_nothing_to_the_report() -> None:
+    """The last batch is only read after the signal, when the loop is over."""
+
+    def react(face: Recorder, event: LiveEvent) -> None:
+        if event.kind is EventKind.STARTED:
+            os.kill(os.getpid(), 15)
+            os.write(writing, SEED.read_bytes())
+        elif event.kind is EventKind.SESSION_OPENED:
+            raise BrokenPipeError
+
+    class Waiting(_Pipe):
+        """Nothing comes before the end."""
+
+        def fileno(self) -> int:
+            return -1
+
+        def take(self) -> list[PacketBatch]:
+            return super().take() if loop.reason else []
+
+    face = Recorder(react)
+    with looping(face, kind=Waiting) as (loop, writing):
+        report = run(loop)
+        os.close(writing)
+    assert report.interrupted
+    assert report.captures[0].packets == 156
+    assert [diagnosis.finding.rule for diagnosis in report.diagnoses] == ["EIO038"]
+
+
+class Lumpy(_Pipe):
+    """As dumpcap: hands on all it has when it is ended, and only then tells how many packets it dropped."""
+
+    def __init__(self, name: str, descriptor: int) -> None:
+        super().__init__(name, descriptor)
+        self._last: list[PacketBatch] = []
+        self._lost = 0
+
+    @property
+    def dropped(self) -> int:
+        return self._lost
+
+    def fileno(self) -> int:
+        return -1
+
+    def take(self) -> list[PacketBatch]:
+        last, self._last = self._last, []
+        return last
+
+    def close(self) -> None:
+        self._last, self._lost = super().take(), 7
+        super().close()
+
+
+def test_what_comes_as_the_capture_is_ended_counts_and_so_do_drops_that_are_told_then() -> None:
+    def react(face: Recorder, event: LiveEvent) -> None:
+        if event.kind is EventKind.STARTED:
+            os.kill(os.getpid(), 15)
+
+    face = Recorder(react)
+    with looping(face, kind=Lumpy) as (loop, writing):
+        os.write(writing, SEED.read_bytes())
+        report = run(loop)
+        os.close(writing)
+    (capture,) = report.captures
+    assert (capture.packets, capture.dropped) == (156, 7)
+    (told,) = [event for event in face.events if event.kind is EventKind.CAPTURE]
+    assert told.facts == {"what": "dropped", "dropped": 7}
+    (drops,) = capture.drops
+    assert drops.from_ns == capture.first_ns, "they may have been dropped at any time"
+    assert report.diagnoses[0].finding.certainty is Certainty.LIKELY
+
+
+def test_without_room_for_another_process_the_capture_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def full() -> int:
+        tries.append(1)
+        clock.ahead_ns += S
+        if len(tries) == 3:
+            os.close(writing)
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", full)
+    face, clock = Recorder(), Clock()
+    with looping(face, clock=clock) as (loop, writing):
+        os.write(writing, SEED.read_bytes())
+        face.press(Wish.WRITE_REPORT)
+        report = run(loop)
+    assert len(tries) >= 3
+    assert sorted(set(face.said)) == sorted(face.said), "each is told once"
+    assert [text.partition(" which")[0] for text in face.said if "judges" in text] == [
+        "there is no room for a process that judges,"
+    ]
+    assert "finding-new client-ping-in-eio4" in face.kinds()
+    assert as_text(report) == as_text(app.analyze([str(SEED)], app.Options()))
+
+
+def test_one_report_is_written_at_a_time() -> None:
+    def react(face: Recorder, event: LiveEvent) -> None:
+        if event.kind is EventKind.SESSION_CLOSED and event.session and event.session.index == 1:
+            for _ in range(20):  # the key is held down
+                face.press(Wish.WRITE_REPORT)
+
+    class Sayer(Recorder):
+        def say(self, text: str) -> None:
+            super().say(text)
+            if "written" in text and len(self.said) == 20:
+                os.close(writing)
+
+    face = Sayer(react)
+    with looping(face) as (loop, writing):
+        os.write(writing, SEED.read_bytes()[: 24 + 12_000])
+        run(loop)
+    assert face.said == ["a report is being written already"] * 19 + ["1 diagnosis written"]
+
+
+def test_a_bug_loses_nothing_of_what_was_found() -> None:
+    def react(face: Recorder, event: LiveEvent) -> None:
+        if event.kind is EventKind.SESSION_CLOSED and loop.reason is None:
+            raise ZeroDivisionError
+
+    face = Recorder(react)
+    with looping(face) as (loop, writing):
+        os.write(writing, SEED.read_bytes())
+        with pytest.raises(ZeroDivisionError):
+            run(loop)
+        os.close(writing)
+    assert [diagnosis.finding.rule for diagnosis in face.reports[0].diagnoses] == ["EIO038"]
+    assert face.events[-1].facts["reason"] == "eiosniff itself failed"
+
+
+def test_packets_that_cannot_be_decoded_do_not_end_a_capture_of_several_kinds() -> None:
+    _, packets = records(SEED)
+    told = [enhanced(packet[RECORD_HEADER:], timestamp=number, number=1) for number, packet in enumerate(packets)]
+
+    def react(face: Recorder, event: LiveEvent) -> None:
+        if event.kind is EventKind.STARTED:
+            os.write(writing, section() + interface(link_type=189) + interface() + enhanced(b"x" * 60))
+            loop._take()
+            os.write(writing, b"".join(told))
+            os.close(writing)
+
+    face = Recorder(react)
+    with looping(face) as (loop, writing):
+        report = run(loop)
+    assert report.sessions_total == 4
+
+
+def test_a_capture_of_an_unknown_kind_says_so_at_once() -> None:
+    with looping(Recorder()) as (loop, writing):
+        os.write(writing, section() + interface(link_type=189) + enhanced(b"x" * 60))
+        with pytest.raises(CaptureError, match="cannot decode packets of link type"):
+            run(loop)
+        os.close(writing)

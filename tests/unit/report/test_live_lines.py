@@ -61,8 +61,20 @@ def test_another_day_begins_with_its_date() -> None:
 
 
 def test_what_is_told_of_yesterday_does_not_turn_the_date_back() -> None:
+    midnight = START // (24 * 3600 * 1000 * MS) * 24 * 3600 * 1000 * MS
+    told = [LiveEvent(EventKind.CAPTURE, midnight + at * 1000 * MS, "x") for at in (2, -3, 4)]
+    assert lines(*told) == [
+        "2021-01-23 UTC+0000", "00:00:02.000  capture   x", "23:59:57.000  capture   x", "00:00:04.000  capture   x"
+    ]  # fmt: skip
+
+
+def test_a_capture_of_another_day_has_its_own_date() -> None:
+    """It was recorded, or comes from a device that does not know the time; what began now is of today."""
     day = 24 * 3600 * 1000 * MS
-    assert len(lines(LiveEvent(EventKind.CAPTURE, START + day, "x"), LiveEvent(EventKind.CAPTURE, START, "y"))) == 3
+    told = [LiveEvent(EventKind.CAPTURE, at, "x") for at in (START + day, START, START + 1000 * MS, 0, 1)]
+    assert [line for line in lines(*told) if "UTC" in line] == [
+        "2021-01-24 UTC+0000", "2021-01-23 UTC+0000", "1970-01-01 UTC+0000"
+    ]  # fmt: skip
 
 
 def test_the_clock_is_that_on_the_wall() -> None:

@@ -13,7 +13,7 @@ from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import Beat
 from eiosniff.report.screen.layout import draw, shares
 from eiosniff.report.screen.look import Look
-from eiosniff.report.screen.state import HelpPage, Opened, Pane, RulePage, SessionPage, State
+from eiosniff.report.screen.state import FindingPage, HelpPage, Opened, Pane, RulePage, SessionPage, State
 from tests.unit.report.live_views import MS, NOW, PLAIN, found, live, nothing, opened, picture, view
 from tests.unit.report.test_screen_state import after
 
@@ -69,11 +69,13 @@ def test_the_main_view() -> None:
     assert drawn[1].startswith("▸ Diagnosis  1 error ─")
     assert drawn[2].startswith("> ERROR    The client sends PING")
     assert "certain, 3 times, last at 18:09:16, 127.0.0.1 → 127.0.0.1:28954" in drawn[3]
-    assert "Fix: arduinoWebSockets: upgrade to 2.3.3" in drawn[4]
-    assert "└ so: 3 sessions of 20 s lost and opened again after 0.5 s (connect-" in drawn[6]
-    assert drawn[7].startswith("─ Sessions  1 open, 4 in all")
-    assert re.match(r"     s4 127.0.0.1:40004 arduino\S+ +4/5 ws +8.0 ms, 12 s ago .*open", drawn[9])
-    assert re.match(r"  !! s3 127.0.0.1:40003 arduino\S+ +4/5 ws +.*by server", drawn[10])
+    assert "client-ping-in-eio4 (EIO038)" in drawn[4]
+    assert "Fix: arduinoWebSockets: upgrade to 2.3.3" in drawn[5]
+    assert "2.   Cannot upgrade?" in drawn[7]
+    assert "└ so: 3 sessions of 20 s lost and opened again after 0.5 s" in drawn[9]
+    assert drawn[11].startswith("─ Sessions  1 open, 4 in all")
+    assert re.match(r"     s4 127.0.0.1:40004 arduino\S+ +4/5 ws +8.0 ms, 12 s ago .*open", drawn[13])
+    assert re.match(r"  !! s3 127.0.0.1:40003 arduino\S+ +4/5 ws +.*by server", drawn[14])
     assert any(line.startswith("  18:08:16  s1 127.0.0.1:40001 opened over polling") for line in drawn)
     assert any(line.startswith("  18:08:36  ERROR  The client sends PING") for line in drawn)
     assert "? help" in drawn[-1]
@@ -122,7 +124,7 @@ def test_without_findings_it_says_what_is_going_on(changes: dict[str, object], w
     ("changes", "words"),
     [
         ({"dropped": 0}, "none dropped"),
-        ({"dropped": None}, "drops not counted"),
+        ({"dropped": None}, "drops unknown"),
         ({"dropped": 1_204}, "1,204 DROPPED (50 %)"),
         ({"state": "waiting", "note": "eth0 is down"}, "WAITING: eth0 is down"),
         ({"writing": "writing to x.pcapng, 12 MB"}, "writing to x.pcapng, 12 MB"),
@@ -149,15 +151,40 @@ def test_a_pause_and_a_filter_are_said() -> None:
     assert "none of 4 matches" in text(view(), "/nowhere")
 
 
+def test_what_there_is_room_for_is_not_cut() -> None:
+    drawn = lines(view(sessions=[], sessions_total=0, events=[]), "", 80, 24)
+    assert "…" not in "".join(drawn)
+    assert sum(line.startswith("─ Sessions") for line in drawn) == 1
+    at = next(at for at, line in enumerate(drawn) if line.startswith("─ Sessions"))
+    assert drawn[at + 1].startswith("─ Newest events"), "nothing is kept free for sessions that are not there"
+
+
+def test_what_to_do_stands_on_the_smallest_screen_too() -> None:
+    assert any("Fix: arduinoWebSockets: upgrade" in line for line in lines(view(), "", 60, 15))
+
+
+def test_of_many_findings_the_first_one_is_explained_before_the_others() -> None:
+    many = [found(f"f{number}") for number in range(1, 8)]
+    drawn = lines(view(findings=many))
+    assert "client-ping" not in drawn[2]
+    assert "certain, 3 times" in drawn[3]
+    assert "it then only answers pings." in drawn[5], "its remedy in whole"
+    assert sum(line[2:].startswith("ERROR") for line in drawn) == 7, "and each has a line"
+
+
 def test_a_frozen_picture_stands_still() -> None:
     made = view()
+    ledger, cause = made.sessions[0].session, made.findings[0]
     pictured = picture(made)
     pictured.freeze()
     before = draw(pictured, State(), 80, 24).lines
-    ledger = made.sessions[0].session
+    opened_page = State(pages=(Opened(FindingPage(cause)),))
     ledger.heartbeats.last = None
     ledger.closing = made.sessions[1].session.closing
+    cause.finding, cause.packet_ns = found(occurrences=9).finding, NOW
     assert draw(pictured, State(), 80, 24).lines == before
+    assert "certain, 3 times" in "".join(draw(pictured, opened_page, 80, 24).lines)
+    made.findings[0] = cause
     assert draw(picture(made), State(), 80, 24).lines != before
 
 

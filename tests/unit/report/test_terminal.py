@@ -284,6 +284,15 @@ def test_so_many_are_explained_and_the_others_get_a_line(
     assert (f"--limit {len(diagnoses)} explains all" in text) is (brief > 0)
 
 
+def test_where_nobody_can_ask_again_more_is_explained_and_no_option_is_named() -> None:
+    text = rendered(report(diagnoses=named(8)), again=False)
+    assert text.count("  Why ") == 8
+    text = rendered(report(diagnoses=named(25)), again=False)
+    assert text.count("  Why ") == 20
+    assert "Also" in text
+    assert "--limit" not in text
+
+
 def test_what_no_packet_proves_names_none() -> None:
     note = finding(severity=Severity.INFO, evidence=[Evidence(0, 0, "", "as a whole")])
     assert "Wireshark" not in rendered(report(diagnoses=[Diagnosis(note)]))

@@ -225,15 +225,16 @@ def test_what_the_wire_says_is_never_a_template() -> None:
     assert one(made(check, message="{said}"), ledgers("10.0.0.7")).summary == "{client} {0} {__class__}"
 
 
-def test_a_rule_that_raises_costs_nobody_else() -> None:
+@pytest.mark.parametrize("raised", [ValueError("secret from the wire"), SystemExit(5)])
+def test_a_rule_that_raises_costs_nobody_else(raised: BaseException) -> None:
     def broken(session: object) -> Iterator[Hit]:
         yield seen(1)
-        raise ValueError("secret from the wire")
+        raise raised
 
     rules = [made(broken, code="EIO901", name="broken"), made(at_opening)]
     found = judge(rules, ledgers("10.0.0.7", sessions=3), no_fix)
     assert [finding.rule for finding in found] == ["INT001", "EIO901", "EIO900"]
-    assert found[0].summary == "the rule broken (EIO901) failed: ValueError"
+    assert found[0].summary == f"the rule broken (EIO901) failed: {type(raised).__name__}"
     assert found[2].occurrences == 3
 
 
