@@ -145,6 +145,8 @@ class Loop:
         while self.reason is None:
             self._wait(signals)
             self._turn(signals)
+        if signals.stopping and self.reason is Reason.UNREAD:  # a terminal that is closed says so both ways
+            self.reason = Reason.INTERRUPTED
 
     def _wait(self, signals: Signals) -> None:
         """Until something can be read, or the next thing is due."""

@@ -2,6 +2,7 @@
 blamed at any moment."""
 
 import pytest
+from lab import RelayPlan
 
 from tests.live.cast import (
     BEATS,
