@@ -21,7 +21,7 @@ from tests.live.cast import (
     serve,
     sessions_of,
     visit,
-)  # fmt: skip
+)
 from tests.live.watcher import blamed
 
 pytestmark = pytest.mark.interop
