@@ -24,7 +24,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 demo: setup ## print the report of a bundled recording
 	@$(BIN)/eiosniff demo --fail-on never
 
-test: setup ## run the tests (what needs tshark skips where it is missing, and says so)
+test: setup ## run the tests (what needs root, Node or tshark skips where it is missing, and says so)
 	$(BIN)/python -m pytest -n auto -rs
 	@mkdir -p $(dir $(TESTED)) && touch $(TESTED)
 
