@@ -1,18 +1,10 @@
 """The wire behaviour of a SocketIOclient of arduinoWebSockets older than 2.3.3, whose URL asks for EIO=4.
 
 As recorded in captures/recorded/arduino: the polling handshake and the WebSocket share one connection, "2probe", "5"
-<<<<<<< HEAD
-and "40/" leave together before "3probe" has come, every mask is zero, and the client pings, which is the server's part
-in Engine.IO 4. When the server closes, it comes back half a second later.
-
-The one argument is a JSON object: `host`, `port`, and `pingMs`, which is 20,000 in the library. Tells in a line
-`PING NANOSECONDS` when a ping has left, and `GONE` when the server has closed.
-=======
 and "40/" leave together before "3probe" has come, every mask is zero, and the client pings, which is the server's
 part in Engine.IO 4. When the server closes, it comes back half a second later. The one argument is a JSON object:
 `host`, `port`, and `pingMs`, which is 20,000 in the library. Tells in a line `PING NANOSECONDS` when a ping has left,
 and `GONE` when the server has closed.
->>>>>>> main
 """
 
 import base64
