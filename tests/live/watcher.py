@@ -185,8 +185,9 @@ def of_sid(kind: str, sid: str) -> Callable[[Event], bool]:
 def brief(event: Event) -> str:
     """An event in a line, for who reads why a test failed."""
     what = event.get("diagnosis") or event.get("session") or {}
-    words = (event["time"], event["event"], what.get("name", what.get("sid", "")), what.get("severity", ""))
-    return "  ".join(map(str, (*words, event.get("text", ""))))
+    words = [event["time"], event["event"], what.get("name", what.get("sid"))]
+    words += [what.get("severity"), what.get("certainty"), event.get("text")]
+    return "  ".join(str(word) for word in words if word)
 
 
 def blamed(watcher: Watcher) -> list[str]:

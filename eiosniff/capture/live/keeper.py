@@ -44,6 +44,8 @@ _NOT_MEANT = [
 
 # Packages that import modules of Python's, or are asked for one, when these are needed first.
 _LOAD_LATE = ("encodings", "importlib", "click", "rich", "eiosniff")
+# And modules that functions import when they are called: os.wait4 needs the first.
+_ALONE = ("resource", "termios", "configparser", "_strptime")
 
 _Message = dict[str, Any]
 
@@ -159,6 +161,9 @@ class KeeperOpener(Opener):
 
 def _load_everything() -> None:
     """Import now what is imported on the way otherwise: after the change of user, Python itself cannot be read."""
+    for name in _ALONE:
+        with suppress(ImportError):  # such as one of another system
+            import_module(name)
     for package in map(import_module, _LOAD_LATE):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda _: None):
             if not module.name.endswith("__main__"):
