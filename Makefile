@@ -24,8 +24,10 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 demo: setup ## print the report of a bundled recording
 	@$(BIN)/eiosniff demo --fail-on never
 
-test: setup ## run the tests (what needs root, Node or tshark skips where it is missing, and says so)
-	$(BIN)/python -m pytest -n auto -rs
+# With real peers one after the other, and nothing beside: they tell how late something is told.
+test: setup ## run the tests (what needs root, tshark and the like skips where it is missing, and says so)
+	$(BIN)/python -m pytest -n auto -rs --ignore=tests/live
+	$(BIN)/python -m pytest -rs tests/live
 	@mkdir -p $(dir $(TESTED)) && touch $(TESTED)
 
 # Of what has not changed since, the tests have been run.
@@ -56,7 +58,8 @@ lint: setup ## ruff and the import contracts
 
 types: setup ## mypy --strict
 	$(BIN)/mypy eiosniff docs tests/cases.py tests/rules tests/contract tests/recorded tests/golden tests/accuracy tests/matrix.py tests/bench
-	MYPYPATH=captures/recorded:captures/recorded/peers $(BIN)/mypy --explicit-package-bases captures/recorded/*.py
+	MYPYPATH=captures/recorded:captures/recorded/peers:. $(BIN)/mypy --explicit-package-bases captures/recorded/*.py \
+	    tests/live
 
 fmt: setup ## format, and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)

@@ -6,20 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_peers.peers import (
-    CLIENT_2,
-    CLIENT_4,
-    PYTHON_4,
-    PYTHON_5,
-    PYTHON_CLIENT,
-    SERVER_2,
-    SERVER_3_1,
-    SERVER_4,
-    Peer,
-)
+from faulty_peers.peers import CLIENT_4, PYTHON_4, PYTHON_CLIENT, SERVER_4, Peer
 from lab import Lab, LabError, Process, Side
-
-__all__ = ["CLIENT_2", "CLIENT_4", "PYTHON_5", "PYTHON_CLIENT", "SERVER_2", "SERVER_3_1", "SERVER_4", "Peer"]
 
 HERE = Path(__file__).parent
 PORT = 3000
@@ -34,7 +22,6 @@ PYTHON_4_CLIENT = Peer(
 
 # Short enough to see some heartbeats, long enough for a busy machine.
 BEATS = {"pingInterval": 700, "pingTimeout": 6000}
-QUICK = {"pingInterval": 1000, "pingTimeout": 1000}
 
 
 def url(port: int = PORT) -> str:
@@ -51,6 +38,11 @@ def visit(
 ) -> Process:
     """Start a client, which is connected when this returns."""
     return _start(lab, "client", peer, ready, {"url": url(port), "lifeMs": 600_000, **plan})
+
+
+def chat(lab: Lab) -> Process:
+    """Start a client that says something ten times a second, and goes on."""
+    return visit(lab, hello={"times": 10_000, "everyMs": 100})
 
 
 def old_arduino(lab: Lab, ping_ms: int) -> Process:

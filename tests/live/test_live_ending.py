@@ -14,13 +14,12 @@ from contextlib import suppress
 
 import pytest
 
-from tests.live.cast import BACKENDS, processes, serve, visit
+from tests.live.cast import BACKENDS, chat, processes, serve
 from tests.live.watcher import PATIENCE_S
 
 pytestmark = pytest.mark.interop
 
 CAPTURING = {"dumpcap", "tcpdump"}
-CHATTERING = {"hello": {"times": 10_000, "everyMs": 100}}
 PORT = 9999
 PACKETS = 10
 SEND = f"""
@@ -61,7 +60,7 @@ def test_one_signal(lab, watch, backend, number):
 def test_a_second_one_at_once(lab, watch, backend):
     serve(lab)
     watcher = watch("--backend", backend)
-    visit(lab, **CHATTERING)
+    chat(lab)
     watcher.wait_for("session-opened")
     watcher.send(signal.SIGINT)
     time.sleep(0.05)
@@ -77,7 +76,7 @@ def test_a_second_one_at_once(lab, watch, backend):
 def test_killed(lab, watch, backend):
     serve(lab)
     watcher = watch("--backend", backend)
-    visit(lab, **CHATTERING)
+    chat(lab)
     watcher.wait_for("session-opened")
     watcher.send(signal.SIGKILL)
     assert watcher.ended() == -signal.SIGKILL

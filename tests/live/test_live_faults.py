@@ -2,8 +2,9 @@
 them, by every way to capture."""
 
 import pytest
+from faulty_peers.peers import CLIENT_2, SERVER_4
 
-from tests.live.cast import BACKENDS, CLIENT_2, SERVER_4, old_arduino, serve, visit
+from tests.live.cast import BACKENDS, old_arduino, serve, visit
 from tests.live.watcher import found, proof_ns
 
 pytestmark = pytest.mark.interop

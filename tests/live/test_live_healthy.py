@@ -2,26 +2,10 @@
 blamed at any moment."""
 
 import pytest
+from faulty_peers.peers import CLIENT_2, CLIENT_4, PYTHON_4, PYTHON_5, PYTHON_CLIENT, SERVER_2, SERVER_3_1, SERVER_4
 from lab import RelayPlan
 
-from tests.live.cast import (
-    BEATS,
-    CLIENT_1,
-    CLIENT_2,
-    CLIENT_3,
-    CLIENT_4,
-    PYTHON_4,
-    PYTHON_4_CLIENT,
-    PYTHON_5,
-    PYTHON_CLIENT,
-    SERVER_1,
-    SERVER_2,
-    SERVER_3_1,
-    SERVER_4,
-    serve,
-    sessions_of,
-    visit,
-)
+from tests.live.cast import BEATS, CLIENT_1, CLIENT_3, PYTHON_4_CLIENT, SERVER_1, serve, sessions_of, visit
 from tests.live.watcher import blamed
 
 pytestmark = pytest.mark.interop

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.cast import BACKENDS, old_arduino, processes, serve, visit
+from tests.live.cast import BACKENDS, chat, old_arduino, processes, serve, visit
 from tests.live.watcher import found
 
 pytestmark = pytest.mark.interop
 
-CHATTERING = {"hello": {"times": 10_000, "everyMs": 100}}
 RULE = "client-ping-in-eio4"
 NOBODY = 65534
 CALLER = {"SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY), "SUDO_USER": "nobody"}
@@ -22,7 +21,7 @@ CALLER = {"SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY), "SUDO_USER": "nobody
 
 def chatter(lab):
     serve(lab)
-    visit(lab, **CHATTERING)
+    chat(lab)
 
 
 def test_duration(lab, watch):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from lab import DEVICE
 
-from tests.live.cast import old_arduino, processes, serve, visit
+from tests.live.cast import chat, old_arduino, processes, serve, visit
 from tests.live.watcher import Watcher, found, proof_ns
 
 pytestmark = pytest.mark.interop
@@ -63,7 +63,7 @@ def test_named_pipe(lab, tmp_path, writer):
 
 def test_a_reader_that_has_enough(lab):
     serve(lab)
-    visit(lab, hello={"times": 10_000, "everyMs": 100})
+    chat(lab)
     command = 'exec "$0" -m eiosniff live eth0 --no-config --format jsonl --duration 20s | head -1'
     done = lab.run("server", ["bash", "-c", f"set -o pipefail; {command}", sys.executable], timeout=10)
     assert len(done.output.splitlines()) == 1, done.output

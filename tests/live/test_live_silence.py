@@ -3,8 +3,9 @@
 import time
 
 import pytest
+from faulty_peers.peers import CLIENT_2, CLIENT_4, SERVER_2, SERVER_4
 
-from tests.live.cast import CLIENT_2, CLIENT_4, SERVER_2, SERVER_4, serve, visit
+from tests.live.cast import serve, visit
 from tests.live.watcher import found, instant_ns, proof_ns
 
 pytestmark = pytest.mark.interop
