@@ -66,9 +66,15 @@ def processes(lab: Lab, side: Side = "server") -> list[str]:
     return sorted(Path("/proc", pid, "comm").read_text().strip() for pid in lab.pids(side))
 
 
-def _start(lab: Lab, side: Any, peer: Peer, ready: str | None, plan: dict[str, Any]) -> Process:
+def install(peer: Peer) -> None:
+    """Have the packages of a peer in the cache, which may take a while."""
     try:
-        argv, env = peer.argv(plan), peer.env()
+        peer.argv({})
+        peer.env()
     except LabError as error:
         pytest.skip(f"{peer.library} {peer.version} cannot be installed: {error}")
-    return lab.start(side, argv, ready=ready, env=env)
+
+
+def _start(lab: Lab, side: Any, peer: Peer, ready: str | None, plan: dict[str, Any]) -> Process:
+    install(peer)
+    return lab.start(side, peer.argv(plan), ready=ready, env=peer.env())
