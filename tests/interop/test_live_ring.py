@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from eiosniff.capture.live.source import USUAL_DELAY_NS, State, decodable
+from eiosniff.capture.live.source import State, decodable
 from eiosniff.capture.source import open_source
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.model.batch import LinkType
@@ -200,7 +200,7 @@ def test_a_lone_packet_comes_soon(network):
         far.send(frame())
         assert select.select([source], [], [], PATIENCE_S)[0]
         (batch,) = source.take()
-        assert time.time_ns() - int(batch.ts_ns[0]) < 4 * USUAL_DELAY_NS  # it is a fifth of it on an idle machine
+        assert time.time_ns() - int(batch.ts_ns[0]) < 1_000_000_000  # it is a fifth of it on an idle machine
         assert source.take() == []
         assert not select.select([source], [], [], 0)[0]
 
