@@ -300,6 +300,7 @@ def test_an_interface_that_is_deleted_and_made_again(network):
             far.send(frame())
             take(source, 2)
             far.send(frame(payload=b"the last word"))
+        assert select.select([source], [], [], 10)[0]  # it is there to be taken
         network.unplug()
         source.poll()
         assert (source.state, source.note) == (State.WAITING, f"{network.near} is gone")
