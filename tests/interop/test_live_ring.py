@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from eiosniff.capture.live.source import USUAL_DELAY_NS, State, decodable
+from eiosniff.capture.live.source import State, decodable
 from eiosniff.capture.source import open_source
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.model.batch import LinkType
@@ -200,7 +200,7 @@ def test_a_lone_packet_comes_soon(network):
         far.send(frame())
         assert select.select([source], [], [], PATIENCE_S)[0]
         (batch,) = source.take()
-        assert time.time_ns() - int(batch.ts_ns[0]) < 4 * USUAL_DELAY_NS  # it is a fifth of it on an idle machine
+        assert time.time_ns() - int(batch.ts_ns[0]) < 1_000_000_000  # it is a fifth of it on an idle machine
         assert source.take() == []
         assert not select.select([source], [], [], 0)[0]
 
@@ -300,6 +300,7 @@ def test_an_interface_that_is_deleted_and_made_again(network):
             far.send(frame())
             take(source, 2)
             far.send(frame(payload=b"the last word"))
+        assert select.select([source], [], [], 10)[0]  # it is there to be taken
         network.unplug()
         source.poll()
         assert (source.state, source.note) == (State.WAITING, f"{network.near} is gone")

@@ -68,7 +68,11 @@ def test_what_is_not_as_it_is_to_be_is_said() -> None:
 
 
 def test_what_a_program_takes_is_watched() -> None:
-    code = "import time; held = b'x' * (60 << 20); print('ready', flush=True)\nwhile True: time.perf_counter()"
+    # What is started in the background by a shell is born deaf to Ctrl-C.
+    code = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler); held = b'x' * (60 << 20)\n"
+        "print('ready', flush=True)\nwhile True: time.perf_counter()"
+    )
     watched = Watched([sys.executable, "-c", code])
     try:
         watched.wait_for(lambda: bool(watched.lines), 20)

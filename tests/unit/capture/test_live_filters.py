@@ -43,7 +43,7 @@ def test_who_filters_by_tags_himself_is_left_to_it(expression):
 
 
 def test_a_filter_of_the_user_alone_is_as_he_wrote_it():
-    assert filters.build("tcp port 80", tagged=True) == "(tcp port 80)"
+    assert filters.build("tcp port 80", tagged=True) == "tcp port 80"
 
 
 def test_hosts_are_looked_up_once(monkeypatch):
