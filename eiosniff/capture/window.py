@@ -276,7 +276,8 @@ def _salvage(inflater: "zlib._Decompress", data: bytes, limit: int) -> bytes:
         return False
 
     sound = bisect_left(range(len(data)), True, key=fails) - 1
-    return inflater.decompress(data[:sound], limit)
+    # The error may be in what the inflater has taken already.
+    return inflater.decompress(data[:sound], limit) if sound >= 0 else b""
 
 
 def gather(buffer: Buffer, places: Int64s, layout: np.dtype[np.void]) -> npt.NDArray[np.void]:

@@ -1,12 +1,15 @@
 """No bytes make the reader raise anything but `CaptureError`, and no way of reading gives another result."""
 
 import gzip
+import random
+from io import BytesIO
 
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eiosniff.capture import window
+from eiosniff.capture.window import GzipStream, RawStream
 from eiosniff.errors import CaptureError
 from tests.unit.capture.blocks import (
     NSEC,
@@ -101,3 +104,15 @@ def test_mutated_files(tmp_path, monkeypatch, data, block):
 )
 def test_arbitrary_bytes(tmp_path, start, data):
     check(tmp_path / "x", start + data)
+
+
+def test_gzip_data_whose_damage_was_taken_before_it_shows():
+    """The inflater may hold the damage in it already when it is asked for more: then nothing can be salvaged."""
+    noise = random.Random(1)
+    packed = gzip.compress(bytes(noise.randrange(4) for _ in range(300)) + bytes(300))
+    for _ in range(200):
+        damaged = bytearray(packed)
+        damaged[noise.randrange(10, len(packed))] = noise.randrange(256)
+        stream = GzipStream(RawStream(BytesIO(bytes(damaged)), owned=True))
+        while stream.read(1):
+            pass
