@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from eiosniff.capture import links
+from eiosniff.capture.figures import Figures
 from eiosniff.capture.pcap import FILE_HEADER, MAGICS, PcapReader
 from eiosniff.capture.pcapng import SECTION_START, PcapngReader, section_header_length
 from eiosniff.capture.window import (
@@ -66,29 +67,23 @@ SHOWN_TEXT = 24
 SHOWN_BYTES = 8
 
 
-class CaptureSource:
+class CaptureSource(Figures):
     """A capture that is being read. All but `name`, `format` and `size` grows with every batch.
 
     `format` is "pcap" or "pcapng", with " (gzip)" or " (zstd)" after it where that was undone. `size` is the length of
-    the input as it is stored, in bytes, None for a stream. `captured_bytes` and `wire_bytes` are the sums of the
-    packets' lengths as captured and as they were on the wire; `first_ns` and `last_ns` the earliest and the latest
-    instant (ns since 1970).
+    the input as it is stored, in bytes, None for a stream. See `Figures` for what is counted.
     A context manager; batches stay readable after `close`.
     """
 
     def __init__(self, name: str, window: Window, batch_size: int, *, size: int | None, packing: str) -> None:
         """Read the file header. Raises `CaptureError` when `window` does not begin as a capture does."""
+        super().__init__()
         self._window = window
         self._reader = choose_reader(name, window, batch_size)
         self._batches = self._read()
         self.name = name
         self.format = self._reader.format + packing
         self.size = size
-        self.packets = 0
-        self.captured_bytes = 0
-        self.wire_bytes = 0
-        self.first_ns: int | None = None
-        self.last_ns: int | None = None
 
     @property
     def link_types(self) -> list[int]:
@@ -127,12 +122,7 @@ class CaptureSource:
 
     def _read(self) -> Generator[PacketBatch, None, None]:
         for batch in self._reader.batches():
-            first, last = int(batch.ts_ns.min()), int(batch.ts_ns.max())
-            self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
-            self.last_ns = last if self.last_ns is None else max(last, self.last_ns)
-            self.packets += len(batch)
-            self.captured_bytes += int(batch.captured.sum())
-            self.wire_bytes += int(batch.wire.sum())
+            self.count(batch)
             yield batch if links.LINK_TYPES.isdisjoint(self._reader.link_types) else links.plain(batch)
 
     def close(self) -> None:

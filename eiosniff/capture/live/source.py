@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from eiosniff.capture import links
+from eiosniff.capture.figures import Figures
 from eiosniff.capture.window import CaptureProblem
 from eiosniff.model.batch import PacketBatch
 
@@ -18,16 +19,16 @@ class State(Enum):
     ENDED = "ended"  # nothing comes any more
 
 
-class LiveSource(ABC):
+class LiveSource(Figures, ABC):
     """Packets as they come. Its owner waits until `fileno` is readable, and then takes what there is.
 
     `name` is the interface, or says which pipe it is; `backend` how packets come (`dumpcap`, `tcpdump`, `scapy`,
-    `pipe`); `format` and `link_types` as those of `CaptureSource`. `packets`, `captured_bytes`, `wire_bytes`,
-    `first_ns`, `last_ns` grow with every batch. `state` is as of the last `take` or `poll`, and `note` says in words
-    why it is not RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended. All that
-    was captured can be taken after `late_ns`, if all is well. It has room for what comes within `gather_ns`, so that
-    its owner may let packets gather for so long between two `take`s: decoding many at once takes less time.
-    `counts_at_end`: `dropped` grows only when a capture, or a run of the capturing program, ends.
+    `pipe`); `format` and `link_types` as those of `CaptureSource`. The figures grow with every batch: whoever
+    implements `take` counts each. `state` is as of the last `take` or `poll`, and `note` says in words why it is not
+    RUNNING; empty where there is nothing to say. `problems` are those of the input, as it ended. All that was captured
+    can be taken after `late_ns`, if all is well. It has room for what comes within `gather_ns`, so that its owner may
+    let packets gather for so long between two `take`s: decoding many at once takes less time. `counts_at_end`:
+    `dropped` grows only when a capture, or a run of the capturing program, ends.
     """
 
     gather_ns = 0
@@ -37,6 +38,7 @@ class LiveSource(ABC):
     format: str
 
     def __init__(self, name: str, backend: str, format_name: str, late_ns: int = 0) -> None:
+        super().__init__()
         self.name = name
         self.backend = backend
         self.format = format_name
@@ -44,11 +46,6 @@ class LiveSource(ABC):
         self.state = State.RUNNING
         self.note = ""
         self.counts_at_end = False
-        self.packets = 0
-        self.captured_bytes = 0
-        self.wire_bytes = 0
-        self.first_ns: int | None = None
-        self.last_ns: int | None = None
         self.problems: list[CaptureProblem] = []
 
     @property
@@ -83,15 +80,6 @@ class LiveSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """Capture no more, and read the last counters. Does nothing the second time."""
-
-    def count(self, batch: PacketBatch) -> None:
-        """Add a batch to the figures; whoever implements `take` calls this for each."""
-        first, last = int(batch.ts_ns.min()), int(batch.ts_ns.max())
-        self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
-        self.last_ns = last if self.last_ns is None else max(last, self.last_ns)
-        self.packets += len(batch)
-        self.captured_bytes += int(batch.captured.sum())
-        self.wire_bytes += int(batch.wire.sum())
 
     def __enter__(self) -> Self:
         return self
