@@ -23,6 +23,7 @@ _ROOT: Final = Path("/")
 _IFF_UP: Final = 1
 _IFF_LOOPBACK: Final = 8
 _ARPHRD_ETHER: Final = 1
+_SIOCGIFFLAGS: Final = 0x8913
 _SIOCGIFHWADDR: Final = 0x8927
 _DOCKER_BRIDGE: Final = re.compile(r"docker\d+|br-[0-9a-f]{12}")
 # What the kernel calls a kind of device (DEVTYPE in uevent), and what people do.
@@ -111,14 +112,24 @@ def has_tags(interface: str) -> bool:
 
 def hardware_type(interface: str) -> int:
     """What kind of interface it is for Linux: a number of linux/if_arp.h. Raises `OSError` if there is none."""
+    return _asked(interface, _SIOCGIFHWADDR)
+
+
+def is_up(interface: str) -> bool:
+    """Whether an interface is switched on, as Linux has it. Raises `OSError` if there is none."""
+    return bool(_asked(interface, _SIOCGIFFLAGS) & _IFF_UP)
+
+
+def _asked(interface: str, request: int) -> int:
+    """The number that Linux answers to a request about an interface (netdevice(7)). Raises `OSError`."""
     import fcntl  # noqa: PLC0415  (there is none on Windows)
 
     if interface not in names():  # one that is too long would be cut, and perhaps be another
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        answer = fcntl.ioctl(asking, _SIOCGIFHWADDR, struct.pack("16s24x", os.fsencode(interface)))
-    hardware: int = struct.unpack_from("=H", answer, 16)[0]
-    return hardware
+        answer = fcntl.ioctl(asking, request, struct.pack("16s24x", os.fsencode(interface)))
+    number: int = struct.unpack_from("=H", answer, 16)[0]
+    return number
 
 
 def _known() -> dict[str, Device]:

@@ -5,7 +5,7 @@ import select
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from eiosniff.capture.live.source import LiveSource, State
 from eiosniff.capture.pcap import PcapReader
@@ -255,12 +255,23 @@ def open_pipe(path: str) -> PipeSource:
     else:
         with open_file(path) as file:
             source = PipeSource(path, os.dup(file.fileno()), owned=True)
+    begin(source)
+    return source
+
+
+class _Beginning(Protocol):
+    def wait(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def begin(source: _Beginning) -> None:
+    """Wait until a source captures; whatever comes between, it is closed then."""
     try:
         source.wait()
     except BaseException:  # Ctrl-C too
         source.close()
         raise
-    return source
 
 
 def wait_readable(descriptors: Sequence[int], timeout_s: float | None) -> bool:

@@ -9,8 +9,6 @@ that it captures.
 
 import os
 import signal
-import socket
-import struct
 import sys
 import time
 from collections.abc import Callable
@@ -18,9 +16,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from eiosniff.capture.live.devices import unknown_interface
+from eiosniff.capture.live.devices import is_up, unknown_interface
 from eiosniff.capture.live.opener import Opener, Started
-from eiosniff.capture.live.pipes import PipeInput, wait_readable
+from eiosniff.capture.live.pipes import PipeInput, begin, wait_readable
 from eiosniff.capture.live.program_words import Ending, Reason, Words
 from eiosniff.capture.live.source import LiveSource, State
 from eiosniff.capture.live.surroundings import rights_remedy
@@ -28,7 +26,7 @@ from eiosniff.errors import CaptureError
 from eiosniff.model.batch import PacketBatch
 
 if sys.platform == "linux":
-    import fcntl
+    pass
 
 # What the kernel keeps while this process is busy (MiB): 100,000 packets a second of 300 bytes fill it in 1.7 s.
 KERNEL_BUFFER: Final = 64
@@ -46,9 +44,6 @@ REST_LIMIT: Final = 2 * KERNEL_BUFFER << 20
 HEARD_AT_ONCE: Final = 1 << 16
 
 # netdevice(7)
-_SIOCGIFFLAGS: Final = 0x8913
-_IFF_UP: Final = 1
-_NAME_LIMIT: Final = 15
 
 
 class BackendError(CaptureError):
@@ -378,22 +373,13 @@ def open_program(program: Program, opener: Opener) -> ProgramSource:
     Raises `CaptureError` that says why it does not, `RightsError` where it may not.
     """
     source = ProgramSource(program, opener)
-    try:
-        source.wait()
-    except BaseException:  # Ctrl-C too
-        source.close()
-        raise
+    begin(source)
     return source
 
 
 def _is_down(interface: str) -> bool:
     """Whether an interface is there and switched off, as far as this can be told."""
-    name = interface.encode()
-    if sys.platform != "linux" or len(name) > _NAME_LIMIT:
+    try:
+        return sys.platform == "linux" and not is_up(interface)
+    except OSError:  # it is gone, or none (`any`)
         return False
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        try:
-            answer = fcntl.ioctl(asking, _SIOCGIFFLAGS, struct.pack("16s24x", name))
-        except OSError:  # it is gone, or none (`any`)
-            return False
-    return not struct.unpack_from("=H", answer, 16)[0] & _IFF_UP

@@ -10,7 +10,6 @@ its access to libpcap, which compiles the filter (`filters`).
 
 import ctypes
 import errno
-import fcntl
 import mmap
 import os
 import socket
@@ -54,8 +53,6 @@ _TPACKET_V3: Final = 2
 _PACKET_MR_PROMISC: Final = 1
 _ETH_P_ALL: Final = 3
 _SO_ATTACH_FILTER: Final = 26
-_SIOCGIFFLAGS: Final = 0x8913
-_IFF_UP: Final = 1
 _FRAME_BYTES: Final = 2048  # says nothing in this version, but is checked
 
 _STATISTICS: Final = struct.Struct("=3I")  # packets, dropped, how often the ring was full; since they were last read
@@ -170,10 +167,9 @@ class _Ring:
         if not name:
             return None
         try:
-            answer = fcntl.ioctl(self._socket, _SIOCGIFFLAGS, struct.pack("16s24x", os.fsencode(name)))
+            return devices.is_up(name)
         except OSError:  # deleted, or given another name, since then
             return None if not self._socket.getsockname()[0] else True
-        return bool(struct.unpack_from("=H", answer, 16)[0] & _IFF_UP)
 
     def measure(self) -> None:
         """Read the kernel's counters, which begin again with that."""
