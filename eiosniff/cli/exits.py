@@ -21,6 +21,6 @@ def of_report(report: "Report", fail_on: str) -> int:
         return FAILED
     if fail_on == "never":
         return CLEAN
-    findings = [finding for diagnosis in report.diagnoses for finding in (diagnosis.finding, *diagnosis.consequences)]
+    findings = [finding for diagnosis in report.diagnoses for finding in diagnosis.findings]
     threshold = Severity[fail_on.upper()]
     return FINDINGS if any(finding.severity >= threshold for finding in findings) else CLEAN

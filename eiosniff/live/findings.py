@@ -65,7 +65,7 @@ class FindingTracker:
         judged = [
             (finding, diagnosis)
             for diagnosis in diagnoses
-            for finding in (diagnosis.finding, *diagnosis.consequences)
+            for finding in diagnosis.findings
         ]  # fmt: skip
         news = [finding for finding, _ in judged]
         before = match(list(self._entries), news)

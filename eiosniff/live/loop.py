@@ -451,5 +451,5 @@ def _identify(session: Session) -> None:
 
 
 def _codes(judgement: Judgement) -> frozenset[str]:
-    found = (finding for diagnosis in judgement.diagnoses for finding in (diagnosis.finding, *diagnosis.consequences))
+    found = (finding for diagnosis in judgement.diagnoses for finding in diagnosis.findings)
     return frozenset(finding.rule for finding in found)

@@ -9,8 +9,8 @@ from eiosniff.capture.live.source import LiveSource
 from eiosniff.live.judgement import Judgement
 from eiosniff.model.finding import Severity
 from eiosniff.model.live import LiveEvent, LiveFinding, LiveSession, LiveView
-from eiosniff.model.peers import Identity
 from eiosniff.model.session import Session
+from eiosniff.report.wording import library
 
 _EVENTS_KEPT = 500
 _SESSIONS_SHOWN = 300
@@ -38,7 +38,7 @@ class ViewMaker:
         """Which sessions have a fault."""
         self._worst.clear()
         for diagnosis in judgement.diagnoses:
-            for finding in (diagnosis.finding, *diagnosis.consequences):
+            for finding in diagnosis.findings:
                 for session in finding.sessions:
                     self._worst[session] = max(self._worst.get(session, Severity.INFO), finding.severity)
 
@@ -75,8 +75,8 @@ class ViewMaker:
         )
 
     def _shown(self, session: Session) -> LiveSession:
-        client, server = _name(session.client.identity), _name(session.server.identity)
-        return LiveSession(session, client, server, self._worst.get(session))
+        client, server = session.client.identity, session.server.identity
+        return LiveSession(session, library(client), library(server), self._worst.get(session))
 
     def _measure_rates(self, packets: int, octets: int) -> tuple[float, float]:
         """Packets and bytes a second, since at least a second ago."""
@@ -87,7 +87,3 @@ class ViewMaker:
             self._rates = (packets - packets_then) / seconds, (octets - octets_then) / seconds
             self._counted = now, packets, octets
         return self._rates
-
-
-def _name(identity: Identity | None) -> str:
-    return "" if identity is None else str(identity)

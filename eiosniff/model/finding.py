@@ -105,6 +105,11 @@ class Diagnosis:
     finding: Finding
     consequences: list[Finding] = field(default_factory=list)
 
+    @property
+    def findings(self) -> list[Finding]:
+        """The cause, and then what follows from it."""
+        return [self.finding, *self.consequences]
+
 
 @dataclass(slots=True)
 class Answers:

@@ -31,11 +31,7 @@ _COLUMNS = (
 
 def is_called_for(report: Report) -> bool:
     """Whether a finding is about what the table shows."""
-    return any(
-        finding.name in _CALLS_FOR_IT
-        for diagnosis in report.diagnoses
-        for finding in (diagnosis.finding, *diagnosis.consequences)
-    )
+    return any(finding.name in _CALLS_FOR_IT for diagnosis in report.diagnoses for finding in diagnosis.findings)
 
 
 def write_figures(report: Report, page: Page, redactor: Redactor) -> None:

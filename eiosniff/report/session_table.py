@@ -42,7 +42,7 @@ def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
     faulty = {
         session.index
         for diagnosis in report.diagnoses
-        for finding in (diagnosis.finding, *diagnosis.consequences)
+        for finding in diagnosis.findings
         if finding.severity > Severity.INFO
         for session in finding.sessions
     }
