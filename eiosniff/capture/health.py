@@ -4,7 +4,6 @@ Nothing here raises, and all programs together get a few seconds.
 """
 
 import importlib.util
-import logging
 import os
 import platform
 import re
@@ -21,7 +20,7 @@ from enum import Enum
 from importlib import metadata
 from typing import IO, NamedTuple, TypeVar
 
-from eiosniff.capture.live import capabilities, rights
+from eiosniff.capture.live import capabilities, devices, rights
 from eiosniff.capture.live.surroundings import Program, Surroundings, find_program, look_around, remedy
 
 _T = TypeVar("_T")
@@ -133,8 +132,8 @@ class System:
         return [run.result() for run in runs]
 
     def interfaces(self) -> list[str]:
-        """The names of the interfaces of this system. Raises `OSError`."""
-        return [name for _, name in socket.if_nameindex()]
+        """See `devices.names`."""
+        return devices.names()
 
     def open_packet_socket(self) -> None:
         """Open a socket that gets packets, as far as that tells whether it is allowed. Raises `OSError`."""
@@ -146,11 +145,10 @@ class System:
             os.close(os.open("/dev/bpf0", os.O_RDONLY))
 
     def compile_filter(self) -> None:
-        """Have libpcap compile a filter. Raises whatever scapy does."""
-        logging.getLogger("scapy").setLevel(logging.CRITICAL)
-        from scapy.arch.common import compile_filter  # noqa: PLC0415  (takes a while to load)
+        """Have libpcap compile a filter, as a capture does. Raises `CaptureError`, or `ImportError` without numpy."""
+        from eiosniff.capture.live import filters  # noqa: PLC0415  (doctor works without numpy, too)
 
-        compile_filter("tcp port 3000", linktype=_ETHERNET)
+        filters.compiled("tcp port 3000", _ETHERNET)
 
     def version_of(self, package: str) -> str | None:
         """The version of an installed package; None if it is not there."""
@@ -378,5 +376,5 @@ def _or_else(default: _T, ask: Callable[[], _T]) -> _T:
     """An answer, or a default where asking fails."""
     try:
         return ask()
-    except Exception:
+    except Exception:  # doctor is for systems where things are broken
         return default
