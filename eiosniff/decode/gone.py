@@ -6,14 +6,14 @@ from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
+from eiosniff.decode.idle import ESTABLISHED_MS
 from eiosniff.decode.segments import ACK
 
 # A connection that is over is forgotten so many captured packets later: what comes after that would be a new one. By
 # packets, not by how many there are, so that it does not depend on how the input is cut into batches.
 REMEMBERED_PACKETS: Final = 500_000
-# One that is not followed and still open is forgotten when it was silent for as long as one that is followed may be
-# (`idle.ESTABLISHED_MS`).
-REMEMBERED_MS: Final = 7_440_000
+# One that is not followed and still open is forgotten when it was silent for as long as one that is followed may be.
+REMEMBERED_MS: Final = ESTABLISHED_MS
 
 
 @final
