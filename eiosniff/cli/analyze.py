@@ -36,11 +36,7 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
     help="text for people, json for programs. Example: --format json",
 )  # fmt: skip
 @options.output
-@options.fail_on("warning")
-@options.rule_list("--select", "Only these rules, by code or name. Example: --select EIO038,connect-loop")
-@options.rule_list("--ignore", "All rules but these, by code or name. Example: --ignore no-backoff")
-@options.rule_files
-@options.configuration
+@options.judging
 @options.places
 @click.option(
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,

@@ -39,6 +39,7 @@ def chosen(
     """Put it together. Raises `click.UsageError` or `EiosniffError` for what cannot be."""
     from eiosniff import app
     from eiosniff.cli.configuration import configuration
+    from eiosniff.model.session import MAX_SESSIONS
 
     if config is not None and no_config:
         raise click.UsageError("--config and --no-config exclude each other")
@@ -49,7 +50,6 @@ def chosen(
     ignored = options.named_rules("--ignore", ignore, rules) or (not select and said.ignore) or frozenset()
     if click.get_current_context().get_parameter_source("fail_on") is ParameterSource.DEFAULT:
         fail_on = said.fail_on or fail_on
-    kept = {} if kept_sessions is None else {"kept_sessions": kept_sessions}
     return Setting(
         app.Options(
             select=selected,
@@ -60,7 +60,7 @@ def chosen(
             ports=frozenset(ports),
             path=path,
             max_sessions=max_sessions,
-            **kept,
+            kept_sessions=kept_sessions or MAX_SESSIONS,
         ),
         fail_on,
         bool(selected or ignored),

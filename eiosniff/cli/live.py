@@ -86,11 +86,7 @@ does not find eiosniff: sudo "$(which eiosniff)" live eth0
     "everything else gets. Example: --format jsonl",
 )  # fmt: skip
 @options.stream_output
-@options.fail_on("warning")
-@options.rule_list("--select", "Only these rules, by code or name. Example: --select EIO038,connect-loop")
-@options.rule_list("--ignore", "All rules but these, by code or name. Example: --ignore no-backoff")
-@options.rule_files
-@options.configuration
+@options.judging
 @click.option(
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=500, show_default=True,
     help="Keep no more sessions that are over than this, the faulty ones first; the others are counted. "

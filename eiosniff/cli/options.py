@@ -102,6 +102,19 @@ def configuration(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def judging(command: Command) -> Command:
+    """Which rules judge, how, and when that is a failure: `choice.chosen` puts it together."""
+    for add in (
+        configuration,
+        rule_files,
+        rule_list("--ignore", "All rules but these, by code or name. Example: --ignore no-backoff"),
+        rule_list("--select", "Only these rules, by code or name. Example: --select EIO038,connect-loop"),
+        fail_on("warning"),
+    ):
+        command = add(command)
+    return command
+
+
 def named_rules(option: str, values: Sequence[str], rules: "Sequence[RuleInfo]") -> frozenset[str]:
     """The codes of the rules that were given to an option of `rule_list`."""
     codes = set()
