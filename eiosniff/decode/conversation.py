@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from eiosniff.decode.buffer import StreamBuffer
+from eiosniff.decode.decryption import Decryption, Plain
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.facts import may_be_engineio
@@ -15,7 +16,7 @@ from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.proxy_protocol import ProxyHeader
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
-from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel
+from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel, port_of
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.attempt import Attempt, EarlyFrame
 from eiosniff.model.http import HttpMessage, HttpRequest
@@ -51,13 +52,14 @@ class Conversation(StreamReader):
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
     that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
     length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the innermost if there are
-    several.
+    several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else then reads those.
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "answered", "asked", "attempt", "attempts", "crashed", "cut_bytes", "deflate",
-        "early", "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio", "last_answer",
-        "ledger", "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade", "websocket",
+        "_first_bytes", "_order", "answered", "asked", "attempt", "attempts", "crashed", "cut_bytes", "decryption",
+        "deflate", "early", "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio",
+        "last_answer", "ledger", "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade",
+        "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +80,7 @@ class Conversation(StreamReader):
         self.tunnel: Tunnel | None = None
         self.upgrade: Upgrade | None = None
         self.deflate: DeflateParameters | None = None
+        self.decryption: Decryption | None = None
         self.attempts = _NO_ATTEMPTS
         self.answered: PacketRef | None = None
         self.asked: PacketRef | None = None
@@ -123,6 +126,21 @@ class Conversation(StreamReader):
             self.websocket[side] = WebSocketReader(side, None, None, midstream=True)
         return self
 
+    @classmethod
+    def over_tls(
+        cls,
+        flow: Flow,
+        ledger: Connection,
+        events: Events,
+        crashed: Callable[["Conversation", Exception], None],
+        decryption: Decryption,
+    ) -> "Conversation":
+        """A connection that is TLS from its first byte, with keys: what it carries is looked at like a connection."""
+        self = cls(flow, ledger, events, crashed)
+        self.decryption = decryption
+        self.tunnel = Tunnel(0, [0, 0], 0)
+        return self
+
     def begin_at(self, order: int) -> None:
         """Nothing of this connection was known before a captured packet."""
         self._order = [order, order]
@@ -140,12 +158,10 @@ class Conversation(StreamReader):
         if self.uninteresting:
             return
         try:
-            if self.http is None and not self._is_undecided():
-                self._read(chunk)
-            elif self.http is not None and side is SERVER and not self.http.asks:
-                self._take(side, self.http.feed(chunk), 0)
+            if self.decryption is None:
+                self._tell_bytes(chunk)
             else:
-                self._read_by_packet(chunk)
+                self._tell_plain(self.decryption.feed(chunk))
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._give_up(bug)
 
@@ -165,7 +181,10 @@ class Conversation(StreamReader):
         if self.uninteresting:
             return
         try:
-            self._tell_gap(gap)
+            if self.decryption is None:
+                self._tell_gap(gap)
+            else:
+                self._tell_plain(self.decryption.gap(gap))
         except Exception as bug:  # as above
             self._give_up(bug)
 
@@ -178,6 +197,8 @@ class Conversation(StreamReader):
         """The end of one direction."""
         side, order = end.side, end.place.number
         try:
+            if self.decryption is not None:
+                self._tell_plain(self.decryption.end(end))
             self._tell_end(end)
         except Exception as bug:  # as above
             self._give_up(bug)
@@ -276,7 +297,7 @@ class Conversation(StreamReader):
         if depth > MAX_TUNNELS:
             self.uninteresting = True
             return
-        self.tunnel = Tunnel(request, [http.accounted(side) for side in SIDES], depth)
+        self.tunnel = Tunnel(port_of(request), [http.accounted(side) for side in SIDES], depth)
         for side in SIDES:
             for chunk in http.take(side).rest():
                 self._read_by_packet(chunk)
@@ -311,6 +332,27 @@ class Conversation(StreamReader):
                 self._tell_gap(earlier)
             else:
                 self._tell_end(earlier)
+
+    def _tell_plain(self, records: Plain) -> None:
+        """Tell the protocol at hand what was decrypted; nothing more once that says that it is of no interest."""
+        for record in records:
+            if self.uninteresting:
+                return
+            if isinstance(record, StreamChunk):
+                self._tell_bytes(record)
+            else:
+                self._tell_gap(record)
+        if self.decryption is not None and self.decryption.useless:
+            self.uninteresting = True
+
+    def _tell_bytes(self, chunk: StreamChunk) -> None:
+        """Tell the protocol at hand of bytes."""
+        if self.http is None and not self._is_undecided():
+            self._read(chunk)
+        elif self.http is not None and chunk.side is SERVER and not self.http.asks:
+            self._take(chunk.side, self.http.feed(chunk), 0)
+        else:
+            self._read_by_packet(chunk)
 
     def _tell_gap(self, gap: Gap) -> None:
         """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
@@ -385,6 +427,10 @@ class Conversation(StreamReader):
         return reader
 
     # ------------------------------------------------------------------ what the session layer may ask and tell
+
+    def outer(self, side: Side, offset: int) -> int:
+        """The offset on the wire after what holds the bytes before an offset of what is read here."""
+        return offset if self.decryption is None else self.decryption.outer(side, offset)
 
     def ask(self, request: HttpRequest, attempt: Attempt) -> None:
         """A handshake request is under way."""

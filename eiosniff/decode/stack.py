@@ -298,6 +298,7 @@ class Stack(FlowListener):
 
     def _watch(self, conversation: Conversation, end: int, watched: Beat | Closing) -> None:
         number = watched.place.number if isinstance(watched, Closing) else watched.ping.number
+        end = conversation.outer(watched.side, end)
         self._watched.append((conversation.flow, end, max(self._order, number), watched))
 
     def _retire(self, retired: Retired) -> None:

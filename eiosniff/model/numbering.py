@@ -1,0 +1,72 @@
+"""Which file, and which place in it, a packet number stands for.
+
+Decoders number what they take from 1 on, in order of time. For one capture that is Wireshark's number. Where several
+files are read as one, or the places of a source are no captured packets (the entries of a HAR), it is not: then a
+`Numbering` tells what to show.
+"""
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from typing import NamedTuple, final
+
+
+class Place(NamedTuple):
+    """`number` is that of the captured packet in `file` (of the entry, in a HAR); `message` that of the WebSocket
+    message of the entry, from 1 on, 0 where it is the entry itself (or a packet)."""
+
+    file: str
+    number: int
+    message: int = 0
+
+
+class Numbering(ABC):
+    """See the module."""
+
+    @abstractmethod
+    def place(self, number: int) -> Place:
+        """What a number of the decoders stands for."""
+
+
+@final
+class Parts(Numbering):
+    """Several files, read one after the other as one capture."""
+
+    def __init__(self) -> None:
+        self._files: list[str] = []
+        self._before: list[int] = []  # packets in the files before
+
+    def add(self, file: str, before: int) -> None:
+        """The next file begins, after so many packets."""
+        self._files.append(file)
+        self._before.append(before)
+
+    @property
+    def files(self) -> list[str]:
+        """The files so far."""
+        return self._files
+
+    def place(self, number: int) -> Place:
+        """See `Numbering`."""
+        at = max(0, bisect_right(self._before, number - 1) - 1)
+        return Place(self._files[at], number - self._before[at])
+
+
+@final
+class Entries(Numbering):
+    """The entries of a HAR: what happens, in order of time, is numbered from 1 on."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._places: list[tuple[int, int]] = []
+
+    def add(self, entry: int, message: int = 0) -> int:
+        """What happens next is (a message of) this entry; returns its number."""
+        self._places.append((entry, message))
+        return len(self._places)
+
+    def place(self, number: int) -> Place:
+        """See `Numbering`."""
+        if not 0 < number <= len(self._places):
+            return Place(self._file, 0)
+        entry, message = self._places[number - 1]
+        return Place(self._file, entry, message)
