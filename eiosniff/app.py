@@ -9,6 +9,7 @@ from eiosniff import __version__, knowledge
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
+from eiosniff.model.numbering import where
 from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
@@ -61,12 +62,15 @@ class Analysis:
         self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most, changed=changed)
         self.totals = Totals()
         self._rules = rules
-        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops)
+        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
 
     @property
     def summary(self) -> CaptureSummary:
         """The ledger of the capture."""
         return self.stack.summary
+
+    def _where(self, number: int) -> str:
+        return where(self.summary.numbering, number)
 
     def fold(self) -> list[Session]:
         """Keep what is to be known of ledgers that were let go since this was called last; returns the sessions."""
@@ -133,7 +137,7 @@ class ReportWriter:
         self._most = options.max_sessions
         self._rules = rules
         self._summaries: list[CaptureSummary] = []
-        self._ranked: list[tuple[_Rank, Session]] = []
+        self._ranked: list[tuple[_Rank, Session, CaptureSummary]] = []
         self._findings: list[Finding] = []
         self._sessions, self._totals = 0, Totals()
 
@@ -146,7 +150,7 @@ class ReportWriter:
         kept = analysis.sessions()
         for session in kept:
             session.index += self._sessions  # they are numbered over all captures
-        self._ranked.extend(_rank(kept, found))
+        self._ranked.extend((rank, session, analysis.summary) for rank, session in _rank(kept, found))
         self._ranked.sort(key=itemgetter(0))
         del self._ranked[self._most :]
         self._sessions += analysis.stack.sessions.total
@@ -156,7 +160,7 @@ class ReportWriter:
         return Report(
             version=__version__,
             captures=self._summaries,
-            sessions=[session for _, session in self._ranked],
+            sessions=[session for _, session, _ in self._ranked],
             diagnoses=diagnose(self._findings, self._rules),
             sessions_total=self._sessions,
             sessions_folded=self._sessions - len(self._ranked),
@@ -164,6 +168,7 @@ class ReportWriter:
             totals=self._totals,
             crashed=any(finding.rule.startswith("INT") for finding in self._findings),
             interrupted=self.interrupted,
+            capture_of={session: summary for _, session, summary in self._ranked},
         )
 
 
@@ -270,6 +275,7 @@ def decode(
             empty = empty and not decoded
             for packet in decoded:
                 packet.capture = stack.summary.file
+                packet.numbering = stack.summary.numbering
                 packet.capture_began_ns = stack.summary.first_ns or 0
                 if packet.session is not None:
                     packet.session += sessions

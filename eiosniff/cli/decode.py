@@ -215,8 +215,9 @@ def _text_lines(packets: Iterator[_Written], redactor: "Redactor", place: Output
     capture = None
     width = place.width
     for packet, files in packets:
-        if several and packet.capture != capture:
-            capture = packet.capture
+        file = packet.placed(packet.completed.number).file
+        if several and file != capture:
+            capture = file
             yield f"{redactor.shown(capture)}\n"
         line = text.line(packet, files)
         if place.is_terminal:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from eiosniff.model.numbering import Numbering
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.tally import Tally
 from eiosniff.model.unread import Encrypted, Unread
@@ -69,6 +70,7 @@ class CaptureSummary:
     after the end of a connection that is followed. `set_aside_bytes` is the TCP payload that was captured with them.
     What is not TCP is not among them, but in `other`. `encrypted` are the TLS connections, by server and name: of the
     first so many groups, while `encrypted_connections` counts all. `unread` is what is recognised and not decoded.
+    `numbering` tells what packet numbers stand for, where they are not those of the packets of `file`.
     """
 
     file: str
@@ -100,6 +102,7 @@ class CaptureSummary:
     encrypted: list[Encrypted] = field(default_factory=list)
     encrypted_connections: int = 0
     unread: list[Unread] = field(default_factory=list)
+    numbering: Numbering | None = None
 
     def note_drops(self, from_ns: int, until_ns: int, packets: int) -> None:
         """So many packets were dropped some time between two instants; the latest come last."""
