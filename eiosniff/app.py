@@ -1,6 +1,7 @@
 """The one module that knows everything: it joins sources, decoders, rules and knowledge into a report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
-    from eiosniff.capture.source import CaptureSource
+    from eiosniff.capture.series import Series
     from eiosniff.decode.stack import Stack
     from eiosniff.report.selection import Selection
 
@@ -37,6 +38,7 @@ class Options:
     of a rule: how bad it is whatever it finds, and its limits that are not to have their defaults.
     `max_sessions` are listed in the report. `kept_sessions`, and those listed, are in memory at a time; what was found
     in older ones is folded into the findings. These are two numbers so that a short list does not change what is found.
+    `joined`: read all files as one, none, or (None) those that are parts of one by their names and times.
     """
 
     select: frozenset[str] | None = None
@@ -49,6 +51,7 @@ class Options:
     max_sessions: int = MAX_SESSIONS
     kept_sessions: int = MAX_SESSIONS
     batch_size: int = 35_000
+    joined: bool | None = None
 
 
 class Analysis:
@@ -110,22 +113,23 @@ class Analysis:
 def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
-    Each capture is analysed by itself; the report is of all of them. Ctrl-C ends the reading: the report is then of
-    what was read, and says that it was interrupted.
+    Each capture is analysed by itself, files that are parts of one as one; the report is of all of them. Ctrl-C ends
+    the reading: the report is then of what was read, and says that it was interrupted.
     """
     rules = chosen_rules(options)
     writer = ReportWriter(options, rules)
-    for path in captures:
-        analysis = Analysis(_name(path), options, rules)
-        try:
-            for _ in _read(analysis.stack, path, options, progress):
-                analysis.fold()
-        except KeyboardInterrupt:
-            writer.interrupted = True
-            analysis.close()
-        writer.add(analysis)
-        if writer.interrupted:
-            break
+    with closing(_sources(captures, options)) as sources:
+        for source in sources:
+            analysis = Analysis(source.name, options, rules)
+            try:
+                for _ in _read(analysis.stack, source, progress):
+                    analysis.fold()
+            except KeyboardInterrupt:
+                writer.interrupted = True
+                analysis.close()
+            writer.add(analysis)
+            if writer.interrupted:
+                break
     return writer.report()
 
 
@@ -172,30 +176,46 @@ class ReportWriter:
         )
 
 
-def _name(path: str) -> str:
-    return "standard input" if path == "-" else path
+def _sources(captures: Sequence[str], options: Options) -> Generator["Series", None, None]:
+    """The captures, one after the other, each open until the next is asked for. Raises `CaptureError`."""
+    from eiosniff.capture.rotation import Run, plan
+    from eiosniff.capture.series import Series
+
+    for run in plan(captures, joined=options.joined):
+        left: Run | None = run
+        while left is not None:
+            with Series(left, options.batch_size) as source:
+                yield source
+            left = source.rest
 
 
-def _read(stack: "Stack", path: str, options: Options, progress: Progress | None) -> Iterator[None]:
+def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
     """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
-    from eiosniff.capture.source import open_source
-
     summary = stack.summary
-    with open_source(path, batch_size=options.batch_size) as source:
-        for batch in source.batches():
-            measure(summary, source)
-            stack.feed(batch)
-            if progress is not None:
-                progress(source.position, source.size)
-            yield
-        check_links(stack)
-        measure(summary, source)
-        summary.last_ns = source.last_ns
+    for batch in source.batches():
+        _measure(summary, source)
+        stack.feed(batch)
+        if progress is not None:
+            progress(source.position, source.size)
+        yield
+    check_links(stack)
+    _measure(summary, source)
+    summary.last_ns = source.last_ns
     stack.close()
     yield
+
+
+def _measure(summary: CaptureSummary, source: "Series") -> None:
+    """The same as `measure`, and which files it is."""
+    measure(summary, source)
+    summary.file = source.name
+    if len(source.numbering.files) > 1:
+        summary.numbering = source.numbering
+    while source.missing:
+        summary.note_drops(*source.missing.pop(0), packets=0)
 
 
 def check_links(stack: "Stack") -> None:
@@ -210,7 +230,7 @@ def check_links(stack: "Stack") -> None:
         )
 
 
-def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> None:
+def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     """Note what was read up to now: the user may stop the reading after each batch."""
     from eiosniff.decode.links import link_name
 
@@ -266,11 +286,11 @@ def decode(
     from eiosniff.decode.stack import Stack
 
     sessions = 0
-    for path in captures:
+    for source in _sources(captures, options):
         decoded: list[DecodedPacket] = []
-        stack = Stack(CaptureSummary(_name(path)), decoded.append, ports=options.ports, path=options.path)
+        stack = Stack(CaptureSummary(source.name), decoded.append, ports=options.ports, path=options.path)
         empty = True
-        for _ in _read(stack, path, options, progress):
+        for _ in _read(stack, source, progress):
             stack.retired()  # nobody asks what becomes of them
             empty = empty and not decoded
             for packet in decoded:

@@ -75,6 +75,11 @@ class Parts(Numbering):
         """The files so far."""
         return self._files
 
+    @property
+    def before(self) -> int:
+        """Packets in the files before the last one."""
+        return self._before[-1] if self._before else 0
+
     def place(self, number: int) -> Place:
         """See `Numbering`."""
         at = max(0, bisect_right(self._before, number - 1) - 1)

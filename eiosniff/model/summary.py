@@ -54,7 +54,8 @@ _DROPS_APART_NS = 1_000_000_000
 
 @dataclass(slots=True)
 class Drops:
-    """Packets that the capturing host dropped, some time between two instants."""
+    """Packets that the capturing host dropped, some time between two instants; 0: nobody knows how many, for the file
+    with all of that time is missing."""
 
     from_ns: int
     until_ns: int
@@ -107,7 +108,7 @@ class CaptureSummary:
     def note_drops(self, from_ns: int, until_ns: int, packets: int) -> None:
         """So many packets were dropped some time between two instants; the latest come last."""
         drops = self.drops
-        if drops and from_ns - drops[-1].until_ns <= _DROPS_APART_NS:
+        if packets and drops and drops[-1].packets and from_ns - drops[-1].until_ns <= _DROPS_APART_NS:
             drops[-1].until_ns = max(drops[-1].until_ns, until_ns)
             drops[-1].packets += packets
             return

@@ -246,7 +246,11 @@ class _TextReport:
         if not self.places.has_parts(finding.capture):
             return [f"Wireshark: {shown}" for shown in filters.values()]
         lines = [f"Wireshark, {self.part_name(file)}: {shown}" for file, shown in filters.items()]
-        return lines if len(lines) <= _FILTERS else [*lines[:_FILTERS], f"and in {len(lines) - _FILTERS} files more"]
+        return (
+            lines
+            if len(lines) <= _FILTERS
+            else [*lines[:_FILTERS], f"and in {counted(len(lines) - _FILTERS, 'more file')}"]
+        )
 
     def part_name(self, file: str) -> str:
         """The name of one of the files of a capture."""

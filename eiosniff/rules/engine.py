@@ -210,6 +210,7 @@ class Judge:
 
     def findings(self, rest: Ledgers) -> list[Finding]:
         """Judge the ledgers that are left; returns what was found in all of them."""
+        self._capture = rest.summary.file  # which may have more files by now
         for client in list(self._unsettled):
             self._settle(client)
         for _, _, _, session, hits in sorted(self._faulty, key=itemgetter(2)):
@@ -292,6 +293,8 @@ class Judge:
             except Exception as bug:  # a message that cannot be filled in: as above
                 self._crashed(entry.rule, bug)
         crashes = sorted(self._crashes.items(), key=lambda crash: rank[crash[0]])
+        for _, finding in crashes:
+            finding.capture = self._capture
         return [*(finding for _, finding in crashes), *findings]
 
     def _crashed(self, rule: Rule, bug: BaseException) -> None:
@@ -356,6 +359,8 @@ def _doubted(hit: Hit, drops: Sequence[Drops], certainty: Certainty, doubt: str)
     inside = [each.packets for each in drops if first <= each.until_ns and (hit.lasting or each.from_ns <= last)]
     if not inside:
         return certainty, doubt
+    if not all(inside):
+        return Certainty.POSSIBLE, "a file is missing that was captured in that time"
     lower = Certainty.LIKELY if certainty is Certainty.CERTAIN else Certainty.POSSIBLE
     return lower, f"the capturing host dropped {sum(inside):,} packets in that time"
 
