@@ -185,6 +185,8 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
 
     summary = stack.summary
     with open_source(path, batch_size=options.batch_size) as source:
+        if source.is_har:
+            yield from _read_entries(stack, source, options, progress)
         for batch in source.batches():
             measure(summary, source)
             stack.feed(batch)
@@ -193,9 +195,22 @@ def _read(stack: "Stack", path: str, options: Options, progress: Progress | None
             yield
         check_links(stack)
         measure(summary, source)
-        summary.last_ns = source.last_ns
+        summary.last_ns = summary.last_ns if source.is_har else source.last_ns
     stack.close()
     yield
+
+
+def _read_entries(
+    stack: "Stack", source: "CaptureSource", options: Options, progress: Progress | None
+) -> Iterator[None]:
+    """The same of a HAR: what happens in it is known when all of it was read."""
+    entries = stack.entries()
+    for entry in source.entries(entries.is_wanted):
+        entries.add(entry)
+        if progress is not None:
+            progress(source.position, source.size)
+    for _ in entries.steps(options.batch_size):
+        yield
 
 
 def check_links(stack: "Stack") -> None:
@@ -219,7 +234,7 @@ def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> No
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
     summary.dropped = source.dropped
-    summary.first_ns = source.first_ns
+    summary.first_ns = source.first_ns if not source.is_har else summary.first_ns
     summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
 
 

@@ -49,6 +49,10 @@ class Connects:
         if len(self._reached) > MAX_REACHED:
             self._forgotten = max(self._forgotten, self._reached.pop(next(iter(self._reached))))
 
+    def failed(self, client: str, server: Endpoint, failure: ConnectFailure, failed: FailedConnect) -> None:
+        """A connection did not come about, as somebody else tells."""
+        self._note((client, server, failure), failed)
+
     def look(self, flow: Flow, order: int, until_ns: int) -> None:
         """Whether a connection did not come about: its SYN was refused, or not answered until then."""
         client = flow.client

@@ -172,6 +172,7 @@ class CloseHow(Enum):
     FIN = "TCP FIN"
     RST = "TCP RST"
     DISCONNECT = "Socket.IO disconnect"  # of the last namespace; the peer then only hung up
+    UNSEEN = "end of the WebSocket"  # of which a HAR shows neither how nor, but for what comes before it, by whom
 
 
 @dataclass(slots=True, eq=False)
@@ -228,12 +229,12 @@ class Connection:
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
     says which directions were captured. `retransmissions` counts segments whose bytes were sent before, `duplicates`
-    those that were captured more than once. `proxied_for` is for whom the client connects, if it is a proxy that says
+    those that were captured more than once. `encrypted` says that TLS protected it on its way. `proxied_for` is for whom the client connects, if it is a proxy that says
     so (PROXY protocol).
     """
 
     __slots__ = (
-        "bytes", "client", "duplicates", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for",
+        "bytes", "client", "duplicates", "encrypted", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for",
         "retransmissions",
         "seen", "server", "stream",
     )  # fmt: skip
@@ -254,6 +255,7 @@ class Connection:
         self.last = last
         self.midstream = midstream
         self.proxied_for: Endpoint | None = None
+        self.encrypted = False
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
         self.duplicates = [0, 0]

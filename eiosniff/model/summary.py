@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from eiosniff.model.har import FailedRequests
 from eiosniff.model.numbering import Numbering
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.tally import Tally
@@ -99,6 +100,7 @@ class CaptureSummary:
     duplicate_packets: int = 0  # with payload, of these connections
     other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
     failed_connects: list[FailedConnects] = field(default_factory=list)
+    failed_requests: list[FailedRequests] = field(default_factory=list)  # of a HAR
     encrypted: list[Encrypted] = field(default_factory=list)
     encrypted_connections: int = 0
     unread: list[Unread] = field(default_factory=list)

@@ -56,6 +56,7 @@ class AnomalyKind(Enum):
     # capture
     CAPTURE_TRUNCATED = "capture-truncated"
     CAPTURE_DAMAGED = "capture-damaged"
+    HAR_WITHOUT_MESSAGES = "har-without-messages"
     # before HTTP
     PROXY_BAD_HEADER = "proxy-bad-header"
     # HTTP
