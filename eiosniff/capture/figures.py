@@ -7,7 +7,8 @@ class Figures:
     """How much there was so far.
 
     `captured_bytes` and `wire_bytes` are the sums of the packets' lengths as captured and as they were on the wire;
-    `is_har` says that they are the entries of a HAR; `first_ns` and `last_ns` the earliest and the latest instant (ns since 1970).
+    `is_har` says that they are the entries of a HAR; `first_ns` and `last_ns` the earliest and the latest
+    instant (ns since 1970).
     """
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -63,6 +64,9 @@ KNOWN_MAGICS = [
     (b"\x1c\x00\x01\xab", "an IXIA capture", CONVERT),
     (b"\xab\x01\x00\x1c", "an IXIA capture", CONVERT),
 ]
+# A flow is a dictionary in the format of tnetstrings (mitmproxy/io/tnetstring.py): a length, and its first key.
+MITMPROXY_FLOW = re.compile(rb"[0-9]{1,12}:[0-9]{1,2}:[a-z_]{1,40};")
+MAKE_HAR = "make a HAR of it, and analyse that: mitmdump -nr FLOWS --set hardump=OUT.har"
 # How much of a file is looked at to say what it is, and how much of that is shown (bytes).
 GLIMPSE = 64
 SHOWN_TEXT = 24
@@ -73,8 +77,8 @@ class CaptureSource(Figures):
     """A capture that is being read. All but `name`, `format` and `size` grows with every batch.
 
     A HAR has entries instead of captured packets, which `packets` then counts.
-    `format` is "pcap", "pcapng" or "HAR", with " (gzip)" or " (zstd)" after it where that was undone. `size` is the length of
-    the input as it is stored, in bytes, None for a stream. See `Figures` for what is counted.
+    `format` is "pcap", "pcapng" or "HAR", with " (gzip)" or " (zstd)" after it where that was undone. `size` is the
+    length of the input as it is stored, in bytes, None for a stream. See `Figures` for what is counted.
     A context manager; batches stay readable after `close`.
     """
 
@@ -260,6 +264,8 @@ def choose_reader(name: str, window: Window, batch_size: int) -> PcapReader | Pc
     for magic, what, remedy in KNOWN_MAGICS:
         if start.startswith(magic):
             raise CaptureError(f"{name} is {what}", remedy)
+    if MITMPROXY_FLOW.match(start):
+        raise CaptureError(f"{name} is a file of mitmproxy flows", MAKE_HAR)
     raise CaptureError(f"{name} is not a capture: it begins with {_describe(start)}", READS)
 
 

@@ -89,6 +89,7 @@ class Connects:
                 del oldest[next(iter(oldest))]
         else:
             self._again[key] = known
+        known[1].asked_for_it = known[1].asked_for_it or bool(failed.told)
         known[1].tally.add(failed, failed.syn.ts_ns)
 
     def summarise(self, summary: CaptureSummary, servers: Mapping[Endpoint, Server]) -> None:

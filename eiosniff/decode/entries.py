@@ -4,7 +4,7 @@ Takes the place of what is below the conversations (`stack`): each entry is a co
 connection share its ledger. A HAR lists requests by their beginning and has no order for what happens in between, so
 that all that matters is kept until the file is read; then it is told of event by event. What no browser records is not
 made up: no packets, no ends of connections but for those that it tells, no frames. Where it does not say who ended a
-WebSocket, that is concluded from what was said before (`_hung_up`), and `CloseHow.UNSEEN` says so.
+WebSocket, that is concluded from what was said before (`hung_up`), and `CloseHow.UNSEEN` says so.
 """
 
 import re
@@ -20,11 +20,11 @@ from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.http1_events import Upgrade
 from eiosniff.decode.sessions import Sessions
 from eiosniff.model.har import FailedRequests, HarAnswer, HarEntry, HarMessage, HeaderList
-from eiosniff.model.http import Fields, HttpRequest, HttpResponse
+from eiosniff.model.http import Fields, HttpRequest, HttpResponse, text_of
 from eiosniff.model.numbering import Entries
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import Connection
-from eiosniff.model.summary import CaptureProblem, CaptureSummary, ConnectFailure, FailedConnect
+from eiosniff.model.summary import CaptureProblem, CaptureSummary, FailedConnect
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import AnomalyKind, Gap, GapReason
 from eiosniff.model.websocket import Opcode, WsControl, WsMessage
@@ -33,7 +33,9 @@ from eiosniff.model.websocket import Opcode, WsControl, WsMessage
 # 100 MB in all, for Chrome), and less than what fills memory.
 MAX_KEPT: Final = 1 << 30
 MAX_FAILED: Final = 256  # kinds of requests that failed
-CLIENT_NAME: Final = "browser"  # a HAR does not tell its address
+# What stands for the address of the client, which a HAR does not tell.
+BROWSER: Final = "browser"
+CLIENT_NAME: Final = "client"
 OTHER_REQUESTS: Final = "requests that are not of Engine.IO"
 _SLACK: Final = 2  # times the precision: an instant and a duration were both rounded
 _SWITCHING: Final = 101
@@ -42,6 +44,9 @@ _OPEN_WITHIN: Final = 1024
 _PATHS: Final = re.compile(rb"EIO=|transport=|sid=|/1/|/(?:socket|engine)\.io", re.IGNORECASE)
 _MASK: Final = b""
 _UPGRADES: Final = ((b"upgrade", b"websocket"), (b"connection", b"Upgrade"))
+
+_OF_A_BROWSER: Final = b"Mozilla/"
+_FAILED: Final = "net::ERR_FAILED"
 
 _ASKED, _ANSWERED, _SAID, _OVER = range(4)
 _Event = tuple[int, int, int, int]  # instant, index of the entry, what, index of the message
@@ -98,6 +103,7 @@ class EntryDecoder:
         self._ledgers: dict[tuple[str, int, str], Connection] = {}
         self._events = Events()
         self._failed: dict[tuple[Endpoint, str], FailedRequests] = {}
+        self._client = CLIENT_NAME
         self._blind = 0  # WebSockets of which the file has no messages
 
     # ------------------------------------------------------------------ the file is read
@@ -123,6 +129,8 @@ class EntryDecoder:
         if self._kept > MAX_KEPT:
             self._left_out += 1
             return
+        if any(name.lower() == b"user-agent" and value.startswith(_OF_A_BROWSER) for name, value in entry.headers):
+            self._client = BROWSER
         sid = parse_target(entry.target).first("sid")
         self._talks.append(_Talk(entry, sid or ""))
 
@@ -213,10 +221,9 @@ class EntryDecoder:
         failure = failure_of(entry)
         server = Endpoint(entry.host, entry.port)
         if failure is not None and failure.connect is not None:
-            last = PacketRef(place.number, max(entry.ended_ns, place.ts_ns))
-            self._connects.failed(CLIENT_NAME, server, failure.connect, FailedConnect(place, last, 0))
-            if failure.connect is ConnectFailure.REFUSED:
-                return
+            told = f"{entry.method.decode() or 'GET'} {text_of(entry.target)}: {failure.error}"
+            self._connects.failed(self._client, server, failure.connect, FailedConnect(place, place, 0, told))
+            return
         if failure is not None and failure.told:
             self._note_failure(entry, server, failure, place)
         if failure is not None and failure.ended_by is None and entry.answer is None:
@@ -233,7 +240,7 @@ class EntryDecoder:
         fresh = ledger is None
         if ledger is None:
             first = PacketRef(place.number, place.ts_ns - max(0, entry.connected_ns))
-            ledger = Connection(self.streams, Endpoint(CLIENT_NAME, 0), server, first, place)
+            ledger = Connection(self.streams, Endpoint(self._client, 0), server, first, place)
             ledger.encrypted = entry.encrypted
             self._ledgers[key] = ledger
             self.streams += 1
@@ -262,7 +269,10 @@ class EntryDecoder:
                 self._give_up(conversation, place)
             return
         conversation.hear(SERVER, place)
+        for failed in self._failed.values():
+            failed.recovered = failed.recovered or failed.server == conversation.ledger.server
         response = _response(answer, request, place, upgrades=entry.websocket, kept=not entry.error)
+        response.withheld = _is_withheld(entry, response)
         if response.status != _SWITCHING:
             self._tell(conversation, place, response)
             return
@@ -323,8 +333,9 @@ class EntryDecoder:
         if failed is None:
             if len(self._failed) >= MAX_FAILED:
                 return
-            failed = self._failed[key] = FailedRequests(CLIENT_NAME, server, failure.error, failure.kind)
+            failed = self._failed[key] = FailedRequests(self._client, server, failure.error, failure.kind)
         failed.tally.add(place, place.ts_ns)
+        failed.recovered = False
 
     def finish(self) -> None:
         """Sum up, once all is told of."""
@@ -341,6 +352,14 @@ class EntryDecoder:
         if self._left_out:
             text = f"{self._left_out} entries were left out, as those before have more than {MAX_KEPT >> 20} MB"
             summary.problems.append(CaptureProblem(AnomalyKind.CAPTURE_DAMAGED.value, text, 0))
+
+
+def _is_withheld(entry: HarEntry, response: HttpResponse) -> bool:
+    """Whether the browser kept an answer that is no refusal from the page (CORS): Chrome then calls the request failed,
+    and has no content of it."""
+    request = response.request
+    foreign = request is not None and request.header(b"origin") is not None
+    return foreign and response.status == 200 and entry.error == _FAILED and not response.body_kept
 
 
 def _size_of(entry: HarEntry) -> int:
@@ -380,7 +399,7 @@ def _response(answer: HarAnswer, request: HttpRequest, place: PacketRef, *, upgr
     """The answer in the same way. Where the page did not get it (`kept`), or the file lacks its body, nothing is known
     of what was in it. A WebSocket over HTTP/2 is accepted with 200 (RFC 8441, section 5)."""
     status, headers = answer.status, answer.headers
-    if upgrades and 200 <= status < 300 and request.version not in (b"1.1", b"1.0"):  # noqa: PLR2004 - those are 2xx
+    if upgrades and 200 <= status < 300 and request.version not in (b"1.1", b"1.0"):
         status = _SWITCHING
     if status == _SWITCHING:
         headers = _with(headers, _UPGRADES)

@@ -63,10 +63,10 @@ class HarEntry:
     """One entry; `number` counts from 1 on, in the order of the file.
 
     `host` and `port` are those of the URL, `target` the rest of it, as it stands in a request line. `begun_ns` is the
-    instant at which somebody asked for it, or 0 where the file has none: then `ended_ns` is on some other clock. `sent_ns` that at which the request
-    went out, and `ended_ns` that at which all of the answer had come, or the request had failed (both as exact as
-    `precision_ns`). `connected_ns` is how long a new connection took, -1 for one that was used before or where that is
-    not known. `connection` names the connection, as far as the file does.
+    instant at which somebody asked for it, or 0 where the file has none: then `ended_ns` is on some other clock.
+    `sent_ns` is that at which the request went out, and `ended_ns` that at which all of the answer had come, or the
+    request had failed (both as exact as `precision_ns`). `connected_ns` is how long a new connection took, -1 for one
+    that was used before or where that is not known. `connection` names the connection, as far as the file does.
 
     `answer` is None for a request without one. Then `error` is why, in the words of the browser (`net::ERR_FAILED`),
     empty where it gives none; with an answer it is why the page did not get that. `pending` says that it was still

@@ -19,11 +19,13 @@ class ConnectFailure(Enum):
 
 @dataclass(slots=True, frozen=True)
 class FailedConnect:
-    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN."""
+    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN. `told` is how a
+    browser tells of it in a HAR, which has no packets: the request of Engine.IO that needed it, and its error."""
 
     syn: PacketRef
     last: PacketRef
     repeats: int
+    told: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +37,7 @@ class FailedConnects:
     failure: ConnectFailure
     tally: Tally[FailedConnect] = field(default_factory=Tally)
     speaks_engineio: bool = False  # that server speaks Engine.IO elsewhere in this capture
+    asked_for_it: bool = False  # the connection was meant for a request of Engine.IO
     recovered: bool = False  # a later connection of this client to this server came about
 
 

@@ -345,9 +345,9 @@ def _certainty(rule: Rule, hit: Hit, ledger: object, where: Where) -> tuple[Cert
     if ledger.midstream:
         return Certainty.POSSIBLE, "the capture began after this session did"
     closing = ledger.closing
-    if closing is not None and closing.how is CloseHow.UNSEEN and hit.certainty is Certainty.CERTAIN:
-        if any(item.packet == closing.place.number for item in hit.evidence):
-            return Certainty.LIKELY, "a HAR does not tell who ended the WebSocket, nor how"
+    guessed = closing.place.number if closing is not None and closing.how is CloseHow.UNSEEN else None
+    if hit.certainty is Certainty.CERTAIN and any(item.packet == guessed for item in hit.evidence):
+        return Certainty.LIKELY, "a HAR does not tell who ended the WebSocket, nor how"
     return hit.certainty, hit.doubt
 
 
