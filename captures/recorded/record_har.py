@@ -107,7 +107,7 @@ RUNS = (
         "chromium-eio3-refused",
         "A client of revision 3 (socket.io-client 2.5.0), which the server does not take.",
         "io({ reconnectionDelay: 500, reconnectionDelayMax: 600, randomizationFactor: 0 }); done(3000);",
-        ("eio3-client-on-3-0-server",),
+        ("eio-unsupported-polling",),
         client="2.5.0",
         packets=True,
     ),

@@ -26,6 +26,7 @@ _CREATOR_WITHIN = 1 << 16
 # be tried again at each of its characters.
 _TOKEN = re.compile(rb'([{\[])|([}\]])|("[^"\\]*+(?:\\.[^"\\]*+)*+")|(")', re.DOTALL)
 _OPENS, _CLOSES, _STRING, _CUT_STRING = range(1, 5)  # its groups
+_BARE = re.compile(rb'[^{\["]{1,1000}?(?=[,\]])')
 _LIST = re.compile(rb"\s*:\s*\[")
 _MOST_BETWEEN = 64  # bytes of white space around a colon
 _LOG_DEPTHS = (1, 2)  # of the key, in an export without `log` and in one with it
@@ -176,21 +177,17 @@ class HarReader:
 
     def _end_of_member(self) -> int:
         """Where the member that begins here ends, counted from `pos`; 0 if the file does before."""
+        window = self._window
+        bare = _BARE.match(window.buffer, window.pos)
+        if bare is not None:  # no object, and so no entry
+            return bare.end() - window.pos
         depth, at = 0, 0
-        while at <= MAX_ENTRY:
-            window = self._window
-            for token in _TOKEN.finditer(window.buffer, window.pos + at):
-                kind = token.lastindex
-                if kind == _CUT_STRING:
-                    at = token.start() - window.pos
-                    break
-                at = token.end() - window.pos
-                if kind == _OPENS:
-                    depth += 1
-                elif kind == _CLOSES:
-                    depth -= 1
-                    if depth <= 0:
-                        return at if depth == 0 else max(1, at - 1)  # -1: it is the list that ends
+        while True:
+            depth, at, whole = self._scan(depth, at)
+            if at > MAX_ENTRY:
+                break
+            if whole:
+                return at
             self._at = at
             if not self._more():
                 self._cut("is cut off")
@@ -198,6 +195,22 @@ class HarReader:
         text = f"entry {self.last_entry + 1} has more than {MAX_ENTRY >> 20} MB; it and what follows was not read"
         self.problems.append(CaptureProblem(AnomalyKind.CAPTURE_DAMAGED, 0, text))
         return 0
+
+    def _scan(self, depth: int, at: int) -> tuple[int, int, bool]:
+        """Go on within a member, so many brackets deep; returns where, and whether it ends there."""
+        window = self._window
+        for token in _TOKEN.finditer(window.buffer, window.pos + at):
+            kind = token.lastindex
+            if kind == _CUT_STRING:
+                return depth, token.start() - window.pos, False
+            at = token.end() - window.pos
+            if kind == _OPENS:
+                depth += 1
+            elif kind == _CLOSES:
+                depth -= 1
+            if depth <= 0 or at > MAX_ENTRY:
+                return depth, at, True
+        return depth, at, False
 
     def _cut(self, how: str) -> None:
         trouble = self._window.trouble

@@ -8,6 +8,7 @@ WebSocket, that is concluded from what was said before (`hung_up`), and `CloseHo
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final, final
 
@@ -37,10 +38,12 @@ MAX_FAILED: Final = 256  # kinds of requests that failed
 BROWSER: Final = "browser"
 CLIENT_NAME: Final = "client"
 OTHER_REQUESTS: Final = "requests that are not of Engine.IO"
+_LATEST_NS: Final = 100_000_000
 _SLACK: Final = 2  # times the precision: an instant and a duration were both rounded
 _SWITCHING: Final = 101
 _SID: Final = re.compile(rb'"sid":"([^"]{1,300})"')
 _OPEN_WITHIN: Final = 1024
+_ACK: Final = re.compile(rb"(?:\A|[\x1e:])4[036]")
 _PATHS: Final = re.compile(rb"EIO=|transport=|sid=|/1/|/(?:socket|engine)\.io", re.IGNORECASE)
 _MASK: Final = b""
 _UPGRADES: Final = ((b"upgrade", b"websocket"), (b"connection", b"Upgrade"))
@@ -159,6 +162,7 @@ class EntryDecoder:
         first_ns = self.summary.first_ns or 0
         for entry in lost:
             entry.begun_ns = entry.sent_ns = entry.ended_ns = first_ns + entry.ended_ns - least
+        asked = self._asked()
         answered: dict[tuple[str, bool], int] = {}
         for talk in sorted(self._talks, key=lambda talk: (talk.entry.sent_ns, talk.entry.number)):
             entry = talk.entry
@@ -169,6 +173,10 @@ class EntryDecoder:
                 entry.ended_ns = max(before, entry.ended_ns)
                 if entry.answer is not None:
                     entry.answer.headed_ns = max(before, entry.answer.headed_ns)
+            if not post and talk.sid and _acknowledges(entry):
+                entry.ended_ns = _after_its_post(
+                    entry.ended_ns, asked[talk.sid, False], asked.get((talk.sid, True), [])
+                )
             if talk.sid and not entry.websocket:
                 answered[talk.sid, post] = entry.ended_ns
             elif entry.answer is not None and not entry.websocket and entry.answer.body is not None:
@@ -176,6 +184,16 @@ class EntryDecoder:
                 if opened is not None:
                     sid = opened.group(1).decode("utf-8", "replace")
                     answered[sid, False] = answered[sid, True] = entry.ended_ns
+
+    def _asked(self) -> dict[tuple[str, bool], list[int]]:
+        """When requests of each session went out over polling, those by POST apart, in order."""
+        asked: dict[tuple[str, bool], list[int]] = {}
+        for talk in self._talks:
+            if not talk.entry.websocket:
+                asked.setdefault((talk.sid, talk.entry.method == b"POST"), []).append(talk.entry.sent_ns)
+        for instants in asked.values():
+            instants.sort()
+        return asked
 
     def _in_order(self) -> list[_Event]:
         """All that happens. What has the same instant comes in the order of the file."""
@@ -360,6 +378,23 @@ def _is_withheld(entry: HarEntry, response: HttpResponse) -> bool:
     request = response.request
     foreign = request is not None and request.header(b"origin") is not None
     return foreign and response.status == 200 and entry.error == _FAILED and not response.body_kept
+
+
+def _acknowledges(entry: HarEntry) -> bool:
+    """Whether what answers a poll begins with what answers a client: a CONNECT, or an ACK (`40`, `43`, `46`)."""
+    answer = entry.answer
+    return answer is not None and answer.body is not None and _ACK.search(answer.body) is not None
+
+
+def _after_its_post(ended_ns: int, polls: list[int], posts: list[int]) -> int:
+    """When a poll was answered whose answer acknowledges something: after that was sent, and before the next poll.
+
+    Firefox does not tell how long requests waited in its queue (`blocked` is -1), and others round.
+    """
+    at = bisect_right(polls, ended_ns)
+    latest_ns = min(polls[at] if at < len(polls) else ended_ns, ended_ns + _LATEST_NS)
+    at = bisect_right(posts, latest_ns)
+    return posts[at - 1] + 1 if at and posts[at - 1] >= ended_ns else ended_ns
 
 
 def _size_of(entry: HarEntry) -> int:

@@ -74,7 +74,7 @@ def ended(session: Session, closing: Closing) -> None:
     _describe(burst, session.opened, _words(closing), since, overdue)
     if not cut:
         return
-    if broke_off:
+    if broke_off or how is CloseHow.UNSEEN:
         burst.cut += 1
     _note_cut(session, closing.place, side, how, since, overdue, poll=False)
     if broke_off and session.on_websocket and not overdue and not session.gaps:

@@ -294,9 +294,9 @@ class Session:
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
     `encrypted` says that TLS protected it on its way. `one_direction` says that of a connection only one direction was
     captured. `last_from` is the last packet of each side up to the end of the session (of one that said nothing until
-    then: the first after it). `longest_silence_ns` is the longest time from one packet of Engine.IO to the next, of either
-    side. `repeats`: how often each side sent bytes again, at the most, before anything new, over the WebSocket that the
-    session lived on.
+    then: the first after it). `longest_silence_ns` is the longest time from one packet of Engine.IO to the next, of
+    either side. `repeats`: how often each side sent bytes again, at the most, before anything new, over the WebSocket
+    that the session lived on.
 
     Over HTTP: `polls` counts the GETs that were answered 200, `head_bytes` and `body_bytes` what requests and answers
     took, one entry a side. `polls_cut` are requests whose connection ended before they were answered, `preflights`
