@@ -18,6 +18,7 @@ import numpy as np
 
 from eiosniff.decode.connects import Connects
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
@@ -70,6 +71,8 @@ class Stack(FlowListener):
         self.summary = summary
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
+        self._entries: EntryDecoder | None = None  # of a HAR
+        self._path = path
         self._ports = ports
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
@@ -121,12 +124,21 @@ class Stack(FlowListener):
         summary.cut_packets += len(cut)
         summary.cut_length = max(summary.cut_length, int(batch.captured[cut].max()))
 
+    def entries(self) -> EntryDecoder:
+        """What takes the entries of a HAR, instead of batches of captured packets."""
+        self._entries = EntryDecoder(
+            self.summary, self.sessions, self._connects, self._handle, self._crashed, self._ports, self._path
+        )
+        return self._entries
+
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
         self._flows.close()
         self._hand_on()
         self.sessions.close()
         self._summarise()
+        if self._entries is not None:
+            self._entries.finish()
         for what, (stream, count) in sorted(self._crashes.items()):
             others = f" and {count - 1} more" if count > 1 else ""
             self.crashes.append(f"{what}, TCP stream {stream}{others}")
