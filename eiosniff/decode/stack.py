@@ -9,6 +9,7 @@ only the second step may look beyond one, and its result does not depend on wher
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -23,6 +24,7 @@ from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
 from eiosniff.decode.network_facts import FlowFacts
+from eiosniff.decode.outside import Outside
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
@@ -31,6 +33,7 @@ from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.outside import QuicPiece
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
@@ -55,7 +58,7 @@ class Stack(FlowListener):
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
     `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
     `changed`, if it is given, takes the sessions that are opened, upgraded, closed, and opened again; whoever gives it
-    empties it.
+    empties it. `outside` takes what only another program decrypts, or has it decrypted; without it that stays unread.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Stack(FlowListener):
         path: str | None = None,
         most: int = MAX_SESSIONS,
         changed: set[Session] | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self.summary = summary
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
@@ -75,6 +79,9 @@ class Stack(FlowListener):
         self._path = path
         self._ports = ports
         self._packets = PacketDecoder()
+        self._outside = outside
+        if outside is not None and outside.collects:
+            self._packets.quic.datagrams = []
         self._flows = FlowTable(self)
         self._events = Events()
         self._watched: list[tuple[Flow, int, int, Beat | Closing]] = []  # in the batch at hand
@@ -111,8 +118,31 @@ class Stack(FlowListener):
         """Decode a batch."""
         self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
+        if self._outside is not None and len(batch):
+            self._collect_quic(self._outside)
+            self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
+
+    def _collect_quic(self, outside: Outside) -> None:
+        """Hand out the datagrams of QUIC that came in the batch, for another program to decrypt."""
+        quic = self._packets.quic
+        if not quic.datagrams:
+            return
+        for each in quic.datagrams:
+            client, server = quic.endpoint(each.client), quic.endpoint(each.server)
+            if not self._ports or server.port in self._ports:
+                outside.datagram(each.number, each.ts_ns, client, server, each.from_client, each.data)
+        quic.datagrams.clear()
+
+    def _read_quic(self, number: int) -> None:
+        """Read what QUIC streams brought up to a captured packet, and hand it on."""
+        if self._outside is not None and self._quic_pieces(self._outside.quic(number)):
+            self._hand_on()
+
+    def _quic_pieces(self, pieces: Sequence[QuicPiece]) -> bool:
+        """Read these pieces; whether there were any."""
+        return bool(pieces)
 
     def _note_cut(self, batch: PacketBatch) -> None:
         """Count the packets that the snap length cut."""
@@ -256,8 +286,10 @@ class Stack(FlowListener):
         self.summary.set_aside_packets += packets
         self.summary.set_aside_bytes += payload
 
-    def settle(self) -> None:
+    def settle(self, number: int) -> None:
         """Second step, and what waits for it."""
+        if self._outside is not None:
+            self._quic_pieces(self._outside.quic(number))
         self._hand_on()
         self._resolve_watched()
 
