@@ -174,7 +174,7 @@ class TlsStreams(Decryption):
             record = reader.next()
             if record is None:
                 if reader.hopeless:
-                    self._give_up(Undecrypted.LOST if self.opened else Undecrypted.WRONG_KEYS)
+                    self._give_up(self._why_hopeless())
                 elif reader.waits:
                     self._hold(way)
                 break
@@ -189,6 +189,12 @@ class TlsStreams(Decryption):
                 break
             moved = True
         return moved
+
+    def _why_hopeless(self) -> Undecrypted:
+        if self.opened:
+            return Undecrypted.LOST
+        known = self._session is not None and self._session.answered
+        return Undecrypted.WRONG_KEYS if known else Undecrypted.NO_HELLO
 
     def _hold(self, way: int) -> None:
         self._holding[way] = True
