@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eiosniff import __version__, knowledge
@@ -19,7 +20,10 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
     from eiosniff.capture.source import CaptureSource
+    from eiosniff.comparison.choice import Wanted
+    from eiosniff.comparison.recorder import Recorder
     from eiosniff.decode.stack import Stack
+    from eiosniff.model.comparison import Comparison
     from eiosniff.report.selection import Selection
 
 # What needs numpy is imported where a capture is read: `eiosniff rules` starts without it.
@@ -53,12 +57,22 @@ class Options:
 class Analysis:
     """One capture that is being analysed: its decoders, and the judgement of what they let go."""
 
-    def __init__(self, name: str, options: Options, rules: Sequence[Rule], changed: set[Session] | None = None) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` see `Stack`."""
+    def __init__(
+        self,
+        name: str,
+        options: Options,
+        rules: Sequence[Rule],
+        changed: set[Session] | None = None,
+        listener: Callable[[DecodedPacket], None] | None = None,
+    ) -> None:
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` and `listener`
+        see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
-        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most, changed=changed)
+        self.stack = Stack(
+            CaptureSummary(name), listener, ports=options.ports, path=options.path, most=most, changed=changed
+        )
         self.totals = Totals()
         self._rules = rules
         self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops)
@@ -103,16 +117,18 @@ class Analysis:
         return sorted([*self._judge.faulty, *self.stack.sessions.sessions], key=attrgetter("index"))
 
 
-def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
+def analyze(
+    captures: Sequence[str], options: Options, progress: Progress | None = None, recorder: "Recorder | None" = None
+) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
     Each capture is analysed by itself; the report is of all of them. Ctrl-C ends the reading: the report is then of
-    what was read, and says that it was interrupted.
+    what was read, and says that it was interrupted. A `recorder` is for one capture: it hears what is decoded.
     """
     rules = chosen_rules(options)
     writer = ReportWriter(options, rules)
     for path in captures:
-        analysis = Analysis(_name(path), options, rules)
+        analysis = Analysis(_name(path), options, rules, listener=recorder.take if recorder is not None else None)
         try:
             for _ in _read(analysis.stack, path, options, progress):
                 analysis.fold()
@@ -120,9 +136,45 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
             writer.interrupted = True
             analysis.close()
         writer.add(analysis)
+        if recorder is not None:
+            sessions = analysis.stack.sessions
+            recorder.close(list(sessions.clients.values()), list(sessions.servers.values()))
         if writer.interrupted:
             break
     return writer.report()
+
+
+def compare(
+    working: str,
+    failing: str,
+    options: Options,
+    progress: Progress | None = None,
+    *,
+    chosen: "tuple[Wanted, Wanted] | None" = None,
+) -> "Comparison":
+    """Compare the conversation that went best in one capture with the one that fails in another, or in the same.
+
+    `chosen` are the two that the user wants, if not these. Raises `EiosniffError` where there is nothing to compare.
+    """
+    from eiosniff.comparison import choice, weighing
+    from eiosniff.comparison.recorder import Recorder
+
+    of_working, of_failing = chosen or (choice.Wanted(), choice.Wanted())
+    recorder = Recorder()
+    good = choice.Material(analyze([working], options, progress, recorder), recorder)
+    bad = good
+    if not _is_same(working, failing):
+        recorder = Recorder()
+        bad = choice.Material(analyze([failing], options, progress, recorder), recorder)
+    one = choice.working(good, of_working)
+    avoid = weighing.rules_of(one, good.report)
+    other = choice.failing(bad, of_failing, avoid, one.session if bad is good else None)
+    return weighing.compare(one, other, good.report, bad.report)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two paths name one capture."""
+    return one == other or (Path(one).exists() and Path(other).exists() and Path(one).samefile(other))
 
 
 class ReportWriter:
