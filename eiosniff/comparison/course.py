@@ -7,7 +7,7 @@ from typing import Final
 from eiosniff.comparison.amounts import duration
 from eiosniff.model.comparison import Fact, Said, Step
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES
-from eiosniff.model.session import CloseHow, Namespace, NamespaceState, Session
+from eiosniff.model.session import CloseHow, Namespace, Session
 from eiosniff.model.tally import NS_PER_MS
 
 _MAX_NAMESPACES: Final = 8
@@ -58,9 +58,9 @@ def _namespace(session: Session, namespace: Namespace) -> Iterator[Fact]:
         yield Fact("times", str(namespace.connects), bad=namespace.doubled is not None)
     if namespace.early_events:
         yield Fact("events before it", str(namespace.early_events.count), bad=True)
-    if namespace.kick is not None or namespace.state is NamespaceState.DISCONNECTED:
-        by = namespace.disconnected_by or (SERVER if namespace.kick is not None else None)
-        yield Fact("left", "" if by is None else f"by the {by.label}", bad=by is SERVER)
+    left_by = SERVER if namespace.kick is not None else namespace.disconnected_by
+    if left_by is not None:
+        yield Fact("left", "thrown out" if left_by is SERVER else "says goodbye", bad=left_by is SERVER)
     if namespace.recovery_asked is not None:
         recovered = {True: "state recovered", False: "state lost", None: None}[namespace.recovered]
         yield Fact("recovery", recovered, bad=namespace.recovered is False)
