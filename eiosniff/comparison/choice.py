@@ -11,6 +11,7 @@ from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.comparison import Conversation
 from eiosniff.model.finding import Diagnosis, Finding, Report, Severity
 from eiosniff.model.peers import Client
+from eiosniff.model.provenance import Endpoint
 from eiosniff.model.session import NamespaceState, Session
 
 _BEGINNING: Final = 4  # characters of a session id that stand for it
@@ -206,9 +207,19 @@ def _of_peers(
     ]
     if sessions:
         return material.conversation(max(sessions, key=_quality), why)
-    if clients and not any(client.sessions for client in clients):
+    if finding.severity is Severity.INFO or other is not None or any(client.sessions for client in clients):
+        return None
+    if clients:
         return Conversation(material.report.captures[0], clients[0], why=why)
-    return None
+    # What failed before any HTTP, such as TLS, has no ledger of its own.
+    server = _endpoint(finding.servers[0]) if finding.servers else None
+    ends = (finding.clients[0] if finding.clients else "", server)
+    return Conversation(material.report.captures[0], ends=ends, why=why) if server is not None else None
+
+
+def _endpoint(text: str) -> Endpoint | None:
+    address, _, port = text.rpartition(":")
+    return Endpoint(address.strip("[]"), int(port)) if port.isascii() and port.isdigit() else None
 
 
 def _attempts(material: Material) -> Iterator[tuple[Client, Attempt]]:

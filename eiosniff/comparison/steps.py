@@ -43,7 +43,8 @@ def _connection(conversation: Conversation) -> Step:
         first = failed.tally.first[0]
         return Step("connection", "", first.syn, (Fact("connects", failed.failure.value, bad=True),))
     session = conversation.session
-    facts = [Fact("connects", "yes")]
+    reached = session is not None or conversation.attempt is not None
+    facts = [Fact("connects", "yes" if reached else None)]
     sides = session.network.sides if session is not None else None
     trips = sides[CLIENT].round_trips if sides is not None else None
     if trips is not None:

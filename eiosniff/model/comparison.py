@@ -84,6 +84,7 @@ class Conversation:
     session: Session | None = None
     attempt: Attempt | None = None
     failed: FailedConnects | None = None
+    ends: tuple[str, Endpoint | None] = ("", None)  # of what has no ledger: the address of the client, the server
     said: list[Said] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     why: str = ""  # it was chosen, in a few words
@@ -97,7 +98,7 @@ class Conversation:
             return self.failed.client, self.failed.server
         if self.client is not None:
             return self.client.address, self.client.server
-        return "", None
+        return self.ends
 
 
 @dataclass(slots=True, eq=False)
