@@ -154,7 +154,8 @@ def _chosen(material: Material, wanted: Wanted) -> Conversation:
 
 
 def _of_finding(material: Material, finding: Finding, other: Session | None) -> Conversation | None:
-    why = f"the one that {finding.name} is about"
+    least = "the one that went least well: " if finding.severity is Severity.INFO else "the one that "
+    why = f"{least}{finding.name} is about{' it' if finding.severity is Severity.INFO else ''}"
     proof = {item.packet for item in finding.evidence}
     sessions = [session for session in finding.sessions if session is not other]
     if sessions:

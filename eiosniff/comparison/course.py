@@ -47,8 +47,8 @@ def _namespaces(session: Session) -> Iterator[Step]:
 def _namespace(session: Session, namespace: Namespace) -> Iterator[Fact]:
     if namespace.connects:
         yield Fact("asks", "yes", key="in")
-    elif namespace.unasked:
-        yield Fact("asks", "no: the server lets it in unasked", key="in")
+    elif namespace.unasked or (namespace.name == _ROOT and session.pinger is CLIENT):
+        yield Fact("asks", "no need to, up to revision 3", key="in")
     else:
         yield Fact("asks", "never", bad=not session.midstream)
     keys = ", ".join(sorted(namespace.auth_keys)) or "none"
@@ -104,12 +104,16 @@ def _polling(session: Session) -> Iterator[Fact]:
         first = session.refusals.first[0]
         error = f', "{first.error.message}"' if first.error is not None else ""
         late = all(refusal.after_close for refusal in session.refusals)
-        yield Fact("refused", f"{session.refusals.count} times: {first.status}{error}", bad=not late)
+        yield Fact("refused", f"{_times(session.refusals.count)}: {first.status}{error}", bad=not late)
     if session.polls_cut:
         first_cut = session.polls_cut.first[0]
         yield Fact("cut", f"{session.polls_cut.count} by the {first_cut.by.label}", bad=first_cut.by is SERVER)
     if session.cookies_set:
         yield Fact("cookies sent back", "no" if session.cookies_missing else "yes", bad=bool(session.cookies_missing))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _network(session: Session) -> Iterator[Fact]:

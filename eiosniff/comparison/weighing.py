@@ -167,9 +167,10 @@ def _by_rule(pairs: list[StepPair], root: Diagnosis) -> Difference | None:
     place = differences.load().rules.get(root.finding.name)
     if place is None:
         return None
-    steps = [step for step in pairs if step.kind == place.kind]
-    for name in place.facts:
-        for step in steps:
+    # Of several steps of a kind (namespaces), the one that does not go well in the failing conversation.
+    steps = sorted((step for step in pairs if step.kind == place.kind), key=lambda step: not _goes_wrong(step))
+    for step in steps:
+        for name in place.facts:
             for pair in step.facts:
                 if differences.fits(name, pair.name) and _tells(pair):
                     return _difference(step, pair)
@@ -183,6 +184,10 @@ def _by_rule(pairs: list[StepPair], root: Diagnosis) -> Difference | None:
                 if step.kind in ("preflight", "answer") and pair.importance is Importance.FAILS:
                     return _difference(step, pair)
     return _fault(pairs, steps, place.kind, root)
+
+
+def _goes_wrong(step: StepPair) -> bool:
+    return step.failing is not None and any(fact.bad for fact in step.failing.facts)
 
 
 def _tells(pair: FactPair) -> bool:

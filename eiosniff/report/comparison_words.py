@@ -38,4 +38,4 @@ def who(conversation: Conversation, redactor: Redactor) -> str:
     if session is not None:
         sid = f" {redactor.shown(session.sid, 40)}" if session.sid else ""
         return f"s{session.index}{sid}, {peers}"
-    return f"{'a connection' if conversation.failed is not None else 'a handshake'}, {peers}"
+    return f"{'a handshake' if conversation.attempt is not None else 'a connection'}, {peers}"
