@@ -128,5 +128,7 @@ def compare(
 
 
 def _check(working: str, failing: str) -> None:
+    if working == failing == "-":
+        raise click.UsageError("standard input (-) can only be read once")
     if "-" in (working, failing) and sys.stdin.isatty():
         raise click.UsageError("standard input (-) is a terminal; pipe a capture into it")

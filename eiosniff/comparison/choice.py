@@ -15,6 +15,7 @@ from eiosniff.model.provenance import Endpoint
 from eiosniff.model.session import NamespaceState, Session
 
 _BEGINNING: Final = 4  # characters of a session id that stand for it
+_NAMED: Final = 5  # sessions and clients, where what was asked for is not there
 # On the capture and on us; no conversation fails for it.
 _NO_CAUSES: Final = ("CAP", "INT")
 
@@ -249,12 +250,18 @@ def _is_wanted(session: Session, wanted: Wanted) -> bool:
     return len(name) >= _BEGINNING and sid.startswith(name)
 
 
+def _in_order(sessions: list[Session]) -> list[Session]:
+    return sorted(sessions, key=lambda session: session.index)
+
+
 def _nothing(material: Material, wanted: Wanted, what: str) -> EiosniffError:
     """Why there is nothing to be compared."""
     report = material.report
     if wanted != Wanted() and (report.sessions or material.recorder.clients):
-        sessions = ", ".join(f"s{session.index} {session.sid or ''}".strip() for session in report.sessions[:5])
-        clients = ", ".join(dict.fromkeys(client.address for client in material.recorder.clients[:5]))
+        sessions = ", ".join(
+            f"s{session.index} {session.sid or ''}".strip() for session in _in_order(report.sessions)[:_NAMED]
+        )
+        clients = ", ".join(dict.fromkeys(client.address for client in material.recorder.clients[:_NAMED]))
         there = f"there are {sessions}" if sessions else "it has no session"
         return EiosniffError(f"{material.file} has no {wanted}", f"{there}; clients: {clients}")
     if any(diagnosis.finding.rule == "CAP227" for diagnosis in report.diagnoses):

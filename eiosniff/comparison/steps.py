@@ -23,10 +23,10 @@ def steps_of(conversation: Conversation) -> list[Step]:
 def _steps(conversation: Conversation) -> Iterator[Step]:
     session, attempt = conversation.session, conversation.attempt
     yield _connection(conversation)
+    preflight = _preflight(conversation)
+    if preflight is not None:
+        yield preflight
     if attempt is not None:
-        preflight = _preflight(conversation)
-        if preflight is not None:
-            yield preflight
         yield Step("request", "", attempt.request.place, tuple(requests.request(attempt.request)))
         yield Step("answer", "", attempt.answer, (*requests.answer(attempt), *_waited(attempt)))
     if session is None:
@@ -43,7 +43,8 @@ def _connection(conversation: Conversation) -> Step:
         first = failed.tally.first[0]
         return Step("connection", "", first.syn, (Fact("connects", failed.failure.value, bad=True),))
     session = conversation.session
-    reached = session is not None or conversation.attempt is not None
+    client = conversation.client
+    reached = session is not None or conversation.attempt is not None or (client is not None and client.preflights)
     facts = [Fact("connects", "yes" if reached else None)]
     sides = session.network.sides if session is not None else None
     trips = sides[CLIENT].round_trips if sides is not None else None
