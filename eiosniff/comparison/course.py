@@ -154,7 +154,7 @@ def _heartbeat(session: Session) -> Step:
         facts.append(Fact("silence", f"no ping for {duration(silence)}", bad=True))
     frames = sum(pings.count for pings in session.ws_pings)
     if frames:
-        facts.append(Fact("frames of WebSocket", f"{frames} pings"))
+        facts.append(Fact("frames of WebSocket", "1 ping" if frames == 1 else f"{frames} pings"))
     first = beats.reversed.first[0] if beats.reversed else beats.last
     return Step("heartbeat", "", first.ping if first is not None else None, tuple(facts))
 

@@ -94,7 +94,8 @@ def _upgrade(session: Session) -> Step:
     over = session.on_websocket
     tries = session.upgrades
     # Whom nothing keeps from WebSocket, and who stays on polling, may want it so.
-    facts = [Fact("goes on over", OVER_WEBSOCKET if over else OVER_POLLING, bad=not over and bool(tries))]
+    bad = not over and bool(tries) and not _is_shut_out(session)
+    facts = [Fact("goes on over", OVER_WEBSOCKET if over else OVER_POLLING, bad=bad)]
     place = session.upgraded
     if tries:
         last = next((each for each in reversed(tries) if each.confirmed is not None), tries[-1])
@@ -104,6 +105,12 @@ def _upgrade(session: Session) -> Step:
         if session.upgrade_count > 1:
             facts.append(Fact("tries", str(session.upgrade_count)))
     return Step("upgrade", "", place, tuple(facts))
+
+
+def _is_shut_out(session: Session) -> bool:
+    """Whether the server let the client into no namespace: then it leaves, in the middle of an upgrade if need be."""
+    namespaces = session.namespaces.values()
+    return any(each.refused is not None for each in namespaces) and all(each.let_in is None for each in namespaces)
 
 
 def _try(session: Session, each: UpgradeTry) -> Iterator[Fact]:
@@ -117,7 +124,7 @@ def _try(session: Session, each: UpgradeTry) -> Iterator[Fact]:
         yield Fact("answer", f"{answered.status}{error}", bad=bad)
     if each.first is None:
         return
-    waits = session.upgraded is None
+    waits = session.upgraded is None and not _is_shut_out(session)
     yield Fact("probe", _probe(each), bad=waits and each.probe_answered is None)
     if each.probe_answered is not None:
         yield Fact("confirmed", "yes" if each.confirmed is not None else "no", bad=waits and each.confirmed is None)

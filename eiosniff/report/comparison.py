@@ -4,6 +4,8 @@ A mark tells what each difference means, a colour only repeats it. Every text go
 printable text.
 """
 
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import PurePath
 from typing import Final
 
@@ -53,7 +55,8 @@ _STYLES: Final = {
     Importance.NO_MATTER: "dim",
 }
 _LEAST_NAME, _MOST_NAME = 14, 28
-_MARK = 1
+_MARK = 2
+_EVENTS = 2  # in a row of one conversation only, that are named
 _HEADER = "header "
 _ALIKE = "alike"
 
@@ -182,7 +185,7 @@ class _Text:
         label = f" {self.redactor.shown(step.label, 60)}" if step.label else ""
         self.page.line((f"  {step.title}{label}", "bold"), (self._places(step), "dim"))
         folded: dict[str, list[str]] = {}
-        for pair in step.facts:
+        for pair in self._worth_a_row(step):
             words = _folded(pair) if step.working is not None and step.failing is not None else ""
             if words:
                 folded.setdefault(words, []).append(self.redactor.shown(pair.name.removeprefix(_HEADER), 40))
@@ -193,6 +196,20 @@ class _Text:
             text = f"{counted(len(names), 'header field')} {words}: {', '.join(names)}"
             lead = _MARKS[Importance.SAME if words == _ALIKE else Importance.NO_MATTER]
             self.page.paragraph(Text(text, style="dim"), lead=f"{lead}   ")
+
+    def _worth_a_row(self, step: StepPair) -> Iterator[FactPair]:
+        """Of events that only one of the two has, the first few of those in a row."""
+        if step.kind != "events":
+            yield from step.facts
+            return
+        for missing, group in groupby(step.facts, key=lambda pair: (pair.working is None, pair.failing is None)):
+            pairs = list(group)
+            few = pairs if not any(missing) or len(pairs) <= _EVENTS + 1 else pairs[:_EVENTS]
+            yield from few
+            if len(few) < len(pairs):
+                more = Fact(f"and {len(pairs) - len(few)} more", "sent")
+                one, other = (None if each else more for each in missing)
+                yield FactPair(more.name, one, other, Importance.NO_MATTER)
 
     def _places(self, step: StepPair) -> str:
         numbers = [
@@ -216,7 +233,7 @@ class _Text:
         return absent(step.kind) if there else "-"
 
     def _row(self, mark: str, name: str, working: str, failing: str, style: str) -> None:
-        cells = ((mark, _MARK), (f" {name}", self.name_width + 1), (working, self.width), (failing, self.width))
+        cells = ((mark, _MARK), (name, self.name_width), (working, self.width), (failing, self.width))
         self.page.side_by_side(cells, style)
 
     # ------------------------------------------------------------ the end
