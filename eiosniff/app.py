@@ -1,6 +1,7 @@
 """The one module that knows everything: it joins sources, decoders, rules and knowledge into a report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -10,6 +11,7 @@ from eiosniff import __version__, knowledge
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
+from eiosniff.model.numbering import where
 from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
@@ -19,8 +21,8 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
-    from eiosniff.capture.source import CaptureSource
-    from eiosniff.comparison.choice import Wanted
+    from eiosniff.capture.series import Series
+    from eiosniff.comparison.choice import Material, Wanted
     from eiosniff.comparison.recorder import Recorder
     from eiosniff.decode.stack import Stack
     from eiosniff.model.comparison import Comparison
@@ -40,6 +42,7 @@ class Options:
     of a rule: how bad it is whatever it finds, and its limits that are not to have their defaults.
     `max_sessions` are listed in the report. `kept_sessions`, and those listed, are in memory at a time; what was found
     in older ones is folded into the findings. These are two numbers so that a short list does not change what is found.
+    `joined`: read all files as one, none, or (None) those that are parts of one by their names and times.
     """
 
     select: frozenset[str] | None = None
@@ -52,6 +55,7 @@ class Options:
     max_sessions: int = MAX_SESSIONS
     kept_sessions: int = MAX_SESSIONS
     batch_size: int = 35_000
+    joined: bool | None = None
 
 
 class Analysis:
@@ -75,12 +79,15 @@ class Analysis:
         )
         self.totals = Totals()
         self._rules = rules
-        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops)
+        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
 
     @property
     def summary(self) -> CaptureSummary:
         """The ledger of the capture."""
         return self.stack.summary
+
+    def _where(self, number: int) -> str:
+        return where(self.summary.numbering, number)
 
     def fold(self) -> list[Session]:
         """Keep what is to be known of ledgers that were let go since this was called last; returns the sessions."""
@@ -122,25 +129,27 @@ def analyze(
 ) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
-    Each capture is analysed by itself; the report is of all of them. Ctrl-C ends the reading: the report is then of
-    what was read, and says that it was interrupted. A `recorder` is for one capture: it hears what is decoded.
+    Each capture is analysed by itself, files that are parts of one as one; the report is of all of them. Ctrl-C ends
+    the reading: the report is then of what was read, and says that it was interrupted. A `recorder` is for one
+    capture: it hears what is decoded.
     """
     rules = chosen_rules(options)
     writer = ReportWriter(options, rules)
-    for path in captures:
-        analysis = Analysis(_name(path), options, rules, listener=recorder.take if recorder is not None else None)
-        try:
-            for _ in _read(analysis.stack, path, options, progress):
-                analysis.fold()
-        except KeyboardInterrupt:
-            writer.interrupted = True
-            analysis.close()
-        writer.add(analysis)
-        if recorder is not None:
-            sessions = analysis.stack.sessions
-            recorder.close(list(sessions.clients.values()), list(sessions.servers.values()))
-        if writer.interrupted:
-            break
+    with closing(_sources(captures, options)) as sources:
+        for source in sources:
+            analysis = Analysis(source.name, options, rules, listener=recorder.take if recorder is not None else None)
+            try:
+                for _ in _read(analysis.stack, source, progress):
+                    analysis.fold()
+            except KeyboardInterrupt:
+                writer.interrupted = True
+                analysis.close()
+            writer.add(analysis)
+            if recorder is not None:
+                known = analysis.stack.sessions
+                recorder.close(list(known.clients.values()), list(known.servers.values()))
+            if writer.interrupted:
+                break
     return writer.report()
 
 
@@ -157,19 +166,28 @@ def compare(
     `chosen` are the two that the user wants, if not these. Raises `EiosniffError` where there is nothing to compare.
     """
     from eiosniff.comparison import choice, weighing
-    from eiosniff.comparison.recorder import Recorder
 
     of_working, of_failing = chosen or (choice.Wanted(), choice.Wanted())
-    recorder = Recorder()
-    good = choice.Material(analyze([working], options, progress, recorder), recorder)
-    bad = good
-    if not _is_same(working, failing):
-        recorder = Recorder()
-        bad = choice.Material(analyze([failing], options, progress, recorder), recorder)
+    good = _material(working, options, progress)
+    bad = good if _is_same(working, failing) else _material(failing, options, progress)
     one = choice.working(good, of_working)
     avoid = weighing.rules_of(one, good.report)
     other = choice.failing(bad, of_failing, avoid, one.session if bad is good else None)
     return weighing.compare(one, other, good.report, bad.report)
+
+
+def _material(capture: str, options: Options, progress: Progress | None) -> "Material":
+    from eiosniff.capture.rotation import expand
+    from eiosniff.comparison.choice import Material
+    from eiosniff.comparison.recorder import Recorder
+
+    recorder = Recorder()
+    report = analyze(expand([capture]), options, progress, recorder)
+    if len(report.captures) > 1:
+        raise EiosniffError(
+            f"{capture} is {len(report.captures)} captures, and not the files of one", "name one of them"
+        )
+    return Material(report, recorder)
 
 
 def _is_same(one: str, other: str) -> bool:
@@ -185,7 +203,7 @@ class ReportWriter:
         self._most = options.max_sessions
         self._rules = rules
         self._summaries: list[CaptureSummary] = []
-        self._ranked: list[tuple[_Rank, Session]] = []
+        self._ranked: list[tuple[_Rank, Session, CaptureSummary]] = []
         self._findings: list[Finding] = []
         self._sessions, self._totals = 0, Totals()
 
@@ -198,7 +216,7 @@ class ReportWriter:
         kept = analysis.sessions()
         for session in kept:
             session.index += self._sessions  # they are numbered over all captures
-        self._ranked.extend(_rank(kept, found))
+        self._ranked.extend((rank, session, analysis.summary) for rank, session in _rank(kept, found))
         self._ranked.sort(key=itemgetter(0))
         del self._ranked[self._most :]
         self._sessions += analysis.stack.sessions.total
@@ -208,7 +226,7 @@ class ReportWriter:
         return Report(
             version=__version__,
             captures=self._summaries,
-            sessions=[session for _, session in self._ranked],
+            sessions=[session for _, session, _ in self._ranked],
             diagnoses=diagnose(self._findings, self._rules),
             sessions_total=self._sessions,
             sessions_folded=self._sessions - len(self._ranked),
@@ -216,33 +234,50 @@ class ReportWriter:
             totals=self._totals,
             crashed=any(finding.rule.startswith("INT") for finding in self._findings),
             interrupted=self.interrupted,
+            capture_of={session: summary for _, session, summary in self._ranked},
         )
 
 
-def _name(path: str) -> str:
-    return "standard input" if path == "-" else path
+def _sources(captures: Sequence[str], options: Options) -> Generator["Series", None, None]:
+    """The captures, one after the other, each open until the next is asked for. Raises `CaptureError`."""
+    from eiosniff.capture.rotation import Run, plan
+    from eiosniff.capture.series import Series
+
+    for run in plan(captures, joined=options.joined):
+        left: Run | None = run
+        while left is not None:
+            with Series(left, options.batch_size) as source:
+                yield source
+            left = source.rest
 
 
-def _read(stack: "Stack", path: str, options: Options, progress: Progress | None) -> Iterator[None]:
+def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
     """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
-    from eiosniff.capture.source import open_source
-
     summary = stack.summary
-    with open_source(path, batch_size=options.batch_size) as source:
-        for batch in source.batches():
-            measure(summary, source)
-            stack.feed(batch)
-            if progress is not None:
-                progress(source.position, source.size)
-            yield
-        check_links(stack)
-        measure(summary, source)
-        summary.last_ns = source.last_ns
+    for batch in source.batches():
+        _measure(summary, source)
+        stack.feed(batch)
+        if progress is not None:
+            progress(source.position, source.size)
+        yield
+    check_links(stack)
+    _measure(summary, source)
+    summary.last_ns = source.last_ns
     stack.close()
     yield
+
+
+def _measure(summary: CaptureSummary, source: "Series") -> None:
+    """The same as `measure`, and which files it is."""
+    measure(summary, source)
+    summary.file = source.name
+    if len(source.numbering.files) > 1:
+        summary.numbering = source.numbering
+    while source.missing:
+        summary.note_drops(*source.missing.pop(0), packets=0)
 
 
 def check_links(stack: "Stack") -> None:
@@ -257,7 +292,7 @@ def check_links(stack: "Stack") -> None:
         )
 
 
-def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> None:
+def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     """Note what was read up to now: the user may stop the reading after each batch."""
     from eiosniff.decode.links import link_name
 
@@ -313,15 +348,16 @@ def decode(
     from eiosniff.decode.stack import Stack
 
     sessions = 0
-    for path in captures:
+    for source in _sources(captures, options):
         decoded: list[DecodedPacket] = []
-        stack = Stack(CaptureSummary(_name(path)), decoded.append, ports=options.ports, path=options.path)
+        stack = Stack(CaptureSummary(source.name), decoded.append, ports=options.ports, path=options.path)
         empty = True
-        for _ in _read(stack, path, options, progress):
+        for _ in _read(stack, source, progress):
             stack.retired()  # nobody asks what becomes of them
             empty = empty and not decoded
             for packet in decoded:
                 packet.capture = stack.summary.file
+                packet.numbering = stack.summary.numbering
                 packet.capture_began_ns = stack.summary.first_ns or 0
                 if packet.session is not None:
                     packet.session += sessions

@@ -27,13 +27,15 @@ class Secrets:
     """Secrets by label and client random (32 bytes).
 
     `lines` counts those that were understood, `odd` those that were not (comments and empty lines aside). `grown` is
-    larger each time there are more: who waits for a secret looks again then.
+    larger each time there are more: who waits for a secret looks again then. `grows` says that more may come, as the
+    programs that are listened to write them.
     """
 
-    __slots__ = ("_secrets", "grown", "lines", "odd")
+    __slots__ = ("_secrets", "grown", "grows", "lines", "odd")
 
-    def __init__(self) -> None:
+    def __init__(self, grows: bool = False) -> None:
         self._secrets: dict[tuple[str, bytes], bytes] = {}
+        self.grows = grows
         self.lines = 0
         self.odd = 0
         self.grown = 0

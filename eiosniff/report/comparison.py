@@ -20,10 +20,11 @@ from eiosniff.model.comparison import (
     Fact,
     FactPair,
     Importance,
+    Step,
     StepPair,
     Verdict,
 )
-from eiosniff.model.provenance import PacketRef
+from eiosniff.model.numbering import where
 from eiosniff.report.comparison_words import absent, shown_fact, who
 from eiosniff.report.figures import counted
 from eiosniff.report.layout import GAP, Page
@@ -75,7 +76,7 @@ def headline(comparison: Comparison, redactor: Redactor) -> str:
     """What it comes to, in one line; of a difference, where it is."""
     difference = comparison.difference
     if difference is not None:
-        return _where(difference, redactor)
+        return _where(comparison, difference, redactor)
     if comparison.verdict is Verdict.FAIL_ALIKE:
         first = comparison.shared[0].finding
         title = redactor.shown(first.title, 300)
@@ -83,21 +84,24 @@ def headline(comparison: Comparison, redactor: Redactor) -> str:
     return "No difference that matters: what was chosen goes well in both"
 
 
-def _where(difference: Difference, redactor: Redactor) -> str:
+def _where(comparison: Comparison, difference: Difference, redactor: Redactor) -> str:
     step, pair = difference.step, difference.fact
     label = f" {redactor.shown(step.label, 60)}" if step.label else ""
-    values = [
-        f"{name} {shown_fact(fact, redactor, 120) if fact is not None else absent(step.kind)}{_packet(place)}"
-        for name, fact, place in (
-            (NAMES[WORKING], pair.working, step.working.place if step.working is not None else None),
-            (NAMES[FAILING], pair.failing, step.failing.place if step.failing is not None else None),
-        )
-    ]
+    values = []
+    for name, conversation, fact, side in (
+        (NAMES[WORKING], comparison.working, pair.working, step.working),
+        (NAMES[FAILING], comparison.failing, pair.failing, step.failing),
+    ):
+        value = shown_fact(fact, redactor, 120) if fact is not None else absent(step.kind)
+        place = _number(side)
+        found = f" ({redactor.shown(where(conversation.capture.numbering, place))})" if place else ""
+        values.append(f"{name} {value}{found}")
     return f"{step.title}{label}, {redactor.shown(pair.name, 60)}: {values[0]}; {values[1]}"
 
 
-def _packet(place: PacketRef | None) -> str:
-    return f" (packet {place.number})" if place is not None and place.number else ""
+def _number(step: Step | None) -> int:
+    """That of its captured packet, as the decoders count; 0 if it has none."""
+    return step.place.number if step is not None and step.place is not None else 0
 
 
 def _folded(pair: FactPair) -> str:
@@ -131,8 +135,9 @@ class _Text:
         comparison = self.comparison
         difference, root = comparison.difference, comparison.diagnosis
         if root is not None:
-            remarks = [("Parts", _where(difference, self.redactor))] if difference is not None else []
-            write_diagnosis(root, self.console, self.redactor, comparison.failing.capture.first_ns or 0, remarks)
+            remarks = [("Parts", _where(comparison, difference, self.redactor))] if difference is not None else []
+            capture = comparison.failing.capture
+            write_diagnosis(root, self.console, self.redactor, capture.first_ns or 0, remarks, capture.numbering)
             return
         text = headline(comparison, self.redactor)
         if difference is None:
@@ -212,11 +217,12 @@ class _Text:
                 yield FactPair(more.name, one, other, Importance.NO_MATTER)
 
     def _places(self, step: StepPair) -> str:
-        numbers = [
-            str(each.place.number) if each is not None and each.place is not None and each.place.number else "-"
-            for each in (step.working, step.failing)
-        ]
-        return f"   packets {numbers[0]} and {numbers[1]}" if set(numbers) != {"-"} else ""
+        comparison = self.comparison
+        shown = []
+        for conversation, side in ((comparison.working, step.working), (comparison.failing, step.failing)):
+            number = _number(side)
+            shown.append(where(conversation.capture.numbering, number) if number else "-")
+        return f"   {self.redactor.shown(' | '.join(shown))}" if shown != ["-", "-"] else ""
 
     def _fact(self, step: StepPair, pair: FactPair) -> None:
         self._row(

@@ -4,11 +4,23 @@ from typing import Any
 
 import msgspec
 
-from eiosniff.model.comparison import Comparison, Conversation, Difference, Fact, FactPair, Step, StepPair
+from eiosniff.model.comparison import (
+    FAILING,
+    WORKING,
+    Comparison,
+    Conversation,
+    Difference,
+    Fact,
+    FactPair,
+    Step,
+    StepPair,
+)
+from eiosniff.model.provenance import PacketRef
 from eiosniff.report.as_json import Writer
 from eiosniff.report.comparison import headline
 from eiosniff.report.comparison_words import shown_fact
 from eiosniff.report.figures import iso_time
+from eiosniff.report.places import Places
 from eiosniff.report.redact import Redactor
 from eiosniff.report.sanitise import json_safe
 
@@ -38,9 +50,13 @@ class _Document:
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
         self.writer = Writer(redactor)
+        self.files = ["", ""]
 
     def of(self, comparison: Comparison) -> _Object:
         difference, root = comparison.difference, comparison.diagnosis
+        captures = [comparison.working.capture, comparison.failing.capture]
+        self.files = [capture.file for capture in captures]
+        self.writer.places = Places(captures)
         return {
             "schema": SCHEMA,
             "eiosniff": comparison.version,
@@ -60,8 +76,8 @@ class _Document:
             "step": step.kind,
             "label": self.redactor.shown(step.label, _MAX_TEXT),
             **self.fact(difference.fact),
-            "working_packet": _packet(step.working),
-            "failing_packet": _packet(step.failing),
+            "working_place": self.side(step.working, WORKING),
+            "failing_place": self.side(step.failing, FAILING),
             "cause": difference.words,
         }
 
@@ -78,8 +94,8 @@ class _Document:
                 "port": endpoint and endpoint.port,
                 **self.library(server),
             },
-            "session": None if session is None else self.writer.session(session),
-            "handshake_packet": attempt.request.place.number if attempt is not None else None,
+            "session": None if session is None else self.writer.session(session, capture=conversation.capture),
+            "handshake": None if attempt is None else self.place(attempt.request.place, conversation.capture.file),
         }
 
     def library(self, peer: Any) -> _Object:
@@ -93,17 +109,19 @@ class _Document:
             "step": pair.kind,
             "title": pair.title,
             "label": self.redactor.shown(pair.label, _MAX_TEXT),
-            "working": self.side(pair.working),
-            "failing": self.side(pair.failing),
+            "working": self.side(pair.working, WORKING),
+            "failing": self.side(pair.failing, FAILING),
             "facts": [self.fact(fact) for fact in pair.facts],
         }
 
-    @staticmethod
-    def side(step: Step | None) -> _Object | None:
-        if step is None:
-            return None
-        place = step.place if step.place is not None and step.place.number else None
-        return {"packet": place and place.number, "time": place and iso_time(place.ts_ns)}
+    def side(self, step: Step | None, which: int) -> _Object | None:
+        return None if step is None else self.place(step.place, self.files[which])
+
+    def place(self, place: PacketRef | None, capture: str) -> _Object:
+        if place is None or not place.number:
+            return {"packet": None, "time": None}
+        shown = self.writer.place(capture, place.number)
+        return {"packet": shown.pop("packet"), "time": iso_time(place.ts_ns), **shown}
 
     def fact(self, pair: FactPair) -> _Object:
         return {
@@ -115,7 +133,3 @@ class _Document:
 
     def value(self, fact: Fact | None) -> str | None:
         return None if fact is None or fact.value is None else shown_fact(fact, self.redactor, _MAX_TEXT)
-
-
-def _packet(step: Step | None) -> int | None:
-    return step.place.number if step is not None and step.place is not None and step.place.number else None

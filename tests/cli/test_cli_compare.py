@@ -74,7 +74,7 @@ def test_the_user_may_choose() -> None:
 def test_a_client_without_a_session_may_be_chosen() -> None:
     found = json.loads(run("-f", "json", "--failing-client", "127.0.0.1", NODE, REFUSED).stdout)
     assert found["failing"]["session"] is None
-    assert found["failing"]["handshake_packet"] == 4
+    assert found["failing"]["handshake"]["packet"] == 4
 
 
 def test_standard_input_is_a_capture() -> None:
