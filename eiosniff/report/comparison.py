@@ -188,7 +188,8 @@ class _Text:
 
     def _step(self, step: StepPair) -> None:
         label = f" {self.redactor.shown(step.label, 60)}" if step.label else ""
-        self.page.line((f"  {step.title}{label}", "bold"), (self._places(step), "dim"))
+        heading = Text.assemble((f"{step.title}{label}", "bold"), (self._places(step), "dim"))
+        self.page.paragraph(heading, lead=GAP)
         folded: dict[str, list[str]] = {}
         for pair in self._worth_a_row(step):
             words = _folded(pair) if step.working is not None and step.failing is not None else ""
