@@ -257,6 +257,8 @@ def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterat
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
     summary = stack.summary
+    if source.is_har:
+        yield from _read_entries(stack, source, progress)
     for batch in source.batches():
         _measure(summary, source)
         stack.feed(batch)
@@ -265,7 +267,7 @@ def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterat
         yield
     check_links(stack)
     _measure(summary, source)
-    summary.last_ns = source.last_ns
+    summary.last_ns = summary.last_ns if source.is_har else source.last_ns
     stack.close()
     yield
 
@@ -278,6 +280,17 @@ def _measure(summary: CaptureSummary, source: "Series") -> None:
         summary.numbering = source.numbering
     while source.missing:
         summary.note_drops(*source.missing.pop(0), packets=0)
+
+
+def _read_entries(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
+    """The same of a HAR: what happens in it is known when all of it was read."""
+    entries = stack.entries()
+    for entry in source.entries(entries.is_wanted):
+        entries.add(entry)
+        if progress is not None:
+            progress(source.position, source.size)
+    for _ in entries.steps(source.batch_size):
+        yield
 
 
 def check_links(stack: "Stack") -> None:
@@ -301,7 +314,7 @@ def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
     summary.dropped = source.dropped
-    summary.first_ns = source.first_ns
+    summary.first_ns = source.first_ns if not source.is_har else summary.first_ns
     summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
 
 
