@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eiosniff import __version__, knowledge
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
     from eiosniff.capture.secrets import KeySource
     from eiosniff.capture.series import Series
+    from eiosniff.comparison.choice import Material, Wanted
+    from eiosniff.comparison.recorder import Recorder
     from eiosniff.decode.stack import Stack
+    from eiosniff.model.comparison import Comparison
     from eiosniff.model.secrets import Secrets
     from eiosniff.report.selection import Selection
 
@@ -68,14 +72,22 @@ class Analysis:
         rules: Sequence[Rule],
         changed: set[Session] | None = None,
         secrets: "Secrets | None" = None,
+        listener: Callable[[DecodedPacket], None] | None = None,
     ) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; for `changed` and `secrets`
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; for the others
         see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
-        summary, ports, path = CaptureSummary(name), options.ports, options.path
-        self.stack = Stack(summary, ports=ports, path=path, most=most, changed=changed, secrets=secrets)
+        self.stack = Stack(
+            CaptureSummary(name),
+            listener,
+            ports=options.ports,
+            path=options.path,
+            most=most,
+            changed=changed,
+            secrets=secrets,
+        )
         self.totals = Totals()
         self._rules = rules
         self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
@@ -123,18 +135,22 @@ class Analysis:
         return sorted([*self._judge.faulty, *self.stack.sessions.sessions], key=attrgetter("index"))
 
 
-def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
+def analyze(
+    captures: Sequence[str], options: Options, progress: Progress | None = None, recorder: "Recorder | None" = None
+) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
     Each capture is analysed by itself, files that are parts of one as one; the report is of all of them. Ctrl-C ends
-    the reading: the report is then of what was read, and says that it was interrupted.
+    the reading: the report is then of what was read, and says that it was interrupted. A `recorder` is for one
+    capture: it hears what is decoded.
     """
     rules = chosen_rules(options)
     writer = ReportWriter(options, rules)
     with closing(_sources(captures, options)) as sources:
         for source in sources:
             keys = _keys(options)
-            analysis = Analysis(source.name, options, rules, secrets=keys.secrets)
+            listener = recorder.take if recorder is not None else None
+            analysis = Analysis(source.name, options, rules, secrets=keys.secrets, listener=listener)
             try:
                 for _ in _read(analysis.stack, source, keys, progress):
                     analysis.fold()
@@ -142,9 +158,54 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
                 writer.interrupted = True
                 analysis.close()
             writer.add(analysis)
+            if recorder is not None:
+                known = analysis.stack.sessions
+                recorder.close(list(known.clients.values()), list(known.servers.values()))
             if writer.interrupted:
                 break
     return writer.report()
+
+
+def compare(
+    working: str,
+    failing: str,
+    options: Options,
+    progress: Progress | None = None,
+    *,
+    chosen: "tuple[Wanted, Wanted] | None" = None,
+) -> "Comparison":
+    """Compare the conversation that went best in one capture with the one that fails in another, or in the same.
+
+    `chosen` are the two that the user wants, if not these. Raises `EiosniffError` where there is nothing to compare.
+    """
+    from eiosniff.comparison import choice, weighing
+
+    of_working, of_failing = chosen or (choice.Wanted(), choice.Wanted())
+    good = _material(working, options, progress)
+    bad = good if _is_same(working, failing) else _material(failing, options, progress)
+    one = choice.working(good, of_working)
+    avoid = weighing.rules_of(one, good.report)
+    other = choice.failing(bad, of_failing, avoid, one.session if bad is good else None)
+    return weighing.compare(one, other, good.report, bad.report)
+
+
+def _material(capture: str, options: Options, progress: Progress | None) -> "Material":
+    from eiosniff.capture.rotation import expand
+    from eiosniff.comparison.choice import Material
+    from eiosniff.comparison.recorder import Recorder
+
+    recorder = Recorder()
+    report = analyze(expand([capture]), options, progress, recorder)
+    if len(report.captures) > 1:
+        raise EiosniffError(
+            f"{capture} is {len(report.captures)} captures, and not the files of one", "name one of them"
+        )
+    return Material(report, recorder)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two paths name one capture."""
+    return one == other or (Path(one).exists() and Path(other).exists() and Path(one).samefile(other))
 
 
 class ReportWriter:

@@ -1,4 +1,4 @@
-"""The same runs encrypted, with keys, and in clear (captures/recorded/tls.toml): all that is said of both is the same."""
+"""The same runs encrypted, with keys, and in clear (recorded/tls.toml): all that is said of both is the same."""
 
 from collections.abc import Iterator
 from typing import Any
