@@ -121,6 +121,11 @@ class Sniffer:
         self._untouched = [True, True]  # all that was said since the beginning is known, and has no PROXY header
         self._tries = 0
 
+    @property
+    def has_preface(self) -> bool:
+        """Whether the side that told what the connection is began as a client of HTTP/2."""
+        return self._said[self.records[-1][0]].startswith(_HTTP2_PREFACE)
+
     def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> Protocol:
         """Take the next record of a direction."""
         self.records.append((way, record))

@@ -1,4 +1,4 @@
-"""What is set aside unread, by server: TLS with what its hellos say, HTTP/2 in clear, QUIC, unknown link types."""
+"""What is set aside unread, by server: TLS with what its hellos say, QUIC, unknown link types."""
 
 from collections.abc import Callable, Container, Iterable
 from operator import itemgetter
@@ -8,7 +8,7 @@ from eiosniff.decode.flow import Flow
 from eiosniff.decode.links import link_name
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
-from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
+from eiosniff.model.provenance import SIDES, Endpoint
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Tally
@@ -41,7 +41,6 @@ class UnreadLedger:
         self._webtransport: set[str] = set()  # addresses of servers that offer it
         # In the batch at hand, with the captured packet that told.
         self._tls: list[tuple[int, Endpoint, int, TlsHandshake]] = []
-        self._http2: list[tuple[int, Endpoint, UnreadKind, PacketRef]] = []
 
     # ------------------------------------------------------------------ connections
 
@@ -70,15 +69,6 @@ class UnreadLedger:
         handshake.close()
         self._tls.append((order, proxy, 0, handshake))
 
-    def add_http2(self, flow: Flow, order: int) -> None:
-        """A connection that speaks HTTP/2 from its beginning, as a captured packet showed."""
-        server = self._endpoint(flow.ends[1 - _client_of(flow, None)])
-        self._http2.append((order, server, UnreadKind.HTTP2, flow.first))
-
-    def add_h2c(self, server: Endpoint, switched: PacketRef, order: int) -> None:
-        """A connection that went on with HTTP/2 after a 101 is over, as a captured packet showed."""
-        self._http2.append((order, server, UnreadKind.H2C, switched))
-
     def closed(self, flow: Flow, order: int) -> None:
         """A connection is over."""
         handshake = self._handshakes.get(flow)
@@ -100,15 +90,6 @@ class UnreadLedger:
         for _, server, client, handshake in self._tls:
             self._count_tls(server, client, handshake)
         self._tls.clear()
-        self._http2.sort(key=itemgetter(0))
-        for _, server, kind, place in self._http2:
-            known = self._unread.get((kind, server))
-            if known is None:
-                if len(self._unread) >= MAX_UNREAD:
-                    continue
-                known = self._unread[kind, server] = Unread(kind, server, place)
-            known.count += 1
-        self._http2.clear()
 
     def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> None:
         self._connections += 1

@@ -61,7 +61,7 @@ def answered(ledger: Session | Client) -> Iterator[Answered]:
             request, answer, error = attempted.request, attempted.answered, attempted.error
             if answer is not None:
                 yield Answered(request, answer, error, True, _exchange(request, answer, error))
-                if answer.status == SWITCHING:
+                if answer.accepts:
                     return  # a second WebSocket of one session is another matter
         return
     for group in ledger.attempts.values():
@@ -126,14 +126,14 @@ def left_at_once(ledger: Session | Client) -> Iterator[Left]:
 
 
 def _left(request: RequestFacts, answer: AnswerFacts | None, end: PacketRef | None) -> Iterator[Left]:
-    if answer is None or end is None or answer.status != SWITCHING or end.ts_ns - answer.place.ts_ns >= AT_ONCE_NS:
+    if answer is None or end is None or not answer.accepts or end.ts_ns - answer.place.ts_ns >= AT_ONCE_NS:
         return
     wants = f", subprotocol {request.subprotocol}" if request.subprotocol is not None else ""
     takes = f", subprotocol {answer.subprotocol}" if answer.subprotocol is not None else ""
     says = f"Connection: {answer.connection}" if answer.connection is not None else "no Connection"
     proof = [
-        evidence(request.place, Side.CLIENT, f"GET {request.target}{wants}"),
-        evidence(answer.place, Side.SERVER, f"101, {says}{takes}"),
+        evidence(request.place, Side.CLIENT, f"{request.method} {request.target}{wants}"),
+        evidence(answer.place, Side.SERVER, f"{answer.status}, {says}{takes}"),
         evidence(end, Side.CLIENT, "ends the connection"),
     ]
     yield Left(request, answer, end, proof)
