@@ -14,7 +14,7 @@ from eiosniff.rules.answers import same_program
 from eiosniff.rules.api import evidence
 from eiosniff.rules.phrases import NS_PER_S
 
-SWITCHING: Final = 101
+HTTP2: Final = "2"
 # A client that means to talk does so at once; one that waited so long has left for another reason.
 AT_ONCE_NS: Final = NS_PER_S
 _WEBSOCKET_HEADERS: Final = frozenset({"sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"})
@@ -91,8 +91,10 @@ def asks_for_websocket(request: RequestFacts) -> bool:
 
 def says_upgrade(request: RequestFacts) -> bool:
     """Whether the header `Connection` of a request names the header `Upgrade` (RFC 9110, section 7.8): without that,
-    servers do not look at it."""
-    return any(option.strip().lower() == "upgrade" for option in (request.connection or "").split(","))
+    servers do not look at it. HTTP/2 has neither of them."""
+    return request.version == HTTP2 or any(
+        option.strip().lower() == "upgrade" for option in (request.connection or "").split(",")
+    )
 
 
 def has_websocket_headers(request: RequestFacts) -> bool:
