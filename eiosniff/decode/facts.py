@@ -7,11 +7,12 @@ from urllib.parse import unquote_plus
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.engineio import EioPacket, EioType, Transport
-from eiosniff.model.http import TEXT_LIMIT, HttpRequest, HttpResponse, Query, text_of
+from eiosniff.model.http import TEXT_LIMIT, WEBSOCKET_PROTOCOL, HttpRequest, HttpResponse, Query, text_of
 from eiosniff.model.peers import Server
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
 
+SWITCHING: Final = 101
 _QUERY_LIMIT: Final = 64
 _HEADERS_READ: Final = 100
 _COOKIES_KEPT: Final = 16  # of one message
@@ -52,9 +53,9 @@ def parse_target(target: bytes) -> Query:
 
 
 def is_upgrade(request: HttpRequest) -> bool:
-    """Whether the request asks for a WebSocket (RFC 6455, section 4.1)."""
+    """Whether the request asks for a WebSocket (RFC 6455, section 4.1; over HTTP/2 RFC 8441, section 5)."""
     upgrade = request.header(b"upgrade")
-    return upgrade is not None and b"websocket" in upgrade.lower()
+    return request.protocol == WEBSOCKET_PROTOCOL or (upgrade is not None and b"websocket" in upgrade.lower())
 
 
 def may_be_engineio(request: HttpRequest) -> bool:
@@ -83,11 +84,11 @@ def is_engineio_text(text: bytes, message: WsMessage) -> bool:
     return not data[:1].isdigit() or isinstance(decode_packet(packet), SioPacket)
 
 
-def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int) -> RequestFacts:
+def request_facts(request: HttpRequest, query: Query, upgrade: bool, channel: int) -> RequestFacts:
     """What the ledgers keep of a handshake request."""
     return RequestFacts(
         place=request.last,
-        stream=stream,
+        channel=channel,
         method=_text(request.method),
         target=_text(request.target),
         path=query.path,
@@ -156,6 +157,7 @@ def answer_facts(response: HttpResponse) -> AnswerFacts:
         allow_credentials=_optional(response.header(b"access-control-allow-credentials")),
         allow_headers=_text(b",".join(allowed)) if allowed else None,
         cached=cached_words(response),
+        accepts=response.status == SWITCHING or response.accepts_websocket,
     )
 
 

@@ -63,7 +63,7 @@ class SessionState:
     joiners: list[AttachmentJoiner | None] = field(default_factory=lambda: [None, None])  # most sessions need none
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
     open_websockets: int = 0
-    carrier: int | None = None  # the stream of the WebSocket that the session lives on
+    carrier: int | None = None  # the channel of the WebSocket that the session lives on
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])  # of what is, or was, being joined
     # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
     unheard: list[DecodedPacket] | None = None
@@ -116,7 +116,7 @@ class SessionState:
             session.upgraded = session.upgraded or packet.place
             if self.changed is not None:
                 self.changed.add(session)
-            self.carrier = stream if self.carrier is None else self.carrier
+            self.carrier = conversation.channel if self.carrier is None else self.carrier
             note_transport(session, packet.transport)
         elif kind == CLOSE:
             self.end(side, packet.place, lossy=False)
@@ -244,7 +244,7 @@ class SessionState:
         joiner = self.joiners[side]
         if joiner is not None and joiner.waiting:
             uses = self.session.connections
-            stream = uses[-1].stream if uses else self.carrier or 0
+            stream = uses[-1].stream if uses else 0
             self._give_up(joiner, stream, place, b"", lossy=lossy)
 
     def finish(self) -> None:

@@ -136,26 +136,20 @@ class Sessions:
             if conversation.unknown and not conversation.heard(SERVER, end.place):
                 self._exchanges.take_unanswered(conversation)
             conversation.unknown.clear()
-            carried = conversation.session or conversation.polled
-            if carried is not None and carried in self._openings.states:
-                if conversation.flow.heard != BOTH_WAYS:
-                    carried.one_direction = True
-                flow = conversation.flow
-                if flow.network is not None:
-                    add_to(carried.network, flow.network, flow.client or 0, flow.reset or flow.last)
+            self._note_network(conversation)
         if end.side is SERVER and end.kind is EndKind.FIN:
             conversation.last_answer = conversation.last_answer or end.place
-        session, stream = conversation.session, conversation.ledger.stream
+        session, channel = conversation.session, conversation.channel
         state = self._openings.state_of(session)
         how = _CLOSES.get(end.kind)
-        if state is not None and state.carrier == stream and how is not None:
+        if state is not None and state.carrier == channel and how is not None:
             state.falls_back(end.side, conversation)
         self._note_cut(conversation, end)
         if state is None:
             return
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
-        if state.carrier == stream:
+        if state.carrier == channel:
             if conversation.over:
                 state.session.repeats = [conversation.flow.direction(side).most_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
@@ -163,6 +157,18 @@ class Sessions:
                 state.ending.close(Closing(end.side, how, end.place))
             elif conversation.over:
                 fleet.forget(state.session)  # nobody saw its end
+
+    def _note_network(self, conversation: Conversation) -> None:
+        """What TCP shows of a connection that is over, for the sessions that it carried."""
+        if conversation.parent is not None:
+            return
+        own, flow = conversation.session or conversation.polled, conversation.flow
+        for carried in conversation.carried if own is None else {**conversation.carried, own: None}:
+            if carried in self._openings.states:
+                if flow.heard != BOTH_WAYS:
+                    carried.one_direction = True
+                if flow.network is not None:
+                    add_to(carried.network, flow.network, flow.client or 0, flow.reset or flow.last)
 
     def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
         """What was under way for a session on a connection that ends."""
@@ -174,7 +180,7 @@ class Sessions:
             payload_facts.note_hang_up(state.session, end.place)
         if end.kind is not EndKind.CAPTURE_ENDED:
             state.polls.cut(conversation, end.place, end.side, end.kind)
-            state.upgrades.ended(conversation.ledger.stream, end.place, end.side, end.kind)
+            state.upgrades.ended(conversation.channel, end.place, end.side, end.kind)
         if conversation.over:
             state.upgrades.over(conversation)
 

@@ -205,11 +205,8 @@ class Stack(FlowListener):
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
-        for order, conversation in self._ended:
-            if conversation.http2_from is not None:
-                self._unread.add_h2c(conversation.ledger.server, conversation.http2_from, order)
-            else:
-                self._note_quality(conversation)
+        for _, conversation in self._ended:
+            self._note_quality(conversation)
         self._ended.clear()
         self._connects.settle()
         self._unread.settle()
@@ -232,6 +229,7 @@ class Stack(FlowListener):
         except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
             conversation.forget()
             self._crashed(conversation, bug)
+        conversation.learn()
 
     # ------------------------------------------------------------------ FlowListener
 
@@ -253,32 +251,34 @@ class Stack(FlowListener):
             return
         if not fresh:
             del self._sniffers[flow]
-        if protocol in (Protocol.TLS, Protocol.HTTP2, Protocol.OTHER):
+        if protocol in (Protocol.TLS, Protocol.OTHER):
             if protocol is Protocol.TLS:
                 self._read_tls(flow, sniffer.records)
                 return
             self._protocols[self._name_other(flow, protocol)] += 1
-            if protocol is Protocol.HTTP2:
-                self._unread.add_http2(flow, sniffer.decided)
             flow.dropped = True
             return
         if flow.client is None:
-            from_client = protocol in (Protocol.HTTP_REQUEST, Protocol.WEBSOCKET_CLIENT)
+            from_client = protocol in (Protocol.HTTP_REQUEST, Protocol.WEBSOCKET_CLIENT) or sniffer.has_preface
             flow.client = way if from_client else 1 - way
-        self._converse(flow, sniffer, protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER))
+        self._converse(flow, sniffer, protocol)
 
-    def _converse(self, flow: Flow, sniffer: Sniffer, websocket: bool) -> None:
+    def _converse(self, flow: Flow, sniffer: Sniffer, protocol: Protocol) -> None:
         """Follow a connection, from its beginning on."""
         ledger = self._ledger(flow)
+        websocket = protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER)
         if websocket:
             conversation = Conversation.over_websocket(flow, ledger, self._events, self._crashed)
+        elif protocol is Protocol.HTTP2:
+            conversation = Conversation(flow, ledger, self._events, self._crashed)
+            conversation.enter_http2([0, 0], None)
         else:
             conversation = Conversation.over_http(flow, ledger, self._events, self._crashed, sniffer.proxied)
         flow.conversation = conversation
         flow.network = FlowFacts(sniffer.decided, flow.first.ts_ns, flow.handshake_ns)
         conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
-        self._protocols["WebSocket" if websocket else "HTTP"] += 1
+        self._protocols["WebSocket" if websocket else "HTTP/2" if protocol is Protocol.HTTP2 else "HTTP"] += 1
         if self._keyed is not None and self._keyed.is_of_use:
             conversation.keyring = self._keyed.keyring
         self._tell(flow, conversation, sniffer.records)

@@ -1,4 +1,4 @@
-"""What is set aside unread, by server: TLS with what its hellos say, HTTP/2 in clear, QUIC, unknown link types."""
+"""What is set aside unread, by server: TLS with what its hellos say, QUIC, unknown link types."""
 
 from collections.abc import Callable, Container, Iterable
 from operator import itemgetter
@@ -10,7 +10,7 @@ from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
 from eiosniff.decode.tls_keys import suite_name
 from eiosniff.decode.tls_streams import TlsStreams
-from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
+from eiosniff.model.provenance import SIDES, Endpoint
 from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
@@ -46,7 +46,6 @@ class UnreadLedger:
         self._webtransport: set[str] = set()  # addresses of servers that offer it
         # In the batch at hand, with the captured packet that told, and with its secrets where there were any.
         self._tls: list[tuple[int, Endpoint, int, TlsHandshake, TlsStreams | None]] = []
-        self._http2: list[tuple[int, Endpoint, UnreadKind, PacketRef]] = []
 
     # ------------------------------------------------------------------ connections
 
@@ -93,15 +92,6 @@ class UnreadLedger:
         self._end(flow, handshake)
         self._note_handshake(flow, order, streams)
 
-    def add_http2(self, flow: Flow, order: int) -> None:
-        """A connection that speaks HTTP/2 from its beginning, as a captured packet showed."""
-        server = self._endpoint(flow.ends[1 - _client_of(flow, None)])
-        self._http2.append((order, server, UnreadKind.HTTP2, flow.first))
-
-    def add_h2c(self, server: Endpoint, switched: PacketRef, order: int) -> None:
-        """A connection that went on with HTTP/2 after a 101 is over, as a captured packet showed."""
-        self._http2.append((order, server, UnreadKind.H2C, switched))
-
     def closed(self, flow: Flow, order: int) -> None:
         """A connection is over."""
         handshake = self._handshakes.get(flow)
@@ -131,15 +121,6 @@ class UnreadLedger:
             if entry is not None and self._secrets is not None and self._secrets.lines:
                 _count_outcome(entry, handshake, streams)
         self._tls.clear()
-        self._http2.sort(key=itemgetter(0))
-        for _, server, kind, place in self._http2:
-            known = self._unread.get((kind, server))
-            if known is None:
-                if len(self._unread) >= MAX_UNREAD:
-                    continue
-                known = self._unread[kind, server] = Unread(kind, server, place)
-            known.count += 1
-        self._http2.clear()
 
     def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> Encrypted | None:
         """Count a connection; returns where."""

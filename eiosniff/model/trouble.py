@@ -69,6 +69,11 @@ class AnomalyKind(Enum):
     HTTP_UNREADABLE_CODING = "http-unreadable-coding"
     HTTP_TOO_LARGE = "http-too-large"
     HTTP_INCOMPLETE = "http-incomplete"
+    HTTP2_BAD_FRAME = "http2-bad-frame"
+    HTTP2_BAD_HEADERS = "http2-bad-headers"
+    HTTP2_LOST_HEADERS = "http2-lost-headers"
+    HTTP2_TOO_MANY = "http2-too-many"
+    HTTP2_INCOMPLETE = "http2-incomplete"
     # WebSocket
     WS_BEFORE_101 = "ws-before-101"
     WS_WRONG_MASK = "ws-wrong-mask"

@@ -91,8 +91,6 @@ class Encrypted:
 class UnreadKind(Enum):
     """A protocol that is recognised and not decoded. The value is what a report calls it."""
 
-    HTTP2 = "HTTP/2"
-    H2C = "HTTP/2 after Upgrade: h2c"
     QUIC = "QUIC"
     LINK = "link type"
 
@@ -101,7 +99,7 @@ class UnreadKind(Enum):
 class Unread:
     """What is not decoded, of one kind and to one server (of one link type, which is then the `detail`).
 
-    `count` is of connections for HTTP/2, of datagrams of both directions for QUIC, of packets for a link type, of which
+    `count` is of datagrams of both directions for QUIC, of packets for a link type, of which
     `first` is not known. Of QUIC, `detail` names the versions; it is empty where no handshake was captured.
     """
 
