@@ -165,8 +165,8 @@ class Conversation(StreamReader):
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._give_up(bug)
 
-    def gap(self, gap: Gap) -> None:
-        """A hole."""
+    def lacks(self, gap: Gap) -> None:
+        """Note a hole, without reading on after it."""
         side, ledger, order = gap.side, self.ledger, gap.place.number
         lacking = gap.reason is not GapReason.UNACKNOWLEDGED
         if lacking:
@@ -178,6 +178,10 @@ class Conversation(StreamReader):
         if lacking and len(self.gaps) < MAX_GAPS:
             self.gaps = [*self.gaps, gap.place]
         self._append(side, order, gap)
+
+    def gap(self, gap: Gap) -> None:
+        """A hole."""
+        self.lacks(gap)
         if self.uninteresting:
             return
         try:
@@ -231,6 +235,16 @@ class Conversation(StreamReader):
             elif isinstance(record, ProxyHeader) and record.source is not None:
                 self.ledger.proxied_for = record.source
             self._append(side, order, record)
+
+    def hear(self, side: Side, place: PacketRef, record: Record) -> None:
+        """A record that others made of what a side says here; a captured packet completed it."""
+        self.heard_from(side, place)
+        self._append(side, place.number, record)
+
+    def heard_from(self, side: Side, place: PacketRef) -> None:
+        """A side has said something, as a captured packet shows."""
+        if not self._first_bytes[side]:
+            self._first_bytes[side] = place.number
 
     def _append(self, side: Side, order: int, record: Record) -> None:
         orders, way = self._order, 1 if side is SERVER else 0

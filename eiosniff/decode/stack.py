@@ -9,6 +9,7 @@ only the second step may look beyond one, and its result does not depend on wher
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -21,6 +22,7 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
+from eiosniff.decode.http3_connections import Http3Connections
 from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
@@ -30,6 +32,7 @@ from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.outside import QuicPiece, quic_connection
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
@@ -39,6 +42,7 @@ from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.unread import UnreadKind
 
+_PAST_ALL: Final = 1 << 62  # the number of a captured packet that comes after all others
 MAX_CODINGS: Final = 16  # that could not be read
 OTHER_CODINGS: Final = "of some other name"
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
@@ -54,7 +58,7 @@ class Stack(FlowListener):
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
     `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
     `changed`, if it is given, takes the sessions that are opened, upgraded, closed, and opened again; whoever gives it
-    empties it.
+    empties it. `pieces` is what was decrypted of QUIC, in the order of the capture.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Stack(FlowListener):
         path: str | None = None,
         most: int = MAX_SESSIONS,
         changed: set[Session] | None = None,
+        pieces: Iterable[QuicPiece] = (),
     ) -> None:
         self.summary = summary
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
@@ -74,6 +79,9 @@ class Stack(FlowListener):
         self._packets = PacketDecoder()
         self._flows = FlowTable(self)
         self._events = Events()
+        self._pieces = iter(pieces)
+        self._piece = next(self._pieces, None)  # the next one
+        self._quic = Http3Connections(self._events, self._crashed)
         self._watched: list[tuple[Flow, int, int, Beat | Closing]] = []  # in the batch at hand
         self._retired: list[tuple[int, Retired]] = []  # with the captured packet that made them so
         # In the batch at hand, with the packet that decided what it is.
@@ -108,6 +116,9 @@ class Stack(FlowListener):
         """Decode a batch."""
         self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
+        if self._piece is not None and len(batch.number):
+            self._take_pieces(int(batch.number[-1]))
+            self._hand_on()
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
 
@@ -124,12 +135,31 @@ class Stack(FlowListener):
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
         self._flows.close()
+        self._close_quic()
         self._hand_on()
         self.sessions.close()
         self._summarise()
         for what, (stream, count) in sorted(self._crashes.items()):
             others = f" and {count - 1} more" if count > 1 else ""
             self.crashes.append(f"{what}, TCP stream {stream}{others}")
+
+    def _take_pieces(self, until: int) -> None:
+        """Take what was decrypted of QUIC up to a captured packet."""
+        piece = self._piece
+        while piece is not None and piece.number <= until:
+            if not self._ports or not self._ports.isdisjoint((piece.client.port, piece.server.port)):
+                self._quic.take(piece)
+            piece = next(self._pieces, None)
+        self._piece = piece
+
+    def _close_quic(self) -> None:
+        """No more packets come."""
+        while self._piece is not None:
+            self._take_pieces(self._piece.number)
+        # Nothing comes after what comes last, however the capture was cut.
+        last = PacketRef(self.summary.packets or _PAST_ALL, self.summary.last_ns or 0)
+        for root in self._quic.close(last):
+            self._ended.append((root.flow.last.number, root))
 
     def retired(self) -> list[Retired]:
         """The ledgers that were let go since this was asked last, in order."""
@@ -153,6 +183,7 @@ class Stack(FlowListener):
         for at in events.in_order():
             self._handle(orders[at], conversations[at], events.take(at))
         events.clear()
+        self._quic.settle()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
         for order, conversation in self._ended:
@@ -246,6 +277,8 @@ class Stack(FlowListener):
 
     def settle(self) -> None:
         """Second step, and what waits for it."""
+        if self._piece is not None:
+            self._take_pieces(self._flows.reached)
         self._hand_on()
         self._resolve_watched()
 
@@ -297,6 +330,8 @@ class Stack(FlowListener):
         )
 
     def _watch(self, conversation: Conversation, end: int, watched: Beat | Closing) -> None:
+        if quic_connection(conversation.ledger.stream) is not None:
+            return  # what acknowledges its bytes is encrypted, and not what was decrypted
         number = watched.place.number if isinstance(watched, Closing) else watched.ping.number
         end = conversation.outer(watched.side, end)
         self._watched.append((conversation.flow, end, max(self._order, number), watched))
@@ -360,15 +395,18 @@ class Stack(FlowListener):
             summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
         if self._copied * CAPTURED_TWICE < self._bytes:
             summary.duplicates, summary.duplicate_packets = Tally(), 0
-        summary.connections = self._flows.connections
+        summary.connections = self._flows.connections + self._quic.count
+        if self._quic.count:
+            self._protocols["HTTP/3"] = self._quic.count
         self._connects.summarise(summary, self.sessions.servers)
-        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports)
+        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports, self._quic.servers)
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
         quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)
+        udp = counters.other_ip[PROTOCOL_UDP] - sum(server.datagrams for server in self._packets.quic.servers.values())
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
             "QUIC datagrams": quic,
-            "UDP packets" if not quic else "other UDP packets": counters.other_ip[PROTOCOL_UDP] - quic,
+            "UDP packets" if not quic else "other UDP packets": udp,
             "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,

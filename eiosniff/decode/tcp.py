@@ -68,6 +68,7 @@ class FlowTable:
         self._streams = 0
         self._new: list[Flow] = []
         self._lingering: dict[Flow, None] = {}  # reset, but the other side may not have heard of it yet
+        self.reached = 0  # the last captured packet of those that were looked at, and handed to the listener
         self._newest_ns = 0
         self._idle = Idle()
         self._watches = Watches()
@@ -100,6 +101,7 @@ class FlowTable:
 
     def _feed_piece(self, segments: Segments, times_ms: Int64s) -> None:
         batch = SortedSegments(segments, times_ms, self._newest_ns)
+        self.reached = int(segments.number[-1])
         self._newest_ns = batch.newest_ns
         self._watches.begin(batch)
         self._copies.begin(segments)

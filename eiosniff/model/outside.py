@@ -1,6 +1,6 @@
 """What another program decrypted: plain bytes with the captured packet that completed them."""
 
-from typing import final
+from typing import Final, final
 
 from eiosniff.model.provenance import Endpoint
 
@@ -50,3 +50,18 @@ class QuicPiece:
         self.offset = offset
         self.data = data
         self.fin = fin
+
+
+# QUIC connections have numbers below those of TCP connections, which begin with 0; -1 is none.
+_FIRST_QUIC: Final = -2
+
+
+def stream_of(connection: int) -> int:
+    """The number by which ledgers know a QUIC connection."""
+    return _FIRST_QUIC - connection
+
+
+def quic_connection(stream: int) -> int | None:
+    """The number of the QUIC connection that ledgers know by this one (`quic.connection.number` in Wireshark); None if
+    it is one of TCP."""
+    return _FIRST_QUIC - stream if stream <= _FIRST_QUIC else None
