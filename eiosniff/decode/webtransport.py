@@ -69,20 +69,26 @@ class WtReader:
             self._lose("a gap in the framing", self._passed if self._left else self._buffer.offset, gap.place)
         return records
 
-    def end(self, place: PacketRef) -> Sequence[WtRecord]:
-        """Nothing follows."""
+    def decide(self) -> Sequence[WtRecord]:
+        """Nothing follows soon: a single byte is then a packet without a header."""
         records: list[WtRecord] = []
-        buffer = self._buffer
-        if not self._why:
-            buffer.flush()
-            if not self._started and len(buffer):  # a packet of one byte without a header
-                self._find_old_framing(records)
+        if not self._why and not self._started and len(self._buffer):
+            self._buffer.flush()
+            self._find_old_framing(records)
+        return records
+
+    def end(self, place: PacketRef) -> Sequence[WtRecord]:
+        """Nothing follows that matters; what comes all the same is not understood."""
+        records = list(self.decide())
+        buffer, announced = self._buffer, 0
         if not self._why and (len(buffer) or self._left):
+            announced = self._announced()
             expected = "the rest of a packet"
             records.append(Anomaly(AnomalyKind.WT_INCOMPLETE, self._side, place, expected, "the end of the stream"))
             self._lose("the stream ended inside a packet", self._passed if self._left else buffer.offset, place)
         if self._why and self._end > self._lost_from:
-            records.append(Desync(self._side, self._lost_from, self._end, self._why, self._lost))
+            records.append(Desync(self._side, self._lost_from, self._end, self._why, self._lost, announced))
+        self._lose("after the end", self._end, place)
         return records
 
     def _read(self, records: list[WtRecord]) -> None:
@@ -188,6 +194,13 @@ class WtReader:
                     self._side, False, b"", length, 0, False, self._passed, end, packets, self._first, place, order
                 )
             )
+
+    def _announced(self) -> int:
+        """The length of the packet that is there in part, 0 if it is not known."""
+        if self._left:
+            return self._buffer.offset + self._left - self._passed
+        expected = self._expected()
+        return expected + len(self._buffer) if expected else 0
 
     def _expected(self) -> int:
         """How many bytes of a packet are still to come whose header has come."""

@@ -10,7 +10,7 @@ from eiosniff.decode.webtransport import WtReader
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
-from eiosniff.model.trouble import Anomaly, Gap
+from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.webtransport import WtClose, WtOpening
 
 _CLOSE: Final = 0x2843  # CLOSE_WEBTRANSPORT_SESSION
@@ -85,10 +85,13 @@ class WtSession:
 
     def end(self, end: StreamEnd, now: PacketRef) -> None:
         """Nothing more of a side comes in the stream. What it leaves half said matters only if it says so itself."""
-        for record in self._readers[end.side].end(end.place):
-            if isinstance(record, Anomaly) and (end.kind is not EndKind.FIN or self._closed[end.side]):
-                continue
-            self.conversation.hear(end.side, now, record)
+        self._end(end.side, end.kind is not EndKind.FIN or self._closed[end.side], now)
+
+    def _end(self, side: Side, cut: bool, now: PacketRef) -> None:
+        """Nothing more of a side matters; `cut` says that it does not end by itself."""
+        for record in self._readers[side].end(now):
+            if not (cut and isinstance(record, Anomaly) and record.kind is AnomalyKind.WT_INCOMPLETE):
+                self.conversation.hear(side, now, record)
 
     def lose_capsules(self, side: Side) -> None:
         """Bytes of the CONNECT stream are missing: where a capsule begins after them is not known."""
@@ -130,4 +133,7 @@ class WtSession:
             self._tell(None, now)
         if not self._closed[side]:
             self._closed[side] = True
+            for record in self._readers[side].decide():
+                self.conversation.hear(side, now, record)
+            self._end(side.other, True, now)
             self.conversation.hear(side, now, WtClose(side, now, code, reason))

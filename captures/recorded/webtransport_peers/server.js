@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A Socket.IO server: `server.js PLAN` (JSON: port, nodePort, logPort, options, cert and key for HTTPS). Its WebTransport
-// sessions end in relay.py, which hands the bytes of each over on a connection to nodePort; here they become what
-// `engine.onWebTransportSession` takes, the W3C's WebTransport interface.
+// A Socket.IO server: `server.js PLAN` (JSON: port, nodePort, logPort, options, client: the browser build of
+// socket.io-client, cert and key for HTTPS). Its WebTransport sessions end in relay.py, which hands the bytes of each
+// over on a connection to nodePort; here they become what `engine.onWebTransportSession` takes, the W3C's interface.
 "use strict";
 const fs = require("fs");
 const net = require("net");
 const path = require("path");
+const zlib = require("zlib");
 const { Readable, Writable } = require("stream");
 const { Server } = require("socket.io");
 
 const plan = JSON.parse(process.argv[2]);
+plan.client = plan.client || path.join(path.dirname(require.resolve("socket.io")), "../client-dist/socket.io.min.js");
 const secrets = plan.cert ? { cert: fs.readFileSync(plan.cert), key: fs.readFileSync(plan.key) } : {};
 const { createServer } = require(plan.cert ? "https" : "http");
 const page = (request, response) => {
   if (request.url.startsWith("/page")) {
     response.setHeader("content-type", "text/html");
-    response.end(fs.readFileSync(path.join(__dirname, "page.html")));
+    response.setHeader("content-encoding", "gzip");
+    response.end(zlib.gzipSync(fs.readFileSync(path.join(__dirname, "page.html"))));
   } else if (!request.url.startsWith("/socket.io/")) {
     response.statusCode = 404;
     response.end();
@@ -33,7 +36,7 @@ io.on("connection", (socket) => {
     if (ack) ack("heard");
   });
   socket.on("binary", (data, ack) => {
-    socket.emit("copy", data);
+    socket.emit("copy", data.subarray(0, 400));
     ack(data.length);
   });
   socket.on("leave", () => socket.disconnect(true));
@@ -56,7 +59,8 @@ const bridge = net.createServer({ allowHalfOpen: false }, (connection) => {
   io.engine.onWebTransportSession(session);
 });
 createServer(secrets, (request, response) => {
-  console.log(`PAGE ${decodeURIComponent(request.url.slice(2))}`);
+  if (request.url === "/client.js") return response.end(fs.readFileSync(plan.client));
+  if (request.url.startsWith("/?")) console.log(`PAGE ${decodeURIComponent(request.url.slice(2))}`);
   response.end();
 }).listen(plan.logPort);
 process.on("unhandledRejection", (error) => console.log(`LOG rejection: ${error.message}`));
