@@ -5,10 +5,10 @@
     record_webtransport.py one NAME...     records these, and updates their entries in webtransport.toml
     record_webtransport.py all
 
-The browser is Chromium with its own WebTransport and the browser build of socket.io-client, which the server serves. The
-server is socket.io; the package that gives Node WebTransport cannot be had everywhere, so QUIC and HTTP/3 end in aioquic
-(`webtransport_peers/relay.py`), which hands the bytes of the stream over to it as they are. The key log of the browser is
-put into the recording. Needs what `lab.py` needs, Chromium, openssl, editcap and tshark.
+The browser is Chromium with its own WebTransport and the browser build of socket.io-client. The server is socket.io;
+the package that gives Node WebTransport cannot be had everywhere, so QUIC and HTTP/3 end in aioquic
+(`webtransport_peers/relay.py`), which hands the bytes of the stream over to it as they are. The key log of the browser
+is put into the recording. Needs what `lab.py` needs, Chromium, openssl, and editcap.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ class Scenario:
 
 _ONLY = ["webtransport"]
 _ALL = ["polling", "websocket", "webtransport"]
-_BEATS = {"pingInterval": 2500, "pingTimeout": 2000}
+_BEATS = {"pingInterval": 5000, "pingTimeout": 2000}
 
 SCENARIOS = (
     Scenario(
         "webtransport-only",
         "A session over WebTransport alone: events both ways, acknowledgements, binary, heartbeats; the client leaves.",
-        {"transports": _ONLY, "sizes": [200], "binary": [100, 300], "stay": 5300},
+        {"transports": _ONLY, "sizes": [200], "binary": [100, 300], "stay": 5200},
         _BEATS,
         healthy=True,
     ),

@@ -61,6 +61,11 @@ def stream_of(connection: int) -> int:
     return _FIRST_QUIC - connection
 
 
+def shown_stream(stream: int) -> int:
+    """The number of a connection as Wireshark counts, those of TCP and of QUIC each for themselves."""
+    return _FIRST_QUIC - stream if stream <= _FIRST_QUIC else stream
+
+
 def quic_connection(stream: int) -> int | None:
     """The number of the QUIC connection that ledgers know by this one (`quic.connection.number` in Wireshark); None if
     it is one of TCP."""

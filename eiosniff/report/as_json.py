@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity, Totals
+from eiosniff.model.outside import quic_connection, shown_stream
 from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import Session
@@ -162,7 +163,12 @@ class Writer:
             ],
             "heartbeat": _heartbeat(session),
             "connections": [
-                {"stream": use.stream, "first_packet": use.first.number, "last_packet": use.last.number}
+                {
+                    "stream": shown_stream(use.stream),
+                    "first_packet": use.first.number,
+                    "last_packet": use.last.number,
+                    **({} if quic_connection(use.stream) is None else {"quic": True}),
+                }
                 for use in session.connections
             ],
         }
