@@ -17,7 +17,7 @@ from eiosniff.decode.quic_streams import Held, Ordered, QuicStream
 from eiosniff.decode.webtransport_sessions import WtSession
 from eiosniff.model.outside import QuicPiece, stream_of
 from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
-from eiosniff.model.session import Connection
+from eiosniff.model.session import MAX_GAPS, Connection
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import Gap
 
@@ -95,6 +95,11 @@ class Http3Connection(Connection3):
         conversation.begin_at(self.now.number)
         self._recent.append(conversation)
         return conversation
+
+    def lacks(self, gap: Gap) -> None:
+        """See `Connection3`."""
+        if len(self.root.gaps) < MAX_GAPS:
+            self.root.gaps = [*self.root.gaps, gap.place]
 
     def session(self, stream: int) -> WtSession | None:
         """See `Connection3`."""

@@ -50,6 +50,10 @@ class Connection3(ABC):
         """A new conversation within the connection."""
 
     @abstractmethod
+    def lacks(self, gap: Gap) -> None:
+        """Bytes of a stream that matters are missing."""
+
+    @abstractmethod
     def session(self, stream: int) -> WtSession | None:
         """The WebTransport session with this CONNECT stream."""
 
@@ -176,6 +180,7 @@ class RequestStream:
         conversation = self.wt.conversation if self.wt is not None else self._conversation
         if conversation is not None:
             conversation.lacks(gap)
+            self._connection.lacks(gap)
 
     # ------------------------------------------------------------------ header sections
 
