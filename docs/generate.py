@@ -50,7 +50,7 @@ def capture_index() -> str:
     """The list of recordings."""
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
     indices = (
-        "healthy", "lossy", "libraries", "matrix", "variants", "legacy", "suites", "proxied", "carriers", "encrypted",
+        "healthy", "lossy", "libraries", "matrix", "variants", "legacy", "suites", "proxied", "carriers", "encrypted", "webtransport",
         "arduino", "faulty",
     )  # fmt: skip
     for index in indices:
