@@ -236,15 +236,10 @@ class Conversation(StreamReader):
                 self.ledger.proxied_for = record.source
             self._append(side, order, record)
 
-    def hear(self, side: Side, place: PacketRef, record: Record) -> None:
+    def tell_of(self, side: Side, place: PacketRef, record: Record) -> None:
         """A record that others made of what a side says here; a captured packet completed it."""
-        self.heard_from(side, place)
+        self.hear(side, place)
         self._append(side, place.number, record)
-
-    def heard_from(self, side: Side, place: PacketRef) -> None:
-        """A side has said something, as a captured packet shows."""
-        if not self._first_bytes[side]:
-            self._first_bytes[side] = place.number
 
     def _append(self, side: Side, order: int, record: Record) -> None:
         orders, way = self._order, 1 if side is SERVER else 0
@@ -466,6 +461,12 @@ class Conversation(StreamReader):
     def heard(self, side: Side, place: PacketRef) -> bool:
         """Whether bytes of a side were captured up to a packet."""
         return 0 < self._first_bytes[side] <= place.number
+
+    def hear(self, side: Side, place: PacketRef) -> None:
+        """Something that a side said is known from a place on, without its bytes (an entry of a HAR)."""
+        way = 1 if side is SERVER else 0
+        self._first_bytes[way] = self._first_bytes[way] or place.number
+        self.ledger.seen[way] = True
 
     def lacks_server(self, place: PacketRef) -> bool:
         """Whether the capture shows nothing that the server sent up to a packet, although it has how the client began:

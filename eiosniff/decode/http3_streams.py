@@ -173,7 +173,7 @@ class RequestStream:
 
     def _say(self, side: Side, record: Record) -> None:
         if self._conversation is not None:
-            self._conversation.hear(side, self._connection.now, record)
+            self._conversation.tell_of(side, self._connection.now, record)
 
     def _lacks(self, gap: Gap) -> None:
         """Bytes are missing, of what may matter."""

@@ -68,20 +68,20 @@ class WtSession:
             self._told = True
             side = CLIENT if response is None else SERVER
             # The client is heard from its request on.
-            self.conversation.heard_from(CLIENT, self._request.last)
-            self.conversation.hear(side, now, WtOpening(self._request, response))
+            self.conversation.hear(CLIENT, self._request.last)
+            self.conversation.tell_of(side, now, WtOpening(self._request, response))
 
     def feed(self, chunk: StreamChunk, now: PacketRef) -> None:
         """Bytes of the stream."""
         if not self._told:  # the capture lacks the answer
             self._tell(None, now)
         for record in self._readers[chunk.side].feed(chunk):
-            self.conversation.hear(chunk.side, now, record)
+            self.conversation.tell_of(chunk.side, now, record)
 
     def gap(self, gap: Gap, now: PacketRef) -> None:
         """A hole in the stream."""
         for record in self._readers[gap.side].gap(gap):
-            self.conversation.hear(gap.side, now, record)
+            self.conversation.tell_of(gap.side, now, record)
 
     def end(self, end: StreamEnd, now: PacketRef) -> None:
         """Nothing more of a side comes in the stream. What it leaves half said matters only if it says so itself."""
@@ -91,7 +91,7 @@ class WtSession:
         """Nothing more of a side matters; `cut` says that it does not end by itself."""
         for record in self._readers[side].end(now):
             if not (cut and isinstance(record, Anomaly) and record.kind is AnomalyKind.WT_INCOMPLETE):
-                self.conversation.hear(side, now, record)
+                self.conversation.tell_of(side, now, record)
 
     def lose_capsules(self, side: Side) -> None:
         """Bytes of the CONNECT stream are missing: where a capsule begins after them is not known."""
@@ -134,6 +134,6 @@ class WtSession:
         if not self._closed[side]:
             self._closed[side] = True
             for record in self._readers[side].decide():
-                self.conversation.hear(side, now, record)
+                self.conversation.tell_of(side, now, record)
             self._end(side.other, True, now)
-            self.conversation.hear(side, now, WtClose(side, now, code, reason))
+            self.conversation.tell_of(side, now, WtClose(side, now, code, reason))

@@ -67,6 +67,7 @@ _SHORT: Final = {
     CloseHow.FIN: "FIN",
     CloseHow.RST: "RST",
     CloseHow.DISCONNECT: "disconnect",
+    CloseHow.UNSEEN: "WS end",
 }
 
 

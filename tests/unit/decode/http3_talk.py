@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pylsqpack
 
+from eiosniff.decode.outside import Outside
 from eiosniff.decode.stack import Stack
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.outside import QuicPiece
@@ -98,7 +99,7 @@ class Http3Talk:
 def stack_of(pieces: Sequence[QuicPiece]) -> tuple[Stack, list[DecodedPacket]]:
     """What a capture of nothing but these pieces comes to."""
     heard: list[DecodedPacket] = []
-    stack = Stack(CaptureSummary("x"), heard.append, pieces=pieces)
+    stack = Stack(CaptureSummary("x"), heard.append, outside=Outside(pieces=iter(pieces)))
     stack.close()
     assert not stack.crashes
     return stack, heard
