@@ -148,8 +148,8 @@ class Conversation(ConnectionFacts):
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._give_up(bug)
 
-    def gap(self, gap: Gap) -> None:
-        """A hole."""
+    def lacks(self, gap: Gap) -> None:
+        """Note a hole, without reading on after it."""
         side, ledger, order = gap.side, self.ledger, gap.place.number
         lacking = gap.reason is not GapReason.UNACKNOWLEDGED
         if lacking:
@@ -161,6 +161,10 @@ class Conversation(ConnectionFacts):
         if lacking and len(self.gaps) < MAX_GAPS:
             self.gaps = [*self.gaps, gap.place]
         self.note(side, order, gap)
+
+    def gap(self, gap: Gap) -> None:
+        """A hole."""
+        self.lacks(gap)
         if self.uninteresting:
             return
         try:
@@ -216,6 +220,11 @@ class Conversation(ConnectionFacts):
             elif isinstance(record, ProxyHeader) and record.source is not None:
                 self.ledger.proxied_for = record.source
             self.note(side, order, record)
+
+    def tell_of(self, side: Side, place: PacketRef, record: Record) -> None:
+        """A record that others made of what a side says here; a captured packet completed it."""
+        self.hear(side, place)
+        self.note(side, place.number, record)
 
     def note(self, side: Side, order: int, record: Record) -> None:
         """Append a record that the packet at hand completed."""

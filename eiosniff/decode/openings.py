@@ -160,7 +160,7 @@ class Openings:
         note_transport(session, transport)
         self.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)
-        if transport is WEBSOCKET:
+        if transport is not POLLING:
             self.carry(conversation, session)
         else:
             conversation.polled = session

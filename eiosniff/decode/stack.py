@@ -23,6 +23,7 @@ from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
+from eiosniff.decode.http3_connections import Http3Connections
 from eiosniff.decode.keyed import Keyed, Records, Sealed, Verdict
 from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.outside import Outside
@@ -35,7 +36,7 @@ from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
-from eiosniff.model.outside import QuicPiece
+from eiosniff.model.outside import QuicPiece, quic_connection
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.secrets import Secrets
@@ -46,6 +47,7 @@ from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.unread import UnreadKind
 
+_PAST_ALL: Final = 1 << 62  # the number of a captured packet that comes after all others
 MAX_CODINGS: Final = 16  # that could not be read
 OTHER_CODINGS: Final = "of some other name"
 MAX_SEALED: Final = 10_000
@@ -91,6 +93,7 @@ class Stack(FlowListener):
             self._packets.quic.datagrams = []
         self._flows = FlowTable(self)
         self._events = Events()
+        self._quic = Http3Connections(self._events, self._crashed)
         self._watched: list[tuple[Flow, int, int, Beat | Closing]] = []  # in the batch at hand
         self._retired: list[tuple[int, Retired]] = []  # with the captured packet that made them so
         # In the batch at hand, with the packet that decided what it is.
@@ -150,6 +153,9 @@ class Stack(FlowListener):
 
     def _quic_pieces(self, pieces: Sequence[QuicPiece]) -> bool:
         """Read these pieces; whether there were any."""
+        for piece in pieces:
+            if not self._ports or not self._ports.isdisjoint((piece.client.port, piece.server.port)):
+                self._quic.take(piece)
         return bool(pieces)
 
     def _note_cut(self, batch: PacketBatch) -> None:
@@ -172,6 +178,7 @@ class Stack(FlowListener):
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
         self._flows.close()
+        self._close_quic()
         self._hand_on()
         self.sessions.close()
         self._summarise()
@@ -180,6 +187,15 @@ class Stack(FlowListener):
         for what, (stream, count) in sorted(self._crashes.items()):
             others = f" and {count - 1} more" if count > 1 else ""
             self.crashes.append(f"{what}, TCP stream {stream}{others}")
+
+    def _close_quic(self) -> None:
+        """No more packets come."""
+        if self._outside is not None:
+            self._quic_pieces(self._outside.quic(_PAST_ALL))
+        # Nothing comes after what comes last, however the capture was cut.
+        last = PacketRef(self.summary.packets or _PAST_ALL, self.summary.last_ns or 0)
+        for root in self._quic.close(last):
+            self._ended.append((root.flow.last.number, root))
 
     def retired(self) -> list[Retired]:
         """The ledgers that were let go since this was asked last, in order."""
@@ -203,6 +219,7 @@ class Stack(FlowListener):
         for at in events.in_order():
             self._handle(orders[at], conversations[at], events.take(at))
         events.clear()
+        self._quic.settle()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
         for _, conversation in self._ended:
@@ -426,6 +443,8 @@ class Stack(FlowListener):
         )
 
     def _watch(self, conversation: Conversation, end: int, watched: Beat | Closing) -> None:
+        if quic_connection(conversation.ledger.stream) is not None:
+            return  # what acknowledges its bytes is encrypted, and not what was decrypted
         number = watched.place.number if isinstance(watched, Closing) else watched.ping.number
         end = conversation.outer(watched.side, end)
         self._watched.append((conversation.flow, end, max(self._order, number), watched))
@@ -489,15 +508,18 @@ class Stack(FlowListener):
             summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
         if self._copied * CAPTURED_TWICE < self._bytes:
             summary.duplicates, summary.duplicate_packets = Tally(), 0
-        summary.connections = self._flows.connections
+        summary.connections = self._flows.connections + self._quic.count
+        if self._quic.count:
+            self._protocols["HTTP/3"] = self._quic.count
         self._connects.summarise(summary, self.sessions.servers)
-        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports)
+        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports, self._quic.servers)
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
         quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)
+        udp = counters.other_ip[PROTOCOL_UDP] - sum(server.datagrams for server in self._packets.quic.servers.values())
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
             "QUIC datagrams": quic,
-            "UDP packets" if not quic else "other UDP packets": counters.other_ip[PROTOCOL_UDP] - quic,
+            "UDP packets" if not quic else "other UDP packets": udp,
             "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,

@@ -172,14 +172,21 @@ class UnreadLedger:
             self._webtransport.add(session.server.endpoint.address)
 
     def summarise(
-        self, summary: CaptureSummary, packets: PacketDecoder, servers: Iterable[Endpoint], ports: Container[int]
+        self,
+        summary: CaptureSummary,
+        packets: PacketDecoder,
+        servers: Iterable[Endpoint],
+        ports: Container[int],
+        read: Container[Endpoint] = (),
     ) -> None:
         """The capture is over. `servers` speak Engine.IO; of QUIC only that with one of `ports` counts, if there are
-        any."""
+        any, and not that of servers of which it was `read`."""
         summary.encrypted = list(self._encrypted.values())
         summary.encrypted_connections = self._connections
         summary.unread = list(self._unread.values())
         for quic in packets.quic.ledgers():
+            if quic.server in read:
+                continue
             if not ports or (quic.server is not None and quic.server.port in ports):
                 summary.unread.append(quic)
         in_clear = set(servers)

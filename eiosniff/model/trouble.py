@@ -87,6 +87,15 @@ class AnomalyKind(Enum):
     WS_BAD_DEFLATE = "ws-bad-deflate"
     WS_TOO_LARGE = "ws-too-large"
     WS_INCOMPLETE = "ws-incomplete"
+    # HTTP/3 and WebTransport
+    H3_BAD_FRAME = "h3-bad-frame"
+    H3_BAD_FIELDS = "h3-bad-fields"
+    H3_TOO_LARGE = "h3-too-large"
+    H3_INCOMPLETE = "h3-incomplete"
+    WT_OLD_FRAMING = "wt-old-framing"
+    WT_BAD_LENGTH = "wt-bad-length"
+    WT_TOO_LARGE = "wt-too-large"
+    WT_INCOMPLETE = "wt-incomplete"
     # Engine.IO, Socket.IO
     EIO_BAD_PAYLOAD = "eio-bad-payload"
     EIO_BAD_LENGTH = "eio-bad-length"

@@ -108,5 +108,8 @@ class Unread:
     first: PacketRef = NO_PACKET
     count: int = 0
     detail: str = ""
+    answers: int = 0  # of QUIC: datagrams of the server,
+    short: int = 0  # and those of clients that come after the handshake
+    last: PacketRef = NO_PACKET  # of QUIC
     speaks_engineio: bool = False  # a server of that address speaks Engine.IO in clear in this capture
     webtransport: bool = False  # and offers WebTransport

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity, Totals
+from eiosniff.model.outside import quic_connection, shown_stream
 from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import ConnectionUse, Session
@@ -197,9 +198,12 @@ class Writer:
     def connection(self, use: ConnectionUse, capture: str) -> _Object:
         """The part that a connection has in a session."""
         first, last = self.places.place(capture, use.first.number), self.places.place(capture, use.last.number)
-        shown: _Object = {"stream": use.stream, "first_packet": first.number, "last_packet": last.number}
+        stream = shown_stream(use.stream)
+        shown: _Object = {"stream": stream, "first_packet": first.number, "last_packet": last.number}
         if self.places.has_parts(capture):
             shown |= {"first_capture": first.file, "last_capture": last.file}
+        if quic_connection(use.stream) is not None:
+            shown["quic"] = True
         return shown
 
     def peer(self, endpoint: Endpoint, identity: Identity | None) -> _Object:
