@@ -206,7 +206,7 @@ class Stack(FlowListener):
         if protocol in (Protocol.TLS, Protocol.HTTP2, Protocol.OTHER):
             self._protocols[self._name_other(flow, protocol)] += 1
             if protocol is Protocol.TLS:
-                self._unread.read_tls(flow, sniffer.records)
+                self._unread.read_tls(flow, sniffer.records, sniffer.decided)
                 return
             if protocol is Protocol.HTTP2:
                 self._unread.add_http2(flow, sniffer.decided)

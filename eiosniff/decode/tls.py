@@ -6,6 +6,7 @@ sections 4.1.2, 4.1.3, 5.1 and 6; RFC 5246, section 7). Of each connection only 
 
 from typing import Final, NamedTuple, final
 
+from eiosniff.decode.tls_shape import hello_shape
 from eiosniff.model.http import text_of
 from eiosniff.model.provenance import NO_PACKET, PacketRef
 from eiosniff.model.tcp import StreamChunk, StreamEnd
@@ -78,10 +79,12 @@ class ClientHello(NamedTuple):
 
 
 class ServerHello(NamedTuple):
-    """What a server chose; `alpn` is empty where it chose nothing, or says so in what is encrypted."""
+    """What a server chose; `alpn` is empty where it chose nothing, or says so in what is encrypted. `suite` is the
+    cipher suite, as IANA numbers it."""
 
     version: int
     alpn: str
+    suite: int = 0
 
 
 def read_client_hello(body: bytes) -> ClientHello:
@@ -108,14 +111,16 @@ def read_client_hello(body: bytes) -> ClientHello:
 def read_server_hello(body: bytes) -> ServerHello:
     """Read the body of a ServerHello or a HelloRetryRequest (RFC 8446, sections 4.1.3 and 4.1.4)."""
     version = int.from_bytes(body[0:2], "big")
-    at = _behind_vector(body, 2 + 32, 1) + 3  # random, legacy_session_id_echo; cipher_suite, compression method
+    at = _behind_vector(body, 2 + 32, 1)  # random, legacy_session_id_echo
+    suite = int.from_bytes(body[at : at + 2], "big")
+    at += 3  # cipher_suite, compression method
     alpn: tuple[str, ...] = ()
     for kind, data in _extensions(body, at):
         if kind == _SUPPORTED_VERSIONS and len(data) == 2:
             version = int.from_bytes(data, "big")
         elif kind == _ALPN:
             alpn = _protocols(data)
-    return ServerHello(version, alpn[0] if alpn else "")
+    return ServerHello(version, alpn[0] if alpn else "", suite)
 
 
 def _behind_vector(body: bytes, at: int, size: int) -> int:
@@ -183,7 +188,8 @@ class _Side:
     """
 
     __slots__ = (
-        "_left", "_message", "_record", "alert", "client_hello", "http", "inside", "messages", "server_hello", "silent",
+        "_left", "_message", "_record", "alert", "client_hello", "http", "inside", "messages", "server_hello", "shape",
+        "silent",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -193,6 +199,7 @@ class _Side:
         self.silent = False
         self.client_hello: ClientHello | None = None
         self.server_hello: ServerHello | None = None
+        self.shape = ""
         self.alert = -1
         self.http = False
         self.messages: tuple[int, ...] = ()
@@ -278,6 +285,7 @@ class _Side:
             if end <= len(message):
                 if message[0] == _CLIENT_HELLO:
                     self.client_hello = read_client_hello(message[_MESSAGE_HEADER:end])
+                    self.shape = hello_shape(message[_MESSAGE_HEADER:end])
                 else:
                     self.server_hello = read_server_hello(message[_MESSAGE_HEADER:end])
                 self._pass_over(message[end:])
@@ -343,6 +351,11 @@ class TlsHandshake:
     def server_hello(self) -> ServerHello | None:
         """What the server chose."""
         return self._sides[0].server_hello or self._sides[1].server_hello
+
+    @property
+    def shape(self) -> str:
+        """What the ClientHello looks like (see `tls_shape`); empty where it was not captured as a whole."""
+        return self._sides[0].shape or self._sides[1].shape
 
     def alert(self, way: int) -> int:
         """The fatal alert that a direction ended with, -1 if there was none."""

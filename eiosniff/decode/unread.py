@@ -6,6 +6,8 @@ from typing import Final
 
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.links import link_name
+from eiosniff.decode.opaque import OpaqueFlow
+from eiosniff.decode.opaque_ledger import OpaqueLedger, client_told
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
@@ -19,6 +21,7 @@ from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow, Unread,
 # Of each ledger. A day of a busy laptop is a few hundred names; connections beyond are only counted.
 MAX_ENCRYPTED: Final = 1_000
 MAX_UNREAD: Final = 1_000
+MAX_SHAPES: Final = 8  # of hellos, of each entry
 MAX_WEBTRANSPORT: Final = 1_000  # servers
 # A client that does not trust a certificate ends the connection at once; one that it has opened in advance, it keeps.
 _AT_ONCE_NS: Final = 1_000_000_000
@@ -38,9 +41,10 @@ class UnreadLedger:
         self._connections = 0  # that are encrypted
         self._unread: dict[tuple[UnreadKind, Endpoint], Unread] = {}
         self._handshakes: dict[Flow, TlsHandshake] = {}  # of connections of which more is to come in clear
+        self._opaque = OpaqueLedger()
         self._webtransport: set[str] = set()  # addresses of servers that offer it
         # In the batch at hand, with the captured packet that told.
-        self._tls: list[tuple[int, Endpoint, int, TlsHandshake]] = []
+        self._tls: list[tuple[int, Endpoint, int, TlsHandshake, Flow | None]] = []
         self._http2: list[tuple[int, Endpoint, UnreadKind, PacketRef]] = []
 
     # ------------------------------------------------------------------ connections
@@ -49,11 +53,13 @@ class UnreadLedger:
         """Whether a connection is TLS, and more of it is to be read."""
         return flow in self._handshakes
 
-    def read_tls(self, flow: Flow, records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]]) -> None:
-        """Read (on) in what a TLS connection says in clear; after that it is dropped."""
+    def read_tls(self, flow: Flow, records: list[tuple[int, StreamChunk | Gap | StreamEnd]], since: int = 0) -> None:
+        """Read (on) in what a TLS connection says in clear; after that it is dropped, and only observed from outside:
+        that from the captured packet `since` on, which told that it is TLS."""
         handshake = self._handshakes.get(flow)
         if handshake is None:
             handshake = self._handshakes[flow] = TlsHandshake()
+            flow.opaque = OpaqueFlow(since, _client_of(flow, client_told(records)), flow.first)
         for way, record in records:
             handshake.take(way, record)
         if handshake.done:
@@ -68,7 +74,7 @@ class UnreadLedger:
         for side, record in records:
             handshake.take(side, record)
         handshake.close()
-        self._tls.append((order, proxy, 0, handshake))
+        self._tls.append((order, proxy, 0, handshake, None))
 
     def add_http2(self, flow: Flow, order: int) -> None:
         """A connection that speaks HTTP/2 from its beginning, as a captured packet showed."""
@@ -92,13 +98,15 @@ class UnreadLedger:
     def _note_handshake(self, flow: Flow, order: int) -> None:
         handshake = self._handshakes.pop(flow)
         client = _client_of(flow, handshake.client)
-        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake))
+        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake, flow))
 
     def settle(self) -> None:
         """A batch is over."""
         self._tls.sort(key=itemgetter(0))
-        for _, server, client, handshake in self._tls:
-            self._count_tls(server, client, handshake)
+        for _, server, client, handshake, flow in self._tls:
+            entry = self._count_tls(server, client, handshake)
+            if flow is not None and flow.opaque is not None:
+                self._opaque.admit(flow.opaque, entry, self._endpoint(flow.ends[client]), client, handshake)
         self._tls.clear()
         self._http2.sort(key=itemgetter(0))
         for _, server, kind, place in self._http2:
@@ -110,7 +118,7 @@ class UnreadLedger:
             known.count += 1
         self._http2.clear()
 
-    def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> None:
+    def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> Encrypted | None:
         self._connections += 1
         hello, answer = handshake.client_hello, handshake.server_hello
         name, alpn = (hello.name, hello.alpn) if hello is not None else (None, ())
@@ -118,7 +126,7 @@ class UnreadLedger:
         known = self._encrypted.get(key)
         if known is None:
             if len(self._encrypted) >= MAX_ENCRYPTED:
-                return
+                return None
             known = self._encrypted[key] = Encrypted(server, name, alpn, hello is not None, handshake.first)
         known.connections += 1
         known.under_way += handshake.under_way
@@ -148,6 +156,9 @@ class UnreadLedger:
         hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
         if hung_up or handshake.alert(1 - client) >= 0:
             known.refused.add(handshake.last, handshake.last.ts_ns)
+        if handshake.shape and (handshake.shape in known.shapes or len(known.shapes) < MAX_SHAPES):
+            _count(known.shapes, handshake.shape)
+        return known
 
     # ------------------------------------------------------------------ the whole
 
@@ -164,6 +175,7 @@ class UnreadLedger:
         any."""
         summary.encrypted = list(self._encrypted.values())
         summary.encrypted_connections = self._connections
+        summary.opaque = self._opaque.settled()
         summary.unread = list(self._unread.values())
         for quic in packets.quic.ledgers():
             if not ports or (quic.server is not None and quic.server.port in ports):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from eiosniff.model.opaque import OpaqueConnection
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.tally import Tally
 from eiosniff.model.unread import Encrypted, Unread
@@ -68,7 +69,8 @@ class CaptureSummary:
     or not of the chosen ports), from the first to the last, with or without payload; and those with payload that came
     after the end of a connection that is followed. `set_aside_bytes` is the TCP payload that was captured with them.
     What is not TCP is not among them, but in `other`. `encrypted` are the TLS connections, by server and name: of the
-    first so many groups, while `encrypted_connections` counts all. `unread` is what is recognised and not decoded.
+    first so many groups, while `encrypted_connections` counts all, and `opaque` are the first few of each. `unread` is
+    what is recognised and not decoded.
     """
 
     file: str
@@ -99,6 +101,7 @@ class CaptureSummary:
     failed_connects: list[FailedConnects] = field(default_factory=list)
     encrypted: list[Encrypted] = field(default_factory=list)
     encrypted_connections: int = 0
+    opaque: list[OpaqueConnection] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
 
     def note_drops(self, from_ns: int, until_ns: int, packets: int) -> None:
