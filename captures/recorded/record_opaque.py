@@ -221,7 +221,8 @@ SCENARIOS = (
     Scenario(
         "client-ping-in-eio4", _NODE, "ws 8.18.0",
         'A client that opens with EIO=4 and sends "2" after 5 s; the server closes, and it begins again.',
-        lambda stage: stage.server(), lambda stage: stage.client("websocket", url=RAW, saysMs=5000, says="2", seconds=24),
+        lambda stage: stage.server(),
+        lambda stage: stage.client("websocket", url=RAW, saysMs=5000, says="2", seconds=24),
     ),
     Scenario(
         "client-ping-in-eio4-tls12", _NODE, "ws 8.18.0", "The same after 20 s and over TLS 1.2.",

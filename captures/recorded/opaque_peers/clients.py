@@ -4,6 +4,7 @@
 import asyncio
 import socket
 import sys
+from pathlib import Path
 
 library, url, address, ca = sys.argv[1:]
 resolve = socket.getaddrinfo
@@ -36,7 +37,7 @@ elif library == "mbedtls":
     from mbedtls.x509 import CRT
 
     trust = tls.TrustStore()
-    trust.add(CRT.from_PEM(open(ca).read()))
+    trust.add(CRT.from_PEM(Path(ca).read_text()))
     context = tls.ClientContext(tls.TLSConfiguration(trust_store=trust))
     connection = context.wrap_socket(socket.create_connection((address, 3443)), server_hostname="chat.example")
     connection.do_handshake()
