@@ -1,6 +1,7 @@
 """The one module that knows everything: it joins sources, decoders, rules and knowledge into a report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from eiosniff import __version__, knowledge
 from eiosniff.errors import CaptureError, EiosniffError
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
+from eiosniff.model.numbering import where
 from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
@@ -18,7 +20,7 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
-    from eiosniff.capture.source import CaptureSource
+    from eiosniff.capture.series import Series
     from eiosniff.decode.stack import Stack
     from eiosniff.report.selection import Selection
 
@@ -36,6 +38,7 @@ class Options:
     of a rule: how bad it is whatever it finds, and its limits that are not to have their defaults.
     `max_sessions` are listed in the report. `kept_sessions`, and those listed, are in memory at a time; what was found
     in older ones is folded into the findings. These are two numbers so that a short list does not change what is found.
+    `joined`: read all files as one, none, or (None) those that are parts of one by their names and times.
     """
 
     select: frozenset[str] | None = None
@@ -48,6 +51,7 @@ class Options:
     max_sessions: int = MAX_SESSIONS
     kept_sessions: int = MAX_SESSIONS
     batch_size: int = 35_000
+    joined: bool | None = None
 
 
 class Analysis:
@@ -61,12 +65,15 @@ class Analysis:
         self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most, changed=changed)
         self.totals = Totals()
         self._rules = rules
-        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops)
+        self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
 
     @property
     def summary(self) -> CaptureSummary:
         """The ledger of the capture."""
         return self.stack.summary
+
+    def _where(self, number: int) -> str:
+        return where(self.summary.numbering, number)
 
     def fold(self) -> list[Session]:
         """Keep what is to be known of ledgers that were let go since this was called last; returns the sessions."""
@@ -106,22 +113,23 @@ class Analysis:
 def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
-    Each capture is analysed by itself; the report is of all of them. Ctrl-C ends the reading: the report is then of
-    what was read, and says that it was interrupted.
+    Each capture is analysed by itself, files that are parts of one as one; the report is of all of them. Ctrl-C ends
+    the reading: the report is then of what was read, and says that it was interrupted.
     """
     rules = chosen_rules(options)
     writer = ReportWriter(options, rules)
-    for path in captures:
-        analysis = Analysis(_name(path), options, rules)
-        try:
-            for _ in _read(analysis.stack, path, options, progress):
-                analysis.fold()
-        except KeyboardInterrupt:
-            writer.interrupted = True
-            analysis.close()
-        writer.add(analysis)
-        if writer.interrupted:
-            break
+    with closing(_sources(captures, options)) as sources:
+        for source in sources:
+            analysis = Analysis(source.name, options, rules)
+            try:
+                for _ in _read(analysis.stack, source, progress):
+                    analysis.fold()
+            except KeyboardInterrupt:
+                writer.interrupted = True
+                analysis.close()
+            writer.add(analysis)
+            if writer.interrupted:
+                break
     return writer.report()
 
 
@@ -133,7 +141,7 @@ class ReportWriter:
         self._most = options.max_sessions
         self._rules = rules
         self._summaries: list[CaptureSummary] = []
-        self._ranked: list[tuple[_Rank, Session]] = []
+        self._ranked: list[tuple[_Rank, Session, CaptureSummary]] = []
         self._findings: list[Finding] = []
         self._sessions, self._totals = 0, Totals()
 
@@ -146,7 +154,7 @@ class ReportWriter:
         kept = analysis.sessions()
         for session in kept:
             session.index += self._sessions  # they are numbered over all captures
-        self._ranked.extend(_rank(kept, found))
+        self._ranked.extend((rank, session, analysis.summary) for rank, session in _rank(kept, found))
         self._ranked.sort(key=itemgetter(0))
         del self._ranked[self._most :]
         self._sessions += analysis.stack.sessions.total
@@ -156,7 +164,7 @@ class ReportWriter:
         return Report(
             version=__version__,
             captures=self._summaries,
-            sessions=[session for _, session in self._ranked],
+            sessions=[session for _, session, _ in self._ranked],
             diagnoses=diagnose(self._findings, self._rules),
             sessions_total=self._sessions,
             sessions_folded=self._sessions - len(self._ranked),
@@ -164,33 +172,63 @@ class ReportWriter:
             totals=self._totals,
             crashed=any(finding.rule.startswith("INT") for finding in self._findings),
             interrupted=self.interrupted,
+            capture_of={session: summary for _, session, summary in self._ranked},
         )
 
 
-def _name(path: str) -> str:
-    return "standard input" if path == "-" else path
+def _sources(captures: Sequence[str], options: Options) -> Generator["Series", None, None]:
+    """The captures, one after the other, each open until the next is asked for. Raises `CaptureError`."""
+    from eiosniff.capture.rotation import Run, plan
+    from eiosniff.capture.series import Series
+
+    for run in plan(captures, joined=options.joined):
+        left: Run | None = run
+        while left is not None:
+            with Series(left, options.batch_size) as source:
+                yield source
+            left = source.rest
 
 
-def _read(stack: "Stack", path: str, options: Options, progress: Progress | None) -> Iterator[None]:
+def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
     """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
-    from eiosniff.capture.source import open_source
-
     summary = stack.summary
-    with open_source(path, batch_size=options.batch_size) as source:
-        for batch in source.batches():
-            measure(summary, source)
-            stack.feed(batch)
-            if progress is not None:
-                progress(source.position, source.size)
-            yield
-        check_links(stack)
-        measure(summary, source)
-        summary.last_ns = source.last_ns
+    if source.is_har:
+        yield from _read_entries(stack, source, progress)
+    for batch in source.batches():
+        _measure(summary, source)
+        stack.feed(batch)
+        if progress is not None:
+            progress(source.position, source.size)
+        yield
+    check_links(stack)
+    _measure(summary, source)
+    summary.last_ns = summary.last_ns if source.is_har else source.last_ns
     stack.close()
     yield
+
+
+def _measure(summary: CaptureSummary, source: "Series") -> None:
+    """The same as `measure`, and which files it is."""
+    measure(summary, source)
+    summary.file = source.name
+    if len(source.numbering.files) > 1:
+        summary.numbering = source.numbering
+    while source.missing:
+        summary.note_drops(*source.missing.pop(0), packets=0)
+
+
+def _read_entries(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
+    """The same of a HAR: what happens in it is known when all of it was read."""
+    entries = stack.entries()
+    for entry in source.entries(entries.is_wanted):
+        entries.add(entry)
+        if progress is not None:
+            progress(source.position, source.size)
+    for _ in entries.steps(source.batch_size):
+        yield
 
 
 def check_links(stack: "Stack") -> None:
@@ -205,7 +243,7 @@ def check_links(stack: "Stack") -> None:
         )
 
 
-def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> None:
+def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     """Note what was read up to now: the user may stop the reading after each batch."""
     from eiosniff.decode.links import link_name
 
@@ -214,7 +252,7 @@ def measure(summary: CaptureSummary, source: "CaptureSource | LiveSource") -> No
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
     summary.dropped = source.dropped
-    summary.first_ns = source.first_ns
+    summary.first_ns = source.first_ns if not source.is_har else summary.first_ns
     summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
 
 
@@ -261,15 +299,16 @@ def decode(
     from eiosniff.decode.stack import Stack
 
     sessions = 0
-    for path in captures:
+    for source in _sources(captures, options):
         decoded: list[DecodedPacket] = []
-        stack = Stack(CaptureSummary(_name(path)), decoded.append, ports=options.ports, path=options.path)
+        stack = Stack(CaptureSummary(source.name), decoded.append, ports=options.ports, path=options.path)
         empty = True
-        for _ in _read(stack, path, options, progress):
+        for _ in _read(stack, source, progress):
             stack.retired()  # nobody asks what becomes of them
             empty = empty and not decoded
             for packet in decoded:
                 packet.capture = stack.summary.file
+                packet.numbering = stack.summary.numbering
                 packet.capture_began_ns = stack.summary.first_ns or 0
                 if packet.session is not None:
                     packet.session += sessions

@@ -23,6 +23,25 @@ def captures(command: Command) -> Command:
     )(command)
 
 
+def joining(command: Command) -> Command:
+    """Whether several files are one capture."""
+    command = click.option(
+        "--one-by-one", "joined", flag_value="no",
+        help="Analyse each file by itself, even if they look like parts of one capture. "
+        "Example: --one-by-one run1.pcap run2.pcap",
+    )(command)  # fmt: skip
+    return click.option(
+        "--as-one", "joined", flag_value="yes",
+        help="Read all files as one capture, in order of time. Without it, files are read as one if their names differ "
+        "in counters or times alone and each begins where the one before ends. Example: --as-one monday.pcap more.pcap",
+    )(command)  # fmt: skip
+
+
+def is_joined(value: str | None) -> bool | None:
+    """What was chosen by `joining`: all files as one, none, or what they look like."""
+    return None if value is None else value == "yes"
+
+
 def output(command: Command) -> Command:
     """Where to write to."""
     return _output("Write to FILE instead of standard output; it appears when it is complete. Example: -o out.json")(
@@ -159,7 +178,9 @@ def _check_captures(context: click.Context, parameter: click.Parameter, values: 
             "standard input (-) is a terminal; pipe a capture into it: tcpdump -w - | eiosniff analyze -",
             context, parameter,
         )  # fmt: skip
-    return values
+    from eiosniff.capture.rotation import expand
+
+    return expand(values)
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

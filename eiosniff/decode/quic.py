@@ -6,7 +6,7 @@ On UDP port 443, where HTTP/3 lives, that bit is enough: a capture may begin aft
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,23 @@ _VERSIONS: Final = {0x00000001: "version 1", 0x6B3343CF: "version 2"}  # RFC 900
 _DRAFT: Final = "a draft"  # of version 1: 0xff0000NN
 # IP addresses, as ids, of the sources and destinations of rows (indices of the columns that were given with them).
 Addresses = Callable[[npt.NDArray[np.bool_]], tuple[Int64s, Int64s]]
+# The captured payload of the datagram in a row.
+Payload = Callable[[int], bytes]
+
+
+@final
+class Datagram:
+    """A UDP datagram of a QUIC server, or to it: the captured packet, the packed endpoints, the payload."""
+
+    __slots__ = ("client", "data", "from_client", "number", "server", "ts_ns")
+
+    def __init__(self, number: int, ts_ns: int, client: int, server: int, from_client: bool, data: bytes) -> None:
+        self.number = number
+        self.ts_ns = ts_ns
+        self.client = client
+        self.server = server
+        self.from_client = from_client
+        self.data = data
 
 
 class QuicServer:
@@ -43,13 +60,20 @@ class QuicServer:
 
 
 class QuicCounter:
-    """The QUIC servers of a capture, by packed endpoint (`address id << 16 | port`, ids are those of `addresses`)."""
+    """The QUIC servers of a capture, by packed endpoint (`address id << 16 | port`, ids are those of `addresses`).
+
+    What they say and are told is kept in `datagrams`, in the order of the capture, if that is a list: whoever made it
+    one empties it.
+    """
 
     def __init__(self) -> None:
+        self.datagrams: list[Datagram] | None = None
         self.servers: dict[int, QuicServer] = {}
         self.addresses = AddressTable()
 
-    def take(self, header: npt.NDArray[Any], number: Int64s, ts_ns: Int64s, addresses: Addresses) -> None:
+    def take(
+        self, header: npt.NDArray[Any], number: Int64s, ts_ns: Int64s, addresses: Addresses, payload: Payload
+    ) -> None:
         """Take the UDP datagrams of a batch that are long enough, in the order of the capture.
 
         `header` is of type `HEADER`, `number` and `ts_ns` are those of the captured packets.
@@ -70,9 +94,20 @@ class QuicCounter:
         places = number[wanted], ts_ns[wanted]
         self._find_servers(sources, destinations, np.where(long, version, 0)[wanted], places)
         if self.servers:
-            self._count(sources, destinations, places[0])
+            to_server, from_server = self._count(sources, destinations, places[0])
+            if self.datagrams is not None:
+                rows = np.flatnonzero(wanted)
+                for at in np.flatnonzero(to_server | from_server).tolist():
+                    ends = int(sources[at]), int(destinations[at])
+                    place = int(places[0][at]), int(places[1][at])
+                    self._keep(place, ends, bool(to_server[at]), payload(int(rows[at])))
         if self.addresses.is_crowded:
             self.addresses.keep(server >> 16 for server in self.servers)
+
+    def _keep(self, place: tuple[int, int], ends: tuple[int, int], from_client: bool, data: bytes) -> None:
+        client, server = ends if from_client else (ends[1], ends[0])
+        if self.datagrams is not None:
+            self.datagrams.append(Datagram(place[0], place[1], client, server, from_client, data))
 
     def _find_servers(self, sources: Int64s, destinations: Int64s, version: Int64s, places: tuple[Int64s, ...]) -> None:
         """Learn of the servers whose first datagram is among these (`version` is 0 for the short header form)."""
@@ -99,8 +134,10 @@ class QuicCounter:
                 return end
         return source if source & 0xFFFF == HTTPS and destination & 0xFFFF != HTTPS else destination
 
-    def _count(self, sources: Int64s, destinations: Int64s, number: Int64s) -> None:
-        """Count the datagrams of known servers, from the first one on."""
+    def _count(
+        self, sources: Int64s, destinations: Int64s, number: Int64s
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Count the datagrams of known servers, from the first one on; returns which go to one, and come from one."""
         known = np.array(sorted(self.servers), np.int64)
         since = np.array([self.servers[server].first.number for server in known.tolist()], np.int64)
         at_source, is_source = _find(known, since, sources, number)
@@ -108,14 +145,18 @@ class QuicCounter:
         at = np.where(is_destination, at_destination, at_source)[is_destination | is_source]
         for server, count in zip(known.tolist(), np.bincount(at, minlength=len(known)).tolist(), strict=True):
             self.servers[server].datagrams += count
+        return is_destination, is_source
+
+    def endpoint(self, packed: int) -> Endpoint:
+        """An endpoint as it is packed in a `Datagram`, in the batch of that one."""
+        return Endpoint(self.addresses.text(packed >> 16), packed & 0xFFFF)
 
     def ledgers(self) -> list[Unread]:
         """What the summary shows of them, in the order of the capture."""
         found = []
         for packed, server in sorted(self.servers.items(), key=lambda entry: entry[1].first.number):
-            endpoint = Endpoint(self.addresses.text(packed >> 16), packed & 0xFFFF)
             versions = ", ".join(sorted(server.versions))
-            found.append(Unread(UnreadKind.QUIC, endpoint, server.first, server.datagrams, versions))
+            found.append(Unread(UnreadKind.QUIC, self.endpoint(packed), server.first, server.datagrams, versions))
         return found
 
 

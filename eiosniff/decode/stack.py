@@ -9,6 +9,7 @@ only the second step may look beyond one, and its result does not depend on wher
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -18,10 +19,12 @@ import numpy as np
 
 from eiosniff.decode.connects import Connects
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
 from eiosniff.decode.network_facts import FlowFacts
+from eiosniff.decode.outside import Outside
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
@@ -30,6 +33,7 @@ from eiosniff.decode.tcp import FlowListener, FlowTable
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.outside import QuicPiece
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
@@ -54,7 +58,7 @@ class Stack(FlowListener):
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
     `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
     `changed`, if it is given, takes the sessions that are opened, upgraded, closed, and opened again; whoever gives it
-    empties it.
+    empties it. `outside` takes what only another program decrypts, or has it decrypted; without it that stays unread.
     """
 
     def __init__(
@@ -66,12 +70,18 @@ class Stack(FlowListener):
         path: str | None = None,
         most: int = MAX_SESSIONS,
         changed: set[Session] | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self.summary = summary
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
+        self._entries: EntryDecoder | None = None  # of a HAR
+        self._path = path
         self._ports = ports
         self._packets = PacketDecoder()
+        self._outside = outside
+        if outside is not None and outside.collects:
+            self._packets.quic.datagrams = []
         self._flows = FlowTable(self)
         self._events = Events()
         self._watched: list[tuple[Flow, int, int, Beat | Closing]] = []  # in the batch at hand
@@ -108,8 +118,31 @@ class Stack(FlowListener):
         """Decode a batch."""
         self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
+        if self._outside is not None and len(batch):
+            self._collect_quic(self._outside)
+            self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
+
+    def _collect_quic(self, outside: Outside) -> None:
+        """Hand out the datagrams of QUIC that came in the batch, for another program to decrypt."""
+        quic = self._packets.quic
+        if not quic.datagrams:
+            return
+        for each in quic.datagrams:
+            client, server = quic.endpoint(each.client), quic.endpoint(each.server)
+            if not self._ports or server.port in self._ports:
+                outside.datagram(each.number, each.ts_ns, client, server, each.from_client, each.data)
+        quic.datagrams.clear()
+
+    def _read_quic(self, number: int) -> None:
+        """Read what QUIC streams brought up to a captured packet, and hand it on."""
+        if self._outside is not None and self._quic_pieces(self._outside.quic(number)):
+            self._hand_on()
+
+    def _quic_pieces(self, pieces: Sequence[QuicPiece]) -> bool:
+        """Read these pieces; whether there were any."""
+        return bool(pieces)
 
     def _note_cut(self, batch: PacketBatch) -> None:
         """Count the packets that the snap length cut."""
@@ -121,12 +154,21 @@ class Stack(FlowListener):
         summary.cut_packets += len(cut)
         summary.cut_length = max(summary.cut_length, int(batch.captured[cut].max()))
 
+    def entries(self) -> EntryDecoder:
+        """What takes the entries of a HAR, instead of batches of captured packets."""
+        self._entries = EntryDecoder(
+            self.summary, self.sessions, self._connects, self._handle, self._crashed, self._ports, self._path
+        )
+        return self._entries
+
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
         self._flows.close()
         self._hand_on()
         self.sessions.close()
         self._summarise()
+        if self._entries is not None:
+            self._entries.finish()
         for what, (stream, count) in sorted(self._crashes.items()):
             others = f" and {count - 1} more" if count > 1 else ""
             self.crashes.append(f"{what}, TCP stream {stream}{others}")
@@ -244,8 +286,10 @@ class Stack(FlowListener):
         self.summary.set_aside_packets += packets
         self.summary.set_aside_bytes += payload
 
-    def settle(self) -> None:
+    def settle(self, number: int) -> None:
         """Second step, and what waits for it."""
+        if self._outside is not None:
+            self._quic_pieces(self._outside.quic(number))
         self._hand_on()
         self._resolve_watched()
 

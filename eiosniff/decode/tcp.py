@@ -55,8 +55,8 @@ class FlowListener(ABC):
         first packet so late that nothing more will come of it. None also at the end of the capture.
         """
 
-    def settle(self) -> None:  # noqa: B027  # most have nothing to settle
-        """All segments up to here were told of; what follows may be much later."""
+    def settle(self, number: int) -> None:  # noqa: B027  # most have nothing to settle
+        """All segments up to this captured packet were told of; what follows may be much later."""
 
 
 class FlowTable:
@@ -98,7 +98,7 @@ class FlowTable:
             piece = segments if stop - start == count else segments.piece(start, stop)
             self._end_idle(PacketRef(int(piece.number[0]), int(piece.ts_ns[0])), int(times_ms[0]))
             self._feed_piece(piece, times_ms)
-            self._listener.settle()
+            self._listener.settle(int(piece.number[-1]))
 
     def _feed_piece(self, segments: Segments, times_ms: Int64s) -> None:
         batch = SortedSegments(segments, times_ms, self._newest_ns)

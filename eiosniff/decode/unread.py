@@ -156,8 +156,8 @@ class UnreadLedger:
         hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
         if hung_up or handshake.alert(1 - client) >= 0:
             known.refused.add(handshake.last, handshake.last.ts_ns)
-        if handshake.shape and (handshake.shape in known.shapes or len(known.shapes) < MAX_SHAPES):
-            _count(known.shapes, handshake.shape)
+        if hello is not None and (hello.shape in known.shapes or len(known.shapes) < MAX_SHAPES):
+            _count(known.shapes, hello.shape)
         return known
 
     # ------------------------------------------------------------------ the whole

@@ -181,6 +181,7 @@ class Report:
     totals: Totals = field(default_factory=Totals)
     crashed: bool = False  # a rule or decoder raised: exit code 3
     interrupted: bool = False  # the user stopped the reading: exit code 130
+    capture_of: dict[Session, CaptureSummary] = field(default_factory=dict)  # of the sessions
 
     def count(self, severity: Severity) -> int:
         """How many diagnoses have this severity."""

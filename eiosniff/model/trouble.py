@@ -56,6 +56,8 @@ class AnomalyKind(Enum):
     # capture
     CAPTURE_TRUNCATED = "capture-truncated"
     CAPTURE_DAMAGED = "capture-damaged"
+    CAPTURE_PARTS = "capture-parts"  # files of one capture that do not fit together as they should
+    HAR_WITHOUT_MESSAGES = "har-without-messages"
     # before HTTP
     PROXY_BAD_HEADER = "proxy-bad-header"
     # HTTP

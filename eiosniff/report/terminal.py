@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.text import Text
 
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Report, Severity
+from eiosniff.model.numbering import where
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import overview
-from eiosniff.report.figures import counted, display_filter, duration, relative, size
+from eiosniff.report.figures import counted, duration, relative, size
 from eiosniff.report.figures_table import is_called_for, write_figures
 from eiosniff.report.layout import GAP, Column, Page
+from eiosniff.report.places import Places
 from eiosniff.report.redact import Redactor
 from eiosniff.report.session_table import write_sessions
 
@@ -41,11 +43,11 @@ _LATER = re.compile(r"(.*[^\s,]),? (<?\d[\d.,]* (?:ms|s) later)")
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 _PROOF = (
-    Column("packet", right=True, least=8),
     Column("time", right=True, least=7),
     Column("who", least=6),
     Column("what"),
 )
+_FILTERS = 3  # files for which the filter is shown
 
 
 def write(
@@ -102,6 +104,7 @@ class _TextReport:
         self.redactor = redactor
         self.again = again
         self.page = Page(console)
+        self.places = Places(report.captures)
         self.first_ns = {capture.file: capture.first_ns for capture in report.captures}
 
     def write(self, selected_rules: bool, limit: int | None, *, figures: bool) -> None:
@@ -130,7 +133,8 @@ class _TextReport:
         return _prose(self.redactor, text)
 
     def header(self, capture: CaptureSummary) -> None:
-        facts = [counted(capture.packets, "packet")]
+        several = {"entry": "entries"}.get(unit := self.places.unit(capture.file), "")
+        facts = [counted(capture.packets, unit, several)]
         if capture.first_ns is not None and capture.last_ns is not None:
             facts.append(duration(capture.last_ns - capture.first_ns))
         if len(self.report.captures) == 1:
@@ -156,8 +160,9 @@ class _TextReport:
         self.fix(finding.fix)
         if whole:
             self.proof(finding)
-        elif wireshark := display_filter(finding.evidence[:_FILTERED]):
-            self.labelled("Proof", f"Wireshark: {wireshark}")
+        else:
+            for at, line in enumerate(self.wireshark(finding, _FILTERED)):
+                self.labelled("" if at else "Proof", line)
         for at, consequence in enumerate(diagnosis.consequences[:_CONSEQUENCES]):
             text = f"{self.prose(consequence.hence or consequence.title)} ({consequence.name})"
             self.labelled("" if at else "Hence", text)
@@ -230,16 +235,36 @@ class _TextReport:
     def proof(self, finding: Finding) -> None:
         if not finding.evidence:
             return
-        rows, asides = self.proof_rows(finding.evidence, self.first_ns.get(finding.capture))
-        self.page.table(_PROOF, rows, lead=_label("Proof"), asides=asides)
-        wireshark = display_filter(finding.evidence)
-        if wireshark:
-            self.page.paragraph(f"Wireshark: {wireshark}", lead=_label(""))
+        rows, asides = self.proof_rows(finding)
+        number = Column(self.places.unit(finding.capture), right=True, least=8)
+        self.page.table((number, *_PROOF), rows, lead=_label("Proof"), asides=asides)
+        for line in self.wireshark(finding):
+            self.page.paragraph(line, lead=_label(""))
 
-    def proof_rows(self, evidence: list[Evidence], since_ns: int | None) -> tuple[list[list[str] | Text], list[str]]:
+    def wireshark(self, finding: Finding, most: int | None = None) -> list[str]:
+        """How Wireshark shows the packets that prove a finding, or the first `most`: a line for each file."""
+        filters = self.places.filters(finding, most)
+        if not self.places.has_parts(finding.capture):
+            return [f"Wireshark: {shown}" for shown in filters.values()]
+        lines = [f"Wireshark, {self.part_name(file)}: {shown}" for file, shown in filters.items()]
+        return (
+            lines
+            if len(lines) <= _FILTERS
+            else [*lines[:_FILTERS], f"and in {counted(len(lines) - _FILTERS, 'more file')}"]
+        )
+
+    def part_name(self, file: str) -> str:
+        """The name of one of the files of a capture."""
+        return self.redactor.shown(PurePath(file).name or file)
+
+    def proof_rows(self, finding: Finding) -> tuple[list[list[str] | Text], list[str]]:
+        """The rows, and what is remarked beside each. Where numbers are not those of one file, each file has a row."""
+        evidence, since_ns = finding.evidence, self.first_ns.get(finding.capture)
+        in_parts = self.places.has_parts(finding.capture)
         rows: list[list[str] | Text] = []
         asides: list[str] = []
         before: Evidence | None = None
+        file = ""
         for at, item in enumerate(evidence):
             if len(evidence) > _ROWS and _FIRST_ROWS <= at < len(evidence) - _LAST_ROWS:
                 if at == _FIRST_ROWS:
@@ -247,7 +272,12 @@ class _TextReport:
                     asides.append("")
                 before = None
                 continue
-            number = str(item.packet) if item.packet else "-"
+            place = self.places.place(finding.capture, item.packet)
+            if in_parts and item.packet and place.file != file:
+                file = place.file
+                rows.append(Text(f"  {self.part_name(file)}", style="dim"))
+                asides.append("")
+            number = place.label if item.packet else "-"
             time = relative(item.ts_ns, since_ns) if item.packet else "-"
             text, later = _split_later(self.redactor.shown(item.text, _MAX_EVIDENCE))
             rows.append([number, time, self.redactor.shown(item.who), text])
@@ -271,7 +301,7 @@ class _TextReport:
             lines += overview.unread(report, self.redactor)
         for capture in report.captures:
             for problem in capture.problems:
-                place = f" (packet {problem.packet})" if problem.packet else ""
+                place = f" ({where(capture.numbering, problem.packet)})" if problem.packet else ""
                 name = f"{self.file_name(capture.file)}: " if len(report.captures) > 1 else ""
                 lines.append(f"The capture itself: {name}{self.prose(problem.text)}{place}")
         if lines:
