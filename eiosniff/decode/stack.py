@@ -270,7 +270,7 @@ class Stack(FlowListener):
             del self._sniffers[flow]
         if protocol in (Protocol.TLS, Protocol.OTHER):
             if protocol is Protocol.TLS:
-                self._read_tls(flow, sniffer.records)
+                self._read_tls(flow, sniffer.records, sniffer.decided)
                 return
             self._protocols[self._name_other(flow, protocol)] += 1
             flow.dropped = True
@@ -315,8 +315,11 @@ class Stack(FlowListener):
 
     # ------------------------------------------------------------------ TLS
 
-    def _read_tls(self, flow: Flow, records: Records) -> None:
-        """Take what comes next of a TLS connection that is not followed (yet)."""
+    def _read_tls(self, flow: Flow, records: Records, since: int = 0) -> None:
+        """Take what comes next of a TLS connection that is not followed (yet); a captured packet (`since`) told that it
+        is TLS."""
+        if flow.opaque is None:
+            self._unread.observe(flow, records, since)
         keyed = self._keyed
         if keyed is None or self._unread.is_reading(flow) or not (keyed.is_of_use or keyed.is_waiting(flow)):
             if not self._unread.is_reading(flow):
@@ -334,6 +337,9 @@ class Stack(FlowListener):
             self._protocols[self._name_other(flow, Protocol.TLS)] += 1
             self._unread.go_on(flow, witness)
             return
+        if flow.opaque is not None:
+            flow.opaque.drop()
+            flow.opaque = None
         if witness.client is not None:
             flow.client = witness.client
         streams = keyed.streams()

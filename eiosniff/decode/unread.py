@@ -6,6 +6,8 @@ from typing import Final
 
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.links import link_name
+from eiosniff.decode.opaque import OpaqueFlow
+from eiosniff.decode.opaque_ledger import OpaqueLedger, client_told
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
 from eiosniff.decode.tls_keys import suite_name
@@ -22,6 +24,7 @@ from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow, Undecry
 # Of each ledger. A day of a busy laptop is a few hundred names; connections beyond are only counted.
 MAX_ENCRYPTED: Final = 1_000
 MAX_UNREAD: Final = 1_000
+MAX_SHAPES: Final = 8  # of hellos, of each entry
 MAX_WEBTRANSPORT: Final = 1_000  # servers
 # A client that does not trust a certificate ends the connection at once; one that it has opened in advance, it keeps.
 _AT_ONCE_NS: Final = 1_000_000_000
@@ -43,15 +46,22 @@ class UnreadLedger:
         self._connections = 0  # that are encrypted
         self._unread: dict[tuple[UnreadKind, Endpoint], Unread] = {}
         self._handshakes: dict[Flow, TlsHandshake] = {}  # of connections of which more is to come in clear
+        self._opaque = OpaqueLedger()
         self._webtransport: set[str] = set()  # addresses of servers that offer it
-        # In the batch at hand, with the captured packet that told, and with its secrets where there were any.
-        self._tls: list[tuple[int, Endpoint, int, TlsHandshake, TlsStreams | None]] = []
+        # In the batch at hand, with the captured packet that told, its secrets where there were any, and the flow where
+        # it is observed from outside.
+        self._tls: list[tuple[int, Endpoint, int, TlsHandshake, TlsStreams | None, Flow | None]] = []
 
     # ------------------------------------------------------------------ connections
 
     def is_reading(self, flow: Flow) -> bool:
         """Whether a connection is TLS, and more of it is to be read."""
         return flow in self._handshakes
+
+    def observe(self, flow: Flow, records: list[tuple[int, StreamChunk | Gap | StreamEnd]], since: int) -> None:
+        """Observe a TLS connection from outside: from the captured packet `since` on, which told that it is TLS; the
+        records are the first ones."""
+        flow.opaque = OpaqueFlow(since, _client_of(flow, client_told(records)), flow.first)
 
     def read_tls(self, flow: Flow, records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]]) -> None:
         """Read (on) in what a TLS connection says in clear; after that it is dropped."""
@@ -84,7 +94,7 @@ class UnreadLedger:
         for side, record in records:
             handshake.take(side, record)
         handshake.close()
-        self._tls.append((order, proxy, 0, handshake, streams))
+        self._tls.append((order, proxy, 0, handshake, streams, None))
 
     def add_keyed(self, flow: Flow, handshake: TlsHandshake, order: int, streams: TlsStreams) -> None:
         """A TLS connection with secrets is over."""
@@ -111,15 +121,17 @@ class UnreadLedger:
     def _note_handshake(self, flow: Flow, order: int, streams: TlsStreams | None = None) -> None:
         handshake = self._handshakes.pop(flow)
         client = _client_of(flow, handshake.client)
-        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake, streams))
+        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake, streams, flow))
 
     def settle(self) -> None:
         """A batch is over."""
         self._tls.sort(key=itemgetter(0))
-        for _, server, client, handshake, streams in self._tls:
+        for _, server, client, handshake, streams, flow in self._tls:
             entry = self._count_tls(server, client, handshake)
             if entry is not None and self._secrets is not None and self._secrets.lines:
                 _count_outcome(entry, handshake, streams)
+            if flow is not None and flow.opaque is not None:
+                self._opaque.admit(flow.opaque, entry, self._endpoint(flow.ends[client]), client, handshake)
         self._tls.clear()
 
     def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> Encrypted | None:
@@ -161,6 +173,8 @@ class UnreadLedger:
         hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
         if hung_up or handshake.alert(1 - client) >= 0:
             known.refused.add(handshake.last, handshake.last.ts_ns)
+        if hello is not None and (hello.shape in known.shapes or len(known.shapes) < MAX_SHAPES):
+            _count(known.shapes, hello.shape)
         return known
 
     # ------------------------------------------------------------------ the whole
@@ -183,6 +197,7 @@ class UnreadLedger:
         any, and not that of servers of which it was `read`."""
         summary.encrypted = list(self._encrypted.values())
         summary.encrypted_connections = self._connections
+        summary.opaque = self._opaque.settled()
         summary.unread = list(self._unread.values())
         for quic in packets.quic.ledgers():
             if quic.server in read:

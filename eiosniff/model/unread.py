@@ -55,7 +55,8 @@ class Encrypted:
     those that are not decrypted here.
 
     `under_way` counts handshakes that had neither succeeded nor failed when the capture ended; `settled` the others.
-    `offered` counts the newest versions that clients offer. `failures` are by how, and by whose and which alert (both
+    `offered` counts the newest versions that clients offer, and `shapes` what their hellos look like (see
+    `decode.tls_shape`), of the first few that differ. `failures` are by how, and by whose and which alert (both
     empty where there is none in clear); `plain` are answers by HTTP in clear: the server speaks no TLS there.
     `speaks_engineio`: a session in clear is with the same address; `in_clear`: with the same port, too.
     """
@@ -75,6 +76,7 @@ class Encrypted:
     offered: dict[str, int] = field(default_factory=dict)
     failures: dict[tuple[FailedHow, str, str], Tally[FailedHandshake]] = field(default_factory=dict)
     plain: Tally[PacketRef] = field(default_factory=Tally)
+    shapes: dict[str, int] = field(default_factory=dict)
     asks_for_certificate: bool = False  # the server wants one of the client
     decrypted: int = 0
     undecrypted: dict[Undecrypted, Tally[PacketRef]] = field(default_factory=dict)
