@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from eiosniff import __version__, knowledge
 from eiosniff.errors import CaptureError, EiosniffError
+from eiosniff.model.crossing import NEAR_SERVER, Sides
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
-from eiosniff.model.numbering import where
+from eiosniff.model.numbering import Joined, where
 from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
@@ -21,7 +22,9 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
     from eiosniff.capture.series import Series
+    from eiosniff.decode.crossings import Place
     from eiosniff.decode.stack import Stack
+    from eiosniff.decode.trails import Trails
     from eiosniff.report.selection import Selection
 
 # What needs numpy is imported where a capture is read: `eiosniff rules` starts without it.
@@ -57,12 +60,23 @@ class Options:
 class Analysis:
     """One capture that is being analysed: its decoders, and the judgement of what they let go."""
 
-    def __init__(self, name: str, options: Options, rules: Sequence[Rule], changed: set[Session] | None = None) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` see `Stack`."""
+    def __init__(
+        self,
+        name: str,
+        options: Options,
+        rules: Sequence[Rule],
+        changed: set[Session] | None = None,
+        trails: "Trails | None" = None,
+    ) -> None:
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` see `Stack`.
+        `trails` keeps what is compared with other captures of the same sessions."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
-        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most, changed=changed)
+        listener = trails.take if trails is not None else None
+        summary = CaptureSummary(name)
+        self.stack = Stack(summary, listener, ports=options.ports, path=options.path, most=most, changed=changed)
+        self.trails = trails
         self.totals = Totals()
         self._rules = rules
         self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
@@ -82,6 +96,8 @@ class Analysis:
             if isinstance(each.ledger, Session):
                 self.totals.add(each.ledger)
                 gone.append(each.ledger)
+                if self.trails is not None:
+                    self.trails.settle(each.ledger)
             knowledge.fold(each)
             self._judge.take(each)
         return gone
@@ -103,6 +119,8 @@ class Analysis:
             findings.append(internal_error("INT002", "decoder-crashed", crash, self.summary.file))
         for session in ledgers.sessions:
             self.totals.add(session)
+            if self.trails is not None:
+                self.trails.settle(session)
         return findings
 
     def sessions(self) -> list[Session]:
@@ -116,11 +134,14 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
     Each capture is analysed by itself, files that are parts of one as one; the report is of all of them. Ctrl-C ends
     the reading: the report is then of what was read, and says that it was interrupted.
     """
+    from eiosniff.decode.trails import Trails
+
     rules = chosen_rules(options)
     writer = ReportWriter(options, rules)
+    several = len(captures) > 1 and options.joined is None
     with closing(_sources(captures, options)) as sources:
         for source in sources:
-            analysis = Analysis(source.name, options, rules)
+            analysis = Analysis(source.name, options, rules, trails=Trails() if several else None)
             try:
                 for _ in _read(analysis.stack, source, progress):
                     analysis.fold()
@@ -144,6 +165,7 @@ class ReportWriter:
         self._ranked: list[tuple[_Rank, Session, CaptureSummary]] = []
         self._findings: list[Finding] = []
         self._sessions, self._totals = 0, Totals()
+        self._places: list[Place] = []
 
     def add(self, analysis: Analysis) -> None:
         """One more analysis, which is closed."""
@@ -158,9 +180,18 @@ class ReportWriter:
         self._ranked.sort(key=itemgetter(0))
         del self._ranked[self._most :]
         self._sessions += analysis.stack.sessions.total
+        if analysis.trails is not None:
+            from eiosniff.decode.crossings import Place
+
+            self._places.append(Place(analysis.summary, list(analysis.trails.trails.values())))
 
     def report(self) -> Report:
         """The report of all that were added."""
+        from eiosniff.decode.crossings import cross
+
+        sides = cross(self._places)
+        for pair in sides:
+            self._findings.extend(self._judge(pair))
         return Report(
             version=__version__,
             captures=self._summaries,
@@ -173,7 +204,17 @@ class ReportWriter:
             crashed=any(finding.rule.startswith("INT") for finding in self._findings),
             interrupted=self.interrupted,
             capture_of={session: summary for _, session, summary in self._ranked},
+            sides=sides,
         )
+
+    def _judge(self, sides: Sides) -> list[Finding]:
+        """What is found in sessions that two captures show."""
+        client, server = self._places[sides.client].summary, self._places[sides.server].summary
+        numbering = Joined((client.file, client.numbering), (server.file, server.numbering), NEAR_SERVER)
+        found = Judge(self._rules, knowledge.advice, client.file).crossings(sides.crossings)
+        for finding in found:
+            finding.numbering = numbering
+        return found
 
 
 def _sources(captures: Sequence[str], options: Options) -> Generator["Series", None, None]:
