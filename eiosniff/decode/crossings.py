@@ -10,13 +10,13 @@ from eiosniff.decode.clocks import Seen, align, is_nearer
 from eiosniff.decode.matching import anchors, match
 from eiosniff.model.crossing import HELD_NS, Clocks, Crossing, Passage, Path, Sides, Trail, Way
 from eiosniff.model.engineio import Transport
-from eiosniff.model.provenance import CLIENT, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SIDES, PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 
 # A place has to be captured for so long after a packet was sent, or it may still be on its way.
 _LATEST_NS: Final = 5_000_000_000
-# What is sent when the other side has just ended the session does not arrive any more: there and back, and so much.
+# What is sent when the other side is about to end the session does not arrive any more: there and back, and so much.
 _GOODBYE_NS: Final = 50_000_000
 _SLACK_NS: Final = 5_000_000  # beyond what is not known of the clocks
 _UNSURE_NS: Final = 1_000_000_000  # where one direction alone tells how far they are apart
@@ -91,6 +91,7 @@ def _seen(pairs: list[tuple[Trail, Trail]]) -> tuple[Seen, Seen]:
     up: Seen = []
     down: Seen = []
     for first, second in pairs:
+        _see_handshake(first.session, second.session, up, down)
         for key, path in first.paths.items():
             other = second.paths.get(key)
             if other is None:
@@ -99,6 +100,17 @@ def _seen(pairs: list[tuple[Trail, Trail]]) -> tuple[Seen, Seen]:
             for one, two in _sure(first, second, path, other):
                 seen.append((path.times[one], other.times[two] - path.times[one]))
     return up, down
+
+
+def _see_handshake(first: Session | None, second: Session | None, up: Seen, down: Seen) -> None:
+    """The request for the session and its answer, which hardly anything holds back."""
+    one, two = (session.attempt if session is not None else None for session in (first, second))
+    if one is None or two is None or (one.request.method, one.request.query) != (two.request.method, two.request.query):
+        return
+    up.append((one.request.place.ts_ns, two.request.place.ts_ns - one.request.place.ts_ns))
+    if one.answered is not None and two.answered is not None:
+        came_ns = one.answered.place.ts_ns
+        down.append((came_ns, two.answered.place.ts_ns - came_ns))
 
 
 def _sure(first: Trail, second: Trail, path: Path, other: Path) -> list[tuple[int, int]]:
@@ -149,7 +161,7 @@ class _Comparison:
         made, summary = self._made, self._near_server.summary
         made.client_until_ns = self._near_client.summary.last_ns or made.client.last.ts_ns
         made.server_until_ns = self._clocks.at_client(summary.last_ns or made.server.last.ts_ns)
-        made.resent = any(_resends(session) for session in (made.client, made.server))
+        made.resent = [_resends(made.client, side) or _resends(made.server, side) for side in SIDES]
         for key in dict.fromkeys([*self._client.paths, *self._server.paths]):
             near_client = self._client.paths.get(key, Path())
             near_server = self._server.paths.get(key, Path())
@@ -186,8 +198,10 @@ class _Comparison:
         if begin == end and first == last:
             return
         upwards = side is CLIENT
-        lost = [at for at in range(begin, end) if self._would_show(left[at].ts_ns, side, other, at_server=upwards)]
-        added = [at for at in range(first, last) if self._would_show(came[at].ts_ns, side, path, at_server=not upwards)]
+        # What is under way for long may still be so when the other side ends the session.
+        late_ns = 2 * (way.delays.maximum + (self._clocks.unsure_ns or 0)) + _GOODBYE_NS
+        lost = [at for at in range(begin, end) if self._would_show(left[at].ts_ns + late_ns, side, other, upwards)]
+        added = [at for at in range(first, last) if self._would_show(came[at].ts_ns, side, path, not upwards)]
         if len(lost) == len(added) and all(
             path.labels[at] == other.labels[two] for at, two in zip(lost, added, strict=True)
         ):
@@ -199,8 +213,8 @@ class _Comparison:
         for at in added:
             way.added.add(Passage(side, transport, other.labels[at], None, came[at]), came[at].ts_ns)
 
-    def _would_show(self, ts_ns: int, side: Side, path: Path, *, at_server: bool) -> bool:
-        """Whether a place would show a packet of a side, if it came there or left it about then (by the clock near the
+    def _would_show(self, ts_ns: int, side: Side, path: Path, at_server: bool) -> bool:
+        """Whether a place would show a packet of a side, if it came there or left it by then (by the clock near the
         client)."""
         made, near = self._made, self._near_server if at_server else self._near_client
         session = made.server if at_server else made.client
@@ -214,8 +228,7 @@ class _Comparison:
             last_ns = min(last_ns, self._by_client(path.cut_ns, at_server=at_server))
         if session.closing is not None:
             ended_ns = self._by_client(session.closing.place.ts_ns, at_server=at_server)
-            unsure_ns = self._clocks.unsure_ns or 0
-            return first_ns <= ts_ns < ended_ns - 2 * unsure_ns - _GOODBYE_NS
+            return first_ns <= ts_ns < ended_ns
         return first_ns <= ts_ns < last_ns - _LATEST_NS
 
     def _by_client(self, ts_ns: int, *, at_server: bool) -> int:
@@ -232,6 +245,6 @@ def _note(way: Way, passage: Passage) -> None:
         way.held.add(passage, passage.sent.ts_ns)
 
 
-def _resends(session: Session) -> bool:
+def _resends(session: Session, side: Side) -> bool:
     sides = session.network.sides
-    return any(session.repeats) or (sides is not None and any(facts.repeats for facts in sides))
+    return session.repeats[side] > 0 or (sides is not None and sides[side].repeats > 0)

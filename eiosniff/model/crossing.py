@@ -129,8 +129,8 @@ class Crossing:
 
     Packets near the server have numbers from `NEAR_SERVER` on. Times are by the clock near the client; `clocks` tells
     that near the server. `client_until_ns` and `server_until_ns` say how long
-    each place was captured, by the clock near the client. `resent` says that TCP sent something again there, so that
-    the network may be why a packet took long.
+    each place was captured, by the clock near the client. `resent` says, for each side, that TCP sent something of it
+    again, so that the network may be why a packet took long.
     """
 
     __slots__ = ("client", "client_until_ns", "clocks", "resent", "server", "server_until_ns", "ways")
@@ -141,7 +141,7 @@ class Crossing:
         self.clocks = clocks
         self.client_until_ns = 0
         self.server_until_ns = 0
-        self.resent = False
+        self.resent = [False, False]
         self.ways: dict[tuple[Transport, Side], Way] = {}
 
     def near_server(self, place: PacketRef) -> PacketRef:
