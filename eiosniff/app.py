@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from eiosniff import __version__, knowledge
 from eiosniff.errors import CaptureError, EiosniffError
+from eiosniff.model.crossing import NEAR_SERVER, Sides
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
-from eiosniff.model.numbering import where
+from eiosniff.model.numbering import Joined, where
 from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.rules import registry
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from eiosniff.capture.series import Series
     from eiosniff.comparison.choice import Material, Wanted
     from eiosniff.comparison.recorder import Recorder
+    from eiosniff.decode.crossings import Place
     from eiosniff.decode.stack import Stack
+    from eiosniff.decode.trails import Trails
     from eiosniff.model.comparison import Comparison
     from eiosniff.model.secrets import Secrets
     from eiosniff.report.selection import Selection
@@ -73,21 +76,24 @@ class Analysis:
         changed: set[Session] | None = None,
         secrets: "Secrets | None" = None,
         listener: Callable[[DecodedPacket], None] | None = None,
+        trails: "Trails | None" = None,
     ) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; for the others
-        see `Stack`."""
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`. `trails` keeps what is
+        compared with other captures of the same sessions, and hears what is decoded, as a `listener` does; for the
+        others see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
         self.stack = Stack(
             CaptureSummary(name),
-            listener,
+            trails.take if trails is not None else listener,
             ports=options.ports,
             path=options.path,
             most=most,
             changed=changed,
             secrets=secrets,
         )
+        self.trails = trails
         self.totals = Totals()
         self._rules = rules
         self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
@@ -107,6 +113,8 @@ class Analysis:
             if isinstance(each.ledger, Session):
                 self.totals.add(each.ledger)
                 gone.append(each.ledger)
+                if self.trails is not None:
+                    self.trails.settle(each.ledger)
             knowledge.fold(each)
             self._judge.take(each)
         return gone
@@ -128,6 +136,8 @@ class Analysis:
             findings.append(internal_error("INT002", "decoder-crashed", crash, self.summary.file))
         for session in ledgers.sessions:
             self.totals.add(session)
+            if self.trails is not None:
+                self.trails.settle(session)
         return findings
 
     def sessions(self) -> list[Session]:
@@ -144,13 +154,17 @@ def analyze(
     the reading: the report is then of what was read, and says that it was interrupted. A `recorder` is for one
     capture: it hears what is decoded.
     """
+    from eiosniff.decode.trails import Trails
+
     rules = chosen_rules(options)
     writer = ReportWriter(options, rules)
+    several = len(captures) > 1 and options.joined is None
     with closing(_sources(captures, options)) as sources:
         for source in sources:
             keys = _keys(options)
             listener = recorder.take if recorder is not None else None
-            analysis = Analysis(source.name, options, rules, secrets=keys.secrets, listener=listener)
+            trails = Trails() if several and recorder is None else None
+            analysis = Analysis(source.name, options, rules, secrets=keys.secrets, listener=listener, trails=trails)
             try:
                 for _ in _read(analysis.stack, source, keys, progress):
                     analysis.fold()
@@ -219,6 +233,7 @@ class ReportWriter:
         self._ranked: list[tuple[_Rank, Session, CaptureSummary]] = []
         self._findings: list[Finding] = []
         self._sessions, self._totals = 0, Totals()
+        self._places: list[Place] = []
 
     def add(self, analysis: Analysis) -> None:
         """One more analysis, which is closed."""
@@ -233,9 +248,18 @@ class ReportWriter:
         self._ranked.sort(key=itemgetter(0))
         del self._ranked[self._most :]
         self._sessions += analysis.stack.sessions.total
+        if analysis.trails is not None:
+            from eiosniff.decode.crossings import Place
+
+            self._places.append(Place(analysis.summary, list(analysis.trails.trails.values())))
 
     def report(self) -> Report:
         """The report of all that were added."""
+        from eiosniff.decode.crossings import cross
+
+        sides = cross(self._places)
+        for pair in sides:
+            self._findings.extend(self._judge(pair))
         return Report(
             version=__version__,
             captures=self._summaries,
@@ -248,7 +272,17 @@ class ReportWriter:
             crashed=any(finding.rule.startswith("INT") for finding in self._findings),
             interrupted=self.interrupted,
             capture_of={session: summary for _, session, summary in self._ranked},
+            sides=sides,
         )
+
+    def _judge(self, sides: Sides) -> list[Finding]:
+        """What is found in sessions that two captures show."""
+        client, server = self._places[sides.client].summary, self._places[sides.server].summary
+        numbering = Joined((client.file, client.numbering), (server.file, server.numbering), NEAR_SERVER)
+        found = Judge(self._rules, knowledge.advice, client.file).crossings(sides.crossings)
+        for finding in found:
+            finding.numbering = numbering
+        return found
 
 
 def _sources(captures: Sequence[str], options: Options) -> Generator["Series", None, None]:
