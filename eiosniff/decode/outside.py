@@ -26,6 +26,7 @@ NO_PIECES: Final = "tshark did not decrypt it"
 INCOMPLETE: Final = "bytes are missing from it, and its cipher cannot go on behind a hole"
 
 _Key = tuple[int, int, int]
+_Sides = tuple[list[TlsPiece], list[TlsPiece]]  # of the server, of the client
 
 
 @final
@@ -36,14 +37,15 @@ class Outside:
     same objects. `refused` counts those that were too many.
     """
 
-    __slots__ = ("_ahead", "_decryptions", "_known", "_packets", "_pieces", "_quic", "_quic_known", "read", "refused")
+    __slots__ = ("_ahead", "_known", "_packets", "_pieces", "_quic", "_quic_known", "_waiting", "read", "refused")
 
     def __init__(self, first: "Outside | None" = None, pieces: Pieces | None = None) -> None:
         self._known: dict[_Key, OutsideConnection] = first._known if first is not None else {}
         self._quic_known: dict[tuple[Endpoint, Endpoint], OutsideConnection] = {}
         self._pieces = pieces
         self._ahead: TlsPiece | QuicPiece | None = None  # the next piece, which is of a later packet
-        self._decryptions: dict[OutsideConnection, OutsideDecryption] = {}
+        # Those of TLS that nobody took yet: in a batch one connection is decoded after the other.
+        self._waiting: dict[OutsideConnection, _Sides] = {}
         self._packets: list[OutsidePacket] = []
         self._quic: list[QuicPiece] = []
         self.read: set[OutsideConnection] = set()
@@ -78,12 +80,11 @@ class Outside:
                     return _Collecting(self, None)
                 known = self._known[key] = OutsideConnection(client, server, quic=False)
             return _Collecting(self, known)
-        decryption = OutsideDecryption(self)
         if known is None:
+            decryption = OutsideDecryption(self, ([], []))
             decryption.give_up(NO_PIECES)
-        else:
-            self._decryptions[known] = decryption
-        return decryption
+            return decryption
+        return OutsideDecryption(self, self._waiting.setdefault(known, ([], [])))
 
     def collect(self, packet: OutsidePacket) -> None:
         """Hand this out."""
@@ -107,9 +108,7 @@ class Outside:
                 self._quic.append(piece)
                 continue
             self.read.add(piece.connection)
-            decryption = self._decryptions.get(piece.connection)
-            if decryption is not None:
-                decryption.pieces[piece.from_client].append(piece)
+            self._waiting.setdefault(piece.connection, ([], []))[piece.from_client].append(piece)
 
     # ------------------------------------------------------------------ QUIC
 
@@ -176,13 +175,12 @@ class _Collecting(Decryption):
 class OutsideDecryption(Decryption):
     """In the second pass: gives the plain bytes that came back, when the packet comes that completed their record."""
 
-    __slots__ = ("_maps", "_offsets", "_outside", "pieces")
+    __slots__ = ("_maps", "_offsets", "_outside", "_pieces")
 
-    def __init__(self, outside: Outside) -> None:
+    def __init__(self, outside: Outside, pieces: _Sides) -> None:
         super().__init__()
         self._outside = outside
-        # By whether the client sent them.
-        self.pieces: tuple[list[TlsPiece], list[TlsPiece]] = ([], [])
+        self._pieces = pieces
         self._offsets = [0, 0]
         self._maps = [OffsetMap(), OffsetMap()]
 
@@ -190,7 +188,7 @@ class OutsideDecryption(Decryption):
         """Nothing more is decrypted."""
         self.useless = True
         self.why = why
-        for pieces in self.pieces:
+        for pieces in self._pieces:
             pieces.clear()
 
     def feed(self, chunk: StreamChunk) -> Plain:
@@ -199,7 +197,7 @@ class OutsideDecryption(Decryption):
             return []
         last = chunk.delivered or chunk.numbers[-1]
         self._outside.pull(last)
-        pieces = self.pieces[chunk.side is CLIENT]
+        pieces = self._pieces[chunk.side is CLIENT]
         plain: Plain = []
         done = 0
         for piece in pieces:
