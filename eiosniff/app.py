@@ -20,8 +20,10 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
+    from eiosniff.capture.secrets import KeySource
     from eiosniff.capture.series import Series
     from eiosniff.decode.stack import Stack
+    from eiosniff.model.secrets import Secrets
     from eiosniff.report.selection import Selection
 
 # What needs numpy is imported where a capture is read: `eiosniff rules` starts without it.
@@ -38,6 +40,7 @@ class Options:
     of a rule: how bad it is whatever it finds, and its limits that are not to have their defaults.
     `max_sessions` are listed in the report. `kept_sessions`, and those listed, are in memory at a time; what was found
     in older ones is folded into the findings. These are two numbers so that a short list does not change what is found.
+    `keylog` are files with the secrets of TLS connections; without any, the one that SSLKEYLOGFILE names is used.
     `joined`: read all files as one, none, or (None) those that are parts of one by their names and times.
     """
 
@@ -52,17 +55,27 @@ class Options:
     kept_sessions: int = MAX_SESSIONS
     batch_size: int = 35_000
     joined: bool | None = None
+    keylog: tuple[str, ...] = ()
 
 
 class Analysis:
     """One capture that is being analysed: its decoders, and the judgement of what they let go."""
 
-    def __init__(self, name: str, options: Options, rules: Sequence[Rule], changed: set[Session] | None = None) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` see `Stack`."""
+    def __init__(
+        self,
+        name: str,
+        options: Options,
+        rules: Sequence[Rule],
+        changed: set[Session] | None = None,
+        secrets: "Secrets | None" = None,
+    ) -> None:
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; for `changed` and `secrets`
+        see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
-        self.stack = Stack(CaptureSummary(name), ports=options.ports, path=options.path, most=most, changed=changed)
+        summary, ports, path = CaptureSummary(name), options.ports, options.path
+        self.stack = Stack(summary, ports=ports, path=path, most=most, changed=changed, secrets=secrets)
         self.totals = Totals()
         self._rules = rules
         self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
@@ -120,9 +133,10 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
     writer = ReportWriter(options, rules)
     with closing(_sources(captures, options)) as sources:
         for source in sources:
-            analysis = Analysis(source.name, options, rules)
+            keys = _keys(options)
+            analysis = Analysis(source.name, options, rules, secrets=keys.secrets)
             try:
-                for _ in _read(analysis.stack, source, progress):
+                for _ in _read(analysis.stack, source, keys, progress):
                     analysis.fold()
             except KeyboardInterrupt:
                 writer.interrupted = True
@@ -189,7 +203,15 @@ def _sources(captures: Sequence[str], options: Options) -> Generator["Series", N
             left = source.rest
 
 
-def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
+def _keys(options: Options) -> "KeySource":
+    """The secrets for a capture. Raises `EiosniffError` for a key log that cannot be used."""
+    from eiosniff.capture.secrets import KeySource
+
+    with KeySource(options.keylog) as keys:  # a file is read as a whole
+        return keys
+
+
+def _read(stack: "Stack", source: "Series", keys: "KeySource", progress: Progress | None) -> Iterator[None]:
     """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
@@ -197,6 +219,7 @@ def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterat
     summary = stack.summary
     for batch in source.batches():
         _measure(summary, source)
+        keys.update(source)
         stack.feed(batch)
         if progress is not None:
             progress(source.position, source.size)
@@ -288,9 +311,11 @@ def decode(
     sessions = 0
     for source in _sources(captures, options):
         decoded: list[DecodedPacket] = []
-        stack = Stack(CaptureSummary(source.name), decoded.append, ports=options.ports, path=options.path)
+        keys = _keys(options)
+        summary, ports, path = CaptureSummary(source.name), options.ports, options.path
+        stack = Stack(summary, decoded.append, ports=ports, path=path, secrets=keys.secrets)
         empty = True
-        for _ in _read(stack, source, progress):
+        for _ in _read(stack, source, keys, progress):
             stack.retired()  # nobody asks what becomes of them
             empty = empty and not decoded
             for packet in decoded:

@@ -16,6 +16,8 @@ from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.http1 import HttpConnection, Upgrade
 from eiosniff.decode.proxy_protocol import ProxyHeader
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
+from eiosniff.decode.tls_keyring import Keyring
+from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel, port_of
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.attempt import Attempt, EarlyFrame
@@ -53,13 +55,14 @@ class Conversation(StreamReader):
     that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
     length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the innermost if there are
     several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else then reads those.
+    `keyring` has the secrets for a tunnel with TLS in it, if there are any; `sealed` is that tunnel.
     """
 
     __slots__ = (
         "_first_bytes", "_order", "answered", "asked", "attempt", "attempts", "crashed", "cut_bytes", "decryption",
         "deflate", "early", "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio",
-        "last_answer", "ledger", "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade",
-        "websocket",
+        "keyring", "last_answer", "ledger", "lossy", "polled", "sealed", "session", "tunnel", "uninteresting",
+        "unknown", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +84,8 @@ class Conversation(StreamReader):
         self.upgrade: Upgrade | None = None
         self.deflate: DeflateParameters | None = None
         self.decryption: Decryption | None = None
+        self.keyring: Keyring | None = None
+        self.sealed: Tunnel | None = None
         self.attempts = _NO_ATTEMPTS
         self.answered: PacketRef | None = None
         self.asked: PacketRef | None = None
@@ -138,6 +143,7 @@ class Conversation(StreamReader):
         """A connection that is TLS from its first byte, with keys: what it carries is looked at like a connection."""
         self = cls(flow, ledger, events, crashed)
         self.decryption = decryption
+        ledger.encrypted = True
         self.tunnel = Tunnel(0, [0, 0], 0)
         return self
 
@@ -151,7 +157,8 @@ class Conversation(StreamReader):
         """Bytes in order."""
         side, ledger = chunk.side, self.ledger
         way = 1 if side is SERVER else 0
-        ledger.bytes[way] += len(chunk.data)
+        if self.decryption is None or self.uninteresting:
+            ledger.bytes[way] += len(chunk.data)
         if not ledger.seen[way]:
             ledger.seen[way] = True
             self._first_bytes[way] = chunk.delivered or chunk.numbers[0]
@@ -298,9 +305,10 @@ class Conversation(StreamReader):
             self.uninteresting = True
             return
         self.tunnel = Tunnel(port_of(request), [http.accounted(side) for side in SIDES], depth)
+        decryption = self.decryption
         for side in SIDES:
             for chunk in http.take(side).rest():
-                self._read_by_packet(chunk)
+                self._read_by_packet(chunk, decryption)
 
     def _sniff(self, tunnel: Tunnel, record: StreamChunk | Gap | StreamEnd) -> None:
         """Take what comes first in a tunnel, and read on once it is clear as what."""
@@ -315,6 +323,9 @@ class Conversation(StreamReader):
         if protocol in (Protocol.TLS, Protocol.OTHER):
             if protocol is Protocol.TLS:
                 tunnel.beginning = sniffer.records
+                if self.keyring is not None and self.decryption is None:
+                    self._unseal(tunnel, self.keyring)
+                    return
             self.uninteresting = True
             return
         self.begin_at(max(sniffer.decided, *self._order))
@@ -327,11 +338,24 @@ class Conversation(StreamReader):
                 self.http.begin_at(side, tunnel.starts[side])
         for _, earlier in sniffer.records:
             if isinstance(earlier, StreamChunk):
-                self._read_by_packet(earlier)
+                self._read_by_packet(earlier, self.decryption)
             elif isinstance(earlier, Gap):
                 self._tell_gap(earlier)
             else:
                 self._tell_end(earlier)
+
+    def _unseal(self, tunnel: Tunnel, keyring: Keyring) -> None:
+        """Read what TLS carries in a tunnel."""
+        decryption = TlsStreams(keyring)
+        self.decryption = decryption
+        self.ledger.encrypted = True
+        self.sealed = tunnel
+        self.tunnel = Tunnel(0, [0, 0], tunnel.depth + 1)
+        for _, record in tunnel.beginning:
+            if isinstance(record, StreamChunk):
+                self._tell_plain(decryption.feed(record))
+            elif isinstance(record, Gap):
+                self._tell_plain(decryption.gap(record))
 
     def _tell_plain(self, records: Plain) -> None:
         """Tell the protocol at hand what was decrypted; nothing more once that says that it is of no interest."""
@@ -339,6 +363,7 @@ class Conversation(StreamReader):
             if self.uninteresting:
                 return
             if isinstance(record, StreamChunk):
+                self.ledger.bytes[1 if record.side is SERVER else 0] += len(record.data)
                 self._tell_bytes(record)
             else:
                 self._tell_gap(record)
@@ -352,7 +377,7 @@ class Conversation(StreamReader):
         elif self.http is not None and chunk.side is SERVER and not self.http.asks:
             self._take(chunk.side, self.http.feed(chunk), 0)
         else:
-            self._read_by_packet(chunk)
+            self._read_by_packet(chunk, self.decryption)
 
     def _tell_gap(self, gap: Gap) -> None:
         """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
@@ -388,10 +413,13 @@ class Conversation(StreamReader):
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
 
-    def _read_by_packet(self, chunk: StreamChunk) -> None:
-        """Read packet by packet: one may tell what others before it are, by coming late or as an answer."""
+    def _read_by_packet(self, chunk: StreamChunk, decryption: Decryption | None) -> None:
+        """Read packet by packet: one may tell what others before it are, by coming late or as an answer; also that from
+        here on all is TLS, and does not come out of the same decryption any more."""
         for piece in chunk.by_packet():
-            if self.http is not None:
+            if self.decryption is not None and self.decryption is not decryption:
+                self._tell_plain(self.decryption.feed(piece))
+            elif self.http is not None:
                 self._take(piece.side, self.http.feed(piece), piece.delivered or piece.numbers[0])
             elif self.tunnel is not None and self.tunnel.sniffer is not None:
                 self._sniff(self.tunnel, piece)

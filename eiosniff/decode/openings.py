@@ -255,6 +255,7 @@ class Openings:
         server = self.peers.server(ledger.server)
         session = Session(0, sid, path, client, server, ledger.client, place)
         session.last = place
+        session.encrypted = ledger.encrypted
         session.proxied_for = ledger.proxied_for
         session.forwarded = forwarded
         session.socketio09 = socketio09

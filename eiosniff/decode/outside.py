@@ -12,6 +12,7 @@ from typing import Final, final
 from eiosniff.decode.decryption import Decryption, Plain
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.offsets import OffsetMap
+from eiosniff.decode.quic import QuicCounter
 from eiosniff.model.outside import OutsideConnection, OutsidePacket, QuicPiece, TlsPiece
 from eiosniff.model.provenance import CLIENT, Endpoint, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
@@ -112,17 +113,22 @@ class Outside:
 
     # ------------------------------------------------------------------ QUIC
 
-    def datagram(
-        self, number: int, ts_ns: int, client: Endpoint, server: Endpoint, from_client: bool, data: bytes
-    ) -> None:
-        """Collect a UDP datagram between a client and a QUIC server."""
-        known = self._quic_known.get((client, server))
-        if known is None:
-            if len(self._quic_known) >= MAX_CONNECTIONS:
-                self.refused += 1
-                return
-            known = self._quic_known[client, server] = OutsideConnection(client, server, quic=True)
-        self._packets.append(OutsidePacket(number, ts_ns, known, from_client, 0, data))
+    def collect_quic(self, quic: QuicCounter, ports: frozenset[int]) -> None:
+        """Collect the datagrams of a batch, of servers with one of these ports (if there are any)."""
+        if not quic.datagrams:
+            return
+        for each in quic.datagrams:
+            if ports and each.server & 0xFFFF not in ports:
+                continue
+            ends = quic.endpoint(each.client), quic.endpoint(each.server)
+            known = self._quic_known.get(ends)
+            if known is None:
+                if len(self._quic_known) >= MAX_CONNECTIONS:
+                    self.refused += 1
+                    continue
+                known = self._quic_known[ends] = OutsideConnection(*ends, quic=True)
+            self._packets.append(OutsidePacket(each.number, each.ts_ns, known, each.from_client, 0, each.data))
+        quic.datagrams.clear()
 
     def quic(self, number: int) -> list[QuicPiece]:
         """The pieces of QUIC streams in packets up to this one that were not handed out before."""
@@ -197,6 +203,7 @@ class OutsideDecryption(Decryption):
             return []
         last = chunk.delivered or chunk.numbers[-1]
         self._outside.pull(last)
+        way = 0 if chunk.side is CLIENT else 1
         pieces = self._pieces[chunk.side is CLIENT]
         plain: Plain = []
         done = 0
@@ -204,16 +211,12 @@ class OutsideDecryption(Decryption):
             if piece.number > last:
                 break
             done += 1
-            plain.append(self._plain(chunk, piece))
+            offset = self._offsets[way]
+            self._offsets[way] = offset + len(piece.data)
+            self._maps[way].add(self._offsets[way], _end_of(chunk, piece.number))
+            plain.append(StreamChunk(chunk.side, offset, piece.data, [0], [piece.number], [piece.ts_ns]))
         del pieces[:done]
         return plain
-
-    def _plain(self, chunk: StreamChunk, piece: TlsPiece) -> StreamChunk:
-        way = 0 if chunk.side is CLIENT else 1
-        offset = self._offsets[way]
-        self._offsets[way] = offset + len(piece.data)
-        self._maps[way].add(self._offsets[way], _end_of(chunk, piece.number))
-        return StreamChunk(chunk.side, offset, piece.data, [0], [piece.number], [piece.ts_ns])
 
     def gap(self, gap: Gap) -> Plain:
         """See `Decryption`."""

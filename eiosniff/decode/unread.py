@@ -8,13 +8,16 @@ from eiosniff.decode.flow import Flow
 from eiosniff.decode.links import link_name
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
+from eiosniff.decode.tls_keys import suite_name
+from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
+from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
-from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow, Unread, UnreadKind
+from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow, Undecrypted, Unread, UnreadKind
 
 # Of each ledger. A day of a busy laptop is a few hundred names; connections beyond are only counted.
 MAX_ENCRYPTED: Final = 1_000
@@ -32,15 +35,17 @@ class UnreadLedger:
     that what is kept does not depend on how the input is cut.
     """
 
-    def __init__(self, endpoint: Callable[[int], Endpoint]) -> None:
+    def __init__(self, endpoint: Callable[[int], Endpoint], secrets: Secrets | None = None) -> None:
+        """If there are secrets, it tells what they are good for."""
         self._endpoint = endpoint
+        self._secrets = secrets
         self._encrypted: dict[tuple[Endpoint, str | None, tuple[str, ...], bool], Encrypted] = {}
         self._connections = 0  # that are encrypted
         self._unread: dict[tuple[UnreadKind, Endpoint], Unread] = {}
         self._handshakes: dict[Flow, TlsHandshake] = {}  # of connections of which more is to come in clear
         self._webtransport: set[str] = set()  # addresses of servers that offer it
-        # In the batch at hand, with the captured packet that told.
-        self._tls: list[tuple[int, Endpoint, int, TlsHandshake]] = []
+        # In the batch at hand, with the captured packet that told, and with its secrets where there were any.
+        self._tls: list[tuple[int, Endpoint, int, TlsHandshake, TlsStreams | None]] = []
         self._http2: list[tuple[int, Endpoint, UnreadKind, PacketRef]] = []
 
     # ------------------------------------------------------------------ connections
@@ -56,19 +61,37 @@ class UnreadLedger:
             handshake = self._handshakes[flow] = TlsHandshake()
         for way, record in records:
             handshake.take(way, record)
+        self._drop_if_done(flow, handshake)
+
+    def go_on(self, flow: Flow, handshake: TlsHandshake) -> None:
+        """Read on in a TLS connection, from where somebody else came to."""
+        self._handshakes[flow] = handshake
+        self._drop_if_done(flow, handshake)
+
+    def _drop_if_done(self, flow: Flow, handshake: TlsHandshake) -> None:
         if handshake.done:
             flow.dropped = True
             self._note_handshake(flow, handshake.decided)
 
     def add_tunnel(
-        self, proxy: Endpoint, records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]], order: int
+        self,
+        proxy: Endpoint,
+        records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]],
+        order: int,
+        streams: TlsStreams | None,
     ) -> None:
         """A connection whose tunnel through a proxy held TLS is over; `records` are the first in it, a side each."""
         handshake = TlsHandshake()
         for side, record in records:
             handshake.take(side, record)
         handshake.close()
-        self._tls.append((order, proxy, 0, handshake))
+        self._tls.append((order, proxy, 0, handshake, streams))
+
+    def add_keyed(self, flow: Flow, handshake: TlsHandshake, order: int, streams: TlsStreams) -> None:
+        """A TLS connection with secrets is over."""
+        self._handshakes[flow] = handshake
+        self._end(flow, handshake)
+        self._note_handshake(flow, order, streams)
 
     def add_http2(self, flow: Flow, order: int) -> None:
         """A connection that speaks HTTP/2 from its beginning, as a captured packet showed."""
@@ -83,22 +106,30 @@ class UnreadLedger:
         """A connection is over."""
         handshake = self._handshakes.get(flow)
         if handshake is not None:
-            if flow.reset is not None and flow.reset_by is not None:
-                handshake.end(flow.reset_by, flow.reset)
-            handshake.under_way = handshake.ended_by < 0
-            handshake.close()
+            self._end(flow, handshake)
             self._note_handshake(flow, order)
 
-    def _note_handshake(self, flow: Flow, order: int) -> None:
+    @staticmethod
+    def _end(flow: Flow, handshake: TlsHandshake) -> None:
+        if handshake.done:
+            return
+        if flow.reset is not None and flow.reset_by is not None:
+            handshake.end(flow.reset_by, flow.reset)
+        handshake.under_way = handshake.ended_by < 0
+        handshake.close()
+
+    def _note_handshake(self, flow: Flow, order: int, streams: TlsStreams | None = None) -> None:
         handshake = self._handshakes.pop(flow)
         client = _client_of(flow, handshake.client)
-        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake))
+        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake, streams))
 
     def settle(self) -> None:
         """A batch is over."""
         self._tls.sort(key=itemgetter(0))
-        for _, server, client, handshake in self._tls:
-            self._count_tls(server, client, handshake)
+        for _, server, client, handshake, streams in self._tls:
+            entry = self._count_tls(server, client, handshake)
+            if entry is not None and self._secrets is not None and self._secrets.lines:
+                _count_outcome(entry, handshake, streams)
         self._tls.clear()
         self._http2.sort(key=itemgetter(0))
         for _, server, kind, place in self._http2:
@@ -110,7 +141,8 @@ class UnreadLedger:
             known.count += 1
         self._http2.clear()
 
-    def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> None:
+    def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> Encrypted | None:
+        """Count a connection; returns where."""
         self._connections += 1
         hello, answer = handshake.client_hello, handshake.server_hello
         name, alpn = (hello.name, hello.alpn) if hello is not None else (None, ())
@@ -118,7 +150,7 @@ class UnreadLedger:
         known = self._encrypted.get(key)
         if known is None:
             if len(self._encrypted) >= MAX_ENCRYPTED:
-                return
+                return None
             known = self._encrypted[key] = Encrypted(server, name, alpn, hello is not None, handshake.first)
         known.connections += 1
         known.under_way += handshake.under_way
@@ -141,13 +173,14 @@ class UnreadLedger:
             known.plain.add(handshake.answered, handshake.answered.ts_ns)
         elif hello is not None and answer is not None and not handshake.goes_on and handshake.ended_by == client:
             quick = handshake.last.ts_ns - handshake.answered.ts_ns < _AT_ONCE_NS
-            if handshake.alert_inside:
+            if handshake.alert_inside and handshake.alert(client) < 0:
                 _note_failure(known, handshake, FailedHow.ALERT_INSIDE, "client", "")
             elif quick and handshake.alert(client) < 0 and handshake.alert(1 - client) < 0:
                 _note_failure(known, handshake, FailedHow.GAVE_UP, "client", "")
         hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
         if hung_up or handshake.alert(1 - client) >= 0:
             known.refused.add(handshake.last, handshake.last.ts_ns)
+        return known
 
     # ------------------------------------------------------------------ the whole
 
@@ -179,6 +212,25 @@ class UnreadLedger:
                 entry.webtransport = entry.server.address in self._webtransport
         for link, count in sorted(packets.counters.unknown_link.items()):
             summary.unread.append(Unread(UnreadKind.LINK, None, count=count, detail=link_name(link)))
+
+
+def _count_outcome(known: Encrypted, handshake: TlsHandshake, streams: TlsStreams | None) -> None:
+    """Whether a connection was decrypted, and why not."""
+    if streams is not None:
+        why = streams.outcome()
+        if why is Undecrypted.CIPHER:
+            _count(known.ciphers, suite_name(streams.cipher))
+    elif handshake.client_hello is None:
+        why = Undecrypted.NO_HELLO
+    else:
+        why = Undecrypted.NO_KEYS
+    if why is None:
+        known.decrypted += 1
+        return
+    tally = known.undecrypted.get(why)
+    if tally is None:
+        tally = known.undecrypted[why] = Tally()
+    tally.add(handshake.first, handshake.first.ts_ns)
 
 
 def _note_failure(known: Encrypted, handshake: TlsHandshake, how: FailedHow, who: str, alert: str) -> None:

@@ -228,14 +228,13 @@ class Connection:
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
     says which directions were captured. `retransmissions` counts segments whose bytes were sent before, `duplicates`
-    those that were captured more than once. `proxied_for` is for whom the client connects, if it is a proxy that says
-    so (PROXY protocol).
+    those that were captured more than once. `encrypted` says that TLS protected it on its way. `proxied_for`
+    is for whom the client connects, if it is a proxy that says so (PROXY protocol).
     """
 
     __slots__ = (
-        "bytes", "client", "duplicates", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for",
-        "retransmissions",
-        "seen", "server", "stream",
+        "bytes", "client", "duplicates", "encrypted", "ends", "first", "gap_bytes", "gaps", "last", "midstream",
+        "proxied_for", "retransmissions", "seen", "server", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -254,6 +253,7 @@ class Connection:
         self.last = last
         self.midstream = midstream
         self.proxied_for: Endpoint | None = None
+        self.encrypted = False
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
         self.duplicates = [0, 0]
@@ -291,10 +291,11 @@ class Session:
 
     `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
-    `one_direction` says that of a connection only one direction was captured. `last_from` is the last packet of each
-    side up to the end of the session (of one that said nothing until then: the first after it). `longest_silence_ns` is
-    the longest time from one packet of Engine.IO to the next, of either side. `repeats`: how often
-    each side sent bytes again, at the most, before anything new, over the WebSocket that the session lived on.
+    `encrypted` says that TLS protected it on its way. `one_direction` says that of a connection only one direction was
+    captured. `last_from` is the last packet of each side up to the end of the session (of one that said nothing until
+    then: the first after it). `longest_silence_ns` is the longest time from one packet of Engine.IO to the next, of
+    either side. `repeats`: how often each side sent bytes again, at the most, before anything new, over the WebSocket
+    that the session lived on.
 
     Over HTTP: `polls` counts the GETs that were answered 200, `head_bytes` and `body_bytes` what requests and answers
     took, one entry a side. `polls_cut` are requests whose connection ended before they were answered, `preflights`
@@ -307,7 +308,7 @@ class Session:
     __slots__ = (
         "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
-        "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
+        "cookies_set", "costs", "encrypted", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
         "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "longest_silence_ns",
         "messages", "midstream", "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened",
         "parsers", "path", "payloads", "polling", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
@@ -376,6 +377,7 @@ class Session:
         self.gap_starts: list[int] = []
         self.midstream = False
         self.observed_until_ns = 0
+        self.encrypted = False
         self.forwarded = False
         self.one_direction = False
         self.repeats = [0, 0]
