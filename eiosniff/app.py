@@ -13,15 +13,18 @@ from eiosniff.model.finding import Finding, Report, RuleInfo, Severity, Totals
 from eiosniff.model.numbering import where
 from eiosniff.model.session import MAX_SESSIONS, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
+from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules import registry
 from eiosniff.rules.api import Rule
 from eiosniff.rules.diagnosis import diagnose
 from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
+    from eiosniff.capture.leftover import Leftover
     from eiosniff.capture.live.source import LiveSource
     from eiosniff.capture.secrets import KeySource
     from eiosniff.capture.series import Series
+    from eiosniff.decode.outside import Outside
     from eiosniff.decode.stack import Stack
     from eiosniff.model.secrets import Secrets
     from eiosniff.report.selection import Selection
@@ -68,14 +71,17 @@ class Analysis:
         rules: Sequence[Rule],
         changed: set[Session] | None = None,
         secrets: "Secrets | None" = None,
+        outside: "Outside | None" = None,
     ) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; for `changed` and `secrets`
-        see `Stack`."""
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; for `changed`, `secrets`
+        and `outside` see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
         summary, ports, path = CaptureSummary(name), options.ports, options.path
-        self.stack = Stack(summary, ports=ports, path=path, most=most, changed=changed, secrets=secrets)
+        self.stack = Stack(
+            summary, ports=ports, path=path, most=most, changed=changed, secrets=secrets, outside=outside
+        )
         self.totals = Totals()
         self._rules = rules
         self._judge = Judge(rules, knowledge.advice, name, most, self.summary.drops, self._where)
@@ -133,18 +139,71 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
     writer = ReportWriter(options, rules)
     with closing(_sources(captures, options)) as sources:
         for source in sources:
-            keys = _keys(options)
-            analysis = Analysis(source.name, options, rules, secrets=keys.secrets)
-            try:
-                for _ in _read(analysis.stack, source, keys, progress):
-                    analysis.fold()
-            except KeyboardInterrupt:
-                writer.interrupted = True
-                analysis.close()
+            analysis = _analysed(source, options, rules, writer, progress)
             writer.add(analysis)
             if writer.interrupted:
                 break
     return writer.report()
+
+
+def _analysed(
+    source: "Series", options: Options, rules: Sequence[Rule], writer: "ReportWriter", progress: Progress | None
+) -> Analysis:
+    """Analyse one capture; once more if tshark decrypts what there were keys for, but no cipher here."""
+    from eiosniff.capture.leftover import Leftover
+    from eiosniff.capture.series import Series
+    from eiosniff.decode.outside import Outside
+
+    def run(source: "Series", outside: "Outside") -> Analysis:
+        analysis = Analysis(source.name, options, rules, secrets=keys.secrets, outside=outside)
+        try:
+            for _ in _read(analysis.stack, source, keys, progress):
+                analysis.fold()
+                leftover.write(outside.take())
+        except KeyboardInterrupt:
+            writer.interrupted = True
+            analysis.close()
+        return analysis
+
+    with Leftover() as leftover:
+        keys, first = _keys(options), Outside()
+        analysis = run(source, first)
+        again = source.again
+        second = None if writer.interrupted else _second(analysis.summary, leftover, first, keys, again is not None)
+        if second is not None and again is not None:
+            with Series(again, options.batch_size) as once_more:
+                analysis = run(once_more, second)
+            _note_leftover(analysis.summary, leftover, second)
+    return analysis
+
+
+def _second(
+    summary: CaptureSummary, leftover: "Leftover", first: "Outside", keys: "KeySource", again: bool
+) -> "Outside | None":
+    """What tshark decrypts of what was left in the first pass, for the second; None if nothing was left, or it cannot:
+    then the summary says why. `again`: the capture can be read once more."""
+    from eiosniff.capture.leftover import explain
+    from eiosniff.decode.outside import Outside
+
+    connections = leftover.connections
+    if not connections:
+        return None
+    try:
+        if not again:
+            raise EiosniffError("what is read here cannot be read twice", "write it to a file first, and analyse that")
+        return Outside(first, iter(leftover.decrypt(keys.secrets)))
+    except EiosniffError as error:
+        _note_undecrypted(summary, explain(connections, error.problem, error.remedy))
+        return None
+
+
+def _note_leftover(summary: CaptureSummary, leftover: "Leftover", second: "Outside") -> None:
+    for text in leftover.problems(list(second.read)):
+        _note_undecrypted(summary, text)
+
+
+def _note_undecrypted(summary: CaptureSummary, text: str) -> None:
+    summary.problems.append(CaptureProblem(AnomalyKind.NOT_DECRYPTED.value, text, 0))
 
 
 class ReportWriter:
@@ -217,6 +276,8 @@ def _read(stack: "Stack", source: "Series", keys: "KeySource", progress: Progres
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
     summary = stack.summary
+    if source.is_har:
+        yield from _read_entries(stack, source, progress)
     for batch in source.batches():
         _measure(summary, source)
         keys.update(source)
@@ -226,7 +287,7 @@ def _read(stack: "Stack", source: "Series", keys: "KeySource", progress: Progres
         yield
     check_links(stack)
     _measure(summary, source)
-    summary.last_ns = source.last_ns
+    summary.last_ns = summary.last_ns if source.is_har else source.last_ns
     stack.close()
     yield
 
@@ -239,6 +300,17 @@ def _measure(summary: CaptureSummary, source: "Series") -> None:
         summary.numbering = source.numbering
     while source.missing:
         summary.note_drops(*source.missing.pop(0), packets=0)
+
+
+def _read_entries(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
+    """The same of a HAR: what happens in it is known when all of it was read."""
+    entries = stack.entries()
+    for entry in source.entries(entries.is_wanted):
+        entries.add(entry)
+        if progress is not None:
+            progress(source.position, source.size)
+    for _ in entries.steps(source.batch_size):
+        yield
 
 
 def check_links(stack: "Stack") -> None:
@@ -262,7 +334,7 @@ def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
     summary.dropped = source.dropped
-    summary.first_ns = source.first_ns
+    summary.first_ns = source.first_ns if not source.is_har else summary.first_ns
     summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
 
 

@@ -6,7 +6,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
-from eiosniff.decode import fleet, payload_facts
+from eiosniff.decode import fleet, hung_up, payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
@@ -97,6 +97,15 @@ class Sessions:
             if session is not None and conversation.lossy:  # what a hole left cannot be read: it lacks as well
                 self._openings.note_gap(session, record.side, max(record.place, session.last), conversation)
             self._lose(session or conversation.polled, record.side)
+
+    def hung_up(self, conversation: Conversation, place: PacketRef) -> None:
+        """A WebSocket has ended, and nobody knows how or by whom (`hung_up`)."""
+        session = conversation.session
+        state = self._openings.state_of(session)
+        if state is None or state.carrier != conversation.ledger.stream:
+            return
+        side = hung_up.who(state.session, state.ending.goodbyes, place)
+        state.ending.close(Closing(side, CloseHow.UNSEEN, place))
 
     def close(self) -> None:
         """The capture is over."""

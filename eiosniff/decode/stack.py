@@ -19,6 +19,7 @@ import numpy as np
 
 from eiosniff.decode.connects import Connects
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
@@ -82,11 +83,11 @@ class Stack(FlowListener):
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
         self.for_tshark: list[Sealed] = []  # the first of those that have secrets, and a cipher that is not known here
+        self._entries: EntryDecoder | None = None  # of a HAR
+        self._path = path
         self._ports = ports
         self._packets = PacketDecoder()
         self._outside = outside
-        if outside is not None and outside.collects:
-            self._packets.quic.datagrams = []
         self._flows = FlowTable(self)
         self._events = Events()
         self._watched: list[tuple[Flow, int, int, Beat | Closing]] = []  # in the batch at hand
@@ -123,6 +124,8 @@ class Stack(FlowListener):
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._note_cut(batch)
+        if self._outside is not None and self._outside.collects and self._packets.quic.datagrams is None:
+            self._packets.quic.datagrams = [] if self._keyed is not None and self._keyed.is_of_use else None
         self._flows.feed(self._packets.decode(batch))
         if self._outside is not None and len(batch):
             self._outside.collect_quic(self._packets.quic, self._ports)
@@ -149,12 +152,21 @@ class Stack(FlowListener):
         summary.cut_packets += len(cut)
         summary.cut_length = max(summary.cut_length, int(batch.captured[cut].max()))
 
+    def entries(self) -> EntryDecoder:
+        """What takes the entries of a HAR, instead of batches of captured packets."""
+        self._entries = EntryDecoder(
+            self.summary, self.sessions, self._connects, self._handle, self._crashed, self._ports, self._path
+        )
+        return self._entries
+
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
         self._flows.close()
         self._hand_on()
         self.sessions.close()
         self._summarise()
+        if self._entries is not None:
+            self._entries.finish()
         for what, (stream, count) in sorted(self._crashes.items()):
             others = f" and {count - 1} more" if count > 1 else ""
             self.crashes.append(f"{what}, TCP stream {stream}{others}")

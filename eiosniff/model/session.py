@@ -172,6 +172,7 @@ class CloseHow(Enum):
     FIN = "TCP FIN"
     RST = "TCP RST"
     DISCONNECT = "Socket.IO disconnect"  # of the last namespace; the peer then only hung up
+    UNSEEN = "end of the WebSocket"  # of which a HAR shows neither how nor, but for what comes before it, by whom
 
 
 @dataclass(slots=True, eq=False)

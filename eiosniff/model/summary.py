@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from eiosniff.model.har import FailedRequests
 from eiosniff.model.numbering import Numbering
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.tally import Tally
@@ -18,11 +19,13 @@ class ConnectFailure(Enum):
 
 @dataclass(slots=True, frozen=True)
 class FailedConnect:
-    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN."""
+    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN. `told` is how a
+    browser tells of it in a HAR, which has no packets: the request of Engine.IO that needed it, and its error."""
 
     syn: PacketRef
     last: PacketRef
     repeats: int
+    told: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +37,7 @@ class FailedConnects:
     failure: ConnectFailure
     tally: Tally[FailedConnect] = field(default_factory=Tally)
     speaks_engineio: bool = False  # that server speaks Engine.IO elsewhere in this capture
+    asked_for_it: bool = False  # the connection was meant for a request of Engine.IO
     recovered: bool = False  # a later connection of this client to this server came about
 
 
@@ -100,6 +104,7 @@ class CaptureSummary:
     duplicate_packets: int = 0  # with payload, of these connections
     other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
     failed_connects: list[FailedConnects] = field(default_factory=list)
+    failed_requests: list[FailedRequests] = field(default_factory=list)  # of a HAR
     encrypted: list[Encrypted] = field(default_factory=list)
     encrypted_connections: int = 0
     unread: list[Unread] = field(default_factory=list)

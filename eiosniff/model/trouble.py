@@ -57,6 +57,7 @@ class AnomalyKind(Enum):
     CAPTURE_TRUNCATED = "capture-truncated"
     CAPTURE_DAMAGED = "capture-damaged"
     CAPTURE_PARTS = "capture-parts"  # files of one capture that do not fit together as they should
+    HAR_WITHOUT_MESSAGES = "har-without-messages"
     # before HTTP
     PROXY_BAD_HEADER = "proxy-bad-header"
     # HTTP
@@ -66,6 +67,7 @@ class AnomalyKind(Enum):
     HTTP_BAD_LENGTH = "http-bad-length"
     HTTP_BAD_CODING = "http-bad-coding"
     HTTP_UNREADABLE_CODING = "http-unreadable-coding"
+    NOT_DECRYPTED = "not-decrypted"
     HTTP_TOO_LARGE = "http-too-large"
     HTTP_INCOMPLETE = "http-incomplete"
     # WebSocket

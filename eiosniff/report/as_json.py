@@ -136,8 +136,13 @@ class Writer:
                 }
                 for problem in capture.problems
             ],
-            **({"files": numbering.files} if (numbering := self.places.of(capture.file)) else {}),
+            **self._files(capture),
         }
+
+    def _files(self, capture: CaptureSummary) -> _Object:
+        """Its files, if it has several."""
+        numbering = self.places.of(capture.file)
+        return {"files": numbering.files} if numbering is not None and len(numbering.files) > 1 else {}
 
     def place(self, capture: str, number: int) -> _Object:
         """Which packet it is, of which file where that is not said yet; or which entry, and which message in it."""

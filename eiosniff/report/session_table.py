@@ -85,7 +85,7 @@ def _row(session: Session, redactor: Redactor, *, with_sid: bool) -> list[str]:
     lasted = duration(lasted_ns(session))
     cells = [
         f"s{session.index}",
-        str(session.client_endpoint.port),
+        str(session.client_endpoint.port or "-"),  # a HAR does not tell it
         revisions(session),
         transports(session),
         f">{lasted}" if session.midstream else lasted,

@@ -133,7 +133,8 @@ class _TextReport:
         return _prose(self.redactor, text)
 
     def header(self, capture: CaptureSummary) -> None:
-        facts = [counted(capture.packets, "packet")]
+        several = {"entry": "entries"}.get(unit := self.places.unit(capture.file), "")
+        facts = [counted(capture.packets, unit, several)]
         if capture.first_ns is not None and capture.last_ns is not None:
             facts.append(duration(capture.last_ns - capture.first_ns))
         if len(self.report.captures) == 1:

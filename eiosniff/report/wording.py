@@ -66,6 +66,7 @@ _SHORT: Final = {
     CloseHow.FIN: "FIN",
     CloseHow.RST: "RST",
     CloseHow.DISCONNECT: "disconnect",
+    CloseHow.UNSEEN: "WS end",
 }
 
 

@@ -34,6 +34,8 @@ def kept_from_page(session: Session) -> tuple[Attempt, AnswerFacts, Blocked | No
     answer = attempt.answered
     if answer is None or attempt.abandoned or session.midstream or goes_on(session):
         return None
+    if attempt.withheld:
+        return attempt, answer, cors_check(attempt.request, answer, credentials=bool(attempt.request.cookies))
     if session.observed_until_ns - session.opened.ts_ns < _GOES_ON_WITHIN_NS:
         return None
     return attempt, answer, cors_check(attempt.request, answer, credentials=bool(attempt.request.cookies))

@@ -39,6 +39,7 @@ def closing_words(closing: Closing) -> str:
         CloseHow.EIO_CLOSE: 'closes (Engine.IO "1")',
         CloseHow.FIN: "closes the connection (FIN)",
         CloseHow.RST: "resets the connection (RST)",
+        CloseHow.UNSEEN: "ends the WebSocket, as it seems (a HAR does not tell who)",
         CloseHow.DISCONNECT: 'leaves the last namespace (Socket.IO "41")',
     }[closing.how]
 

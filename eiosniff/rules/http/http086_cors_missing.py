@@ -54,7 +54,14 @@ from eiosniff.rules.origins import gets_in_by_websocket, kept_from_page, kept_pr
         'cors_allowed_origins=["{origin}"] (Python).',
         "Or let a proxy serve the page and /socket.io/ under one host and port.",
     ),
-    explains=("connect-loop", "no-backoff", "no-connect-packet", "session-unused", "abandoned-session"),
+    explains=(
+        "connect-loop",
+        "no-backoff",
+        "no-connect-packet",
+        "session-unused",
+        "abandoned-session",
+        "request-failed",
+    ),
     hence="the browser keeps the answers from the page: no Access-Control-Allow-Origin",
 )
 def cors_missing(session: Session) -> Iterator[Hit]:
