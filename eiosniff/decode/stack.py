@@ -27,6 +27,7 @@ from eiosniff.decode.http3_connections import Http3Connections
 from eiosniff.decode.keyed import Keyed, Records, Sealed, Verdict
 from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.outside import Outside
+from eiosniff.decode.outside_decryption import EitherDecryption
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
@@ -77,20 +78,18 @@ class Stack(FlowListener):
         path: str | None = None,
         most: int = MAX_SESSIONS,
         changed: set[Session] | None = None,
-        outside: Outside | None = None,
         secrets: Secrets | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self.summary = summary
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
+        self.for_tshark: list[Sealed] = []  # the first of those that have secrets, and a cipher that is not known here
         self._entries: EntryDecoder | None = None  # of a HAR
         self._path = path
-        self.for_tshark: list[Sealed] = []  # the first of those that have secrets, and a cipher that is not known here
         self._ports = ports
         self._packets = PacketDecoder()
         self._outside = outside
-        if outside is not None and outside.collects:
-            self._packets.quic.datagrams = []
         self._flows = FlowTable(self)
         self._events = Events()
         self._quic = Http3Connections(self._events, self._crashed)
@@ -128,23 +127,14 @@ class Stack(FlowListener):
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._note_cut(batch)
+        if self._outside is not None and self._outside.collects and self._packets.quic.datagrams is None:
+            self._packets.quic.datagrams = [] if self._keyed is not None and self._keyed.is_of_use else None
         self._flows.feed(self._packets.decode(batch))
         if self._outside is not None and len(batch):
-            self._collect_quic(self._outside)
+            self._outside.collect_quic(self._packets.quic, self._ports)
             self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
-
-    def _collect_quic(self, outside: Outside) -> None:
-        """Hand out the datagrams of QUIC that came in the batch, for another program to decrypt."""
-        quic = self._packets.quic
-        if not quic.datagrams:
-            return
-        for each in quic.datagrams:
-            client, server = quic.endpoint(each.client), quic.endpoint(each.server)
-            if not self._ports or server.port in self._ports:
-                outside.datagram(each.number, each.ts_ns, client, server, each.from_client, each.data)
-        quic.datagrams.clear()
 
     def _read_quic(self, number: int) -> None:
         """Read what QUIC streams brought up to a captured packet, and hand it on."""
@@ -342,8 +332,9 @@ class Stack(FlowListener):
             flow.opaque = None
         if witness.client is not None:
             flow.client = witness.client
-        streams = keyed.streams()
-        conversation = Conversation.over_tls(flow, self._ledger(flow), self._events, self._crashed, streams)
+        streams, ledger = keyed.streams(), self._ledger(flow)
+        decryption = EitherDecryption(streams, self._outside, flow, ledger.client, ledger.server)
+        conversation = Conversation.over_tls(flow, ledger, self._events, self._crashed, decryption)
         flow.conversation = conversation
         flow.network = FlowFacts(undecided.order, flow.first.ts_ns, flow.handshake_ns)
         conversation.begin_at(undecided.order)
@@ -363,6 +354,8 @@ class Stack(FlowListener):
     def _close_tls(self, flow: Flow, conversation: Conversation, order: int) -> None:
         """A connection that is followed, and is or holds TLS, is over."""
         streams, sealed = conversation.decryption, conversation.sealed
+        if isinstance(streams, EitherDecryption):
+            streams = streams.streams
         if not isinstance(streams, TlsStreams):
             return
         if sealed is not None:
@@ -389,11 +382,11 @@ class Stack(FlowListener):
 
     def settle(self, number: int) -> None:
         """Second step, and what waits for it."""
-        if self._outside is not None:
-            self._quic_pieces(self._outside.quic(number))
         if self._keyed is not None:
             for flow, verdict in self._keyed.settled():
                 self._decide(flow, self._keyed, verdict)
+        if self._outside is not None:
+            self._quic_pieces(self._outside.quic(number))
         self._hand_on()
         self._resolve_watched()
 

@@ -67,6 +67,7 @@ class AnomalyKind(Enum):
     HTTP_BAD_LENGTH = "http-bad-length"
     HTTP_BAD_CODING = "http-bad-coding"
     HTTP_UNREADABLE_CODING = "http-unreadable-coding"
+    NOT_DECRYPTED = "not-decrypted"
     HTTP_TOO_LARGE = "http-too-large"
     HTTP_INCOMPLETE = "http-incomplete"
     HTTP2_BAD_FRAME = "http2-bad-frame"
