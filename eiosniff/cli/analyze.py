@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   eiosniff analyze capture.pcapng
+  eiosniff analyze page.har
   tcpdump -i any -w - port 3000 | eiosniff analyze -
   eiosniff analyze --format json -o report.json before.pcap after.pcap
   eiosniff analyze --fail-on error --ignore no-backoff,EIO005 capture.pcap
@@ -81,8 +82,9 @@ def analyze(
 ) -> None:
     """Find out what is wrong in captures, why, and how to mend it.
 
-    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input. The files of a rotation
-    (cap_00001.pcap, cap_00002.pcap, ...) are read as one capture, in whatever order they are named.
+    CAPTURE is a pcap or pcapng file, or a HAR that a browser or a proxy has exported, plain or compressed (gzip, zstd);
+    - is standard input. The files of a rotation (cap_00001.pcap, cap_00002.pcap, ...) are read as one capture, in
+    whatever order they are named.
     """
     from eiosniff import app
 

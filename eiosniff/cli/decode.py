@@ -145,8 +145,8 @@ def decode(
 ) -> None:
     """List Engine.IO and Socket.IO packets, one a line, over all transports in the order of the capture.
 
-    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input. Packet numbers and streams
-    are those of Wireshark.
+    CAPTURE is a pcap or pcapng file, or a HAR, plain or compressed (gzip, zstd); - is standard input. Packet numbers
+    and streams are those of Wireshark; of a HAR they are numbers of entries, 12.5 being message 5 of entry 12.
     """
     from eiosniff import app
     from eiosniff.model.provenance import Side

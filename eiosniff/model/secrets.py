@@ -5,6 +5,7 @@ the random of the ClientHello tells which connection it is.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final, final
 
 CLIENT_RANDOM: Final = "CLIENT_RANDOM"  # up to TLS 1.2: the master secret
@@ -63,6 +64,11 @@ class Secrets:
     def get(self, label: str, client_random: bytes) -> bytes | None:
         """The secret of a connection, None if there is none."""
         return self._secrets.get((label, client_random))
+
+    def text(self) -> Iterator[bytes]:
+        """All of them as lines of a key log."""
+        for (label, client_random), secret in self._secrets.items():
+            yield f"{label} {client_random.hex()} {secret.hex()}\n".encode("ascii")
 
     def knows(self, client_random: bytes) -> bool:
         """Whether there is any secret of a connection."""
