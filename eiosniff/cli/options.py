@@ -73,6 +73,16 @@ def places(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def keylog(command: Command) -> Command:
+    """Where the secrets of TLS connections are."""
+    return click.option(
+        "--keylog", metavar="FILE", multiple=True,
+        help="Decrypt TLS with the secrets in this key log (node --tls-keylog=FILE; SSLKEYLOGFILE=FILE for Chrome, "
+        "Firefox, curl); may be repeated. Without it, the file that SSLKEYLOGFILE names is used, if it is there; and "
+        "what a pcapng carries, always. Example: --keylog keys.log",
+    )(command)  # fmt: skip
+
+
 def no_redact(command: Command) -> Command:
     """Whether to show secrets."""
     return click.option(

@@ -21,6 +21,10 @@ class Recorder:
         self.clients: list[Client] = []
         self.servers: list[Server] = []
 
+    def begin(self) -> None:
+        """The capture is read from its beginning (again)."""
+        self.said.clear()
+
     def take(self, packet: DecodedPacket) -> None:
         """The next packet of the capture."""
         socketio, session = packet.socketio, packet.session

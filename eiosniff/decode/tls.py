@@ -6,6 +6,7 @@ sections 4.1.2, 4.1.3, 5.1 and 6; RFC 5246, section 7). Of each connection only 
 
 from typing import Final, NamedTuple, final
 
+from eiosniff.decode.tls_shape import hello_shape
 from eiosniff.model.http import text_of
 from eiosniff.model.provenance import NO_PACKET, PacketRef
 from eiosniff.model.tcp import StreamChunk, StreamEnd
@@ -75,7 +76,7 @@ def alert_name(alert: int) -> str:
 class ClientHello(NamedTuple):
     """What a client asks for: see `model.unread.Encrypted`. `encrypted`: it has an Encrypted Client Hello. `newest` is
     the newest version that it offers. `session` and `ticket` are what it wants to go on with (up to TLS 1.2), empty for
-    none; `early`: it sends data at once (RFC 8446, section 4.2.10)."""
+    none; `early`: it sends data at once (RFC 8446, section 4.2.10). For `shape` see `tls_shape`."""
 
     name: str | None
     alpn: tuple[str, ...]
@@ -85,6 +86,7 @@ class ClientHello(NamedTuple):
     session: bytes = b""
     ticket: bytes = b""
     early: bool = False
+    shape: str = ""
 
 
 class ServerHello(NamedTuple):
@@ -124,7 +126,7 @@ def read_client_hello(body: bytes) -> ClientHello:
             ticket = data
         elif kind == _EARLY_DATA:
             early = True
-    return ClientHello(name, alpn, encrypted, newest, random, session, ticket, early)
+    return ClientHello(name, alpn, encrypted, newest, random, session, ticket, early, hello_shape(body))
 
 
 def read_server_hello(body: bytes) -> ServerHello:

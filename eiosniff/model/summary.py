@@ -5,6 +5,7 @@ from enum import Enum
 
 from eiosniff.model.har import FailedRequests
 from eiosniff.model.numbering import Numbering
+from eiosniff.model.opaque import OpaqueConnection
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.tally import Tally
 from eiosniff.model.unread import Encrypted, Unread
@@ -74,8 +75,9 @@ class CaptureSummary:
     or not of the chosen ports), from the first to the last, with or without payload; and those with payload that came
     after the end of a connection that is followed. `set_aside_bytes` is the TCP payload that was captured with them.
     What is not TCP is not among them, but in `other`. `encrypted` are the TLS connections, by server and name: of the
-    first so many groups, while `encrypted_connections` counts all. `unread` is what is recognised and not decoded.
-    `numbering` tells what packet numbers stand for, where they are not those of the packets of `file`.
+    first so many groups, while `encrypted_connections` counts all, and `opaque` are the first few of each. `unread` is
+    what is recognised and not decoded. `numbering` tells what packet numbers stand for, where they are not those of the
+    packets of `file`.
     """
 
     file: str
@@ -107,6 +109,7 @@ class CaptureSummary:
     failed_requests: list[FailedRequests] = field(default_factory=list)  # of a HAR
     encrypted: list[Encrypted] = field(default_factory=list)
     encrypted_connections: int = 0
+    opaque: list[OpaqueConnection] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     numbering: Numbering | None = None
 
