@@ -395,7 +395,7 @@ def record(scenario: Scenario) -> index.Entry:
         "server": scenario.server,
         "client": scenario.client,
         "what": scenario.what,
-        "inside": inside[:24],
+        "inside": inside[:64],
         "log": stage.log[:12],
     }
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from eiosniff.knowledge.keys import likely, others
 from eiosniff.model.unread import Encrypted
 
-
 _KEEP = "Keep the keys while you capture, and give them to eiosniff (--keylog keys.log)."
 
 

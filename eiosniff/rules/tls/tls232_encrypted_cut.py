@@ -60,8 +60,8 @@ _EXACT: Final = 0.02
     "want; it looks like this from outside. What is said is encrypted, so a program may have other reasons.",
     fix=(
         "Look which timeout of the proxy, load balancer or server is {time}, and raise it above the pingInterval of "
-        "the server (25 s by default): nginx proxy_read_timeout 75s; HAProxy timeout tunnel 1h. Or set a pingInterval of "
-        "half of it.",
+        "the server (25 s by default): nginx proxy_read_timeout 75s; HAProxy timeout tunnel 1h. Or set a pingInterval "
+        "of half of it.",
         "To make sure, read what is inside. {keys}",
     ),
     tolerates_gaps=True,
