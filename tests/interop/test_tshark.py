@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eiosniff.capture import tshark
+from eiosniff.capture import tshark, tshark_program
 from eiosniff.capture.leftover import Leftover
 from eiosniff.capture.source import open_source
 from eiosniff.decode.outside import Outside
@@ -28,8 +28,8 @@ ALPHABET = bytes(range(256))
 @pytest.fixture(autouse=True)
 def _there():
     try:
-        tshark.find()
-    except tshark.TsharkError as error:
+        tshark_program.find()
+    except tshark_program.TsharkError as error:
         pytest.skip(str(error))
 
 
