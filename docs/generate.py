@@ -51,7 +51,7 @@ def capture_index() -> str:
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
     indices = (
         "healthy", "lossy", "libraries", "matrix", "variants", "legacy", "suites", "proxied", "carriers", "encrypted",
-        "arduino", "faulty",
+        "http2", "arduino", "faulty",
     )  # fmt: skip
     for index in indices:
         entries = recordings(index)
