@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   eiosniff analyze capture.pcapng
+  eiosniff analyze page.har
   tcpdump -i any -w - port 3000 | eiosniff analyze -
   eiosniff analyze --format json -o report.json before.pcap after.pcap
   eiosniff analyze --fail-on error --ignore no-backoff,EIO005 capture.pcap
   eiosniff analyze --rules my_rules.py capture.pcap
+  eiosniff analyze 'cap_*.pcapng'
 
 \b
 eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
@@ -31,6 +33,7 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
 """
 )
 @options.captures
+@options.joining
 @click.option(
     "-f", "--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True,
     help="text for people, json for programs. Example: --format json",
@@ -38,6 +41,7 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
 @options.output
 @options.judging
 @options.places
+@options.keylog
 @click.option(
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,
     help="List no more sessions than this, the faulty ones first; the others are counted. Example: --max-sessions 50",
@@ -56,7 +60,8 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
 @click.option("-q", "--quiet", is_flag=True, help="Only one line for each diagnosis, and no progress bar.")
 @options.no_color
 def analyze(
-    captures: tuple[str, ...],
+    captures: Sequence[str],
+    joined: str | None,
     output_format: str,
     output: str | None,
     fail_on: str,
@@ -67,6 +72,7 @@ def analyze(
     no_config: bool,
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     max_sessions: int,
     limit: int | None,
     figures: bool,
@@ -76,7 +82,9 @@ def analyze(
 ) -> None:
     """Find out what is wrong in captures, why, and how to mend it.
 
-    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input.
+    CAPTURE is a pcap or pcapng file, or a HAR that a browser or a proxy has exported, plain or compressed (gzip, zstd);
+    - is standard input. The files of a rotation (cap_00001.pcap, cap_00002.pcap, ...) are read as one capture, in
+    whatever order they are named.
     """
     from eiosniff import app
 
@@ -89,7 +97,9 @@ def analyze(
         fail_on=fail_on,
         ports=ports,
         path=path,
+        keylog=keylog,
         max_sessions=max_sessions,
+        joined=options.is_joined(joined),
     )
     with progress(wanted=not quiet) as watch:
         report = app.analyze(captures, setting.options, watch)

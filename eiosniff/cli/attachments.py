@@ -60,12 +60,13 @@ class Attachments:
                 return name
 
     def _name(self, packet: "DecodedPacket") -> str:
-        if packet.capture != self._capture:
-            self._capture = packet.capture
+        place = packet.placed(packet.completed.number)
+        if place.file != self._capture:
+            self._capture = place.file
             self._ordinal += 1
         ordinal = f"{self._ordinal:0{self._digits}d}-" if self._digits else ""
-        place = packet.socketio.place if packet.socketio else packet.engineio.place
-        return f"{ordinal}{place.number:09d}-s{packet.session or 0}"
+        message = f"-{place.message:06d}" if place.message else ""
+        return f"{ordinal}{place.number:09d}{message}-s{packet.session or 0}"
 
     def _create(self, name: str, data: bytes) -> bool:
         """False if there is such a file already: an earlier packet that was completed by the same captured one."""

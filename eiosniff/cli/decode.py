@@ -77,6 +77,7 @@ With jq: the data of an event; how often each event came; what is not Socket.IO:
 """
 )
 @options.captures
+@options.joining
 @click.option(
     "-f", "--format", "output_format", type=click.Choice(["text", "jsonl"]), default="text", show_default=True,
     help="text for people (cut to the width of a terminal, whole when piped), jsonl for programs: one JSON object a "
@@ -120,10 +121,12 @@ With jq: the data of an event; how often each event came; what is not Socket.IO:
 )  # fmt: skip
 @options.output
 @options.places
+@options.keylog
 @options.no_redact
 @options.no_color
 def decode(
-    captures: tuple[str, ...],
+    captures: Sequence[str],
+    joined: str | None,
     output_format: str,
     sessions: tuple[str, ...],
     sender: str | None,
@@ -136,13 +139,14 @@ def decode(
     output: str | None,
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     no_redact: bool,
     no_color: bool,
 ) -> None:
     """List Engine.IO and Socket.IO packets, one a line, over all transports in the order of the capture.
 
-    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input. Packet numbers and streams
-    are those of Wireshark.
+    CAPTURE is a pcap or pcapng file, or a HAR, plain or compressed (gzip, zstd); - is standard input. Packet numbers
+    and streams are those of Wireshark; of a HAR they are numbers of entries, 12.5 being message 5 of entry 12.
     """
     from eiosniff import app
     from eiosniff.model.provenance import Side
@@ -150,7 +154,7 @@ def decode(
     from eiosniff.report.selection import Filters
 
     redactor = Redactor(enabled=not no_redact)
-    chosen = app.Options(ports=frozenset(ports), path=path)
+    chosen = app.Options(ports=frozenset(ports), path=path, keylog=keylog, joined=options.is_joined(joined))
     side = None if sender is None else Side[sender.upper()]
     selection = _selection(Filters(sessions, namespaces, events, types, side, not no_heartbeat))
     several = len(captures) > 1
@@ -215,8 +219,9 @@ def _text_lines(packets: Iterator[_Written], redactor: "Redactor", place: Output
     capture = None
     width = place.width
     for packet, files in packets:
-        if several and packet.capture != capture:
-            capture = packet.capture
+        file = packet.placed(packet.completed.number).file
+        if several and file != capture:
+            capture = file
             yield f"{redactor.shown(capture)}\n"
         line = text.line(packet, files)
         if place.is_terminal:

@@ -23,6 +23,25 @@ def captures(command: Command) -> Command:
     )(command)
 
 
+def joining(command: Command) -> Command:
+    """Whether several files are one capture."""
+    command = click.option(
+        "--one-by-one", "joined", flag_value="no",
+        help="Analyse each file by itself, even if they look like parts of one capture. "
+        "Example: --one-by-one run1.pcap run2.pcap",
+    )(command)  # fmt: skip
+    return click.option(
+        "--as-one", "joined", flag_value="yes",
+        help="Read all files as one capture, in order of time. Without it, files are read as one if their names differ "
+        "in counters or times alone and each begins where the one before ends. Example: --as-one monday.pcap more.pcap",
+    )(command)  # fmt: skip
+
+
+def is_joined(value: str | None) -> bool | None:
+    """What was chosen by `joining`: all files as one, none, or what they look like."""
+    return None if value is None else value == "yes"
+
+
 def output(command: Command) -> Command:
     """Where to write to."""
     return _output("Write to FILE instead of standard output; it appears when it is complete. Example: -o out.json")(
@@ -51,6 +70,16 @@ def places(command: Command) -> Command:
     return click.option(
         "--port", "ports", metavar="N", type=click.IntRange(1, 65535), multiple=True,
         help="Only connections with this TCP port; may be repeated. Example: --port 3000",
+    )(command)  # fmt: skip
+
+
+def keylog(command: Command) -> Command:
+    """Where the secrets of TLS connections are."""
+    return click.option(
+        "--keylog", metavar="FILE", multiple=True,
+        help="Decrypt TLS with the secrets in this key log (node --tls-keylog=FILE; SSLKEYLOGFILE=FILE for Chrome, "
+        "Firefox, curl); may be repeated. Without it, the file that SSLKEYLOGFILE names is used, if it is there; and "
+        "what a pcapng carries, always. Example: --keylog keys.log",
     )(command)  # fmt: skip
 
 
@@ -159,7 +188,9 @@ def _check_captures(context: click.Context, parameter: click.Parameter, values: 
             "standard input (-) is a terminal; pipe a capture into it: tcpdump -w - | eiosniff analyze -",
             context, parameter,
         )  # fmt: skip
-    return values
+    from eiosniff.capture.rotation import expand
+
+    return expand(values)
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -167,12 +198,18 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     if value is None or value == "-":
         return value
     try:
-        problem = _output_problem(Path(value), context.params.get("captures", ())) if value else "the name is empty"
+        problem = _output_problem(Path(value), _captures(context)) if value else "the name is empty"
     except OSError as error:
         problem = error.strerror or str(error)
     if problem:
         raise click.BadParameter(problem, context, parameter)
     return value
+
+
+def _captures(context: click.Context) -> Sequence[str]:
+    """The captures that are to be read, of any command."""
+    given = context.params
+    return (*given.get("captures", ()), *(given[name] for name in ("working", "failing") if given.get(name)))
 
 
 def _output_problem(path: Path, captures: Sequence[str]) -> str:

@@ -103,6 +103,12 @@ class ConnectionFacts(StreamReader):
         """Whether bytes of a side were captured up to a packet."""
         return 0 < self._first_bytes[side] <= place.number
 
+    def hear(self, side: Side, place: PacketRef) -> None:
+        """Something that a side said is known from a place on, without its bytes (an entry of a HAR)."""
+        way = 1 if side is SERVER else 0
+        self._first_bytes[way] = self._first_bytes[way] or place.number
+        self.ledger.seen[way] = True
+
     def lacks_server(self, place: PacketRef) -> bool:
         """Whether the capture shows nothing that the server sent up to a packet, although it has how the client began:
         then it lacks that direction (RFC 9293, section 3.5: no data before the server's SYN)."""

@@ -19,6 +19,8 @@ from eiosniff.decode.inside import Inside
 from eiosniff.decode.offsets import OffsetMap
 from eiosniff.decode.proxy_protocol import ProxyHeader
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
+from eiosniff.decode.tls_keyring import Keyring
+from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel, port_of
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.http import HttpMessage, HttpRequest
@@ -42,6 +44,7 @@ class Conversation(ConnectionFacts):
     that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
     length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the innermost if there are
     several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else then reads those.
+    `keyring` has the secrets for a tunnel with TLS in it, if there are any; `sealed` is that tunnel.
 
     `inside` reads the connection from where it is HTTP/2. Each of its streams that matters is a conversation of its
     own, whose offsets are those in the stream, and `offsets` says where in the connection these are.
@@ -49,7 +52,7 @@ class Conversation(ConnectionFacts):
 
     __slots__ = (
         "_order", "crashed", "cut_bytes", "decryption", "deflate", "events", "forgotten", "gaps", "http", "inside",
-        "offsets", "tunnel", "uninteresting", "upgrade", "websocket",
+        "keyring", "offsets", "sealed", "tunnel", "uninteresting", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +72,8 @@ class Conversation(ConnectionFacts):
         self.upgrade: Upgrade | None = None
         self.deflate: DeflateParameters | None = None
         self.decryption: Decryption | None = None
+        self.keyring: Keyring | None = None
+        self.sealed: Tunnel | None = None
         self.inside: Inside | None = None
         self.offsets: list[OffsetMap] | None = None
         self.uninteresting = False
@@ -114,6 +119,7 @@ class Conversation(ConnectionFacts):
         """A connection that is TLS from its first byte, with keys: what it carries is looked at like a connection."""
         self = cls(flow, ledger, events, crashed)
         self.decryption = decryption
+        ledger.encrypted = True
         self.tunnel = Tunnel(0, [0, 0], 0)
         return self
 
@@ -127,7 +133,8 @@ class Conversation(ConnectionFacts):
         """Bytes in order."""
         side, ledger = chunk.side, self.ledger
         way = 1 if side is SERVER else 0
-        ledger.bytes[way] += len(chunk.data)
+        if self.decryption is None or self.uninteresting:
+            ledger.bytes[way] += len(chunk.data)
         if not ledger.seen[way]:
             ledger.seen[way] = True
             self._first_bytes[way] = chunk.delivered or chunk.numbers[0]
@@ -141,8 +148,8 @@ class Conversation(ConnectionFacts):
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._give_up(bug)
 
-    def gap(self, gap: Gap) -> None:
-        """A hole."""
+    def lacks(self, gap: Gap) -> None:
+        """Note a hole, without reading on after it."""
         side, ledger, order = gap.side, self.ledger, gap.place.number
         lacking = gap.reason is not GapReason.UNACKNOWLEDGED
         if lacking:
@@ -154,6 +161,10 @@ class Conversation(ConnectionFacts):
         if lacking and len(self.gaps) < MAX_GAPS:
             self.gaps = [*self.gaps, gap.place]
         self.note(side, order, gap)
+
+    def gap(self, gap: Gap) -> None:
+        """A hole."""
+        self.lacks(gap)
         if self.uninteresting:
             return
         try:
@@ -209,6 +220,11 @@ class Conversation(ConnectionFacts):
             elif isinstance(record, ProxyHeader) and record.source is not None:
                 self.ledger.proxied_for = record.source
             self.note(side, order, record)
+
+    def tell_of(self, side: Side, place: PacketRef, record: Record) -> None:
+        """A record that others made of what a side says here; a captured packet completed it."""
+        self.hear(side, place)
+        self.note(side, place.number, record)
 
     def note(self, side: Side, order: int, record: Record) -> None:
         """Append a record that the packet at hand completed."""
@@ -283,9 +299,10 @@ class Conversation(ConnectionFacts):
             self.uninteresting = True
             return
         self.tunnel = Tunnel(port_of(request), [http.accounted(side) for side in SIDES], depth)
+        decryption = self.decryption
         for side in SIDES:
             for chunk in http.take(side).rest():
-                self._read_by_packet(chunk)
+                self._read_by_packet(chunk, decryption)
 
     def _sniff(self, tunnel: Tunnel, record: StreamChunk | Gap | StreamEnd) -> None:
         """Take what comes first in a tunnel, and read on once it is clear as what."""
@@ -300,6 +317,9 @@ class Conversation(ConnectionFacts):
         if protocol in (Protocol.TLS, Protocol.OTHER):
             if protocol is Protocol.TLS:
                 tunnel.beginning = sniffer.records
+                if self.keyring is not None and self.decryption is None:
+                    self._unseal(tunnel, self.keyring)
+                    return
             self.uninteresting = True
             return
         self.begin_at(max(sniffer.decided, *self._order))
@@ -314,11 +334,24 @@ class Conversation(ConnectionFacts):
                 self.http.begin_at(side, tunnel.starts[side])
         for _, earlier in sniffer.records:
             if isinstance(earlier, StreamChunk):
-                self._read_by_packet(earlier)
+                self._read_by_packet(earlier, self.decryption)
             elif isinstance(earlier, Gap):
                 self.tell_gap(earlier)
             else:
                 self.tell_end(earlier)
+
+    def _unseal(self, tunnel: Tunnel, keyring: Keyring) -> None:
+        """Read what TLS carries in a tunnel."""
+        decryption = TlsStreams(keyring)
+        self.decryption = decryption
+        self.ledger.encrypted = True
+        self.sealed = tunnel
+        self.tunnel = Tunnel(0, [0, 0], tunnel.depth + 1)
+        for _, record in tunnel.beginning:
+            if isinstance(record, StreamChunk):
+                self._tell_plain(decryption.feed(record))
+            elif isinstance(record, Gap):
+                self._tell_plain(decryption.gap(record))
 
     def _tell_plain(self, records: Plain) -> None:
         """Tell the protocol at hand what was decrypted; nothing more once that says that it is of no interest."""
@@ -326,6 +359,7 @@ class Conversation(ConnectionFacts):
             if self.uninteresting:
                 return
             if isinstance(record, StreamChunk):
+                self.ledger.bytes[1 if record.side is SERVER else 0] += len(record.data)
                 self.tell_bytes(record)
             else:
                 self.tell_gap(record)
@@ -335,13 +369,13 @@ class Conversation(ConnectionFacts):
     def tell_bytes(self, chunk: StreamChunk) -> None:
         """Tell the protocol at hand of bytes."""
         if self.inside is not None:
-            self._read_by_packet(chunk)
+            self._read_by_packet(chunk, self.decryption)
         elif self.http is None and not self._is_undecided():
             self._read(chunk)
         elif self.http is not None and chunk.side is SERVER and not self.http.asks:
             self.tell(chunk.side, self.http.feed(chunk), 0)
         else:
-            self._read_by_packet(chunk)
+            self._read_by_packet(chunk, self.decryption)
 
     def tell_gap(self, gap: Gap) -> None:
         """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
@@ -390,7 +424,7 @@ class Conversation(ConnectionFacts):
         self.enter_http2([http.take(side).offset for side in SIDES], request)
         for side in SIDES:
             for chunk in http.take(side).rest():
-                self._read_by_packet(chunk)
+                self._read_by_packet(chunk, self.decryption)
 
     def child(self, stream: int, offsets: list[OffsetMap]) -> "Conversation":
         """The conversation of one stream, with where its bytes are, by side."""
@@ -412,10 +446,13 @@ class Conversation(ConnectionFacts):
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
 
-    def _read_by_packet(self, chunk: StreamChunk) -> None:
-        """Read packet by packet: one may tell what others before it are, by coming late or as an answer."""
+    def _read_by_packet(self, chunk: StreamChunk, decryption: Decryption | None) -> None:
+        """Read packet by packet: one may tell what others before it are, by coming late or as an answer; also that from
+        here on all is TLS, and does not come out of the same decryption any more."""
         for piece in chunk.by_packet():
-            if self.http is not None:
+            if self.decryption is not None and self.decryption is not decryption:
+                self._tell_plain(self.decryption.feed(piece))
+            elif self.http is not None:
                 self.tell(piece.side, self.http.feed(piece), piece.delivered or piece.numbers[0])
             elif self.inside is not None:
                 self.inside.chunk(piece)

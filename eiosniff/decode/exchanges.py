@@ -178,6 +178,11 @@ class Exchanges:
             self._refused(conversation, attempt, response, Outcome.REFUSED)
             return
         note_server(self._openings.peers.server(conversation.ledger.server), response)
+        if response.withheld:
+            attempt.withheld = True
+            # An answer that is no refusal opens a session; the page just does not hear of it.
+            self._openings.open(conversation, attempt, None, POLLING, response.last).midstream = False
+            return
         payload = decode_payload(
             response.body, response.header(b"content-type"), None, SERVER, response.last, response.packets
         )

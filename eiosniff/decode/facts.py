@@ -22,6 +22,7 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,60}")  # RFC 9110, section 5.1: that of a header
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _CACHE_HEADERS: Final = (b"cf-cache-status", b"x-cache", b"x-cache-status")
+_WEBTRANSPORT_REVISION: Final = "4"  # no other has it; the URL does not say
 _ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
 # What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
 _BARE_PACKETS: Final = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
@@ -58,6 +59,11 @@ def is_upgrade(request: HttpRequest) -> bool:
     return request.protocol == WEBSOCKET_PROTOCOL or (upgrade is not None and b"websocket" in upgrade.lower())
 
 
+def is_webtransport(request: HttpRequest) -> bool:
+    """Whether the request asks for WebTransport: of those over HTTP/3, only that is told that says CONNECT."""
+    return request.method == b"CONNECT" and request.version == b"3"
+
+
 def may_be_engineio(request: HttpRequest) -> bool:
     """Whether the bodies of an exchange may hold Engine.IO: cheap, and asked for every request of every connection."""
     target = request.target
@@ -86,6 +92,7 @@ def is_engineio_text(text: bytes, message: WsMessage) -> bool:
 
 def request_facts(request: HttpRequest, query: Query, upgrade: bool, channel: int) -> RequestFacts:
     """What the ledgers keep of a handshake request."""
+    webtransport = is_webtransport(request)
     return RequestFacts(
         place=request.last,
         channel=channel,
@@ -93,8 +100,8 @@ def request_facts(request: HttpRequest, query: Query, upgrade: bool, channel: in
         target=_text(request.target),
         path=query.path,
         query=query.parameters,
-        eio=query.first("EIO"),
-        transports=query.all("transport"),
+        eio=_WEBTRANSPORT_REVISION if webtransport else query.first("EIO"),
+        transports=(Transport.WEBTRANSPORT.value,) if webtransport else query.all("transport"),
         upgrade=upgrade,
         user_agent=_text(request.header(b"user-agent")),
         origin=_optional(request.header(b"origin")),

@@ -160,7 +160,7 @@ class Openings:
         note_transport(session, transport)
         self.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)
-        if transport is WEBSOCKET:
+        if transport is not POLLING:
             self.carry(conversation, session)
         else:
             conversation.polled = session
@@ -255,6 +255,7 @@ class Openings:
         server = self.peers.server(ledger.server)
         session = Session(0, sid, path, client, server, ledger.client, place)
         session.last = place
+        session.encrypted = ledger.encrypted
         session.proxied_for = ledger.proxied_for
         session.forwarded = forwarded
         session.socketio09 = socketio09

@@ -23,6 +23,7 @@ from eiosniff.model.engineio import (
     PONG,
     UPGRADE,
     WEBSOCKET,
+    WEBTRANSPORT,
     EioPacket,
     EioType,
     Transport,
@@ -42,6 +43,7 @@ from eiosniff.model.session import (
 from eiosniff.model.socketio import Parser, SioPacket, SioType
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.model.websocket import BINARY, WsMessage
+from eiosniff.model.webtransport import WtMessage
 
 _SAID_BYTES: Final = 80
 _MAX_UNHEARD: Final = 256
@@ -112,7 +114,7 @@ class SessionState:
             self._ping(packet, conversation, end)
         elif kind == PONG and packet.data != b"probe":
             self._pong(packet)
-        elif kind == UPGRADE and side is CLIENT and packet.transport is WEBSOCKET:
+        elif kind == UPGRADE and side is CLIENT and packet.transport is not POLLING:
             session.upgraded = session.upgraded or packet.place
             if self.changed is not None:
                 self.changed.add(session)
@@ -224,19 +226,23 @@ class SessionState:
         """Messages of a side may be missing from the capture."""
         self._joiner(side).lose()
 
-    def lose_message(self, message: WsMessage, stream: int) -> None:
-        """A message came over WebSocket, and the capture lacks (some of) its content."""
+    def lose_message(self, message: WsMessage | WtMessage, stream: int) -> None:
+        """A message came over WebSocket or WebTransport, and (some of) its content cannot be had."""
         side = message.side
+        if isinstance(message, WtMessage):
+            binary, transport = message.binary, WEBTRANSPORT
+        else:
+            binary, transport = message.opcode == BINARY, WEBSOCKET
         self.session.unreadable[side] += 1
         joiner = self._joiner(side)
-        if message.opcode == BINARY:
-            missing = EioPacket(MESSAGE, b"", True, side, WEBSOCKET, message.last, message.packets)
+        if binary:
+            missing = EioPacket(MESSAGE, b"", True, side, transport, message.last, message.packets)
             self._joined(missing, stream, joiner.lose_message(message.last, message.packets))
         else:
             joiner.lose()
             if self.listener:
                 lacks = "bytes of it are missing" if message.missing else "compressed, and what it refers to is missing"
-                packet = EioPacket(-1, b"", False, side, WEBSOCKET, message.last, message.packets)
+                packet = EioPacket(-1, b"", False, side, transport, message.last, message.packets)
                 self._tell(self.listener, packet, stream, None, f"cannot be read: {lacks}")
 
     def end(self, side: Side, place: PacketRef, *, lossy: bool) -> None:

@@ -6,7 +6,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
-from eiosniff.decode import fleet, payload_facts
+from eiosniff.decode import fleet, hung_up, payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
@@ -19,6 +19,7 @@ from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
 from eiosniff.decode.session_packets import Listener, SessionState
 from eiosniff.decode.websockets import WebSockets
+from eiosniff.decode.webtransports import WebTransports
 from eiosniff.model.attempt import Attempt, EarlyFrame, Outcome, Transfer, UpgradeTry
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
@@ -26,8 +27,10 @@ from eiosniff.model.session import LARGE_MESSAGE, MAX_SESSIONS, CloseHow, Closin
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
+from eiosniff.model.webtransport import WtClose, WtMessage, WtOpening
 
 _ANOMALIES_OF_AN_ATTEMPT: Final = 4
+_BEGIN_WEBTRANSPORT: Final = (AnomalyKind.WT_OLD_FRAMING, AnomalyKind.WT_BAD_LENGTH)
 _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
@@ -52,6 +55,7 @@ class Sessions:
         self._exchanges = Exchanges(self._openings)
         self._exchanges09 = Exchanges09(self._openings)
         self._websockets = WebSockets(self._openings)
+        self._webtransports = WebTransports(self._openings)
         self.clients = self._openings.peers.clients
         self.servers = self._openings.peers.servers
 
@@ -82,6 +86,12 @@ class Sessions:
                 self._websockets.upgrade(conversation, record)
         elif isinstance(record, WsControl):
             self._websockets.control(conversation, record)
+        elif isinstance(record, WtMessage):
+            self._webtransports.message(conversation, record)
+        elif isinstance(record, WtOpening):
+            self._webtransports.opening(conversation, record)
+        elif isinstance(record, WtClose):
+            self._webtransports.closed(conversation, record)
         elif isinstance(record, Anomaly):
             self._anomaly(conversation, record)
         elif isinstance(record, Gap):
@@ -97,6 +107,15 @@ class Sessions:
             if session is not None and conversation.lossy:  # what a hole left cannot be read: it lacks as well
                 self._openings.note_gap(session, record.side, max(record.place, session.last), conversation)
             self._lose(session or conversation.polled, record.side)
+
+    def hung_up(self, conversation: Conversation, place: PacketRef) -> None:
+        """A WebSocket has ended, and nobody knows how or by whom (`hung_up`)."""
+        session = conversation.session
+        state = self._openings.state_of(session)
+        if state is None or state.carrier != conversation.ledger.stream:
+            return
+        side = hung_up.who(state.session, state.ending.goodbyes, place)
+        state.ending.close(Closing(side, CloseHow.UNSEEN, place))
 
     def close(self) -> None:
         """The capture is over."""
@@ -176,6 +195,8 @@ class Sessions:
             state.upgrades.over(conversation)
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
+        if anomaly.kind in _BEGIN_WEBTRANSPORT:
+            self._webtransports.anomaly(conversation, anomaly)
         session = conversation.session or conversation.polled
         state = self._openings.state_of(session)
         # A body without its end is no fault of Engine.IO: what it would have held was not said.

@@ -125,6 +125,7 @@ class Attempt:
     session with the same sid, of an earlier handshake: servers give each out once. `abandoned` says that the client had
     ended the connection before its answer had come. `odd_head` says how the header of a request that was answered 400
     departs from HTTP, if it does (names of headers, no values).
+    `withheld`: the browser tells that it kept the answer, of which nobody knows the content, from the page.
     `anomalies` are the first few of its connection while it waited. `repeats`: how often the client sent bytes again,
     at the most, before anything new, on a connection that ended without an answer.
     """
@@ -145,6 +146,7 @@ class Attempt:
     given_before: PacketRef | None = None
     abandoned: bool = False
     odd_head: str = ""
+    withheld: bool = False
     anomalies: list[Anomaly] = field(default_factory=list)
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101

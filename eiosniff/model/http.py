@@ -185,10 +185,11 @@ class HttpRequest(HttpMessage):
 class HttpResponse(HttpMessage):
     """A response. `request` is the one that it answers, None when that was not captured.
 
-    `inside_websocket` is True for HTTP text that the server wrote after a 101 (see rule WS002).
+    `inside_websocket` is True for HTTP text that the server wrote after a 101 (see rule WS002). `withheld` says that
+    the browser kept it from the page, as it tells itself in a HAR: its content is then not known.
     """
 
-    __slots__ = ("inside_websocket", "reason", "request", "status", "version")
+    __slots__ = ("inside_websocket", "reason", "request", "status", "version", "withheld")
 
     def __init__(
         self,
@@ -208,6 +209,7 @@ class HttpResponse(HttpMessage):
         self.version = version
         self.request = request
         self.inside_websocket = inside_websocket
+        self.withheld = False
 
     @property
     def accepts_websocket(self) -> bool:

@@ -9,12 +9,15 @@ from typing import Any
 
 import msgspec
 
+from eiosniff.model.crossing import Sides
 from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity, Totals
+from eiosniff.model.outside import quic_connection, shown_stream
 from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
-from eiosniff.model.session import Session
+from eiosniff.model.session import ConnectionUse, Session
 from eiosniff.model.summary import CaptureSummary
-from eiosniff.report.figures import display_filter, iso_time, milliseconds
+from eiosniff.report.figures import iso_time, milliseconds
+from eiosniff.report.places import Places, Source
 from eiosniff.report.redact import Redactor
 from eiosniff.report.sanitise import clip, json_safe
 from eiosniff.report.wording import close_reason, in_protocol_order, versions
@@ -59,6 +62,8 @@ class Writer:
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
         self.several_captures = False
+        self.places = Places([])
+        self.same: dict[Session, Session] = {}
         self._texts: dict[str, str] = {}  # as they are shown: thousands of sessions have the same path and libraries
 
     def text(self, raw: str) -> str:
@@ -82,6 +87,8 @@ class Writer:
         """The whole, its larger parts encoded one by one: thousands of sessions as Python objects would take more
         memory than all that was decoded."""
         self.several_captures = len(report.captures) > 1
+        self.places = Places(report.captures)
+        self.same = report.same
         return {
             "schema": SCHEMA,
             "eiosniff": report.version,
@@ -98,9 +105,24 @@ class Writer:
                     "bytes": sum(capture.set_aside_bytes for capture in report.captures),
                 },
             },
-            "sessions": [encoded(self.session(session)) for session in report.sessions],
+            "sessions": [encoded(self.session(each, capture=report.capture_of.get(each))) for each in report.sessions],
             "diagnoses": [encoded(self.diagnosis(diagnosis)) for diagnosis in report.diagnoses],
             "figures": self.figures(report.totals),
+            **({"sides": [self.sides(each, report.captures) for each in report.sides]} if report.sides else {}),
+        }
+
+    @staticmethod
+    def sides(sides: Sides, captures: list[CaptureSummary]) -> _Object:
+        """Two captures of the same sessions."""
+        clocks = sides.clocks
+        return {
+            "client": captures[sides.client].file,
+            "server": captures[sides.server].file,
+            "sessions": len(sides.crossings),
+            "clock_ahead_ms": clocks.ahead_ns / 1_000_000,
+            "clock_unsure_ms": None if clocks.unsure_ns is None else clocks.unsure_ns / 1_000_000,
+            "clock_drift_ppm": clocks.drift_ppb / 1_000,
+            "packets": clocks.packets,
         }
 
     def figures(self, totals: Totals) -> _Object:
@@ -126,14 +148,40 @@ class Writer:
             "first_time": None if capture.first_ns is None else iso_time(capture.first_ns),
             "last_time": None if capture.last_ns is None else iso_time(capture.last_ns),
             "problems": [
-                {"code": problem.code, "text": self.text(problem.text), "packet": problem.packet}
+                {
+                    "code": problem.code,
+                    "text": self.text(problem.text),
+                    **self.place(capture.file, problem.packet),
+                }
                 for problem in capture.problems
             ],
+            **self._files(capture),
         }
 
-    def session(self, session: Session, client: Identity | None = None, server: Identity | None = None) -> _Object:
+    def _files(self, capture: CaptureSummary) -> _Object:
+        """Its files, if it has several."""
+        numbering = self.places.of(capture.file)
+        return {"files": numbering.files} if numbering is not None and len(numbering.files) > 1 else {}
+
+    def place(self, capture: Source, number: int) -> _Object:
+        """Which packet it is, of which file where that is not said yet; or which entry, and which message in it."""
+        place = self.places.place(capture, number)
+        shown: _Object = {"packet": place.number}
+        if place.message:
+            shown["message"] = place.message
+        if self.several_captures or self.places.has_parts(capture):
+            shown["capture"] = place.file
+        return shown
+
+    def session(
+        self,
+        session: Session,
+        client: Identity | None = None,
+        server: Identity | None = None,
+        capture: CaptureSummary | None = None,
+    ) -> _Object:
         """A session, as far as it is known by now. `client` and `server` tell who its peers are, where they are not
-        identified yet."""
+        identified yet; `capture` is the one that it is in, where there may be several."""
         closing = session.closing
         engineio, socketio = versions(session)
         return {
@@ -161,11 +209,21 @@ class Writer:
                 for namespace in session.namespaces.values()
             ],
             "heartbeat": _heartbeat(session),
-            "connections": [
-                {"stream": use.stream, "first_packet": use.first.number, "last_packet": use.last.number}
-                for use in session.connections
-            ],
+            "connections": [self.connection(use, capture.file if capture else "") for use in session.connections],
+            **({"capture": capture.file} if self.several_captures and capture else {}),
+            **({"same_as": f"s{same.index}"} if (same := self.same.get(session)) is not None else {}),
         }
+
+    def connection(self, use: ConnectionUse, capture: str) -> _Object:
+        """The part that a connection has in a session."""
+        first, last = self.places.place(capture, use.first.number), self.places.place(capture, use.last.number)
+        stream = shown_stream(use.stream)
+        shown: _Object = {"stream": stream, "first_packet": first.number, "last_packet": last.number}
+        if self.places.has_parts(capture):
+            shown |= {"first_capture": first.file, "last_capture": last.file}
+        if quic_connection(use.stream) is not None:
+            shown["quic"] = True
+        return shown
 
     def peer(self, endpoint: Endpoint, identity: Identity | None) -> _Object:
         """A client or a server."""
@@ -179,6 +237,7 @@ class Writer:
     def diagnosis(self, diagnosis: Diagnosis) -> _Object:
         """A root cause with what follows from it."""
         finding = diagnosis.finding
+        file = self.places.main_file(finding)
         return {
             "rule": finding.rule,
             "name": finding.name,
@@ -192,9 +251,9 @@ class Writer:
             "sessions": [f"s{session.index}" for session in finding.sessions],
             "clients": self.texts(finding.clients),
             "servers": self.texts(finding.servers),
-            "capture": finding.capture,
+            "capture": file,
             "evidence": self.evidence(finding),
-            "display_filter": display_filter(finding.evidence),
+            "display_filter": self.places.filters(finding).get(file, ""),
             "consequences": [self.consequence(consequence) for consequence in diagnosis.consequences],
             "docs": f"docs/rules/{finding.rule}.md",
         }
@@ -211,15 +270,13 @@ class Writer:
 
     def evidence(self, finding: Finding) -> list[_Object]:
         """The packets that prove a finding."""
-        return [self.proof(item, finding.capture) for item in finding.evidence]
+        return [self.proof(item, finding) for item in finding.evidence]
 
-    def proof(self, item: Evidence, capture: str) -> _Object:
+    def proof(self, item: Evidence, finding: Finding) -> _Object:
         """One of them."""
         text = f"{item.who}: {item.text}" if item.who else item.text
-        proof: _Object = {"packet": item.packet, "time": iso_time(item.ts_ns), "text": self.text(text)}
-        if self.several_captures:
-            proof["capture"] = capture
-        return proof
+        place = self.place(finding, item.packet)
+        return {"packet": place.pop("packet"), "time": iso_time(item.ts_ns), "text": self.text(text), **place}
 
 
 def _counts(session: Session, side: Side) -> _Object:

@@ -8,7 +8,8 @@ from typing import Any
 
 from eiosniff.model.decoded import NOT_SOCKETIO, DecodedPacket
 from eiosniff.model.engineio import EioType, Transport
-from eiosniff.model.provenance import PacketRef, Side
+from eiosniff.model.outside import quic_connection, shown_stream
+from eiosniff.model.provenance import Side
 from eiosniff.model.socketio import SioPacket, SioType
 from eiosniff.report.figures import iso_time, relative, size
 from eiosniff.report.redact import Redactor
@@ -46,12 +47,14 @@ class TextLines:
 
         `files` are those that its attachments were written to, if they were.
         """
-        place = _place(packet)
+        place = packet.completed
         engineio = packet.engineio
         session = f"s{packet.session}" if packet.session is not None else "-"
         since = relative(place.ts_ns, packet.capture_began_ns)
+        quic = "q" if quic_connection(packet.stream) is not None else ""
         return (
-            f"{place.number:>6} {since:>9} {packet.stream:>3} {_ARROWS[engineio.side]} "
+            f"{packet.placed(place.number).label:>6} {since:>9} {f'{quic}{shown_stream(packet.stream)}':>3} "
+            f"{_ARROWS[engineio.side]} "
             f"{session:4} {_SHORT_TRANSPORT[engineio.transport]:4} {' '.join(self._words(packet, files))}"
         )
 
@@ -127,12 +130,14 @@ def json_line(packet: DecodedPacket, redactor: Redactor, *, name_capture: bool, 
 
     `files` are those that its attachments were written to, if they were.
     """
-    place, engineio = _place(packet), packet.engineio
+    completed, engineio = packet.completed, packet.engineio
+    place = packet.placed(completed.number)
+    places = [packet.placed(number) for number in packet.packets]
     record: dict[str, Any] = {
         "packet": place.number,
-        "packets": list(packet.packets),
-        "time": iso_time(place.ts_ns),
-        "stream": packet.stream,
+        "packets": list(dict.fromkeys(each.number for each in places if each.file == place.file)),
+        "time": iso_time(completed.ts_ns),
+        "stream": shown_stream(packet.stream),
         "from": engineio.side.label,
         "session": None if packet.session is None else f"s{packet.session}",
         "sid": packet.sid,
@@ -140,12 +145,19 @@ def json_line(packet: DecodedPacket, redactor: Redactor, *, name_capture: bool, 
         "engineio": {"revision": packet.revision, "type": _engineio_type(packet)},
         "socketio": None if packet.socketio is None else _socketio_record(packet, packet.socketio, redactor),
     }
+    if quic_connection(packet.stream) is not None:
+        record["quic"] = True
     if files:
         holders = [record["engineio"]] if packet.socketio is None else record["socketio"]["attachments"]
         for holder, file in zip(holders, files, strict=True):
             holder["file"] = file
     if name_capture:  # packet numbers and streams alone do not tell which of several captures is meant
-        record["capture"] = packet.capture
+        record["capture"] = place.file
+    if place.message:
+        record["message"] = place.message
+    before = [each for each in places if each.file != place.file]  # it begins in a file before
+    if before:
+        record["packets_before"] = [{"packet": each.number, "capture": each.file} for each in before]
     line = _ENCODER.encode(record)
     if not line.isascii():
         line = _LONE_SURROGATE.sub("\ufffd", line)
@@ -163,11 +175,6 @@ def _socketio_record(packet: DecodedPacket, socketio: SioPacket, redactor: Redac
             {"bytes": len(attachment), "sha256": sha256(attachment).hexdigest()} for attachment in socketio.attachments
         ],
     }
-
-
-def _place(packet: DecodedPacket) -> PacketRef:
-    """The captured packet that completed it."""
-    return packet.socketio.place if packet.socketio else packet.engineio.place
 
 
 def _engineio_type(packet: DecodedPacket) -> str | None:

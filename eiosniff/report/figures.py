@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 
-from eiosniff.model.finding import Evidence
-
 _NS_PER_S = 1_000_000_000
 _DAYS_TO_1970 = date(1970, 1, 1).toordinal()
 _DAYS_IN_400_YEARS = 146_097  # after which the Gregorian calendar repeats itself
@@ -79,7 +77,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def display_filter(evidence: Iterable[Evidence]) -> str:
-    """Wireshark's display filter for the packets of the evidence; empty when it names none."""
-    numbers = sorted({item.packet for item in evidence if item.packet > 0})
+def display_filter(packets: Iterable[int]) -> str:
+    """Wireshark's display filter for packets of one file, by their numbers; empty when there are none."""
+    numbers = sorted(set(packets))
     return f"frame.number in {{{', '.join(map(str, numbers))}}}" if numbers else ""

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from heapq import heappush, heappushpop
 from operator import attrgetter, itemgetter
 
+from eiosniff.model.crossing import Crossing
 from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
+from eiosniff.model.numbering import where as place_of
 from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import MAX_SESSIONS, Session
+from eiosniff.model.session import MAX_SESSIONS, CloseHow, Session
 from eiosniff.model.summary import CaptureSummary, Drops
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
@@ -32,6 +34,8 @@ FixSource = Callable[[str, Client | None, Server | None, dict[str, object]], lis
 _Peers = tuple[Client | None, Server | None]
 _Key = tuple[object, ...]
 _Place = tuple[str, str]
+Where = Callable[[int], str]  # a packet number as a person finds it
+PACKETS: Where = partial(place_of, None)
 _Last = tuple[int, int]
 
 
@@ -78,13 +82,14 @@ class _Merged:
     period: Sketch = field(default_factory=Sketch)
     proof: list[tuple[int, tuple[Evidence, ...]]] = field(default_factory=list)
     room: _Room = field(default_factory=_Room)
+    where: Where = PACKETS
     places: dict[_Place, _Last | None] = field(default_factory=dict)
     has_more_places: bool = False
     sessions: list[Session] = field(default_factory=list)
 
     def add(self, hit: Hit, order: int, peers: _Peers, ledger: object, drops: Sequence[Drops]) -> None:
         """One more hit."""
-        certainty, doubt = _certainty(self.rule, hit, ledger)
+        certainty, doubt = _certainty(self.rule, hit, ledger, self.where)
         if drops and not self.rule.tolerates_gaps:
             certainty, doubt = _doubted(hit, drops, certainty, doubt)
         self._lead(hit, order, peers)
@@ -160,8 +165,9 @@ class Judge:
         capture: str,
         keep: int = MAX_SESSIONS,
         drops: Sequence[Drops] = (),
+        where: Where = PACKETS,
     ) -> None:
-        """`drops` is the list of the capture's ledger, which grows."""
+        """`drops` is the list of the capture's ledger, which grows; `where` tells of a packet number what it is."""
         self._rules = list(rules)
         self._of_subject: dict[type, list[Rule]] = {}
         for rule in self._rules:
@@ -171,6 +177,7 @@ class Judge:
         self._capture = capture
         self._keep = keep
         self._drops = drops
+        self._where = where
         self._faulty: list[_Faulty] = []  # a heap
         self._merged: dict[_Key, _Merged] = {}
         # Hits in sessions whose client is still followed: which library it is, and so whose hits they join, is open.
@@ -204,6 +211,7 @@ class Judge:
 
     def findings(self, rest: Ledgers) -> list[Finding]:
         """Judge the ledgers that are left; returns what was found in all of them."""
+        self._capture = rest.summary.file  # which may be of more files by now
         for client in list(self._unsettled):
             self._settle(client)
         for _, _, _, session, hits in sorted(self._faulty, key=itemgetter(2)):
@@ -222,6 +230,17 @@ class Judge:
         self._run(rest.summary, self._next(), self._merged, rest)
         return self._all_findings()
 
+    def crossings(self, crossings: Iterable[Crossing]) -> list[Finding]:
+        """Judge sessions that two captures show; their evidence is in order of time."""
+        for crossing in crossings:
+            session = crossing.client
+            for entry in self._run(crossing, self._next(), self._merged, (session.client, session.server)):
+                entry.sessions += [session, crossing.server]
+        found = self._all_findings()
+        for finding in found:
+            finding.evidence.sort(key=attrgetter("ts_ns"))
+        return found
+
     def _run(self, ledger: object, order: int, merged: dict[_Key, _Merged], peers: _Peers | Ledgers) -> list[_Merged]:
         """Run the rules for a ledger; returns the entries that their hits were merged into, each once."""
         entries: dict[_Merged, None] = {}
@@ -237,7 +256,7 @@ class Judge:
                     key = self._key(merged, rule, hit.kind, _place(hit, about), about[0])
                     entry = merged.get(key)
                     if entry is None:
-                        entry = merged[key] = _Merged(rule, hit, order, about, room=self._room)
+                        entry = merged[key] = _Merged(rule, hit, order, about, room=self._room, where=self._where)
                     entry.add(hit, order, about, ledger, self._drops)
                     entries[entry] = None
             # A broken rule must not cost the user the others: reported as INT001, exit code 3.
@@ -286,6 +305,8 @@ class Judge:
             except Exception as bug:  # a message that cannot be filled in: as above
                 self._crashed(entry.rule, bug)
         crashes = sorted(self._crashes.items(), key=lambda crash: rank[crash[0]])
+        for _, finding in crashes:
+            finding.capture = self._capture
         return [*(finding for _, finding in crashes), *findings]
 
     def _crashed(self, rule: Rule, bug: BaseException) -> None:
@@ -327,7 +348,7 @@ def _named_peers(hit: Hit, ledgers: Ledgers) -> _Peers:
     return client, ledgers.server_at.get(hit.server) if hit.server else None
 
 
-def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
+def _certainty(rule: Rule, hit: Hit, ledger: object, where: Where) -> tuple[Certainty, str]:
     """Lowered where the capture lacks something that could show the opposite."""
     if rule.tolerates_gaps or not isinstance(ledger, Session) or hit.certainty is Certainty.POSSIBLE:
         return hit.certainty, hit.doubt
@@ -335,9 +356,13 @@ def _certainty(rule: Rule, hit: Hit, ledger: object) -> tuple[Certainty, str]:
         first, last = min(item.packet for item in hit.evidence), max(item.packet for item in hit.evidence)
         gap = shown_between(ledger, first, None if hit.lasting else last)
         if gap is not None:
-            return Certainty.POSSIBLE, f"bytes are missing from the capture at packet {gap}, inside the evidence"
+            return Certainty.POSSIBLE, f"bytes are missing from the capture at {where(gap)}, inside the evidence"
     if ledger.midstream:
         return Certainty.POSSIBLE, "the capture began after this session did"
+    closing = ledger.closing
+    guessed = closing.place.number if closing is not None and closing.how is CloseHow.UNSEEN else None
+    if hit.certainty is Certainty.CERTAIN and any(item.packet == guessed for item in hit.evidence):
+        return Certainty.LIKELY, "a HAR does not tell who ended the WebSocket, nor how"
     return hit.certainty, hit.doubt
 
 
@@ -350,6 +375,8 @@ def _doubted(hit: Hit, drops: Sequence[Drops], certainty: Certainty, doubt: str)
     inside = [each.packets for each in drops if first <= each.until_ns and (hit.lasting or each.from_ns <= last)]
     if not inside:
         return certainty, doubt
+    if not all(inside):
+        return Certainty.POSSIBLE, "a file is missing that was captured in that time"
     lower = Certainty.LIKELY if certainty is Certainty.CERTAIN else Certainty.POSSIBLE
     return lower, f"the capturing host dropped {sum(inside):,} packets in that time"
 
