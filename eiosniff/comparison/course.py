@@ -36,17 +36,24 @@ def course_of(session: Session, said: Sequence[Said]) -> Iterator[Step]:
 
 def _namespaces(session: Session) -> Iterator[Step]:
     namespaces = list(session.namespaces.values())[:_MAX_NAMESPACES]
-    if not namespaces and not session.midstream and not session.socketio09:
-        # One that was open for a moment only, or uses Engine.IO alone, is told by the other conversation.
+    if not namespaces and not session.midstream and not _is_engineio_alone(session):
         yield Step("connect", _ROOT, None, (Fact("asks", "never", bad=True), Fact("answer", "none", bad=True)))
     for namespace in namespaces:
         place = namespace.connect or namespace.connected or namespace.refused
         yield Step("connect", namespace.name, place, tuple(_namespace(session, namespace)))
 
 
+def _is_engineio_alone(session: Session) -> bool:
+    """Whether it is one of an application that uses no Socket.IO, or of one that has no CONNECT."""
+    said = any("message" in counts for counts in session.engineio_counts)
+    return session.socketio09 or (said and not any(session.socketio_counts))
+
+
 def _namespace(session: Session, namespace: Namespace) -> Iterator[Fact]:
     if namespace.connects:
         yield Fact("asks", "yes", key="in")
+    elif session.socketio09:
+        yield Fact("asks", None)
     elif namespace.unasked or (namespace.name == _ROOT and session.pinger is CLIENT):
         yield Fact("asks", "no need to, up to revision 3", key="in")
     else:
@@ -60,7 +67,11 @@ def _namespace(session: Session, namespace: Namespace) -> Iterator[Fact]:
         yield Fact("events before it", str(namespace.early_events.count), bad=True)
     left_by = SERVER if namespace.kick is not None else namespace.disconnected_by
     if left_by is not None:
-        yield Fact("left", "thrown out" if left_by is SERVER else "says goodbye", bad=left_by is SERVER)
+        yield Fact(
+            "left",
+            "thrown out" if left_by is SERVER else "says goodbye",
+            bad=left_by is SERVER and not session.socketio09,
+        )
     if namespace.recovery_asked is not None:
         recovered = {True: "state recovered", False: "state lost", None: None}[namespace.recovered]
         yield Fact("recovery", recovered, bad=namespace.recovered is False)
@@ -91,7 +102,7 @@ def _events(session: Session, said: Sequence[Said]) -> Iterator[Fact]:
     waiting = session.messages.waiting
     asked = sum(figures.asked for side in SIDES for figures in session.messages.acks_of(bool(side)).values())
     if waiting or asked:
-        missing = len(waiting or ())
+        missing = len(waiting or ()) if session.closing is not None else 0  # else they may still come
         yield Fact("acks", f"{missing} of {asked} missing" if missing else "all came", bad=missing > 0)
 
 
@@ -100,16 +111,17 @@ def _events(session: Session, said: Sequence[Said]) -> Iterator[Fact]:
 
 def _polling(session: Session) -> Iterator[Fact]:
     yield Fact("polls", str(session.polls))
+    late = all(refusal.after_close for refusal in session.refusals)
     if session.refusals:
         first = session.refusals.first[0]
         error = f', "{first.error.message}"' if first.error is not None else ""
-        late = all(refusal.after_close for refusal in session.refusals)
         yield Fact("refused", f"{_times(session.refusals.count)}: {first.status}{error}", bad=not late)
     if session.polls_cut:
         first_cut = session.polls_cut.first[0]
         yield Fact("cut", f"{session.polls_cut.count} by the {first_cut.by.label}", bad=first_cut.by is SERVER)
     if session.cookies_set:
-        yield Fact("cookies sent back", "no" if session.cookies_missing else "yes", bad=bool(session.cookies_missing))
+        missing = session.cookies_missing > 0
+        yield Fact("cookies sent back", "no" if missing else "yes", bad=missing and not late)
 
 
 def _times(count: int) -> str:

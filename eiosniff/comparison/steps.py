@@ -95,7 +95,10 @@ def _upgrade(session: Session) -> Step:
     tries = session.upgrades
     # Whom nothing keeps from WebSocket, and who stays on polling, may want it so.
     bad = not over and bool(tries) and not _is_shut_out(session)
-    facts = [Fact("goes on over", OVER_WEBSOCKET if over else OVER_POLLING, bad=bad)]
+    value = OVER_WEBSOCKET if over else OVER_POLLING
+    facts = [
+        Fact("goes on over", None if bad and _is_unseen(tries[-1]) else value, bad=bad and not _is_unseen(tries[-1]))
+    ]
     place = session.upgraded
     if tries:
         last = next((each for each in reversed(tries) if each.confirmed is not None), tries[-1])
@@ -105,6 +108,12 @@ def _upgrade(session: Session) -> Step:
         if session.upgrade_count > 1:
             facts.append(Fact("tries", str(session.upgrade_count)))
     return Step("upgrade", "", place, tuple(facts))
+
+
+def _is_unseen(each: UpgradeTry) -> bool:
+    """Whether it was let through, and what was said then is not known: a HAR of some browsers has none of it."""
+    answered = each.inside or each.answered
+    return answered is not None and answered.status == 101 and each.first is None and each.ended is None
 
 
 def _is_shut_out(session: Session) -> bool:

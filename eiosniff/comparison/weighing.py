@@ -17,7 +17,7 @@ from eiosniff.model.comparison import (
     StepPair,
     Verdict,
 )
-from eiosniff.model.finding import Diagnosis, Report, Severity
+from eiosniff.model.finding import Diagnosis, Finding, Report, Severity
 
 FAULT = "fault"  # the fact that stands for a finding where no other fact differs
 
@@ -31,8 +31,8 @@ def compare(working: Conversation, failing: Conversation, of_working: Report, of
     pairs = align(working.steps, failing.steps, {kind: step.title for kind, step in known.steps.items()})
     weigh(pairs, failing)
     shared, own = _diagnoses(working, failing, of_working, of_failing)
-    fails = any(pair.importance is Importance.FAILS for step in pairs for pair in step.facts)
-    root = next((each for each in own if fails or each.finding.severity > Severity.INFO), None)
+    fails = {step.kind for step in pairs if any(pair.importance is Importance.FAILS for pair in step.facts)}
+    root = next((each for each in own if _is_why(each.finding, fails)), None)
     difference = _by_rule(pairs, root) if root is not None else None
     if difference is None and (root is not None or fails):
         difference = _by_itself(pairs)
@@ -54,6 +54,12 @@ def compare(working: Conversation, failing: Conversation, of_working: Report, of
         crashed=of_working.crashed or of_failing.crashed,
         interrupted=of_working.interrupted or of_failing.interrupted,
     )
+
+
+def _is_why(finding: Finding, fails: set[str]) -> bool:
+    """Whether it may be why a conversation fails in these steps. What is no fault by itself is so only of its own."""
+    place = differences.load().rules.get(finding.name)
+    return finding.severity > Severity.INFO or (place is not None and place.kind in fails)
 
 
 def rules_of(conversation: Conversation, report: Report) -> frozenset[str]:
