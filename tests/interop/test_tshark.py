@@ -1,4 +1,4 @@
-"""The real tshark decrypts what we leave to it: what comes back is what the peers said, from the packets that had it."""
+"""The real tshark decrypts what we leave to it: what comes back is what the peers said, from the right packets."""
 
 import asyncio
 import hashlib
@@ -215,7 +215,7 @@ def test_python_without_child_watchers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_versions(tmp_path, version):
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         peers = Peers(tmp_path, "AES128-SHA:@SECLEVEL=0", version)
     talk = peers.talk([(True, [b"one", b"two"]), (False, [b"three"])])
     pieces = decrypted(talk.packets, peers.secrets)
