@@ -24,8 +24,8 @@ def rule_page(info: RuleInfo) -> str:
     lines = [NOTICE, "", rule_text.markdown(info)]
     shown = next((case for case in cases() if case.rule == info.name and case.bad and case.first), None)
     if shown is not None:
-        capture = f"captures/{shown.capture.relative_to(CAPTURES).as_posix()}"
-        lines += ["## In a report", "", "```", f"$ eiosniff analyze {capture}", report_text(shown), "```", ""]
+        captures = " ".join(f"captures/{path.relative_to(CAPTURES).as_posix()}" for path in shown.captures)
+        lines += ["## In a report", "", "```", f"$ eiosniff analyze {captures}", report_text(shown), "```", ""]
     return "\n".join(lines)
 
 
@@ -33,7 +33,9 @@ def report_text(case: Case) -> str:
     """What `eiosniff analyze` prints of a capture, without colours."""
     output = io.StringIO()
     console = Console(file=output, width=80, color_system=None, force_terminal=False)
-    terminal.write(app.analyze([str(case.capture)], app.Options()), console, Redactor(), limit=1)
+    terminal.write(
+        app.analyze([str(capture) for capture in case.captures], app.Options()), console, Redactor(), limit=1
+    )
     return "\n".join(line.rstrip() for line in output.getvalue().rstrip().splitlines())
 
 

@@ -16,7 +16,7 @@ RECORDED = CAPTURES / "recorded"
 
 @dataclass(frozen=True)
 class Case:
-    """One capture, and what a rule is to make of it.
+    """One capture (or several of the same sessions), and what a rule is to make of it.
 
     `bad` captures show the fault: `first` says that it is the root cause (the first diagnosis), else it may also be a
     consequence, and `cause` names the rule of the root cause where no other case of the capture does; `packets` must be
@@ -24,7 +24,7 @@ class Case:
     """
 
     rule: str
-    capture: Path
+    captures: tuple[Path, ...]
     bad: bool
     first: bool
     certainty: str | None
@@ -34,6 +34,11 @@ class Case:
     consequences: tuple[str, ...]
     cause: str
     why: str
+
+    @property
+    def capture(self) -> Path:
+        """The first of them."""
+        return self.captures[0]
 
     def __str__(self) -> str:
         return f"{self.rule}:{self.capture.stem}"
@@ -54,11 +59,11 @@ def cases() -> tuple[Case, ...]:
 
 
 def _case(rule: str, entry: dict[str, Any], bad: bool, folder: Path) -> Case:
-    name = entry["capture"]
-    capture = CAPTURES / name if "/" in name else folder / name
+    names = [entry["capture"]] if isinstance(entry["capture"], str) else entry["capture"]
+    captures = tuple(CAPTURES / name if "/" in name else folder / name for name in names)
     return Case(
         rule,
-        capture,
+        captures,
         bad,
         entry.get("first", bad),
         entry.get("certainty"),
@@ -83,7 +88,7 @@ def recordings(index: str) -> list[dict[str, Any]]:
 
 def healthy() -> list[Path]:
     """All recordings in which nothing is wrong."""
-    names = ("healthy", "lossy", "libraries", "proxied", "carriers", "variants")
+    names = ("healthy", "lossy", "libraries", "proxied", "carriers", "variants", "two_sides")
     entries = [entry for name in names for entry in recordings(name)]
     return [entry["path"] for entry in entries if entry.get("healthy", True) and not _has_a_fault(entry)]
 
@@ -95,5 +100,5 @@ def _has_a_fault(entry: dict[str, Any]) -> bool:
 
 
 @cache
-def report_of(capture: Path) -> Report:
-    return app.analyze([str(capture)], app.Options())
+def report_of(*captures: Path) -> Report:
+    return app.analyze([str(capture) for capture in captures], app.Options())

@@ -26,7 +26,10 @@ _CREATOR_WITHIN = 1 << 16
 # be tried again at each of its characters.
 _TOKEN = re.compile(rb'([{\[])|([}\]])|("[^"\\]*+(?:\\.[^"\\]*+)*+")|(")', re.DOTALL)
 _OPENS, _CLOSES, _STRING, _CUT_STRING = range(1, 5)  # its groups
-_BARE = re.compile(rb'[^{\["]{1,1000}?(?=[,\]])')
+# The next bracket, behind whole strings and what else is between, in one step: it takes half the time.
+_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+(?:([{\[])|([}\]])|(\Z)|("))', re.DOTALL)
+_END = 3  # of what is at hand; the other groups have the same numbers
+_BARE = re.compile(rb'(?:[^{\["]{1,1000}?|"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*)(?=[,\]])', re.DOTALL)
 _LIST = re.compile(rb"\s*:\s*\[")
 _MOST_BETWEEN = 64  # bytes of white space around a colon
 _LOG_DEPTHS = (1, 2)  # of the key, in an export without `log` and in one with it
@@ -199,15 +202,15 @@ class HarReader:
     def _scan(self, depth: int, at: int) -> tuple[int, int, bool]:
         """Go on within a member, so many brackets deep; returns where, and whether it ends there."""
         window = self._window
-        for token in _TOKEN.finditer(window.buffer, window.pos + at):
+        for token in _BRACKET.finditer(window.buffer, window.pos + at):
             kind = token.lastindex
-            if kind == _CUT_STRING:
-                return depth, token.start() - window.pos, False
             at = token.end() - window.pos
             if kind == _OPENS:
                 depth += 1
             elif kind == _CLOSES:
                 depth -= 1
+            else:
+                return depth, at if kind == _END else at - 1, False
             if depth <= 0 or at > MAX_ENTRY:
                 return depth, at, True
         return depth, at, False
@@ -224,6 +227,7 @@ class HarReader:
         """What was looked at is done with."""
         self._window.pos += self._at
         self._at = 0
+        self._window.more(1)  # which gives back what was read of a mapped file
 
     def _more(self) -> bool:
         """Have more of the input behind what is at hand. Twice as much each time: it is copied together."""

@@ -93,6 +93,6 @@ def name(connections: Sequence[OutsideConnection]) -> str:
     return f"{len(connections):,} {kind} connection{'' if len(connections) == 1 else 's'} to {named}"
 
 
-def explain(error: TsharkError, connections: Sequence[OutsideConnection]) -> str:
+def explain(connections: Sequence[OutsideConnection], why: str, remedy: str) -> str:
     """Why connections that there are keys for stay unread, in a line."""
-    return f"{name(connections)} can only be decrypted by tshark, and {error.problem}; {error.remedy}"
+    return f"{name(connections)} can only be decrypted by tshark, and {why}; {remedy}"

@@ -105,6 +105,13 @@ class Series(Figures):
         of_file = self._file.dropped
         return self._dropped if of_file is None else (self._dropped or 0) + of_file
 
+    @property
+    def again(self) -> Run | None:
+        """What to read for the same packets once more, when all were read; None if they are there but once."""
+        parts = self._run.parts[: len(self._run.parts) - len(self.rest.parts if self.rest is not None else ())]
+        once = any(part.path == STDIN or not Path(part.path).is_file() for part in parts)
+        return None if once else self._run._replace(parts=parts)
+
     def batches(self) -> Iterator[PacketBatch]:
         """All packets, in the order of the files, once."""
         parts = self._run.parts

@@ -177,7 +177,7 @@ class Decrypting:
         with open(os.open(keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123  (its mode)
             file.writelines(secrets.text())
         try:
-            return pyshark.FileCapture(
+            return _patient(pyshark)(
                 str(path),
                 keep_packets=False,
                 use_json=True,
@@ -292,6 +292,20 @@ def _pyshark() -> Any:
     # Else a config.ini of anything in the current folder decides which program is started, or is an error.
     pyshark.config.fp_config_path = pyshark.config.pyshark_config_path
     return pyshark
+
+
+def _patient(pyshark: Any) -> Any:
+    """`FileCapture`, but for one race: when the output ends, pyshark kills a tshark that has not quite ended. What it
+    died of is then lost, and asyncio writes to the log that somebody else had waited for it."""
+
+    class PatientCapture(pyshark.FileCapture):  # type: ignore[misc]  # pyshark has no types
+        async def _cleanup_subprocess(self, process: Any) -> None:
+            if self._eof_reached:
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(process.wait(), _PATIENCE_S)
+            await super()._cleanup_subprocess(process)
+
+    return PatientCapture
 
 
 def _switch_off(tshark: Tshark, environment: dict[str, str], folder: Path) -> None:

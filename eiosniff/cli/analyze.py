@@ -41,6 +41,7 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
 @options.output
 @options.judging
 @options.places
+@options.keylog
 @click.option(
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,
     help="List no more sessions than this, the faulty ones first; the others are counted. Example: --max-sessions 50",
@@ -71,6 +72,7 @@ def analyze(
     no_config: bool,
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     max_sessions: int,
     limit: int | None,
     figures: bool,
@@ -95,6 +97,7 @@ def analyze(
         fail_on=fail_on,
         ports=ports,
         path=path,
+        keylog=keylog,
         max_sessions=max_sessions,
         joined=options.is_joined(joined),
     )

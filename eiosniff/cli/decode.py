@@ -121,6 +121,7 @@ With jq: the data of an event; how often each event came; what is not Socket.IO:
 )  # fmt: skip
 @options.output
 @options.places
+@options.keylog
 @options.no_redact
 @options.no_color
 def decode(
@@ -138,6 +139,7 @@ def decode(
     output: str | None,
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     no_redact: bool,
     no_color: bool,
 ) -> None:
@@ -152,7 +154,7 @@ def decode(
     from eiosniff.report.selection import Filters
 
     redactor = Redactor(enabled=not no_redact)
-    chosen = app.Options(ports=frozenset(ports), path=path, joined=options.is_joined(joined))
+    chosen = app.Options(ports=frozenset(ports), path=path, keylog=keylog, joined=options.is_joined(joined))
     side = None if sender is None else Side[sender.upper()]
     selection = _selection(Filters(sessions, namespaces, events, types, side, not no_heartbeat))
     several = len(captures) > 1

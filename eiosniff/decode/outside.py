@@ -12,6 +12,7 @@ from typing import Final, final
 from eiosniff.decode.decryption import Decryption, Plain
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.offsets import OffsetMap
+from eiosniff.decode.quic import QuicCounter
 from eiosniff.model.outside import OutsideConnection, OutsidePacket, QuicPiece, TlsPiece
 from eiosniff.model.provenance import CLIENT, Endpoint, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd
@@ -26,6 +27,7 @@ NO_PIECES: Final = "tshark did not decrypt it"
 INCOMPLETE: Final = "bytes are missing from it, and its cipher cannot go on behind a hole"
 
 _Key = tuple[int, int, int]
+_Sides = tuple[list[TlsPiece], list[TlsPiece]]  # of the server, of the client
 
 
 @final
@@ -36,14 +38,15 @@ class Outside:
     same objects. `refused` counts those that were too many.
     """
 
-    __slots__ = ("_ahead", "_decryptions", "_known", "_packets", "_pieces", "_quic", "_quic_known", "read", "refused")
+    __slots__ = ("_ahead", "_known", "_packets", "_pieces", "_quic", "_quic_known", "_waiting", "read", "refused")
 
     def __init__(self, first: "Outside | None" = None, pieces: Pieces | None = None) -> None:
         self._known: dict[_Key, OutsideConnection] = first._known if first is not None else {}
         self._quic_known: dict[tuple[Endpoint, Endpoint], OutsideConnection] = {}
         self._pieces = pieces
         self._ahead: TlsPiece | QuicPiece | None = None  # the next piece, which is of a later packet
-        self._decryptions: dict[OutsideConnection, OutsideDecryption] = {}
+        # Those of TLS that nobody took yet: in a batch one connection is decoded after the other.
+        self._waiting: dict[OutsideConnection, _Sides] = {}
         self._packets: list[OutsidePacket] = []
         self._quic: list[QuicPiece] = []
         self.read: set[OutsideConnection] = set()
@@ -78,12 +81,11 @@ class Outside:
                     return _Collecting(self, None)
                 known = self._known[key] = OutsideConnection(client, server, quic=False)
             return _Collecting(self, known)
-        decryption = OutsideDecryption(self)
         if known is None:
+            decryption = OutsideDecryption(self, ([], []))
             decryption.give_up(NO_PIECES)
-        else:
-            self._decryptions[known] = decryption
-        return decryption
+            return decryption
+        return OutsideDecryption(self, self._waiting.setdefault(known, ([], [])))
 
     def collect(self, packet: OutsidePacket) -> None:
         """Hand this out."""
@@ -107,23 +109,26 @@ class Outside:
                 self._quic.append(piece)
                 continue
             self.read.add(piece.connection)
-            decryption = self._decryptions.get(piece.connection)
-            if decryption is not None:
-                decryption.pieces[piece.from_client].append(piece)
+            self._waiting.setdefault(piece.connection, ([], []))[piece.from_client].append(piece)
 
     # ------------------------------------------------------------------ QUIC
 
-    def datagram(
-        self, number: int, ts_ns: int, client: Endpoint, server: Endpoint, from_client: bool, data: bytes
-    ) -> None:
-        """Collect a UDP datagram between a client and a QUIC server."""
-        known = self._quic_known.get((client, server))
-        if known is None:
-            if len(self._quic_known) >= MAX_CONNECTIONS:
-                self.refused += 1
-                return
-            known = self._quic_known[client, server] = OutsideConnection(client, server, quic=True)
-        self._packets.append(OutsidePacket(number, ts_ns, known, from_client, 0, data))
+    def collect_quic(self, quic: QuicCounter, ports: frozenset[int]) -> None:
+        """Collect the datagrams of a batch, of servers with one of these ports (if there are any)."""
+        if not quic.datagrams:
+            return
+        for each in quic.datagrams:
+            if ports and each.server & 0xFFFF not in ports:
+                continue
+            ends = quic.endpoint(each.client), quic.endpoint(each.server)
+            known = self._quic_known.get(ends)
+            if known is None:
+                if len(self._quic_known) >= MAX_CONNECTIONS:
+                    self.refused += 1
+                    continue
+                known = self._quic_known[ends] = OutsideConnection(*ends, quic=True)
+            self._packets.append(OutsidePacket(each.number, each.ts_ns, known, each.from_client, 0, each.data))
+        quic.datagrams.clear()
 
     def quic(self, number: int) -> list[QuicPiece]:
         """The pieces of QUIC streams in packets up to this one that were not handed out before."""
@@ -176,13 +181,12 @@ class _Collecting(Decryption):
 class OutsideDecryption(Decryption):
     """In the second pass: gives the plain bytes that came back, when the packet comes that completed their record."""
 
-    __slots__ = ("_maps", "_offsets", "_outside", "pieces")
+    __slots__ = ("_maps", "_offsets", "_outside", "_pieces")
 
-    def __init__(self, outside: Outside) -> None:
+    def __init__(self, outside: Outside, pieces: _Sides) -> None:
         super().__init__()
         self._outside = outside
-        # By whether the client sent them.
-        self.pieces: tuple[list[TlsPiece], list[TlsPiece]] = ([], [])
+        self._pieces = pieces
         self._offsets = [0, 0]
         self._maps = [OffsetMap(), OffsetMap()]
 
@@ -190,7 +194,7 @@ class OutsideDecryption(Decryption):
         """Nothing more is decrypted."""
         self.useless = True
         self.why = why
-        for pieces in self.pieces:
+        for pieces in self._pieces:
             pieces.clear()
 
     def feed(self, chunk: StreamChunk) -> Plain:
@@ -199,23 +203,20 @@ class OutsideDecryption(Decryption):
             return []
         last = chunk.delivered or chunk.numbers[-1]
         self._outside.pull(last)
-        pieces = self.pieces[chunk.side is CLIENT]
+        way = 0 if chunk.side is CLIENT else 1
+        pieces = self._pieces[chunk.side is CLIENT]
         plain: Plain = []
         done = 0
         for piece in pieces:
             if piece.number > last:
                 break
             done += 1
-            plain.append(self._plain(chunk, piece))
+            offset = self._offsets[way]
+            self._offsets[way] = offset + len(piece.data)
+            self._maps[way].add(self._offsets[way], _end_of(chunk, piece.number))
+            plain.append(StreamChunk(chunk.side, offset, piece.data, [0], [piece.number], [piece.ts_ns]))
         del pieces[:done]
         return plain
-
-    def _plain(self, chunk: StreamChunk, piece: TlsPiece) -> StreamChunk:
-        way = 0 if chunk.side is CLIENT else 1
-        offset = self._offsets[way]
-        self._offsets[way] = offset + len(piece.data)
-        self._maps[way].add(self._offsets[way], _end_of(chunk, piece.number))
-        return StreamChunk(chunk.side, offset, piece.data, [0], [piece.number], [piece.ts_ns])
 
     def gap(self, gap: Gap) -> Plain:
         """See `Decryption`."""

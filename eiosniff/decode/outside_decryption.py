@@ -17,11 +17,14 @@ MAX_KEPT: Final = 1 << 20
 
 @final
 class EitherDecryption(Decryption):
-    """A connection of which the first records tell who decrypts it. `streams` reads it until then, and on if it can."""
+    """A connection of which the first records tell who decrypts it. `streams` reads it until then, and on if it can; if
+    it cannot, it reads what is in clear. Without an `outside` there is nobody else."""
 
     __slots__ = ("_client", "_flow", "_kept", "_other", "_outside", "_server", "_size", "streams")
 
-    def __init__(self, streams: TlsStreams, outside: Outside, flow: Flow, client: Endpoint, server: Endpoint) -> None:
+    def __init__(
+        self, streams: TlsStreams, outside: Outside | None, flow: Flow, client: Endpoint, server: Endpoint
+    ) -> None:
         super().__init__()
         self.streams = streams
         self._outside = outside
@@ -29,12 +32,14 @@ class EitherDecryption(Decryption):
         self._client = client
         self._server = server
         self._other: Decryption | None = None
-        self._kept: list[StreamChunk | Gap] | None = []  # None once it is decided
+        # None once it is decided, or there is nobody else.
+        self._kept: list[StreamChunk | Gap] | None = None if outside is None else []
         self._size = 0
 
     def feed(self, chunk: StreamChunk) -> Plain:
         """See `Decryption`."""
         if self._other is not None:
+            self.streams.feed(chunk)
             return self._told(self._other.feed(chunk))
         kept = self._kept
         if kept is not None:
@@ -45,6 +50,7 @@ class EitherDecryption(Decryption):
     def gap(self, gap: Gap) -> Plain:
         """See `Decryption`."""
         if self._other is not None:
+            self.streams.gap(gap)
             return self._told(self._other.gap(gap))
         if self._kept is not None:
             self._kept.append(gap)
@@ -53,6 +59,7 @@ class EitherDecryption(Decryption):
     def end(self, end: StreamEnd) -> Plain:
         """See `Decryption`."""
         if self._other is not None:
+            self.streams.end(end)
             return self._told(self._other.end(end))
         return self._told(self.streams.end(end))
 
@@ -62,12 +69,12 @@ class EitherDecryption(Decryption):
 
     def _decided(self, plain: Plain) -> Plain:
         """What was decrypted here, or else by the other one, from the beginning on."""
-        streams, kept = self.streams, self._kept
-        if kept is None:
+        streams, kept, outside = self.streams, self._kept, self._outside
+        if kept is None or outside is None:
             return self._told(plain)
         if streams.undecrypted is Undecrypted.CIPHER:
             self._kept = None
-            other = self._other = self._outside.decryption(self._flow, self._client, self._server)
+            other = self._other = outside.decryption(self._flow, self._client, self._server)
             for record in kept:
                 plain += other.feed(record) if isinstance(record, StreamChunk) else other.gap(record)
         elif streams.useless or streams.opened or self._size > MAX_KEPT:
@@ -76,5 +83,7 @@ class EitherDecryption(Decryption):
 
     def _told(self, plain: Plain) -> Plain:
         now = self.streams if self._other is None else self._other
+        if plain and self._other is not None:
+            self.streams.elsewhere = True
         self.useless, self.why = now.useless, now.why
         return plain

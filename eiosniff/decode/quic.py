@@ -49,13 +49,19 @@ class Datagram:
 
 
 class QuicServer:
-    """One server: the first datagram, how many, and in which versions its handshakes were."""
+    """One server: the first datagram, how many, and in which versions its handshakes were.
 
-    __slots__ = ("datagrams", "first", "versions")
+    `answers` counts those that the server sent, `short` those of clients in the short header form, which come when the
+    handshake is over; `last` is the last one.
+    """
+
+    __slots__ = ("answers", "datagrams", "first", "last", "short", "versions")
 
     def __init__(self, first: PacketRef) -> None:
-        self.first = first
+        self.first = self.last = first
         self.datagrams = 0
+        self.answers = 0
+        self.short = 0
         self.versions: dict[str, None] = {}
 
 
@@ -94,7 +100,7 @@ class QuicCounter:
         places = number[wanted], ts_ns[wanted]
         self._find_servers(sources, destinations, np.where(long, version, 0)[wanted], places)
         if self.servers:
-            to_server, from_server = self._count(sources, destinations, places[0])
+            to_server, from_server = self._count(sources, destinations, places, short[wanted])
             if self.datagrams is not None:
                 rows = np.flatnonzero(wanted)
                 for at in np.flatnonzero(to_server | from_server).tolist():
@@ -135,16 +141,23 @@ class QuicCounter:
         return source if source & 0xFFFF == HTTPS and destination & 0xFFFF != HTTPS else destination
 
     def _count(
-        self, sources: Int64s, destinations: Int64s, number: Int64s
+        self, sources: Int64s, destinations: Int64s, places: tuple[Int64s, ...], short: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Count the datagrams of known servers, from the first one on; returns which go to one, and come from one."""
+        number, ts_ns = places
         known = np.array(sorted(self.servers), np.int64)
         since = np.array([self.servers[server].first.number for server in known.tolist()], np.int64)
         at_source, is_source = _find(known, since, sources, number)
         at_destination, is_destination = _find(known, since, destinations, number)
-        at = np.where(is_destination, at_destination, at_source)[is_destination | is_source]
-        for server, count in zip(known.tolist(), np.bincount(at, minlength=len(known)).tolist(), strict=True):
-            self.servers[server].datagrams += count
+        involved = is_destination | is_source
+        at = np.where(is_destination, at_destination, at_source)
+        for index in np.unique(at[involved]).tolist():
+            server, of_it = self.servers[int(known[index])], involved & (at == index)
+            server.datagrams += int(of_it.sum())
+            server.answers += int((of_it & ~is_destination).sum())
+            server.short += int((of_it & is_destination & short).sum())
+            last = int(np.flatnonzero(of_it)[-1])
+            server.last = PacketRef(int(number[last]), int(ts_ns[last]))
         return is_destination, is_source
 
     def endpoint(self, packed: int) -> Endpoint:
@@ -156,7 +169,9 @@ class QuicCounter:
         found = []
         for packed, server in sorted(self.servers.items(), key=lambda entry: entry[1].first.number):
             versions = ", ".join(sorted(server.versions))
-            found.append(Unread(UnreadKind.QUIC, self.endpoint(packed), server.first, server.datagrams, versions))
+            unread = Unread(UnreadKind.QUIC, self.endpoint(packed), server.first, server.datagrams, versions)
+            unread.answers, unread.short, unread.last = server.answers, server.short, server.last
+            found.append(unread)
         return found
 
 

@@ -61,6 +61,23 @@ TLS_1_2_SUITES: Final[dict[int, Suite]] = {
     **{number: suite for suite, numbers in _CCM for number in numbers},
 }
 
+# What people may still meet of others; these have names only (TLS_ is left out).
+_NAMES: Final[dict[int, str]] = {
+    0x0005: "RSA_WITH_RC4_128_SHA", 0x000A: "RSA_WITH_3DES_EDE_CBC_SHA", 0x002F: "RSA_WITH_AES_128_CBC_SHA",
+    0x0033: "DHE_RSA_WITH_AES_128_CBC_SHA", 0x0035: "RSA_WITH_AES_256_CBC_SHA",
+    0x0039: "DHE_RSA_WITH_AES_256_CBC_SHA", 0x003C: "RSA_WITH_AES_128_CBC_SHA256",
+    0x003D: "RSA_WITH_AES_256_CBC_SHA256", 0xC009: "ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    0xC00A: "ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xC013: "ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    0xC014: "ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xC023: "ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    0xC024: "ECDHE_ECDSA_WITH_AES_256_CBC_SHA384", 0xC027: "ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+    0xC028: "ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+}  # fmt: skip
+
+
+def suite_name(number: int) -> str:
+    """The name of a cipher suite that is not opened here, or its number."""
+    return f"TLS_{_NAMES[number]}" if number in _NAMES else f"cipher suite 0x{number:04x}"
+
 
 # ------------------------------------------------------------------ derivation
 

@@ -42,12 +42,12 @@ class TlsStreams(Decryption):
 
     `witness` takes what is in clear, for the ledger of connections that are TLS; alerts that are not in clear are added
     to it. `undecrypted` says why nothing (more) is decrypted, None while something is; `cipher` is the number of the
-    cipher suite, if that is why.
+    cipher suite, if that is why. `elsewhere` is for whoever decrypts it instead to set.
     """
 
     __slots__ = (
         "_holding", "_keyring", "_late", "_maps", "_messages", "_next", "_now", "_plain", "_readers", "_seen_grown",
-        "_session", "_wants", "cipher", "undecrypted", "witness",
+        "_session", "_wants", "cipher", "elsewhere", "undecrypted", "witness",
     )  # fmt: skip
 
     def __init__(self, keyring: Keyring, witness: TlsHandshake | None = None) -> None:
@@ -56,6 +56,7 @@ class TlsStreams(Decryption):
         self.witness = witness
         self.undecrypted: Undecrypted | None = None
         self.cipher = -1
+        self.elsewhere = False
         self._readers = [RecordReader(side) for side in SIDES]
         self._messages = [Messages(), Messages()]
         self._plain = [PlainText(side) for side in SIDES]
@@ -71,7 +72,7 @@ class TlsStreams(Decryption):
     @property
     def opened(self) -> bool:
         """Whether any record could be opened."""
-        return self._readers[0].proven or self._readers[1].proven
+        return self.elsewhere or self._readers[0].proven or self._readers[1].proven
 
     # ------------------------------------------------------------------ Decryption
 
@@ -174,7 +175,7 @@ class TlsStreams(Decryption):
             record = reader.next()
             if record is None:
                 if reader.hopeless:
-                    self._give_up(Undecrypted.LOST if self.opened else Undecrypted.WRONG_KEYS)
+                    self._give_up(self._why_hopeless())
                 elif reader.waits:
                     self._hold(way)
                 break
@@ -189,6 +190,12 @@ class TlsStreams(Decryption):
                 break
             moved = True
         return moved
+
+    def _why_hopeless(self) -> Undecrypted:
+        if self.opened:
+            return Undecrypted.LOST
+        known = self._session is not None and self._session.answered
+        return Undecrypted.WRONG_KEYS if known else Undecrypted.NO_HELLO
 
     def _hold(self, way: int) -> None:
         self._holding[way] = True
@@ -238,7 +245,7 @@ class TlsStreams(Decryption):
         if side is SERVER or session is None:
             self._give_up(Undecrypted.NO_HELLO)
             return True
-        return session.retried
+        return session.retried and not session.asked_again
 
     def _take_handshake(self, side: Side, reader: RecordReader, record: Record) -> bool:
         messages, session = self._messages[_way(side)], self._session
@@ -256,7 +263,9 @@ class TlsStreams(Decryption):
     def _take_from_client(self, reader: RecordReader, kind: int, body: bytes, order: int) -> None:
         session = self._session
         if kind == CLIENT_HELLO:
-            if session is None or session.answered:
+            if session is not None and session.retried and not session.asked_again:
+                session.asked_again = True
+            elif session is None or session.answered:
                 self._session = TlsSession(self._keyring, read_client_hello(body), order)
         elif kind in _SWITCHES:
             self._switch(CLIENT, reader, kind)

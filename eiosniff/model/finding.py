@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
+from eiosniff.model.crossing import Sides
+from eiosniff.model.numbering import Numbering
 from eiosniff.model.provenance import SIDES, Side
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
@@ -95,6 +97,7 @@ class Finding:
     capture: str
     first_packet: int
     doubt: str = ""  # why it is not certain
+    numbering: Numbering | None = None  # of its evidence, where it is another one than that of the capture
     hence: str = ""  # a few words on it where it is a consequence of another
 
 
@@ -182,6 +185,12 @@ class Report:
     crashed: bool = False  # a rule or decoder raised: exit code 3
     interrupted: bool = False  # the user stopped the reading: exit code 130
     capture_of: dict[Session, CaptureSummary] = field(default_factory=dict)  # of the sessions
+    sides: list[Sides] = field(default_factory=list)  # captures of the same sessions
+
+    @property
+    def same(self) -> dict[Session, Session]:
+        """Sessions as a second capture has them, and as the first one has them, which is nearer to their clients."""
+        return {crossing.server: crossing.client for sides in self.sides for crossing in sides.crossings}
 
     def count(self, severity: Severity) -> int:
         """How many diagnoses have this severity."""

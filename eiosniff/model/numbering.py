@@ -87,6 +87,38 @@ class Parts(Numbering):
 
 
 @final
+class Joined(Numbering):
+    """Two captures: numbers of the second one begin behind `before`, and are its own beyond that.
+
+    Each is given by its name and its numbering, if it has one.
+    """
+
+    def __init__(self, first: tuple[str, Numbering | None], second: tuple[str, Numbering | None], before: int) -> None:
+        self._captures = first, second
+        self._before = before
+
+    @property
+    def unit(self) -> str:
+        """See `Numbering`: that of the first."""
+        numbering = self._captures[0][1]
+        return "packet" if numbering is None else numbering.unit
+
+    @property
+    def files(self) -> list[str]:
+        """See `Numbering`."""
+        return [
+            file for name, numbering in self._captures for file in ([name] if numbering is None else numbering.files)
+        ]
+
+    def place(self, number: int) -> Place:
+        """See `Numbering`."""
+        second = number > self._before
+        name, numbering = self._captures[1 if second else 0]
+        number -= self._before if second else 0
+        return Place(name, number) if numbering is None else numbering.place(number)
+
+
+@final
 class Entries(Numbering):
     """The entries of a HAR: what happens, in order of time, is numbered from 1 on."""
 

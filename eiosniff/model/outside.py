@@ -1,6 +1,6 @@
 """What another program decrypts: what is given to it, and the plain bytes that come back, by captured packet."""
 
-from typing import final
+from typing import Final, final
 
 from eiosniff.model.provenance import Endpoint
 
@@ -89,3 +89,23 @@ class QuicPiece:
         self.offset = offset
         self.data = data
         self.fin = fin
+
+
+# QUIC connections have numbers below those of TCP connections, which begin with 0; -1 is none.
+_FIRST_QUIC: Final = -2
+
+
+def stream_of(connection: int) -> int:
+    """The number by which ledgers know a QUIC connection."""
+    return _FIRST_QUIC - connection
+
+
+def shown_stream(stream: int) -> int:
+    """The number of a connection as Wireshark counts, those of TCP and of QUIC each for themselves."""
+    return _FIRST_QUIC - stream if stream <= _FIRST_QUIC else stream
+
+
+def quic_connection(stream: int) -> int | None:
+    """The number of the QUIC connection that ledgers know by this one (`quic.connection.number` in Wireshark); None if
+    it is one of TCP."""
+    return _FIRST_QUIC - stream if stream <= _FIRST_QUIC else None

@@ -14,7 +14,7 @@ from mypy_extensions import mypyc_attr
 from eiosniff.model.attempt import Attempt, CutRequest, RefusedRequest, Transfer, UpgradeTry
 from eiosniff.model.costs import Costs
 from eiosniff.model.departures import Kick
-from eiosniff.model.engineio import WEBSOCKET, OpenPacket, Transport
+from eiosniff.model.engineio import POLLING, OpenPacket, Transport
 from eiosniff.model.frames import FrameFigures
 from eiosniff.model.messages import MessageFigures
 from eiosniff.model.network import NetworkFacts
@@ -25,6 +25,7 @@ from eiosniff.model.socketio import Parser
 from eiosniff.model.tally import Sketch, Tally
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import Anomaly
+from eiosniff.model.webtransport import WtTry
 
 if TYPE_CHECKING:
     from eiosniff.model.peers import Client, Server
@@ -169,6 +170,7 @@ class CloseHow(Enum):
 
     EIO_CLOSE = "Engine.IO close packet"
     WS_CLOSE = "WebSocket close frame"
+    WT_CLOSE = "end of the WebTransport session"
     FIN = "TCP FIN"
     RST = "TCP RST"
     DISCONNECT = "Socket.IO disconnect"  # of the last namespace; the peer then only hung up
@@ -304,6 +306,7 @@ class Session:
     requests `cookies_returned` counts those that carried one of them, `cookies_missing` the others. `upgrades` are the
     tries to go on over WebSocket: the first few and the last, of `upgrade_count`. Over WebSocket: `ws_pings` and
     `ws_pongs` are control frames (RFC 6455, section 5.5), one tally a side. `transfers` are large messages.
+    `webtransports` are the tries to go on over WebTransport, kept and counted likewise.
     """
 
     __slots__ = (
@@ -315,7 +318,7 @@ class Session:
         "parsers", "path", "payloads", "polling", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
         "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts",
         "socketio_shown", "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades",
-        "ws_pings", "ws_pongs",
+        "webtransport_count", "webtransports", "ws_pings", "ws_pongs",
     )  # fmt: skip
 
     def __init__(
@@ -367,6 +370,8 @@ class Session:
         self.cookies_missing = 0
         self.upgrades: list[UpgradeTry] = []
         self.upgrade_count = 0
+        self.webtransports: list[WtTry] = []
+        self.webtransport_count = 0
         self.ws_pings: list[Tally[PacketRef]] = [Tally(), Tally()]
         self.ws_pongs: list[Tally[PacketRef]] = [Tally(), Tally()]
         self.transfers: Tally[Transfer] = Tally()
@@ -428,5 +433,5 @@ class Session:
 
     @property
     def on_websocket(self) -> bool:
-        """Whether the session lives (lived, at its end) on a WebSocket."""
-        return self.upgraded is not None or (len(self.transports) > 0 and self.transports[0] is WEBSOCKET)
+        """Whether the session lives (lived, at its end) on a WebSocket, or on WebTransport, and not on polling."""
+        return self.upgraded is not None or (len(self.transports) > 0 and self.transports[0] is not POLLING)

@@ -93,8 +93,6 @@ class Encrypted:
 class UnreadKind(Enum):
     """A protocol that is recognised and not decoded. The value is what a report calls it."""
 
-    HTTP2 = "HTTP/2"
-    H2C = "HTTP/2 after Upgrade: h2c"
     QUIC = "QUIC"
     LINK = "link type"
 
@@ -103,7 +101,7 @@ class UnreadKind(Enum):
 class Unread:
     """What is not decoded, of one kind and to one server (of one link type, which is then the `detail`).
 
-    `count` is of connections for HTTP/2, of datagrams of both directions for QUIC, of packets for a link type, of which
+    `count` is of datagrams of both directions for QUIC, of packets for a link type, of which
     `first` is not known. Of QUIC, `detail` names the versions; it is empty where no handshake was captured.
     """
 
@@ -112,5 +110,8 @@ class Unread:
     first: PacketRef = NO_PACKET
     count: int = 0
     detail: str = ""
+    answers: int = 0  # of QUIC: datagrams of the server,
+    short: int = 0  # and those of clients that come after the handshake
+    last: PacketRef = NO_PACKET  # of QUIC
     speaks_engineio: bool = False  # a server of that address speaks Engine.IO in clear in this capture
     webtransport: bool = False  # and offers WebTransport

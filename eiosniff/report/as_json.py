@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
+from eiosniff.model.crossing import Sides
 from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity, Totals
+from eiosniff.model.outside import quic_connection, shown_stream
 from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import ConnectionUse, Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report.figures import iso_time, milliseconds
-from eiosniff.report.places import Places
+from eiosniff.report.places import Places, Source
 from eiosniff.report.redact import Redactor
 from eiosniff.report.sanitise import clip, json_safe
 from eiosniff.report.wording import close_reason, in_protocol_order, versions
@@ -61,6 +63,7 @@ class Writer:
         self.redactor = redactor
         self.several_captures = False
         self.places = Places([])
+        self.same: dict[Session, Session] = {}
         self._texts: dict[str, str] = {}  # as they are shown: thousands of sessions have the same path and libraries
 
     def text(self, raw: str) -> str:
@@ -85,6 +88,7 @@ class Writer:
         memory than all that was decoded."""
         self.several_captures = len(report.captures) > 1
         self.places = Places(report.captures)
+        self.same = report.same
         return {
             "schema": SCHEMA,
             "eiosniff": report.version,
@@ -104,6 +108,21 @@ class Writer:
             "sessions": [encoded(self.session(each, capture=report.capture_of.get(each))) for each in report.sessions],
             "diagnoses": [encoded(self.diagnosis(diagnosis)) for diagnosis in report.diagnoses],
             "figures": self.figures(report.totals),
+            **({"sides": [self.sides(each, report.captures) for each in report.sides]} if report.sides else {}),
+        }
+
+    @staticmethod
+    def sides(sides: Sides, captures: list[CaptureSummary]) -> _Object:
+        """Two captures of the same sessions."""
+        clocks = sides.clocks
+        return {
+            "client": captures[sides.client].file,
+            "server": captures[sides.server].file,
+            "sessions": len(sides.crossings),
+            "clock_ahead_ms": clocks.ahead_ns / 1_000_000,
+            "clock_unsure_ms": None if clocks.unsure_ns is None else clocks.unsure_ns / 1_000_000,
+            "clock_drift_ppm": clocks.drift_ppb / 1_000,
+            "packets": clocks.packets,
         }
 
     def figures(self, totals: Totals) -> _Object:
@@ -144,7 +163,7 @@ class Writer:
         numbering = self.places.of(capture.file)
         return {"files": numbering.files} if numbering is not None and len(numbering.files) > 1 else {}
 
-    def place(self, capture: str, number: int) -> _Object:
+    def place(self, capture: Source, number: int) -> _Object:
         """Which packet it is, of which file where that is not said yet; or which entry, and which message in it."""
         place = self.places.place(capture, number)
         shown: _Object = {"packet": place.number}
@@ -192,14 +211,18 @@ class Writer:
             "heartbeat": _heartbeat(session),
             "connections": [self.connection(use, capture.file if capture else "") for use in session.connections],
             **({"capture": capture.file} if self.several_captures and capture else {}),
+            **({"same_as": f"s{same.index}"} if (same := self.same.get(session)) is not None else {}),
         }
 
     def connection(self, use: ConnectionUse, capture: str) -> _Object:
         """The part that a connection has in a session."""
         first, last = self.places.place(capture, use.first.number), self.places.place(capture, use.last.number)
-        shown: _Object = {"stream": use.stream, "first_packet": first.number, "last_packet": last.number}
+        stream = shown_stream(use.stream)
+        shown: _Object = {"stream": stream, "first_packet": first.number, "last_packet": last.number}
         if self.places.has_parts(capture):
             shown |= {"first_capture": first.file, "last_capture": last.file}
+        if quic_connection(use.stream) is not None:
+            shown["quic"] = True
         return shown
 
     def peer(self, endpoint: Endpoint, identity: Identity | None) -> _Object:
@@ -247,12 +270,12 @@ class Writer:
 
     def evidence(self, finding: Finding) -> list[_Object]:
         """The packets that prove a finding."""
-        return [self.proof(item, finding.capture) for item in finding.evidence]
+        return [self.proof(item, finding) for item in finding.evidence]
 
-    def proof(self, item: Evidence, capture: str) -> _Object:
+    def proof(self, item: Evidence, finding: Finding) -> _Object:
         """One of them."""
         text = f"{item.who}: {item.text}" if item.who else item.text
-        place = self.place(capture, item.packet)
+        place = self.place(finding, item.packet)
         return {"packet": place.pop("packet"), "time": iso_time(item.ts_ns), "text": self.text(text), **place}
 
 

@@ -37,7 +37,7 @@ def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
     """The sessions: a line for each, or, if there are many, for those with a fault and for each kind of all."""
     if report.sessions_total <= _MAX_SESSIONS:
         page.line(("Sessions", "bold"))
-        _write_each(report.sessions, page, redactor)
+        _write_each(report.sessions, report.same, page, redactor)
         return
     faulty = {
         session.index
@@ -49,7 +49,7 @@ def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
     first = list(islice((session for session in report.sessions if session.index in faulty), _MAX_FAULTY))
     if first:
         page.line(("Sessions", "bold"))
-        _write_each(first, page, redactor)
+        _write_each(first, report.same, page, redactor)
         more = len(faulty) - len(first)
         page.line(f"    ... and {more:,} more that a fault concerns; all, by kind:" if more else "    All, by kind:")
     write_groups(report.sessions, page, redactor)
@@ -58,13 +58,14 @@ def write_sessions(report: Report, page: Page, redactor: Redactor) -> None:
         page.line(f"    ({folded} only counted; --max-sessions lists more of them in JSON)")
 
 
-def _write_each(sessions: Iterable[Session], page: Page, redactor: Redactor) -> None:
+def _write_each(sessions: Iterable[Session], same: dict[Session, Session], page: Page, redactor: Redactor) -> None:
+    """A line for each; those that another capture has as well say which they are there."""
     with_sid = page.width >= _ROOM_FOR_SID
     by_peers: dict[str, list[Row]] = {}
     # The report ranks sessions to say which ones to show; shown, they read best in the order in which they began.
     for session in sorted(sessions, key=attrgetter("index")):
         peers = _peers(session, redactor)
-        by_peers.setdefault(peers, [Text(peers)]).append(_row(session, redactor, with_sid=with_sid))
+        by_peers.setdefault(peers, [Text(peers)]).append(_row(session, redactor, same.get(session), with_sid=with_sid))
     rows = list(chain.from_iterable(by_peers.values()))
     page.table((*_COLUMNS, _SID, _END) if with_sid else (*_COLUMNS, _END), rows, lead="    ")
 
@@ -81,10 +82,10 @@ def _peers(session: Session, redactor: Redactor) -> str:
     )
 
 
-def _row(session: Session, redactor: Redactor, *, with_sid: bool) -> list[str]:
+def _row(session: Session, redactor: Redactor, same: Session | None, *, with_sid: bool) -> list[str]:
     lasted = duration(lasted_ns(session))
     cells = [
-        f"s{session.index}",
+        f"s{session.index}" + (f"=s{same.index}" if same else ""),
         str(session.client_endpoint.port or "-"),  # a HAR does not tell it
         revisions(session),
         transports(session),

@@ -4,13 +4,15 @@ Colour only repeats what the words say. Every text goes through the redactor and
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from rich.console import Console
 from rich.text import Text
 
+from eiosniff.model.crossing import Sides
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Report, Severity
-from eiosniff.model.numbering import where
+from eiosniff.model.numbering import Numbering, where
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import overview
 from eiosniff.report.figures import counted, duration, relative, size
@@ -47,6 +49,7 @@ _PROOF = (
     Column("who", least=6),
     Column("what"),
 )
+_MAX_SHORT = 14  # characters of a file's name in a column
 _FILTERS = 3  # files for which the filter is shown
 
 
@@ -87,11 +90,19 @@ def write_headlines(report: Report, console: Console, redactor: Redactor) -> Non
         page.line(place, label, f" {finding.rule} {finding.name}: {title} ({counted(finding.occurrences, 'time')})")
 
 
-def write_diagnosis(diagnosis: Diagnosis, console: Console, redactor: Redactor, since_ns: int) -> None:
-    """All of one diagnosis; the times of its proof count from an instant."""
-    capture = CaptureSummary(diagnosis.finding.capture, first_ns=since_ns)
+def write_diagnosis(
+    diagnosis: Diagnosis,
+    console: Console,
+    redactor: Redactor,
+    since_ns: int,
+    remarks: Sequence[tuple[str, str]] = (),
+    numbering: Numbering | None = None,
+) -> None:
+    """All of one diagnosis; the times of its proof count from an instant, and `numbering` is that of its capture.
+    `remarks` come first: a label and a text, printable."""
+    capture = CaptureSummary(diagnosis.finding.capture, first_ns=since_ns, numbering=numbering)
     report = Report("", captures=[capture], sessions=[], diagnoses=[diagnosis])
-    _TextReport(report, console, redactor).diagnosis(diagnosis, whole=True)
+    _TextReport(report, console, redactor).diagnosis(diagnosis, whole=True, remarks=remarks)
 
 
 def _prose(redactor: Redactor, text: str) -> str:
@@ -147,11 +158,13 @@ class _TextReport:
         alike = sum(PurePath(capture.file).name == name for capture in self.report.captures)
         return self.redactor.shown(name if name and alike < 2 else file)
 
-    def diagnosis(self, diagnosis: Diagnosis, *, whole: bool) -> None:
+    def diagnosis(self, diagnosis: Diagnosis, *, whole: bool, remarks: Sequence[tuple[str, str]] = ()) -> None:
         """All of a diagnosis; if not the `whole`, then what it is, what to do and which packets to look at."""
         finding = diagnosis.finding
         self.headline(finding)
         self.page.line()
+        for label, text in remarks:
+            self.labelled(label, text)
         self.labelled("What", self.prose(finding.summary))
         if finding.certainty is not Certainty.CERTAIN and finding.doubt:
             self.labelled("Doubt", self.prose(f"Only {finding.certainty.value}: {finding.doubt}"))
@@ -219,7 +232,9 @@ class _TextReport:
         facts = [f"{finding.name} ({finding.rule})", finding.certainty.value, counted(finding.occurrences, "time")]
         if finding.period_ns:  # 0: their packets do not come in order, or at one instant
             facts.append(f"every {duration(finding.period_ns)}")
-        if len(self.report.captures) > 1:
+        if finding.numbering is not None:
+            facts.append("by comparing both captures")
+        elif len(self.report.captures) > 1:
             facts.append(f"in {self.file_name(finding.capture)}")
         self.page.paragraph(", ".join(facts), lead=" " * label.cell_len)
 
@@ -236,15 +251,16 @@ class _TextReport:
         if not finding.evidence:
             return
         rows, asides = self.proof_rows(finding)
-        number = Column(self.places.unit(finding.capture), right=True, least=8)
-        self.page.table((number, *_PROOF), rows, lead=_label("Proof"), asides=asides)
+        number = Column(self.places.unit(finding), right=True, least=8)
+        within = [Column("in")] if self.short_names(finding) else []
+        self.page.table((number, *within, *_PROOF), rows, lead=_label("Proof"), asides=asides)
         for line in self.wireshark(finding):
             self.page.paragraph(line, lead=_label(""))
 
     def wireshark(self, finding: Finding, most: int | None = None) -> list[str]:
         """How Wireshark shows the packets that prove a finding, or the first `most`: a line for each file."""
         filters = self.places.filters(finding, most)
-        if not self.places.has_parts(finding.capture):
+        if not self.places.has_parts(finding):
             return [f"Wireshark: {shown}" for shown in filters.values()]
         lines = [f"Wireshark, {self.part_name(file)}: {shown}" for file, shown in filters.items()]
         return (
@@ -257,10 +273,18 @@ class _TextReport:
         """The name of one of the files of a capture."""
         return self.redactor.shown(PurePath(file).name or file)
 
+    def short_names(self, finding: Finding) -> dict[str, str]:
+        """What the files of two captures are called in a column, where the finding is about both and that is short."""
+        if finding.numbering is None:
+            return {}
+        names = {file: self.redactor.shown(PurePath(file).stem) for file in finding.numbering.files}
+        told_apart = len(set(names.values())) == len(names)
+        return names if told_apart and all(len(name) <= _MAX_SHORT for name in names.values()) else {}
+
     def proof_rows(self, finding: Finding) -> tuple[list[list[str] | Text], list[str]]:
         """The rows, and what is remarked beside each. Where numbers are not those of one file, each file has a row."""
         evidence, since_ns = finding.evidence, self.first_ns.get(finding.capture)
-        in_parts = self.places.has_parts(finding.capture)
+        in_parts, names = self.places.has_parts(finding), self.short_names(finding)
         rows: list[list[str] | Text] = []
         asides: list[str] = []
         before: Evidence | None = None
@@ -272,15 +296,16 @@ class _TextReport:
                     asides.append("")
                 before = None
                 continue
-            place = self.places.place(finding.capture, item.packet)
-            if in_parts and item.packet and place.file != file:
+            place = self.places.place(finding, item.packet)
+            if in_parts and not names and item.packet and place.file != file:
                 file = place.file
                 rows.append(Text(f"  {self.part_name(file)}", style="dim"))
                 asides.append("")
             number = place.label if item.packet else "-"
             time = relative(item.ts_ns, since_ns) if item.packet else "-"
             text, later = _split_later(self.redactor.shown(item.text, _MAX_EVIDENCE))
-            rows.append([number, time, self.redactor.shown(item.who), text])
+            within = [names.get(place.file, "")] if names else []
+            rows.append([number, *within, time, self.redactor.shown(item.who), text])
             asides.append(later or _later(before, item))
             before = item
         return rows, asides
@@ -299,6 +324,7 @@ class _TextReport:
             lines.append(f"Set aside, as not Engine.IO: {counted(packets, 'packet')} ({size(octets)})")
         if not overview.nothing_there(report):  # else it was said already what there is
             lines += overview.unread(report, self.redactor)
+        lines += [self.two_sides(each) for each in report.sides]
         for capture in report.captures:
             for problem in capture.problems:
                 place = f" ({where(capture.numbering, problem.packet)})" if problem.packet else ""
@@ -308,6 +334,21 @@ class _TextReport:
             self.page.line()
         for at, line in enumerate(lines):
             self.page.paragraph(line, lead=Text("         " if at else "Summary  ", style="bold"))
+
+    def two_sides(self, sides: Sides) -> str:
+        """Two captures of the same sessions, and how their clocks were put together."""
+        client, server = (self.file_name(self.report.captures[at].file) for at in (sides.client, sides.server))
+        clocks = sides.clocks
+        way = "ahead of" if clocks.ahead_ns >= 0 else "behind"
+        if clocks.unsure_ns is None:
+            sure = "by one direction alone, so that delays are only told from the quickest packet"
+        else:
+            sure = f"to within {duration(clocks.unsure_ns)}"
+        drift = f", and drifts by {abs(clocks.drift_ppb) / 1000:.0f} ms in 1000 s" if clocks.drift_ppb else ""
+        return (
+            f"Seen from both sides: {counted(len(sides.crossings), 'session')}; {client} is nearer to the client, and "
+            f"the clock of {server} is {duration(abs(clocks.ahead_ns))} {way} its own ({sure}{drift})"
+        )
 
     def end(self, configuration: str, show_rule: str) -> None:
         if configuration:

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from heapq import heappush, heappushpop
 from operator import attrgetter, itemgetter
 
+from eiosniff.model.crossing import Crossing
 from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
 from eiosniff.model.numbering import where as place_of
 from eiosniff.model.peers import Client, Retired, Server
@@ -210,7 +211,7 @@ class Judge:
 
     def findings(self, rest: Ledgers) -> list[Finding]:
         """Judge the ledgers that are left; returns what was found in all of them."""
-        self._capture = rest.summary.file  # which may have more files by now
+        self._capture = rest.summary.file  # which may be of more files by now
         for client in list(self._unsettled):
             self._settle(client)
         for _, _, _, session, hits in sorted(self._faulty, key=itemgetter(2)):
@@ -228,6 +229,17 @@ class Judge:
             self._run(server, self._next(), self._merged, (None, server))
         self._run(rest.summary, self._next(), self._merged, rest)
         return self._all_findings()
+
+    def crossings(self, crossings: Iterable[Crossing]) -> list[Finding]:
+        """Judge sessions that two captures show; their evidence is in order of time."""
+        for crossing in crossings:
+            session = crossing.client
+            for entry in self._run(crossing, self._next(), self._merged, (session.client, session.server)):
+                entry.sessions += [session, crossing.server]
+        found = self._all_findings()
+        for finding in found:
+            finding.evidence.sort(key=attrgetter("ts_ns"))
+        return found
 
     def _run(self, ledger: object, order: int, merged: dict[_Key, _Merged], peers: _Peers | Ledgers) -> list[_Merged]:
         """Run the rules for a ledger; returns the entries that their hits were merged into, each once."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from eiosniff.errors import EiosniffError
+from eiosniff.model.crossing import Crossing
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client, Server
 from eiosniff.model.session import Session
@@ -22,7 +23,7 @@ from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import HEADINGS, Rule, sections
 
 GROUP = "eiosniff.rules"
-SUBJECTS = (Session, Client, Server, CaptureSummary)  # the ledgers that rules are run for
+SUBJECTS = (Session, Client, Server, CaptureSummary, Crossing)  # the ledgers that rules are run for
 PAGE = "docs/writing-a-rule.md"
 # A code is as reports have it; INT is for what failed.
 _CODE = re.compile(r"(?!INT)[A-Z]+[0-9]{3}")

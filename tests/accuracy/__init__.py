@@ -71,18 +71,18 @@ class Accuracy:
     mistakes: list[str]
 
 
-def truth() -> dict[Path, Truth]:
+def truth() -> dict[tuple[Path, ...], Truth]:
     """What is known of all recordings of which something is known."""
-    known: dict[Path, Truth] = {path: Truth(known=True) for path in healthy()}
+    known: dict[tuple[Path, ...], Truth] = {(path,): Truth(known=True) for path in healthy()}
     names = {rule.code: rule.name for rule in all_rules()}
     for entry in recordings("matrix"):
         code = CELLS[entry["row"], entry["column"]]
         cause = None if code == "yes" else names[code]
-        known[entry["path"]] = Truth(cause, {cause} if cause else set(), set(), True)
+        known[entry["path"],] = Truth(cause, {cause} if cause else set(), set(), True)
     for entry in recordings("faulty"):
-        known.setdefault(entry["path"], Truth(known=True))
+        known.setdefault((entry["path"],), Truth(known=True))
     for case in cases():
-        about = known.setdefault(case.capture, Truth())
+        about = known.setdefault(case.captures, Truth())
         if not case.bad:
             about.lacks.add(case.rule)
             continue
@@ -102,10 +102,10 @@ def measure() -> Accuracy:
     scores = {rule.name: Score() for rule in all_rules()}
     mistakes: list[str] = []
     faulty = first = quiet = 0
-    for path, about in sorted(known.items()):
-        diagnoses = report_of(path).diagnoses
+    for paths, about in sorted(known.items()):
+        diagnoses = report_of(*paths).diagnoses
         said = dict.fromkeys(name for name, _ in _said(diagnoses))
-        recording = path.relative_to(CAPTURES).as_posix()
+        recording = " and ".join(path.relative_to(CAPTURES).as_posix() for path in paths)
         if about.cause is not None:
             named = diagnoses[0].finding.name if diagnoses else "nothing"
             faulty += 1

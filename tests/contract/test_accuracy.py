@@ -8,7 +8,7 @@ from tests.cases import recordings
 def test_every_faulty_recording_has_a_cause() -> None:
     known = truth()
     unknown = [
-        entry["file"] for entry in recordings("faulty") if not entry["near_miss"] and not known[entry["path"]].cause
+        entry["file"] for entry in recordings("faulty") if not entry["near_miss"] and not known[entry["path"],].cause
     ]
     assert not unknown, "say which in a case.toml: first, or first = false and a cause"
 

@@ -58,7 +58,7 @@ def test_has_captures_that_show_it_and_near_misses(rule: Rule) -> None:
     assert any(case.bad for case in own), "no capture shows it"
     assert any(not case.bad for case in own), "no near miss"
     for case in own:
-        assert case.capture.exists(), case.capture
+        assert all(capture.exists() for capture in case.captures), case.captures
 
 
 def test_messages_use_only_what_hits_supply(rule: Rule) -> None:

@@ -8,7 +8,7 @@ from tests.cases import Case, cases, report_of
 
 def _findings(case: Case) -> list[tuple[Finding, bool]]:
     """Findings of the case's rule, and whether each is a root cause."""
-    diagnoses = report_of(case.capture).diagnoses
+    diagnoses = report_of(*case.captures).diagnoses
     roots = [(diagnosis.finding, True) for diagnosis in diagnoses]
     consequences = [(finding, False) for diagnosis in diagnoses for finding in diagnosis.consequences]
     return [entry for entry in roots + consequences if entry[0].name == case.rule]
@@ -19,7 +19,7 @@ def test_fault_is_reported(case: Case) -> None:
     found = _findings(case)
     assert found, f"{case.rule} says nothing of {case.capture.name}"
     finding, is_root = found[0]
-    diagnoses = report_of(case.capture).diagnoses
+    diagnoses = report_of(*case.captures).diagnoses
     if case.first:
         assert diagnoses[0].finding.name == case.rule
         assert is_root

@@ -24,8 +24,9 @@ device with Mbed TLS or BearSSL mostly not at all. The report says how for the c
 ClientHello, and names the others.
 
 ## When it is silent
-When any Engine.IO is in clear: other TLS connections are then other traffic. When all connections fail in the handshake
-(TLS107), or the server speaks no TLS (TLS108): then nothing was said in them. And for TLS that is not HTTP, by its ALPN
+When any Engine.IO can be read: other TLS connections are then other traffic. When all connections fail in the handshake
+(TLS107), or the server speaks no TLS (TLS108): then nothing was said in them. When there are keys: CAP229 says of which
+connections they are not. And for TLS that is not HTTP, by its ALPN
 or its port (mail, LDAP, DNS, MQTT and the like). With `--port` only connections of those ports count.
 
 ## References
@@ -68,7 +69,7 @@ _SHOWN = 5
 )
 def encrypted_without_keys(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""
-    if not hides_socketio(summary):
+    if not hides_socketio(summary) or any(entry.decrypted or entry.undecrypted for entry in summary.encrypted):
         return
     entries = sorted(filter(may_hide_socketio, summary.encrypted), key=lambda entry: -entry.connections)
     names = [(shown(entry), entry.connections) for entry in entries]

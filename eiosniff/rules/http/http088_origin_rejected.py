@@ -83,14 +83,7 @@ _ADVICE = {
     'answers {status}: "{words}"',
     why="{because} The server accepts its own address, or what its setting allows.",
     fix=("{advice}",),
-    explains=(
-        "connect-loop",
-        "no-backoff",
-        "no-connect-packet",
-        "stuck-in-polling",
-        "upgrade-rejected",
-        "request-failed",
-    ),
+    explains=("connect-loop", "no-backoff", "no-connect-packet", "stuck-in-polling", "upgrade-rejected"),
     hence="the server refuses requests with Origin: {origin}",
 )
 def origin_rejected(ledger: Client | Session) -> Iterator[Hit]:

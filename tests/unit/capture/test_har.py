@@ -100,10 +100,10 @@ def test_packed_data_that_are_cut_say_so():
 
 
 def test_an_entry_that_is_none_is_left_out_and_told_of():
-    entries, problems, count = read(har(poll(0, "6"), 17, {"request": []}, poll(5, "6")))
-    assert [entry.number for entry in entries] == [1, 4]
-    assert count == 4
-    assert problems == ["2 of 4 entries cannot be read (entry 2 and others)"]
+    entries, problems, count = read(har(poll(0, "6"), 17, {"request": []}, "x", poll(5, "6")))
+    assert [entry.number for entry in entries] == [1, 5]
+    assert count == 5
+    assert problems == ["3 of 5 entries cannot be read (entry 2 and others)"]
 
 
 def test_an_entry_that_is_too_large_ends_the_reading(monkeypatch):

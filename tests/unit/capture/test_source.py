@@ -39,10 +39,7 @@ def refuse(path, data):
         (b"", " is empty; check that the capture ran, and that the disk was not full"),
         (gzip.compress(b"", mtime=0), " is empty; check that the capture ran, and that the disk was not full"),
         (b"<!DOCTYPE html><html>", " is not a capture: it begins with '<!DOCTYPE html><html>', as an HTML page does"),
-        (
-            b'{"log": {}}',
-            " is JSON, but not a HAR: there is no list of entries in it; export it again (in the Network panel",
-        ),
+        (b'{"log": {}}', " is JSON, but not a HAR: there is no list of entries in it; export it again (in the Network"),
         (b"hello\n", " is not a capture: it begins with the text 'hello'; eiosniff reads pcap, pcapng and HAR"),
         (b"\x1b[31mred", " is not a capture: it begins with the bytes 1b 5b 33 31 6d 72 65 64"),
         (b"\x7fELF\x02\x01\x01\x00\x00", " is not a capture: it begins with the bytes 7f 45 4c 46 02 01 01 00;"),
