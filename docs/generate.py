@@ -51,10 +51,7 @@ def rule_index(infos: list[RuleInfo]) -> str:
 def capture_index() -> str:
     """The list of recordings."""
     lines = [NOTICE.replace("the rule's module", "the indices"), "", "# Captures", "", INTRODUCTION, ""]
-    indices = (
-        "healthy", "lossy", "libraries", "matrix", "variants", "legacy", "suites", "proxied", "two_sides", "carriers",
-        "encrypted", "arduino", "faulty",
-    )  # fmt: skip
+    indices = sorted(path.stem for path in (CAPTURES / "recorded").glob("*.toml"))
     for index in indices:
         entries = recordings(index)
         lines += [f"## `recorded/{index}`", "", "| file | server | client | what |", "|---|---|---|---|"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eiosniff import __version__, knowledge
@@ -21,10 +22,15 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 
 if TYPE_CHECKING:
     from eiosniff.capture.live.source import LiveSource
+    from eiosniff.capture.secrets import KeySource
     from eiosniff.capture.series import Series
+    from eiosniff.comparison.choice import Material, Wanted
+    from eiosniff.comparison.recorder import Recorder
     from eiosniff.decode.crossings import Place
     from eiosniff.decode.stack import Stack
     from eiosniff.decode.trails import Trails
+    from eiosniff.model.comparison import Comparison
+    from eiosniff.model.secrets import Secrets
     from eiosniff.report.selection import Selection
 
 # What needs numpy is imported where a capture is read: `eiosniff rules` starts without it.
@@ -41,6 +47,7 @@ class Options:
     of a rule: how bad it is whatever it finds, and its limits that are not to have their defaults.
     `max_sessions` are listed in the report. `kept_sessions`, and those listed, are in memory at a time; what was found
     in older ones is folded into the findings. These are two numbers so that a short list does not change what is found.
+    `keylog` are files with the secrets of TLS connections; without any, the one that SSLKEYLOGFILE names is used.
     `joined`: read all files as one, none, or (None) those that are parts of one by their names and times.
     """
 
@@ -55,6 +62,7 @@ class Options:
     kept_sessions: int = MAX_SESSIONS
     batch_size: int = 35_000
     joined: bool | None = None
+    keylog: tuple[str, ...] = ()
 
 
 class Analysis:
@@ -66,16 +74,25 @@ class Analysis:
         options: Options,
         rules: Sequence[Rule],
         changed: set[Session] | None = None,
+        secrets: "Secrets | None" = None,
+        listener: Callable[[DecodedPacket], None] | None = None,
         trails: "Trails | None" = None,
     ) -> None:
-        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`; `changed` see `Stack`.
-        `trails` keeps what is compared with other captures of the same sessions."""
+        """`name` is that of the capture in the report; `rules` are those of `chosen_rules`. `trails` keeps what is
+        compared with other captures of the same sessions, and hears what is decoded, as a `listener` does; for the
+        others see `Stack`."""
         from eiosniff.decode.stack import Stack
 
         most = max(options.max_sessions, options.kept_sessions)
-        listener = trails.take if trails is not None else None
-        summary = CaptureSummary(name)
-        self.stack = Stack(summary, listener, ports=options.ports, path=options.path, most=most, changed=changed)
+        self.stack = Stack(
+            CaptureSummary(name),
+            trails.take if trails is not None else listener,
+            ports=options.ports,
+            path=options.path,
+            most=most,
+            changed=changed,
+            secrets=secrets,
+        )
         self.trails = trails
         self.totals = Totals()
         self._rules = rules
@@ -128,11 +145,14 @@ class Analysis:
         return sorted([*self._judge.faulty, *self.stack.sessions.sessions], key=attrgetter("index"))
 
 
-def analyze(captures: Sequence[str], options: Options, progress: Progress | None = None) -> Report:
+def analyze(
+    captures: Sequence[str], options: Options, progress: Progress | None = None, recorder: "Recorder | None" = None
+) -> Report:
     """Read captures (paths, `-` is standard input) and diagnose them. Raises `EiosniffError` for unusable input.
 
     Each capture is analysed by itself, files that are parts of one as one; the report is of all of them. Ctrl-C ends
-    the reading: the report is then of what was read, and says that it was interrupted.
+    the reading: the report is then of what was read, and says that it was interrupted. A `recorder` is for one
+    capture: it hears what is decoded.
     """
     from eiosniff.decode.trails import Trails
 
@@ -141,17 +161,65 @@ def analyze(captures: Sequence[str], options: Options, progress: Progress | None
     several = len(captures) > 1 and options.joined is None
     with closing(_sources(captures, options)) as sources:
         for source in sources:
-            analysis = Analysis(source.name, options, rules, trails=Trails() if several else None)
+            keys = _keys(options)
+            listener = recorder.take if recorder is not None else None
+            trails = Trails() if several and recorder is None else None
+            analysis = Analysis(source.name, options, rules, secrets=keys.secrets, listener=listener, trails=trails)
             try:
-                for _ in _read(analysis.stack, source, progress):
+                for _ in _read(analysis.stack, source, keys, progress):
                     analysis.fold()
             except KeyboardInterrupt:
                 writer.interrupted = True
                 analysis.close()
             writer.add(analysis)
+            if recorder is not None:
+                known = analysis.stack.sessions
+                recorder.close(list(known.clients.values()), list(known.servers.values()))
             if writer.interrupted:
                 break
     return writer.report()
+
+
+def compare(
+    working: str,
+    failing: str,
+    options: Options,
+    progress: Progress | None = None,
+    *,
+    chosen: "tuple[Wanted, Wanted] | None" = None,
+) -> "Comparison":
+    """Compare the conversation that went best in one capture with the one that fails in another, or in the same.
+
+    `chosen` are the two that the user wants, if not these. Raises `EiosniffError` where there is nothing to compare.
+    """
+    from eiosniff.comparison import choice, weighing
+
+    of_working, of_failing = chosen or (choice.Wanted(), choice.Wanted())
+    good = _material(working, options, progress)
+    bad = good if _is_same(working, failing) else _material(failing, options, progress)
+    one = choice.working(good, of_working)
+    avoid = weighing.rules_of(one, good.report)
+    other = choice.failing(bad, of_failing, avoid, one.session if bad is good else None)
+    return weighing.compare(one, other, good.report, bad.report)
+
+
+def _material(capture: str, options: Options, progress: Progress | None) -> "Material":
+    from eiosniff.capture.rotation import expand
+    from eiosniff.comparison.choice import Material
+    from eiosniff.comparison.recorder import Recorder
+
+    recorder = Recorder()
+    report = analyze(expand([capture]), options, progress, recorder)
+    if len(report.captures) > 1:
+        raise EiosniffError(
+            f"{capture} is {len(report.captures)} captures, and not the files of one", "name one of them"
+        )
+    return Material(report, recorder)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two paths name one capture."""
+    return one == other or (Path(one).exists() and Path(other).exists() and Path(one).samefile(other))
 
 
 class ReportWriter:
@@ -230,21 +298,32 @@ def _sources(captures: Sequence[str], options: Options) -> Generator["Series", N
             left = source.rest
 
 
-def _read(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
+def _keys(options: Options) -> "KeySource":
+    """The secrets for a capture. Raises `EiosniffError` for a key log that cannot be used."""
+    from eiosniff.capture.secrets import KeySource
+
+    with KeySource(options.keylog) as keys:  # a file is read as a whole
+        return keys
+
+
+def _read(stack: "Stack", source: "Series", keys: "KeySource", progress: Progress | None) -> Iterator[None]:
     """Feed a capture to its decoders; yields after each batch, and once more when all is settled.
 
     Raises `CaptureError` for a capture that cannot be read, or none of whose packets can be decoded.
     """
     summary = stack.summary
+    if source.is_har:
+        yield from _read_entries(stack, source, progress)
     for batch in source.batches():
         _measure(summary, source)
+        keys.update(source)
         stack.feed(batch)
         if progress is not None:
             progress(source.position, source.size)
         yield
     check_links(stack)
     _measure(summary, source)
-    summary.last_ns = source.last_ns
+    summary.last_ns = summary.last_ns if source.is_har else source.last_ns
     stack.close()
     yield
 
@@ -257,6 +336,17 @@ def _measure(summary: CaptureSummary, source: "Series") -> None:
         summary.numbering = source.numbering
     while source.missing:
         summary.note_drops(*source.missing.pop(0), packets=0)
+
+
+def _read_entries(stack: "Stack", source: "Series", progress: Progress | None) -> Iterator[None]:
+    """The same of a HAR: what happens in it is known when all of it was read."""
+    entries = stack.entries()
+    for entry in source.entries(entries.is_wanted):
+        entries.add(entry)
+        if progress is not None:
+            progress(source.position, source.size)
+    for _ in entries.steps(source.batch_size):
+        yield
 
 
 def check_links(stack: "Stack") -> None:
@@ -280,7 +370,7 @@ def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
     summary.dropped = source.dropped
-    summary.first_ns = source.first_ns
+    summary.first_ns = source.first_ns if not source.is_har else summary.first_ns
     summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
 
 
@@ -329,9 +419,11 @@ def decode(
     sessions = 0
     for source in _sources(captures, options):
         decoded: list[DecodedPacket] = []
-        stack = Stack(CaptureSummary(source.name), decoded.append, ports=options.ports, path=options.path)
+        keys = _keys(options)
+        summary, ports, path = CaptureSummary(source.name), options.ports, options.path
+        stack = Stack(summary, decoded.append, ports=ports, path=path, secrets=keys.secrets)
         empty = True
-        for _ in _read(stack, source, progress):
+        for _ in _read(stack, source, keys, progress):
             stack.retired()  # nobody asks what becomes of them
             empty = empty and not decoded
             for packet in decoded:

@@ -22,6 +22,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,6 +253,13 @@ class Lab:
     def run_ip(self, side: Side, args: Sequence[str]) -> str:
         """`ip ARGS` in the namespace of `side`; returns what it prints."""
         return _tool("ip", "-n", self.namespace(side), *args)
+
+    def name(self, side: Side, name: str, address: str) -> None:
+        """Let programs on a host know another one's name: `ip netns exec` binds these files over those in /etc."""
+        folder = Path("/etc/netns") / self.namespace(side)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+        (folder / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
 
     def pids(self, side: Side) -> list[str]:
         """The processes that run in the namespace of `side`."""

@@ -7,10 +7,12 @@ class Figures:
     """How much there was so far.
 
     `captured_bytes` and `wire_bytes` are the sums of the packets' lengths as captured and as they were on the wire;
-    `first_ns` and `last_ns` the earliest and the latest instant (ns since 1970).
+    `is_har` says that they are the entries of a HAR; `first_ns` and `last_ns` the earliest and the latest
+    instant (ns since 1970).
     """
 
     def __init__(self) -> None:
+        self.is_har = False
         self.packets = 0
         self.captured_bytes = 0
         self.wire_bytes = 0

@@ -35,11 +35,12 @@ OVERLAP_NS = 1_000_000_000
 
 class Part(NamedTuple):
     """One file of a capture that may have more of them. `first_ns` is the instant of its first packet, None where it
-    has none or was not looked at; `order` are the numbers in its name."""
+    has none or was not looked at; `order` are the numbers in its name. A HAR is `alone`: it is no part of anything."""
 
     path: str
     first_ns: int | None = None
     order: tuple[int, ...] = ()
+    alone: bool = False
 
 
 class Run(NamedTuple):
@@ -76,7 +77,10 @@ def plan(paths: Sequence[str], *, joined: bool | None = None) -> list[Run]:
     if len(paths) == 1 or joined is False:
         return [Run((Part(path),)) for path in paths]
     if joined:
-        return [Run(tuple(_by_time(_look(path) for path in paths)), None, None)]
+        seen = [_look(path) for path in paths]
+        together = tuple(_by_time(part for part in seen if not part.alone))
+        runs = [Run(together, None, None)] if together else []
+        return runs + [Run((part,)) for part in seen if part.alone]
     alike: dict[str, list[Part]] = {}
     for path in paths:
         key, order = _split(path)
@@ -103,6 +107,8 @@ def _runs(parts: Sequence[Part]) -> list[Run]:
     if len(parts) == 1 or len({part.order for part in parts}) < len(parts):
         return apart
     seen = [_look(part.path, part.order) for part in parts]
+    if any(part.alone for part in seen):
+        return apart
     by_name = sorted(seen, key=attrgetter("order"))
     differing = [at for at in range(len(parts[0].order)) if len({part.order[at] for part in parts}) > 1]
     dated = any(_DATE.search(PurePath(part.path).name) for part in parts)
@@ -121,6 +127,8 @@ def _look(path: str, order: tuple[int, ...] = ()) -> Part:
     if path == STDIN or not Path(path).is_file() or not Path(path).stat().st_size:
         return Part(path, None, order)
     with open_source(path, batch_size=1) as source:
+        if source.is_har:
+            return Part(path, None, order, alone=True)
         batch = next(iter(source.batches()), None)
         return Part(path, None if batch is None else int(batch.ts_ns[0]), order)
 

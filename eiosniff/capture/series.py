@@ -1,7 +1,7 @@
 """Reads one capture: a file, or the files of a rotation one after the other."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Self
@@ -10,6 +10,7 @@ from eiosniff.capture.figures import Figures
 from eiosniff.capture.rotation import OVERLAP_NS, Part, Run
 from eiosniff.capture.source import STDIN, CaptureProblem, CaptureSource, open_source
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.har import HarEntry
 from eiosniff.model.numbering import Parts
 from eiosniff.model.trouble import AnomalyKind
 
@@ -31,7 +32,7 @@ class Series(Figures):
         self.missing: list[tuple[int, int]] = []
         self.numbering = Parts()
         self._run = run
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._number = 0  # of the last packet
         self._position = 0  # of the files before
         self._formats: dict[str, None] = {}
@@ -40,6 +41,7 @@ class Series(Figures):
         self._secrets: list[tuple[int, bytes]] = []
         self._dropped: int | None = None
         self._file = self._open(run.parts[0])
+        self.is_har = self._file.is_har
 
     @property
     def name(self) -> str:
@@ -48,6 +50,13 @@ class Series(Figures):
         if len(files) == 1:
             return files[0]
         return f"{files[0]} … {PurePath(files[-1]).name} ({len(files)} files)"
+
+    def entries(self, wanted: Callable[[HarEntry], bool]) -> Iterator[HarEntry]:
+        """As of a `CaptureSource`."""
+        for entry in self._file.entries(wanted):
+            self._take_over(0, 0, 0)
+            yield entry
+        self._take_over(0, 0, 0)
 
     @property
     def file(self) -> str:
@@ -138,7 +147,7 @@ class Series(Figures):
         self.close()
 
     def _open(self, part: Part) -> CaptureSource:
-        file = open_source(part.path, batch_size=self._batch_size)
+        file = open_source(part.path, batch_size=self.batch_size)
         self.numbering.add("standard input" if part.path == STDIN else part.path, self._number)
         return file
 

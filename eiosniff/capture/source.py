@@ -2,14 +2,16 @@
 
 import codecs
 import os
+import re
 import stat
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from eiosniff.capture import links
 from eiosniff.capture.figures import Figures
+from eiosniff.capture.har import HarReader, may_be_har
 from eiosniff.capture.pcap import FILE_HEADER, MAGICS, PcapReader
 from eiosniff.capture.pcapng import SECTION_START, PcapngReader, section_header_length
 from eiosniff.capture.window import (
@@ -24,6 +26,7 @@ from eiosniff.capture.window import (
 )
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.har import HarEntry
 
 __all__ = ["CaptureProblem", "CaptureSource", "open_source"]
 
@@ -34,7 +37,7 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
 SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
 LONGEST_MAGIC = 4
 
-READS = "eiosniff reads pcap and pcapng"
+READS = "eiosniff reads pcap, pcapng and HAR"
 CONVERT = f"{READS}; if Wireshark can open it, convert it: editcap -F pcap IN OUT"
 DECOMPRESS = f"{READS}, plain or in gzip or zstd; decompress it first"
 
@@ -61,6 +64,9 @@ KNOWN_MAGICS = [
     (b"\x1c\x00\x01\xab", "an IXIA capture", CONVERT),
     (b"\xab\x01\x00\x1c", "an IXIA capture", CONVERT),
 ]
+# A flow is a dictionary in the format of tnetstrings (mitmproxy/io/tnetstring.py): a length, and its first key.
+MITMPROXY_FLOW = re.compile(rb"[0-9]{1,12}:[0-9]{1,2}:[a-z_]{1,40};")
+MAKE_HAR = "make a HAR of it, and analyse that: mitmdump -nr FLOWS --set hardump=OUT.har"
 # How much of a file is looked at to say what it is, and how much of that is shown (bytes).
 GLIMPSE = 64
 SHOWN_TEXT = 24
@@ -70,8 +76,9 @@ SHOWN_BYTES = 8
 class CaptureSource(Figures):
     """A capture that is being read. All but `name`, `format` and `size` grows with every batch.
 
-    `format` is "pcap" or "pcapng", with " (gzip)" or " (zstd)" after it where that was undone. `size` is the length of
-    the input as it is stored, in bytes, None for a stream. See `Figures` for what is counted.
+    A HAR has entries instead of captured packets, which `packets` then counts.
+    `format` is "pcap", "pcapng" or "HAR", with " (gzip)" or " (zstd)" after it where that was undone. `size` is the
+    length of the input as it is stored, in bytes, None for a stream. See `Figures` for what is counted.
     A context manager; batches stay readable after `close`.
     """
 
@@ -79,7 +86,9 @@ class CaptureSource(Figures):
         """Read the file header. Raises `CaptureError` when `window` does not begin as a capture does."""
         super().__init__()
         self._window = window
-        self._reader = choose_reader(name, window, batch_size)
+        self._har = HarReader(window, name) if may_be_har(window) else None
+        self.is_har = self._har is not None
+        self._reader = self._har or choose_reader(name, window, batch_size)
         self._batches = self._read()
         self.name = name
         self.format = self._reader.format + packing
@@ -109,6 +118,16 @@ class CaptureSource(Figures):
     def position(self) -> int:
         """Bytes of the input that are read, to compare with `size`."""
         return self._window.position
+
+    def entries(self, wanted: Callable[[HarEntry], bool]) -> Iterator[HarEntry]:
+        """The entries of a HAR in file order, once: those that are not `wanted`, by their head, without what is in
+        them."""
+        if self._har is None:
+            return
+        for entry in self._har.entries(wanted):
+            self.packets, self.wire_bytes = self._har.last_entry, self._har.wire_bytes
+            yield entry
+        self.packets = self._har.last_entry
 
     def batches(self) -> Iterator[PacketBatch]:
         """The captured packets in file order, once: a second call goes on where the first stopped.
@@ -245,6 +264,8 @@ def choose_reader(name: str, window: Window, batch_size: int) -> PcapReader | Pc
     for magic, what, remedy in KNOWN_MAGICS:
         if start.startswith(magic):
             raise CaptureError(f"{name} is {what}", remedy)
+    if MITMPROXY_FLOW.match(start):
+        raise CaptureError(f"{name} is a file of mitmproxy flows", MAKE_HAR)
     raise CaptureError(f"{name} is not a capture: it begins with {_describe(start)}", READS)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   eiosniff analyze capture.pcapng
+  eiosniff analyze page.har
   tcpdump -i any -w - port 3000 | eiosniff analyze -
   eiosniff analyze --format json -o report.json before.pcap after.pcap
   eiosniff analyze --fail-on error --ignore no-backoff,EIO005 capture.pcap
@@ -40,6 +41,7 @@ eiosniff.toml in the current folder, or [eiosniff] in its setup.cfg, may have
 @options.output
 @options.judging
 @options.places
+@options.keylog
 @click.option(
     "--max-sessions", metavar="N", type=click.IntRange(min=1), default=10_000, show_default=True,
     help="List no more sessions than this, the faulty ones first; the others are counted. Example: --max-sessions 50",
@@ -70,6 +72,7 @@ def analyze(
     no_config: bool,
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     max_sessions: int,
     limit: int | None,
     figures: bool,
@@ -79,8 +82,9 @@ def analyze(
 ) -> None:
     """Find out what is wrong in captures, why, and how to mend it.
 
-    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input. The files of a rotation
-    (cap_00001.pcap, cap_00002.pcap, ...) are read as one capture, in whatever order they are named.
+    CAPTURE is a pcap or pcapng file, or a HAR that a browser or a proxy has exported, plain or compressed (gzip, zstd);
+    - is standard input. The files of a rotation (cap_00001.pcap, cap_00002.pcap, ...) are read as one capture, in
+    whatever order they are named.
     """
     from eiosniff import app
 
@@ -93,6 +97,7 @@ def analyze(
         fail_on=fail_on,
         ports=ports,
         path=path,
+        keylog=keylog,
         max_sessions=max_sessions,
         joined=options.is_joined(joined),
     )

@@ -35,6 +35,7 @@ def chosen(
     path: str | None,
     max_sessions: int,
     kept_sessions: int | None = None,
+    keylog: tuple[str, ...] = (),
     joined: bool | None = None,
 ) -> Setting:
     """Put it together. Raises `click.UsageError` or `EiosniffError` for what cannot be."""
@@ -62,6 +63,7 @@ def chosen(
             path=path,
             max_sessions=max_sessions,
             kept_sessions=kept_sessions or MAX_SESSIONS,
+            keylog=keylog,
             joined=joined,
         ),
         fail_on,

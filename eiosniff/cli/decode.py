@@ -121,6 +121,7 @@ With jq: the data of an event; how often each event came; what is not Socket.IO:
 )  # fmt: skip
 @options.output
 @options.places
+@options.keylog
 @options.no_redact
 @options.no_color
 def decode(
@@ -138,13 +139,14 @@ def decode(
     output: str | None,
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     no_redact: bool,
     no_color: bool,
 ) -> None:
     """List Engine.IO and Socket.IO packets, one a line, over all transports in the order of the capture.
 
-    CAPTURE is a pcap or pcapng file, plain or compressed (gzip, zstd); - is standard input. Packet numbers and streams
-    are those of Wireshark.
+    CAPTURE is a pcap or pcapng file, or a HAR, plain or compressed (gzip, zstd); - is standard input. Packet numbers
+    and streams are those of Wireshark; of a HAR they are numbers of entries, 12.5 being message 5 of entry 12.
     """
     from eiosniff import app
     from eiosniff.model.provenance import Side
@@ -152,7 +154,7 @@ def decode(
     from eiosniff.report.selection import Filters
 
     redactor = Redactor(enabled=not no_redact)
-    chosen = app.Options(ports=frozenset(ports), path=path, joined=options.is_joined(joined))
+    chosen = app.Options(ports=frozenset(ports), path=path, keylog=keylog, joined=options.is_joined(joined))
     side = None if sender is None else Side[sender.upper()]
     selection = _selection(Filters(sessions, namespaces, events, types, side, not no_heartbeat))
     several = len(captures) > 1

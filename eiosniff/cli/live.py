@@ -57,6 +57,7 @@ does not find eiosniff: sudo "$(which eiosniff)" live eth0
     help="Capture only packets from or to this name or address; may be repeated. Example: --host 10.0.0.7",
 )  # fmt: skip
 @options.places
+@options.keylog
 @click.option(
     "-w", "--write", metavar="FILE",
     help="Keep the packets in this pcapng file. Example: --write seen.pcapng",
@@ -102,6 +103,7 @@ def live(
     hosts: tuple[str, ...],
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     write: str | None,
     rotate_size: int | None,
     rotate_time: int | None,
@@ -131,6 +133,7 @@ def live(
         list_interfaces(no_color=no_color)
         return
     from eiosniff import app
+    from eiosniff.capture.secrets import KeySource
     from eiosniff.capture.writer import PcapngWriter, check_target
     from eiosniff.live.loop import Limits, Loop
     from eiosniff.live.signals import Signals, unwinding
@@ -150,7 +153,7 @@ def live(
         # From here on without the rights of root: the rules of others, for example, are code that runs.
         setting = choice.chosen(
             select=select, ignore=ignore, rule_files=rule_files, config=config, no_config=no_config, fail_on=fail_on,
-            ports=ports, path=path, max_sessions=max_sessions, kept_sessions=max_sessions,
+            ports=ports, path=path, max_sessions=max_sessions, kept_sessions=max_sessions, keylog=keylog,
         )  # fmt: skip
         rules = app.rules(rule_files)
         chosen_rules = app.chosen_rules(setting.options)
@@ -174,6 +177,7 @@ def live(
             limits=Limits(duration, count, awaited, settle),
             writer=writer,
             write_report=partial(_write_report, show_report),
+            keys=stack.enter_context(KeySource(setting.options.keylog, grows=True)),
         )
         report = loop.run(signals)
     click.get_current_context().exit(exits.of_report(report, setting.fail_on))

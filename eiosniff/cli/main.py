@@ -12,6 +12,7 @@ import click
 
 import eiosniff
 from eiosniff.cli.analyze import analyze
+from eiosniff.cli.compare import compare
 from eiosniff.cli.decode import decode
 from eiosniff.cli.demo import demo
 from eiosniff.cli.doctor import doctor
@@ -59,6 +60,7 @@ Examples:
   eiosniff analyze capture.pcapng         why do client and server not get along?
   eiosniff live eth0                      the same, while the device fails
   eiosniff decode capture.pcapng          every Engine.IO and Socket.IO packet
+  eiosniff compare good.pcap bad.pcap     the browser works, the device does not
   eiosniff rules show EIO038              what a rule reports, and how to mend it
   eiosniff doctor                         what works here, and what to do where it does not
 
@@ -76,7 +78,7 @@ def cli() -> None:
     """Find out from a packet capture why a Socket.IO client and server do not get along."""
 
 
-for _command in (analyze, live, decode, demo, doctor, rules):
+for _command in (analyze, live, decode, compare, demo, doctor, rules):
     cli.add_command(_command)
 
 

@@ -73,6 +73,16 @@ def places(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def keylog(command: Command) -> Command:
+    """Where the secrets of TLS connections are."""
+    return click.option(
+        "--keylog", metavar="FILE", multiple=True,
+        help="Decrypt TLS with the secrets in this key log (node --tls-keylog=FILE; SSLKEYLOGFILE=FILE for Chrome, "
+        "Firefox, curl); may be repeated. Without it, the file that SSLKEYLOGFILE names is used, if it is there; and "
+        "what a pcapng carries, always. Example: --keylog keys.log",
+    )(command)  # fmt: skip
+
+
 def no_redact(command: Command) -> Command:
     """Whether to show secrets."""
     return click.option(
@@ -188,12 +198,18 @@ def _check_output(context: click.Context, parameter: click.Parameter, value: str
     if value is None or value == "-":
         return value
     try:
-        problem = _output_problem(Path(value), context.params.get("captures", ())) if value else "the name is empty"
+        problem = _output_problem(Path(value), _captures(context)) if value else "the name is empty"
     except OSError as error:
         problem = error.strerror or str(error)
     if problem:
         raise click.BadParameter(problem, context, parameter)
     return value
+
+
+def _captures(context: click.Context) -> Sequence[str]:
+    """The captures that are to be read, of any command."""
+    given = context.params
+    return (*given.get("captures", ()), *(given[name] for name in ("working", "failing") if given.get(name)))
 
 
 def _output_problem(path: Path, captures: Sequence[str]) -> str:

@@ -175,11 +175,15 @@ class StreamBuffer:
     def rest(self) -> list[StreamChunk]:
         """What is not decoded yet, as it came: a chunk for each captured packet."""
         self.flush()
+        return self.chunks(self.offset, self.end)
+
+    def chunks(self, offset: int, stop: int) -> list[StreamChunk]:
+        """The bytes between two stream offsets, which are in `data`: a chunk for each captured packet."""
         chunks: list[StreamChunk] = []
-        offset, places = self.offset, self._offsets
-        while offset < self.end:
+        places = self._offsets
+        while offset < stop:
             at = max(0, bisect_right(places, offset) - 1)
-            end = places[at + 1] if at + 1 < len(places) else self.end
+            end = min(places[at + 1], stop) if at + 1 < len(places) else stop
             data = self.data[offset - self.base : end - self.base]
             number, order = self._numbers[at], self._orders[at]
             delivered = order if order != number else 0

@@ -49,6 +49,10 @@ class Connects:
         if len(self._reached) > MAX_REACHED:
             self._forgotten = max(self._forgotten, self._reached.pop(next(iter(self._reached))))
 
+    def failed(self, client: str, server: Endpoint, failure: ConnectFailure, failed: FailedConnect) -> None:
+        """A connection did not come about, as somebody else tells."""
+        self._note((client, server, failure), failed)
+
     def look(self, flow: Flow, order: int, until_ns: int) -> None:
         """Whether a connection did not come about: its SYN was refused, or not answered until then."""
         client = flow.client
@@ -85,6 +89,7 @@ class Connects:
                 del oldest[next(iter(oldest))]
         else:
             self._again[key] = known
+        known[1].asked_for_it = known[1].asked_for_it or bool(failed.told)
         known[1].tally.add(failed, failed.syn.ts_ns)
 
     def summarise(self, summary: CaptureSummary, servers: Mapping[Endpoint, Server]) -> None:

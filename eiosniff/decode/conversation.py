@@ -8,20 +8,24 @@ from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from eiosniff.decode.buffer import StreamBuffer
+from eiosniff.decode.connection_facts import ConnectionFacts
 from eiosniff.decode.decryption import Decryption, Plain
 from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.facts import may_be_engineio
-from eiosniff.decode.flow import Flow, StreamReader
+from eiosniff.decode.flow import Flow
 from eiosniff.decode.http1 import HttpConnection, Upgrade
+from eiosniff.decode.inside import Inside
+from eiosniff.decode.offsets import OffsetMap
 from eiosniff.decode.proxy_protocol import ProxyHeader
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
+from eiosniff.decode.tls_keyring import Keyring
+from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel, port_of
 from eiosniff.decode.websocket import WebSocketReader
-from eiosniff.model.attempt import Attempt, EarlyFrame
 from eiosniff.model.http import HttpMessage, HttpRequest
-from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
-from eiosniff.model.session import MAX_GAPS, Connection, Session
+from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
+from eiosniff.model.session import MAX_GAPS, Connection
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap, GapReason
 from eiosniff.model.websocket import WsControl, WsMessage
@@ -29,37 +33,26 @@ from eiosniff.model.websocket import WsControl, WsMessage
 Reader = WebSocketReader | HttpConnection
 
 # What most connections have none of: never changed, only replaced.
-_NO_ATTEMPTS: Final[dict[HttpRequest, Attempt]] = {}
-_NO_REQUESTS: Final[dict[HttpRequest, bool]] = {}
-_NO_MESSAGES: Final[list[WsMessage]] = []
 _NO_PLACES: Final[list[PacketRef]] = []
 
 
 @final
-class Conversation(StreamReader):
-    """See the module. `ledger` is what the reports show of the connection.
-
-    Bytes come before the events of other connections that were captured at the same time are handled. So the session
-    layer must not look at what TCP knows by then: `over` and `heard` say what was known when a record was complete.
-
-    `asked`, `answered`, `attempts`, `unknown`, `early`, `early_frame`, `session`, `attempt`, `polled`, `lossy`,
-    `last_answer` and `is_engineio` belong to the session layer: the last request of Engine.IO, the last answer to
-    anything, the handshake requests under way, those with a sid that it does not know, what the client said before the
-    session was opened, and the first frame that it sent before any WebSocket was accepted, what the WebSocket of this
-    connection is part of, the session that was polled here last, whether bytes are missing, and the packet with which
-    the server said that it answers nothing more here (by `Connection: close`, HTTP/1.0 or FIN).
+class Conversation(ConnectionFacts):
+    """See the module.
 
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
     that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
     length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the innermost if there are
     several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else then reads those.
+    `keyring` has the secrets for a tunnel with TLS in it, if there are any; `sealed` is that tunnel.
+
+    `inside` reads the connection from where it is HTTP/2. Each of its streams that matters is a conversation of its
+    own, whose offsets are those in the stream, and `offsets` says where in the connection these are.
     """
 
     __slots__ = (
-        "_first_bytes", "_order", "answered", "asked", "attempt", "attempts", "crashed", "cut_bytes", "decryption",
-        "deflate", "early", "early_frame", "ended", "events", "flow", "forgotten", "gaps", "http", "is_engineio",
-        "last_answer", "ledger", "lossy", "polled", "session", "tunnel", "uninteresting", "unknown", "upgrade",
-        "websocket",
+        "_order", "crashed", "cut_bytes", "decryption", "deflate", "events", "forgotten", "gaps", "http", "inside",
+        "keyring", "offsets", "sealed", "tunnel", "uninteresting", "upgrade", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -70,9 +63,7 @@ class Conversation(StreamReader):
         crashed: Callable[["Conversation", Exception], None],
         http: HttpConnection | None = None,
     ) -> None:
-        super().__init__()
-        self.flow = flow
-        self.ledger = ledger
+        super().__init__(flow, ledger)
         self.events = events
         self.crashed = crashed
         self.http = http
@@ -81,24 +72,14 @@ class Conversation(StreamReader):
         self.upgrade: Upgrade | None = None
         self.deflate: DeflateParameters | None = None
         self.decryption: Decryption | None = None
-        self.attempts = _NO_ATTEMPTS
-        self.answered: PacketRef | None = None
-        self.asked: PacketRef | None = None
-        self.attempt: Attempt | None = None
-        self.unknown = _NO_REQUESTS
-        self.session: Session | None = None
-        self.polled: Session | None = None
-        self.lossy = False
-        self.early = _NO_MESSAGES
-        self.early_frame: EarlyFrame | None = None
-        self.is_engineio = False
-        self.last_answer: PacketRef | None = None
+        self.keyring: Keyring | None = None
+        self.sealed: Tunnel | None = None
+        self.inside: Inside | None = None
+        self.offsets: list[OffsetMap] | None = None
         self.uninteresting = False
         self.forgotten = False
         self.gaps = _NO_PLACES
         self.cut_bytes = 0
-        self.ended = [False, False]  # the sides whose end was handled
-        self._first_bytes = [0, 0]  # the captured packet of each side, 0 for none
         # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
         # As long as the sides are not apart, those of the other side count too.
         self._order = [0, 0]
@@ -138,6 +119,7 @@ class Conversation(StreamReader):
         """A connection that is TLS from its first byte, with keys: what it carries is looked at like a connection."""
         self = cls(flow, ledger, events, crashed)
         self.decryption = decryption
+        ledger.encrypted = True
         self.tunnel = Tunnel(0, [0, 0], 0)
         return self
 
@@ -151,7 +133,8 @@ class Conversation(StreamReader):
         """Bytes in order."""
         side, ledger = chunk.side, self.ledger
         way = 1 if side is SERVER else 0
-        ledger.bytes[way] += len(chunk.data)
+        if self.decryption is None or self.uninteresting:
+            ledger.bytes[way] += len(chunk.data)
         if not ledger.seen[way]:
             ledger.seen[way] = True
             self._first_bytes[way] = chunk.delivered or chunk.numbers[0]
@@ -159,14 +142,14 @@ class Conversation(StreamReader):
             return
         try:
             if self.decryption is None:
-                self._tell_bytes(chunk)
+                self.tell_bytes(chunk)
             else:
                 self._tell_plain(self.decryption.feed(chunk))
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._give_up(bug)
 
-    def gap(self, gap: Gap) -> None:
-        """A hole."""
+    def lacks(self, gap: Gap) -> None:
+        """Note a hole, without reading on after it."""
         side, ledger, order = gap.side, self.ledger, gap.place.number
         lacking = gap.reason is not GapReason.UNACKNOWLEDGED
         if lacking:
@@ -177,12 +160,16 @@ class Conversation(StreamReader):
             ledger.gaps.append(order)
         if lacking and len(self.gaps) < MAX_GAPS:
             self.gaps = [*self.gaps, gap.place]
-        self._append(side, order, gap)
+        self.note(side, order, gap)
+
+    def gap(self, gap: Gap) -> None:
+        """A hole."""
+        self.lacks(gap)
         if self.uninteresting:
             return
         try:
             if self.decryption is None:
-                self._tell_gap(gap)
+                self.tell_gap(gap)
             else:
                 self._tell_plain(self.decryption.gap(gap))
         except Exception as bug:  # as above
@@ -191,7 +178,7 @@ class Conversation(StreamReader):
     def reset(self, end: StreamEnd) -> None:
         """The peer of this side reset the connection: that is the end, but what was in flight may still be read."""
         self.ledger.ends[end.side] = end.kind
-        self._append(end.side, end.place.number, end)
+        self.note(end.side, end.place.number, end)
 
     def end(self, end: StreamEnd) -> None:
         """The end of one direction."""
@@ -199,16 +186,16 @@ class Conversation(StreamReader):
         try:
             if self.decryption is not None:
                 self._tell_plain(self.decryption.end(end))
-            self._tell_end(end)
+            self.tell_end(end)
         except Exception as bug:  # as above
             self._give_up(bug)
         if self.ledger.ends[side] is None:
             self.ledger.ends[side] = end.kind
-            self._append(side, order, end)
+            self.note(side, order, end)
 
     # ------------------------------------------------------------------ records
 
-    def _take(self, side: Side, records: Sequence[Record], order: int) -> None:
+    def tell(self, side: Side, records: Sequence[Record], order: int) -> None:
         """Append records that bytes of one side completed; `order` is the packet at hand where it did not bring the
         records' last bytes itself."""
         for record in records:
@@ -222,17 +209,25 @@ class Conversation(StreamReader):
             elif isinstance(record, Upgrade):
                 if self.http is None:
                     self._switch_again(side, record, order)
-                    continue
-                self._append(side, order, record)
-                self._switch(record, self.http, order)
+                elif record.is_http2:
+                    self._enter_h2c(record.request, self.http)
+                else:
+                    self.note(side, order, record)
+                    self._switch(record, self.http, order)
                 continue
             elif isinstance(record, WsControl):
                 order = max(order, record.order)
             elif isinstance(record, ProxyHeader) and record.source is not None:
                 self.ledger.proxied_for = record.source
-            self._append(side, order, record)
+            self.note(side, order, record)
 
-    def _append(self, side: Side, order: int, record: Record) -> None:
+    def tell_of(self, side: Side, place: PacketRef, record: Record) -> None:
+        """A record that others made of what a side says here; a captured packet completed it."""
+        self.hear(side, place)
+        self.note(side, place.number, record)
+
+    def note(self, side: Side, order: int, record: Record) -> None:
+        """Append a record that the packet at hand completed."""
         orders, way = self._order, 1 if side is SERVER else 0
         order = max(order, orders[way])
         orders[way] = order
@@ -247,26 +242,32 @@ class Conversation(StreamReader):
         if request is not None and request.method == b"CONNECT":
             self._enter(request, http)
             return
-        self.upgrade = upgrade
         chosen = response.header(b"upgrade") if response is not None else None
-        if chosen is not None and b"websocket" not in chosen.lower():  # HTTP/2 (h2c), or a protocol of somebody's own
+        if chosen is not None and b"websocket" not in chosen.lower():  # a protocol of somebody's own
+            self.upgrade = upgrade
             self.uninteresting = True
             return
         self.sides_are_apart = True
-        self.deflate = negotiated(
-            response.header(b"sec-websocket-extensions") if response else None,
-            request.header(b"sec-websocket-extensions") if request else None,
-        )
+        self._agree(upgrade)
         for side in SIDES:
             buffer = http.take(side)
             if not len(buffer):
                 continue
             if side is SERVER and buffer.data[buffer.pos : buffer.pos + 1] == b"H":
-                self._take(side, self._http_inside().adopt(buffer), order)
+                self.tell(side, self._http_inside().adopt(buffer), order)
             else:
                 reader = self.websocket[side] = self._frames_from(side, buffer)
-                self._take(side, reader.start(), order)
+                self.tell(side, reader.start(), order)
                 self._look_for_http(reader)
+
+    def _agree(self, upgrade: Upgrade) -> None:
+        """What client and server agreed on for their WebSocket."""
+        self.upgrade = upgrade
+        request, response = upgrade.request, upgrade.response
+        self.deflate = negotiated(
+            response.header(b"sec-websocket-extensions") if response else None,
+            request.header(b"sec-websocket-extensions") if request else None,
+        )
 
     def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
         """A reader of what a side says after the 101, of which the capture may lack the beginning."""
@@ -277,12 +278,12 @@ class Conversation(StreamReader):
         """A second 101 in the WebSocket: of another handler of the same server, or of another connection, whose
         beginning was not captured."""
         if upgrade.response is not None:
-            self._append(side, order, upgrade.response)
+            self.note(side, order, upgrade.response)
         inside = self.websocket[SERVER]
         if isinstance(inside, HttpConnection):
             reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))
             self.websocket[SERVER] = reader
-            self._take(SERVER, reader.start(), order)
+            self.tell(SERVER, reader.start(), order)
             self._look_for_http(reader)
 
     # ------------------------------------------------------------------ tunnels
@@ -298,9 +299,10 @@ class Conversation(StreamReader):
             self.uninteresting = True
             return
         self.tunnel = Tunnel(port_of(request), [http.accounted(side) for side in SIDES], depth)
+        decryption = self.decryption
         for side in SIDES:
             for chunk in http.take(side).rest():
-                self._read_by_packet(chunk)
+                self._read_by_packet(chunk, decryption)
 
     def _sniff(self, tunnel: Tunnel, record: StreamChunk | Gap | StreamEnd) -> None:
         """Take what comes first in a tunnel, and read on once it is clear as what."""
@@ -315,10 +317,15 @@ class Conversation(StreamReader):
         if protocol in (Protocol.TLS, Protocol.OTHER):
             if protocol is Protocol.TLS:
                 tunnel.beginning = sniffer.records
+                if self.keyring is not None and self.decryption is None:
+                    self._unseal(tunnel, self.keyring)
+                    return
             self.uninteresting = True
             return
         self.begin_at(max(sniffer.decided, *self._order))
-        if protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER):  # after a gap
+        if protocol is Protocol.HTTP2:
+            self.enter_http2(tunnel.starts, None)
+        elif protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER):  # after a gap
             self.sides_are_apart = True
             self.websocket = [WebSocketReader(side, None, None, midstream=True) for side in SIDES]
         else:
@@ -327,11 +334,24 @@ class Conversation(StreamReader):
                 self.http.begin_at(side, tunnel.starts[side])
         for _, earlier in sniffer.records:
             if isinstance(earlier, StreamChunk):
-                self._read_by_packet(earlier)
+                self._read_by_packet(earlier, self.decryption)
             elif isinstance(earlier, Gap):
-                self._tell_gap(earlier)
+                self.tell_gap(earlier)
             else:
-                self._tell_end(earlier)
+                self.tell_end(earlier)
+
+    def _unseal(self, tunnel: Tunnel, keyring: Keyring) -> None:
+        """Read what TLS carries in a tunnel."""
+        decryption = TlsStreams(keyring)
+        self.decryption = decryption
+        self.ledger.encrypted = True
+        self.sealed = tunnel
+        self.tunnel = Tunnel(0, [0, 0], tunnel.depth + 1)
+        for _, record in tunnel.beginning:
+            if isinstance(record, StreamChunk):
+                self._tell_plain(decryption.feed(record))
+            elif isinstance(record, Gap):
+                self._tell_plain(decryption.gap(record))
 
     def _tell_plain(self, records: Plain) -> None:
         """Tell the protocol at hand what was decrypted; nothing more once that says that it is of no interest."""
@@ -339,60 +359,103 @@ class Conversation(StreamReader):
             if self.uninteresting:
                 return
             if isinstance(record, StreamChunk):
-                self._tell_bytes(record)
+                self.ledger.bytes[1 if record.side is SERVER else 0] += len(record.data)
+                self.tell_bytes(record)
             else:
-                self._tell_gap(record)
+                self.tell_gap(record)
         if self.decryption is not None and self.decryption.useless:
             self.uninteresting = True
 
-    def _tell_bytes(self, chunk: StreamChunk) -> None:
+    def tell_bytes(self, chunk: StreamChunk) -> None:
         """Tell the protocol at hand of bytes."""
-        if self.http is None and not self._is_undecided():
+        if self.inside is not None:
+            self._read_by_packet(chunk, self.decryption)
+        elif self.http is None and not self._is_undecided():
             self._read(chunk)
         elif self.http is not None and chunk.side is SERVER and not self.http.asks:
-            self._take(chunk.side, self.http.feed(chunk), 0)
+            self.tell(chunk.side, self.http.feed(chunk), 0)
         else:
-            self._read_by_packet(chunk)
+            self._read_by_packet(chunk, self.decryption)
 
-    def _tell_gap(self, gap: Gap) -> None:
+    def tell_gap(self, gap: Gap) -> None:
         """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
         side, order, http = gap.side, gap.place.number, self.http
         while http is not None:
-            self._take(side, http.gap(gap), order)
+            self.tell(side, http.gap(gap), order)
             if self.http is http:
                 return
             http = self.http
-        if self.tunnel is not None and self.tunnel.sniffer is not None:
+        if self.inside is not None:
+            self.inside.gap(gap)
+        elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, gap)
         elif not self.uninteresting:
             reader = self._reader(side)
-            self._take(side, reader.gap(gap), order)
+            self.tell(side, reader.gap(gap), order)
             self._look_for_http(reader)
 
-    def _tell_end(self, end: StreamEnd) -> None:
+    def tell_end(self, end: StreamEnd) -> None:
         """The same for the end of a direction."""
         side, order, http = end.side, end.place.number, self.http
         while http is not None:
-            self._take(side, http.end(end), order)
+            self.tell(side, http.end(end), order)
             if self.http is http:
                 return
             http = self.http
         reader = self.websocket[side]
-        if self.tunnel is not None and self.tunnel.sniffer is not None:
+        if self.inside is not None:
+            self.inside.end(end)
+        elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, end)
         elif reader is not None:
-            self._take(side, reader.end(end), order)
+            self.tell(side, reader.end(end), order)
+
+    # ------------------------------------------------------------------ HTTP/2
+
+    def enter_http2(self, starts: list[int], request: HttpRequest | None) -> None:
+        """From these offsets on (one a side) the connection is HTTP/2; `request` was asked before, and waits."""
+        from eiosniff.decode.http2_streams import Http2Connection  # noqa: PLC0415  # nor `hpack`, if there is none
+
+        self.inside = Http2Connection(self, starts, request)
+
+    def _enter_h2c(self, request: HttpRequest | None, http: HttpConnection) -> None:
+        """Upgrade: h2c. What follows the request and the 101 is HTTP/2, and in it the answer to that request."""
+        self.http = None
+        self.enter_http2([http.take(side).offset for side in SIDES], request)
+        for side in SIDES:
+            for chunk in http.take(side).rest():
+                self._read_by_packet(chunk, self.decryption)
+
+    def child(self, stream: int, offsets: list[OffsetMap]) -> "Conversation":
+        """The conversation of one stream, with where its bytes are, by side."""
+        child = Conversation(self.flow, self.ledger, self.events, self.crashed)
+        child.parent = self
+        child.stream = stream
+        child.offsets = offsets
+        child.decryption = self.decryption
+        child._first_bytes, child._order = self._first_bytes, self._order
+        return child
+
+    def accept(self, upgrade: Upgrade, order: int) -> None:
+        """From here on the stream of this conversation carries a WebSocket."""
+        self.note(SERVER, order, upgrade)
+        self._agree(upgrade)
 
     # ------------------------------------------------------------------ WebSocket
 
     def _inflater(self, side: Side) -> Inflater | None:
         return self.deflate.inflater(side) if self.deflate else None
 
-    def _read_by_packet(self, chunk: StreamChunk) -> None:
-        """Read packet by packet: one may tell what others before it are, by coming late or as an answer."""
+    def _read_by_packet(self, chunk: StreamChunk, decryption: Decryption | None) -> None:
+        """Read packet by packet: one may tell what others before it are, by coming late or as an answer; also that from
+        here on all is TLS, and does not come out of the same decryption any more."""
         for piece in chunk.by_packet():
-            if self.http is not None:
-                self._take(piece.side, self.http.feed(piece), piece.delivered or piece.numbers[0])
+            if self.decryption is not None and self.decryption is not decryption:
+                self._tell_plain(self.decryption.feed(piece))
+            elif self.http is not None:
+                self.tell(piece.side, self.http.feed(piece), piece.delivered or piece.numbers[0])
+            elif self.inside is not None:
+                self.inside.chunk(piece)
             elif self.tunnel is not None and self.tunnel.sniffer is not None:
                 self._sniff(self.tunnel, piece)
             elif not self.uninteresting:
@@ -404,16 +467,16 @@ class Conversation(StreamReader):
         if chunk.side is SERVER and self.websocket[SERVER] is None and chunk.data[:1] == b"H":
             buffer = StreamBuffer(SERVER)  # which knows where in the stream it begins
             buffer.append(chunk)
-            self._take(SERVER, self._http_inside().adopt(buffer), 0)
+            self.tell(SERVER, self._http_inside().adopt(buffer), 0)
         else:
             reader = self._reader(chunk.side)
-            self._take(chunk.side, reader.feed(chunk), 0)
+            self.tell(chunk.side, reader.feed(chunk), 0)
             self._look_for_http(reader)
 
     def _look_for_http(self, reader: Reader) -> None:
         """HTTP may come between frames, too: of another handler on the same HTTP server, which was slower."""
         if isinstance(reader, WebSocketReader) and reader.at_http and self.websocket[SERVER] is reader:
-            self._take(SERVER, self._http_inside().adopt(reader.buffer), 0)
+            self.tell(SERVER, self._http_inside().adopt(reader.buffer), 0)
 
     def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]
@@ -430,44 +493,9 @@ class Conversation(StreamReader):
 
     def outer(self, side: Side, offset: int) -> int:
         """The offset on the wire after what holds the bytes before an offset of what is read here."""
+        if self.offsets is not None:
+            offset = self.offsets[side].outer(offset)
         return offset if self.decryption is None else self.decryption.outer(side, offset)
-
-    def ask(self, request: HttpRequest, attempt: Attempt) -> None:
-        """A handshake request is under way."""
-        if not self.attempts:
-            self.attempts = {}
-        self.attempts[request] = attempt
-
-    def ask_unknown(self, request: HttpRequest, forwarded: bool) -> None:
-        """A request with a sid that is not known is under way; perhaps it is one that was forwarded (`hops`)."""
-        if not self.unknown:
-            self.unknown = {}
-        self.unknown[request] = forwarded
-
-    @property
-    def over(self) -> bool:
-        """Whether both directions had ended when the record at hand was complete."""
-        return self.ended[0] and self.ended[1]
-
-    def heard(self, side: Side, place: PacketRef) -> bool:
-        """Whether bytes of a side were captured up to a packet."""
-        return 0 < self._first_bytes[side] <= place.number
-
-    def lacks_server(self, place: PacketRef) -> bool:
-        """Whether the capture shows nothing that the server sent up to a packet, although it has how the client began:
-        then it lacks that direction (RFC 9293, section 3.5: no data before the server's SYN)."""
-        syn, answer = self.flow.direction(CLIENT).syn, self.flow.direction(SERVER).syn
-        began = syn is not None and syn.number <= place.number
-        answered = answer is not None and answer.number <= place.number
-        return began and not answered and not self.heard(SERVER, place)
-
-    @property
-    def http2_from(self) -> PacketRef | None:
-        """The 101 after which the connection speaks HTTP/2 (RFC 7540, section 3.2), None if it does not."""
-        response = self.upgrade.response if self.upgrade is not None else None
-        if response is None or (response.header(b"upgrade") or b"").lower() != b"h2c":
-            return None
-        return response.last
 
     def forget(self) -> None:
         """Stop decoding: the connection does not speak Engine.IO. What it said in the meantime is not looked at."""
@@ -481,5 +509,6 @@ class Conversation(StreamReader):
     def _stop(self) -> None:
         self.uninteresting = True
         self.http = None
+        self.inside = None
         self.tunnel = None
         self.websocket = [None, None]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _UNDER_WAY: Final = 256  # preflights behind a proxy that wait for an answer
 _ORIGINS_KEPT: Final = 8
-_SWITCHING: Final = 101
 _LOOPBACK: Final = ("127.", "localhost", "[::1]")
 _ADDRESS: Final = re.compile(r"[0-9.]+")
 _OF_PROXIES: Final = ("x-forwarded-for", "x-real-ip", "forwarded", "via")
@@ -47,7 +46,7 @@ class Preflights:
         if request in self._forwarded:
             del self._forwarded[request]
             return
-        asked = request_facts(request, query, False, conversation.ledger.stream)
+        asked = request_facts(request, query, False, conversation.channel)
         answer = answer_facts(response)
         answer.body = response.body[:BODY_KEPT]
         if preflight_check(asked, answer) is not None:
@@ -64,7 +63,7 @@ def note_origin(server: Server, attempt: Attempt) -> None:
         return
     if not is_foreign(request) or not (request.fetches or request.user_agent.startswith("Mozilla/")):
         return
-    if answer.status == _SWITCHING:
+    if answer.accepts:
         let_in = bool(request.cookies) and not _is_forwarded(request)
     else:
         let_in = answer.allow_origin == (origin,) and answer.allow_credentials == "true"

@@ -10,11 +10,13 @@ from eiosniff.model.http import HttpMessage
 from eiosniff.model.tcp import StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
+from eiosniff.model.webtransport import WtClose, WtMessage, WtOpening
 
 if TYPE_CHECKING:
     from eiosniff.decode.conversation import Conversation
 
-Record = HttpMessage | Upgrade | ProxyHeader | WsMessage | WsControl | Anomaly | Desync | Gap | StreamEnd
+WtRecord = WtOpening | WtMessage | WtClose
+Record = HttpMessage | Upgrade | ProxyHeader | WsMessage | WsControl | WtRecord | Anomaly | Desync | Gap | StreamEnd
 
 _TAKEN: Final = Upgrade(None, None)
 

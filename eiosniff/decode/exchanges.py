@@ -7,6 +7,7 @@ from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.cors import Preflights
 from eiosniff.decode.engineio import parse_error_body, parse_open
 from eiosniff.decode.facts import (
+    SWITCHING,
     answer_facts,
     cookie_names,
     is_last,
@@ -122,9 +123,11 @@ class Exchanges:
     def response(self, conversation: Conversation, response: HttpResponse) -> None:
         """Take an answer of any kind."""
         request = response.request
-        if 100 <= response.status < 200:
-            if response.inside_websocket and response.status == 101:
+        if 100 <= response.status < 200 or response.accepts_websocket:
+            if response.inside_websocket and response.status == SWITCHING:
                 self._switched_again(conversation, response)
+            elif request is not None and request in conversation.attempts and response.status == SWITCHING:
+                conversation.attempts[request].status = SWITCHING  # perhaps to HTTP/2, over which the answer comes
             return
         if conversation.last_answer is None and not response.inside_websocket and is_last(response):
             conversation.last_answer = response.last
@@ -175,6 +178,11 @@ class Exchanges:
             self._refused(conversation, attempt, response, Outcome.REFUSED)
             return
         note_server(self._openings.peers.server(conversation.ledger.server), response)
+        if response.withheld:
+            attempt.withheld = True
+            # An answer that is no refusal opens a session; the page just does not hear of it.
+            self._openings.open(conversation, attempt, None, POLLING, response.last).midstream = False
+            return
         payload = decode_payload(
             response.body, response.header(b"content-type"), None, SERVER, response.last, response.packets
         )
@@ -269,7 +277,7 @@ class Exchanges:
             state.upgrades.poll_answered(poll.asked, response.first)
         payload_facts.note_answer(session, request, response)
         if refused:
-            self._session_refused(session, request, response, poll, conversation.ledger.stream)
+            self._session_refused(session, request, response, poll, conversation.channel)
             return
         self._count(session, response)
         note_use(session, conversation.ledger.stream, POLLING, response.last)
@@ -321,21 +329,21 @@ class Exchanges:
         session = self._openings.by_sid.get((conversation.ledger.server, query.first("sid") or ""))
         if session is not None and session in self._openings.states:
             poll = Poll(request.last, False, session.last, None)
-            refusal = self._refusal(session, request, response, poll, conversation.ledger.stream)
+            refusal = self._refusal(session, request, response, poll, conversation.channel)
             session.preflights.add(refusal, refusal.answer.ts_ns)
 
     def _unknown_refused(self, conversation: Conversation, request: HttpRequest, response: HttpResponse) -> None:
         """A request with a sid was refused, and the capture does not show that session."""
-        refusal = self._refusal(None, request, response, NO_POLL, conversation.ledger.stream)
+        refusal = self._refusal(None, request, response, NO_POLL, conversation.channel)
         error = refusal.error
         if error is not None and error.says_unknown_sid:
             client = self._openings.peers.client(conversation.ledger, refusal.asked.user_agent)
             client.unknown_sids.add(refusal, refusal.answer.ts_ns)
 
     def _session_refused(
-        self, session: Session, request: HttpRequest, response: HttpResponse, poll: Poll, stream: int
+        self, session: Session, request: HttpRequest, response: HttpResponse, poll: Poll, channel: int
     ) -> None:
-        refusal = self._refusal(session, request, response, poll, stream)
+        refusal = self._refusal(session, request, response, poll, channel)
         session.refusals.add(refusal, refusal.answer.ts_ns)
         self._openings.states[session].polls.refused(refusal)
         if refusal.error is not None:
@@ -343,7 +351,7 @@ class Exchanges:
 
     @staticmethod
     def _refusal(
-        session: Session | None, request: HttpRequest, response: HttpResponse, poll: Poll, stream: int
+        session: Session | None, request: HttpRequest, response: HttpResponse, poll: Poll, channel: int
     ) -> RefusedRequest:
         error = parse_error_body(response.body, response.header(b"content-type"))
         closing = session.closing if session is not None else None
@@ -351,7 +359,7 @@ class Exchanges:
         asked = request.last if request.complete and request.order <= response.order else request.first
         answered = answer_facts(response)
         answered.body = response.body[:BODY_KEPT]
-        facts = request_facts(request, query_of(request), is_upgrade(request), stream)
+        facts = request_facts(request, query_of(request), is_upgrade(request), channel)
         facts.place = asked
         return RefusedRequest(
             asked=facts,

@@ -61,7 +61,7 @@ class Exchanges09:
     ) -> None:
         upgrade = is_upgrade(request)
         if upgrade:
-            facts = request_facts(request, query_of(request), upgrade, conversation.ledger.stream)
+            facts = request_facts(request, query_of(request), upgrade, conversation.channel)
             self._openings.peers.note_request(session.client, facts)
         note_use(session, conversation.ledger.stream, WEBSOCKET if upgrade else POLLING, request.last)
         state = self._openings.states[session]
@@ -80,7 +80,7 @@ class Exchanges09:
     def response(self, conversation: Conversation, response: HttpResponse) -> bool:
         """Take an answer of any kind."""
         request = response.request
-        if request is None or 100 <= response.status < _OK:
+        if request is None or 100 <= response.status < _OK or response.accepts_websocket:
             return False
         target = _target_of(request)
         if target is None or request.method in WITHOUT_ENGINEIO:
@@ -237,7 +237,7 @@ def _midstream(
     session.transports.clear()  # counted with what is said on it
     session.server.marks.setdefault(_SERVER_MARK, target.sid[:TEXT_LIMIT])
     conversation.is_engineio = True
-    facts = request_facts(request, query_of(request), is_upgrade(request), conversation.ledger.stream)
+    facts = request_facts(request, query_of(request), is_upgrade(request), conversation.channel)
     status, answer = (_SWITCHING, None) if response is None else (response.status, response.last)
     attempt = Attempt(facts, Outcome.OPENED, status, answer=answer, socketio09=True)
     openings.settle(conversation.ledger, attempt, Outcome.OPENED)

@@ -7,11 +7,12 @@ from urllib.parse import unquote_plus
 from eiosniff.decode.socketio import decode_packet
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.engineio import EioPacket, EioType, Transport
-from eiosniff.model.http import TEXT_LIMIT, HttpRequest, HttpResponse, Query, text_of
+from eiosniff.model.http import TEXT_LIMIT, WEBSOCKET_PROTOCOL, HttpRequest, HttpResponse, Query, text_of
 from eiosniff.model.peers import Server
 from eiosniff.model.socketio import SioPacket
 from eiosniff.model.websocket import WsMessage
 
+SWITCHING: Final = 101
 _QUERY_LIMIT: Final = 64
 _HEADERS_READ: Final = 100
 _COOKIES_KEPT: Final = 16  # of one message
@@ -21,6 +22,7 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,60}")  # RFC 9110, section 5.1: that of a header
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _CACHE_HEADERS: Final = (b"cf-cache-status", b"x-cache", b"x-cache-status")
+_WEBTRANSPORT_REVISION: Final = "4"  # no other has it; the URL does not say
 _ENGINE_PATHS: Final = ("/socket.io", "/engine.io")
 # What a WebSocket may go on with in its middle, if its messages are Engine.IO; messages have a check of their own.
 _BARE_PACKETS: Final = (b"1", b"2", b"3", b"5", b"6", b"2probe", b"3probe")
@@ -52,9 +54,14 @@ def parse_target(target: bytes) -> Query:
 
 
 def is_upgrade(request: HttpRequest) -> bool:
-    """Whether the request asks for a WebSocket (RFC 6455, section 4.1)."""
+    """Whether the request asks for a WebSocket (RFC 6455, section 4.1; over HTTP/2 RFC 8441, section 5)."""
     upgrade = request.header(b"upgrade")
-    return upgrade is not None and b"websocket" in upgrade.lower()
+    return request.protocol == WEBSOCKET_PROTOCOL or (upgrade is not None and b"websocket" in upgrade.lower())
+
+
+def is_webtransport(request: HttpRequest) -> bool:
+    """Whether the request asks for WebTransport: of those over HTTP/3, only that is told that says CONNECT."""
+    return request.method == b"CONNECT" and request.version == b"3"
 
 
 def may_be_engineio(request: HttpRequest) -> bool:
@@ -83,17 +90,18 @@ def is_engineio_text(text: bytes, message: WsMessage) -> bool:
     return not data[:1].isdigit() or isinstance(decode_packet(packet), SioPacket)
 
 
-def request_facts(request: HttpRequest, query: Query, upgrade: bool, stream: int) -> RequestFacts:
+def request_facts(request: HttpRequest, query: Query, upgrade: bool, channel: int) -> RequestFacts:
     """What the ledgers keep of a handshake request."""
+    webtransport = is_webtransport(request)
     return RequestFacts(
         place=request.last,
-        stream=stream,
+        channel=channel,
         method=_text(request.method),
         target=_text(request.target),
         path=query.path,
         query=query.parameters,
-        eio=query.first("EIO"),
-        transports=query.all("transport"),
+        eio=_WEBTRANSPORT_REVISION if webtransport else query.first("EIO"),
+        transports=(Transport.WEBTRANSPORT.value,) if webtransport else query.all("transport"),
         upgrade=upgrade,
         user_agent=_text(request.header(b"user-agent")),
         origin=_optional(request.header(b"origin")),
@@ -156,6 +164,7 @@ def answer_facts(response: HttpResponse) -> AnswerFacts:
         allow_credentials=_optional(response.header(b"access-control-allow-credentials")),
         allow_headers=_text(b",".join(allowed)) if allowed else None,
         cached=cached_words(response),
+        accepts=response.status == SWITCHING or response.accepts_websocket,
     )
 
 

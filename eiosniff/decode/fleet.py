@@ -56,8 +56,12 @@ def ended(session: Session, closing: Closing) -> None:
         return
     side, how = closing.side, closing.how
     broke_off = not closing.after_goodbye and how in (CloseHow.FIN, CloseHow.RST)
-    cut = broke_off or (not closing.after_goodbye and closing.code == _GOING_AWAY)
-    if side is CLIENT and not broke_off:
+    cut = (
+        broke_off
+        or (how is CloseHow.UNSEEN and not closing.after_goodbye)
+        or (not closing.after_goodbye and closing.code == _GOING_AWAY)
+    )
+    if side is CLIENT and not broke_off:  # nor where nobody knows how
         forget(session)
         return
     since = _last_before(session, closing.place)
@@ -70,7 +74,7 @@ def ended(session: Session, closing: Closing) -> None:
     _describe(burst, session.opened, _words(closing), since, overdue)
     if not cut:
         return
-    if broke_off:
+    if broke_off or how is CloseHow.UNSEEN:
         burst.cut += 1
     _note_cut(session, closing.place, side, how, since, overdue, poll=False)
     if broke_off and session.on_websocket and not overdue and not session.gaps:

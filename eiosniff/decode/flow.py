@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Final, final
 
 from eiosniff.decode.network_facts import FlowFacts
+from eiosniff.decode.opaque import OpaqueFlow
 from eiosniff.decode.reassembly import Direction
 from eiosniff.decode.segments import ACK
 from eiosniff.model.provenance import CLIENT, NO_PACKET, SERVER, SIDES, PacketRef, Side
@@ -52,14 +53,14 @@ class Flow:
     is known. `heard` has bit 0 and 1 set for the directions of which anything was captured. `packets` and `payload`
     count what came before it was decided what the connection is. `reset_by` is the direction of the RST. `copy` is the
     first packet that was captured twice, `copied` the bytes of payload of all such. `network` is what TCP shows of the
-    network, of a connection that is followed. `seen_ms` is the time of the last packet, and `waits` those among which
-    the connection waits for its end not to be seen (see `idle`).
+    network, of a connection that is followed; one of TLS without keys is `opaque`. `seen_ms` is the time of the last
+    packet, and `waits` those among which the connection waits for its end not to be seen (see `idle`).
     """
 
     __slots__ = (
         "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last",
-        "network", "over", "packets", "payload", "reset", "reset_by", "seen_ms", "stream", "syn_last", "syn_repeats",
-        "waits",
+        "network", "opaque", "over", "packets", "payload", "reset", "reset_by", "seen_ms", "stream", "syn_last",
+        "syn_repeats", "waits",
     )  # fmt: skip
 
     def __init__(self, ends: tuple[int, int], first: PacketRef, last: PacketRef) -> None:
@@ -78,6 +79,7 @@ class Flow:
         self.client: int | None = None
         self.conversation: StreamReader | None = None
         self.network: FlowFacts | None = None
+        self.opaque: OpaqueFlow | None = None
         self.dropped = False
         self.over = False
         self.packets = 0

@@ -7,6 +7,7 @@ from typing import Final, final
 from mypy_extensions import mypyc_attr
 
 from eiosniff.decode.idle import ESTABLISHED_MS
+from eiosniff.decode.opaque import OpaqueFlow
 from eiosniff.decode.segments import ACK
 
 # A connection that is over is forgotten so many captured packets later: what comes after that would be a new one. By
@@ -23,10 +24,10 @@ class Gone:
 
     `ends` are its packed endpoints, `syn_0` and `syn_1` the sequence numbers of its SYNs, by direction; `last` and
     `seen_ms` the number and the time of its last packet. `ending` says that an end of it was captured; one that is not
-    `lasting` never came about.
+    `lasting` never came about. What is `opaque` is still observed from outside.
     """
 
-    __slots__ = ("ending", "ends", "followed", "last", "lasting", "seen_ms", "syn_0", "syn_1")
+    __slots__ = ("ending", "ends", "followed", "last", "lasting", "opaque", "seen_ms", "syn_0", "syn_1")
 
     def __init__(
         self, ends: tuple[int, int], syn_0: int, syn_1: int, followed: bool, ending: bool, last: int, seen_ms: int
@@ -37,6 +38,7 @@ class Gone:
         self.followed = followed
         self.ending = ending
         self.lasting = True
+        self.opaque: OpaqueFlow | None = None
         self.last = last
         self.seen_ms = seen_ms
 

@@ -50,6 +50,7 @@ TYPE_OF_VERSION[[4, 6]] = TYPE_IPV4, TYPE_IPV6
 
 PROTOCOL_TCP: Final = 6
 PROTOCOL_UDP: Final = 17
+UDP_LENGTH: Final = 8  # of its header (RFC 768)
 PROTOCOL_FRAGMENT: Final = 44
 PROTOCOL_AH: Final = 51
 # What may hold TCP: itself, and IPv4, IPv6, GRE and UDP, in which there may be other packets.

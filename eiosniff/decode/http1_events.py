@@ -24,6 +24,12 @@ class Upgrade:
         self.request = request
         self.response = response
 
+    @property
+    def is_http2(self) -> bool:
+        """Whether it is HTTP/2 in clear that follows (RFC 7540, section 3.2)."""
+        chosen = self.response.header(b"upgrade") if self.response is not None else None
+        return chosen is not None and chosen.lower() == b"h2c"
+
 
 HttpEvent: TypeAlias = HttpMessage | Anomaly | Desync | Upgrade | ProxyHeader
 # In order; each part of the reader appends what it finds.

@@ -12,7 +12,7 @@ from typing import Final, final
 import msgspec
 
 from eiosniff.decode import broadcasts, revisions
-from eiosniff.model.engineio import POLLING, WEBSOCKET, Transport
+from eiosniff.model.engineio import POLLING, Transport
 from eiosniff.model.messages import (
     COMPARED,
     FEWEST_IN_A_SECOND,
@@ -110,7 +110,7 @@ class Figures:
             self._look_for_base64(packet, server)
         if server and self._broadcasts.sessions >= FEWEST_RECEIVERS:
             broadcasts.take(self._broadcasts, self._session, packet, start)
-        if transport is not WEBSOCKET:  # polls collect what is said meanwhile: that says nothing of when
+        if transport is POLLING:  # polls collect what is said meanwhile: that says nothing of when
             return
         way = self._server if server else self._client
         if way is None:

@@ -75,7 +75,7 @@ class Openings:
         self, conversation: Conversation, request: HttpRequest, query: Query, upgrade: bool, socketio09: bool = False
     ) -> None:
         """A client asks for a session."""
-        facts = request_facts(request, query, upgrade, conversation.ledger.stream)
+        facts = request_facts(request, query, upgrade, conversation.channel)
         attempt = Attempt(
             facts, socketio09=socketio09, after_last=conversation.last_answer, after=conversation.answered
         )
@@ -160,7 +160,7 @@ class Openings:
         note_transport(session, transport)
         self.settle(conversation.ledger, attempt, Outcome.OPENED)
         note_use(session, conversation.ledger.stream, transport, attempt.request.place)
-        if transport is WEBSOCKET:
+        if transport is not POLLING:
             self.carry(conversation, session)
         else:
             conversation.polled = session
@@ -177,7 +177,7 @@ class Openings:
         socketio09: bool = False,
     ) -> Session:
         """A session whose opening was not captured, by a request with its sid."""
-        facts = request_facts(request, query, is_upgrade(request), conversation.ledger.stream)
+        facts = request_facts(request, query, is_upgrade(request), conversation.channel)
         client = self.peers.client(conversation.ledger, facts.user_agent)
         self.peers.note_request(client, facts)
         sid = query.first("sid") or ""
@@ -239,7 +239,7 @@ class Openings:
         conversation.session = session
         state = self.states[session]
         state.open_websockets += 1
-        state.carrier = conversation.ledger.stream
+        state.carrier = conversation.channel
 
     def _new(
         self,
@@ -255,6 +255,7 @@ class Openings:
         server = self.peers.server(ledger.server)
         session = Session(0, sid, path, client, server, ledger.client, place)
         session.last = place
+        session.encrypted = ledger.encrypted
         session.proxied_for = ledger.proxied_for
         session.forwarded = forwarded
         session.socketio09 = socketio09

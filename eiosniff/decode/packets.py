@@ -400,7 +400,7 @@ class _Decoding:
         )
         order = np.argsort(row, kind="stable")
         order = order[(start + QUIC.itemsize <= captured_end)[order]]  # shorter ones, or cut ones, tell nothing
-        row, ip = row[order], ip[order]
+        row, ip, start, captured_end = row[order], ip[order], start[order], captured_end[order]
 
         def addresses(wanted: npt.NDArray[np.bool_]) -> tuple[Int64s, Int64s]:
             chosen = ip[wanted]
@@ -412,8 +412,11 @@ class _Decoding:
                 ends[~is_ipv4] = self._quic.addresses.intern(header[name])
             return sources, destinations
 
-        header = self._gather(QUIC, start[order])
-        self._quic.take(header, self._batch.number[row], self._batch.ts_ns[row], addresses)
+        def payload(at: int) -> bytes:
+            return self._buffer[int(start[at]) + headers.UDP_LENGTH : int(captured_end[at])]
+
+        header = self._gather(QUIC, start)
+        self._quic.take(header, self._batch.number[row], self._batch.ts_ns[row], addresses, payload)
 
 
 def _end_of_datagram(packets: Layer, start: Int64s, length_field: npt.NDArray[np.integer[Any]]) -> Int64s:

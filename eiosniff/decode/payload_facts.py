@@ -29,8 +29,12 @@ _ARRAYS: Final = (b"2", b"3")  # Socket.IO EVENT and ACK
 
 def note_message(facts: PayloadFacts, message: WsMessage) -> None:
     """A WebSocket message came; called only for those that are longer than `largest` says."""
-    sent = Sent(message.side, message.first, message.last, len(message.payload), True, message.compressed)
-    if message.side is SERVER:
+    note_sent(facts, Sent(message.side, message.first, message.last, len(message.payload), True, message.compressed))
+
+
+def note_sent(facts: PayloadFacts, sent: Sent) -> None:
+    """The same for any message."""
+    if sent.side is SERVER:
         facts.from_server = sent
     else:
         facts.from_client = sent

@@ -55,7 +55,7 @@ class Polls:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._alone: RefusedRequest | None = None  # the last POST that was refused and seemed to be alone
-        # The server, when nothing waited there: on which stream (the connection itself would stay with the session).
+        # The server, when nothing waited there: on which channel (the connection itself would stay with the session).
         self._hung_up: tuple[int, PacketRef, EndKind] | None = None
         self.early: HttpRequest | None = None
         self.under_way: dict[Conversation, Poll] = {}
@@ -117,7 +117,7 @@ class Polls:
         poll = self.under_way.get(conversation)
         if poll is None:
             if by is SERVER:
-                self._hung_up = conversation.ledger.stream, place, how
+                self._hung_up = conversation.channel, place, how
         elif poll.too_late or not conversation.ended[by.other]:
             by = SERVER if poll.too_late else by
             self._cut(CutRequest(poll.asked, place, by, how, poll.post, poll.after, poll.too_late))
@@ -131,10 +131,10 @@ class Polls:
 
     def ask_in_vain(self, conversation: Conversation, request: HttpRequest) -> bool:
         """Whether a request was still on its way when the server ended its connection: then it is cut off."""
-        if self._hung_up is None or not conversation.ended[SERVER] or self._hung_up[0] != conversation.ledger.stream:
+        if self._hung_up is None or not conversation.ended[SERVER] or self._hung_up[0] != conversation.channel:
             return False
-        stream, place, how = self._hung_up
-        if stream != conversation.ledger.stream or request.first.number >= place.number:
+        channel, place, how = self._hung_up
+        if channel != conversation.channel or request.first.number >= place.number:
             return False
         self._cut(CutRequest(request.first, place, SERVER, how, request.method == b"POST"))
         return True

@@ -6,7 +6,7 @@ On UDP port 443, where HTTP/3 lives, that bit is enough: a capture may begin aft
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,27 +29,57 @@ _VERSIONS: Final = {0x00000001: "version 1", 0x6B3343CF: "version 2"}  # RFC 900
 _DRAFT: Final = "a draft"  # of version 1: 0xff0000NN
 # IP addresses, as ids, of the sources and destinations of rows (indices of the columns that were given with them).
 Addresses = Callable[[npt.NDArray[np.bool_]], tuple[Int64s, Int64s]]
+# The captured payload of the datagram in a row.
+Payload = Callable[[int], bytes]
+
+
+@final
+class Datagram:
+    """A UDP datagram of a QUIC server, or to it: the captured packet, the packed endpoints, the payload."""
+
+    __slots__ = ("client", "data", "from_client", "number", "server", "ts_ns")
+
+    def __init__(self, number: int, ts_ns: int, client: int, server: int, from_client: bool, data: bytes) -> None:
+        self.number = number
+        self.ts_ns = ts_ns
+        self.client = client
+        self.server = server
+        self.from_client = from_client
+        self.data = data
 
 
 class QuicServer:
-    """One server: the first datagram, how many, and in which versions its handshakes were."""
+    """One server: the first datagram, how many, and in which versions its handshakes were.
 
-    __slots__ = ("datagrams", "first", "versions")
+    `answers` counts those that the server sent, `short` those of clients in the short header form, which come when the
+    handshake is over; `last` is the last one.
+    """
+
+    __slots__ = ("answers", "datagrams", "first", "last", "short", "versions")
 
     def __init__(self, first: PacketRef) -> None:
-        self.first = first
+        self.first = self.last = first
         self.datagrams = 0
+        self.answers = 0
+        self.short = 0
         self.versions: dict[str, None] = {}
 
 
 class QuicCounter:
-    """The QUIC servers of a capture, by packed endpoint (`address id << 16 | port`, ids are those of `addresses`)."""
+    """The QUIC servers of a capture, by packed endpoint (`address id << 16 | port`, ids are those of `addresses`).
+
+    What they say and are told is kept in `datagrams`, in the order of the capture, if that is a list: whoever made it
+    one empties it.
+    """
 
     def __init__(self) -> None:
+        self.datagrams: list[Datagram] | None = None
         self.servers: dict[int, QuicServer] = {}
         self.addresses = AddressTable()
 
-    def take(self, header: npt.NDArray[Any], number: Int64s, ts_ns: Int64s, addresses: Addresses) -> None:
+    def take(
+        self, header: npt.NDArray[Any], number: Int64s, ts_ns: Int64s, addresses: Addresses, payload: Payload
+    ) -> None:
         """Take the UDP datagrams of a batch that are long enough, in the order of the capture.
 
         `header` is of type `HEADER`, `number` and `ts_ns` are those of the captured packets.
@@ -70,9 +100,20 @@ class QuicCounter:
         places = number[wanted], ts_ns[wanted]
         self._find_servers(sources, destinations, np.where(long, version, 0)[wanted], places)
         if self.servers:
-            self._count(sources, destinations, places[0])
+            to_server, from_server = self._count(sources, destinations, places, short[wanted])
+            if self.datagrams is not None:
+                rows = np.flatnonzero(wanted)
+                for at in np.flatnonzero(to_server | from_server).tolist():
+                    ends = int(sources[at]), int(destinations[at])
+                    place = int(places[0][at]), int(places[1][at])
+                    self._keep(place, ends, bool(to_server[at]), payload(int(rows[at])))
         if self.addresses.is_crowded:
             self.addresses.keep(server >> 16 for server in self.servers)
+
+    def _keep(self, place: tuple[int, int], ends: tuple[int, int], from_client: bool, data: bytes) -> None:
+        client, server = ends if from_client else (ends[1], ends[0])
+        if self.datagrams is not None:
+            self.datagrams.append(Datagram(place[0], place[1], client, server, from_client, data))
 
     def _find_servers(self, sources: Int64s, destinations: Int64s, version: Int64s, places: tuple[Int64s, ...]) -> None:
         """Learn of the servers whose first datagram is among these (`version` is 0 for the short header form)."""
@@ -99,23 +140,38 @@ class QuicCounter:
                 return end
         return source if source & 0xFFFF == HTTPS and destination & 0xFFFF != HTTPS else destination
 
-    def _count(self, sources: Int64s, destinations: Int64s, number: Int64s) -> None:
-        """Count the datagrams of known servers, from the first one on."""
+    def _count(
+        self, sources: Int64s, destinations: Int64s, places: tuple[Int64s, ...], short: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Count the datagrams of known servers, from the first one on; returns which go to one, and come from one."""
+        number, ts_ns = places
         known = np.array(sorted(self.servers), np.int64)
         since = np.array([self.servers[server].first.number for server in known.tolist()], np.int64)
         at_source, is_source = _find(known, since, sources, number)
         at_destination, is_destination = _find(known, since, destinations, number)
-        at = np.where(is_destination, at_destination, at_source)[is_destination | is_source]
-        for server, count in zip(known.tolist(), np.bincount(at, minlength=len(known)).tolist(), strict=True):
-            self.servers[server].datagrams += count
+        involved = is_destination | is_source
+        at = np.where(is_destination, at_destination, at_source)
+        for index in np.unique(at[involved]).tolist():
+            server, of_it = self.servers[int(known[index])], involved & (at == index)
+            server.datagrams += int(of_it.sum())
+            server.answers += int((of_it & ~is_destination).sum())
+            server.short += int((of_it & is_destination & short).sum())
+            last = int(np.flatnonzero(of_it)[-1])
+            server.last = PacketRef(int(number[last]), int(ts_ns[last]))
+        return is_destination, is_source
+
+    def endpoint(self, packed: int) -> Endpoint:
+        """An endpoint as it is packed in a `Datagram`, in the batch of that one."""
+        return Endpoint(self.addresses.text(packed >> 16), packed & 0xFFFF)
 
     def ledgers(self) -> list[Unread]:
         """What the summary shows of them, in the order of the capture."""
         found = []
         for packed, server in sorted(self.servers.items(), key=lambda entry: entry[1].first.number):
-            endpoint = Endpoint(self.addresses.text(packed >> 16), packed & 0xFFFF)
             versions = ", ".join(sorted(server.versions))
-            found.append(Unread(UnreadKind.QUIC, endpoint, server.first, server.datagrams, versions))
+            unread = Unread(UnreadKind.QUIC, self.endpoint(packed), server.first, server.datagrams, versions)
+            unread.answers, unread.short, unread.last = server.answers, server.short, server.last
+            found.append(unread)
         return found
 
 

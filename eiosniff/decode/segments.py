@@ -243,6 +243,10 @@ class SortedSegments:
         column: Columns = getattr(self._segments, name)[self._order[rows]]
         return column
 
+    def payload_at(self, row: int) -> bytes:
+        """The captured payload of a row."""
+        return self._segments.payload(int(self._order[row]))
+
     def data(self, row: Row) -> bytes:
         """The captured payload of a row."""
         return self._segments.payload(row.segment)

@@ -23,6 +23,7 @@ from eiosniff.model.engineio import (
     PONG,
     UPGRADE,
     WEBSOCKET,
+    WEBTRANSPORT,
     EioPacket,
     EioType,
     Transport,
@@ -42,6 +43,7 @@ from eiosniff.model.session import (
 from eiosniff.model.socketio import Parser, SioPacket, SioType
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.model.websocket import BINARY, WsMessage
+from eiosniff.model.webtransport import WtMessage
 
 _SAID_BYTES: Final = 80
 _MAX_UNHEARD: Final = 256
@@ -63,7 +65,7 @@ class SessionState:
     joiners: list[AttachmentJoiner | None] = field(default_factory=lambda: [None, None])  # most sessions need none
     spoke_engineio: list[bool] = field(default_factory=lambda: [False, False])
     open_websockets: int = 0
-    carrier: int | None = None  # the stream of the WebSocket that the session lives on
+    carrier: int | None = None  # the channel of the WebSocket that the session lives on
     headers: list[EioPacket | None] = field(default_factory=lambda: [None, None])  # of what is, or was, being joined
     # Of a session that seems to be forwarded: what the listener is told if it is not. None once that is known.
     unheard: list[DecodedPacket] | None = None
@@ -112,11 +114,11 @@ class SessionState:
             self._ping(packet, conversation, end)
         elif kind == PONG and packet.data != b"probe":
             self._pong(packet)
-        elif kind == UPGRADE and side is CLIENT and packet.transport is WEBSOCKET:
+        elif kind == UPGRADE and side is CLIENT and packet.transport is not POLLING:
             session.upgraded = session.upgraded or packet.place
             if self.changed is not None:
                 self.changed.add(session)
-            self.carrier = stream if self.carrier is None else self.carrier
+            self.carrier = conversation.channel if self.carrier is None else self.carrier
             note_transport(session, packet.transport)
         elif kind == CLOSE:
             self.end(side, packet.place, lossy=False)
@@ -224,19 +226,23 @@ class SessionState:
         """Messages of a side may be missing from the capture."""
         self._joiner(side).lose()
 
-    def lose_message(self, message: WsMessage, stream: int) -> None:
-        """A message came over WebSocket, and the capture lacks (some of) its content."""
+    def lose_message(self, message: WsMessage | WtMessage, stream: int) -> None:
+        """A message came over WebSocket or WebTransport, and (some of) its content cannot be had."""
         side = message.side
+        if isinstance(message, WtMessage):
+            binary, transport = message.binary, WEBTRANSPORT
+        else:
+            binary, transport = message.opcode == BINARY, WEBSOCKET
         self.session.unreadable[side] += 1
         joiner = self._joiner(side)
-        if message.opcode == BINARY:
-            missing = EioPacket(MESSAGE, b"", True, side, WEBSOCKET, message.last, message.packets)
+        if binary:
+            missing = EioPacket(MESSAGE, b"", True, side, transport, message.last, message.packets)
             self._joined(missing, stream, joiner.lose_message(message.last, message.packets))
         else:
             joiner.lose()
             if self.listener:
                 lacks = "bytes of it are missing" if message.missing else "compressed, and what it refers to is missing"
-                packet = EioPacket(-1, b"", False, side, WEBSOCKET, message.last, message.packets)
+                packet = EioPacket(-1, b"", False, side, transport, message.last, message.packets)
                 self._tell(self.listener, packet, stream, None, f"cannot be read: {lacks}")
 
     def end(self, side: Side, place: PacketRef, *, lossy: bool) -> None:
@@ -244,7 +250,7 @@ class SessionState:
         joiner = self.joiners[side]
         if joiner is not None and joiner.waiting:
             uses = self.session.connections
-            stream = uses[-1].stream if uses else self.carrier or 0
+            stream = uses[-1].stream if uses else 0
             self._give_up(joiner, stream, place, b"", lossy=lossy)
 
     def finish(self) -> None:

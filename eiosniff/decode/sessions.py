@@ -6,7 +6,7 @@ of sessions, clients and servers (`exchanges` from HTTP, `websockets` from WebSo
 
 from typing import Final
 
-from eiosniff.decode import fleet, payload_facts
+from eiosniff.decode import fleet, hung_up, payload_facts
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.endings import Watcher
 from eiosniff.decode.events import Record
@@ -19,6 +19,7 @@ from eiosniff.decode.openings import Openings
 from eiosniff.decode.peers import Retire
 from eiosniff.decode.session_packets import Listener, SessionState
 from eiosniff.decode.websockets import WebSockets
+from eiosniff.decode.webtransports import WebTransports
 from eiosniff.model.attempt import Attempt, EarlyFrame, Outcome, Transfer, UpgradeTry
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
@@ -26,8 +27,10 @@ from eiosniff.model.session import LARGE_MESSAGE, MAX_SESSIONS, CloseHow, Closin
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
+from eiosniff.model.webtransport import WtClose, WtMessage, WtOpening
 
 _ANOMALIES_OF_AN_ATTEMPT: Final = 4
+_BEGIN_WEBTRANSPORT: Final = (AnomalyKind.WT_OLD_FRAMING, AnomalyKind.WT_BAD_LENGTH)
 _CLOSES: Final = {EndKind.FIN: CloseHow.FIN, EndKind.RST: CloseHow.RST}
 
 
@@ -52,6 +55,7 @@ class Sessions:
         self._exchanges = Exchanges(self._openings)
         self._exchanges09 = Exchanges09(self._openings)
         self._websockets = WebSockets(self._openings)
+        self._webtransports = WebTransports(self._openings)
         self.clients = self._openings.peers.clients
         self.servers = self._openings.peers.servers
 
@@ -82,6 +86,12 @@ class Sessions:
                 self._websockets.upgrade(conversation, record)
         elif isinstance(record, WsControl):
             self._websockets.control(conversation, record)
+        elif isinstance(record, WtMessage):
+            self._webtransports.message(conversation, record)
+        elif isinstance(record, WtOpening):
+            self._webtransports.opening(conversation, record)
+        elif isinstance(record, WtClose):
+            self._webtransports.closed(conversation, record)
         elif isinstance(record, Anomaly):
             self._anomaly(conversation, record)
         elif isinstance(record, Gap):
@@ -97,6 +107,15 @@ class Sessions:
             if session is not None and conversation.lossy:  # what a hole left cannot be read: it lacks as well
                 self._openings.note_gap(session, record.side, max(record.place, session.last), conversation)
             self._lose(session or conversation.polled, record.side)
+
+    def hung_up(self, conversation: Conversation, place: PacketRef) -> None:
+        """A WebSocket has ended, and nobody knows how or by whom (`hung_up`)."""
+        session = conversation.session
+        state = self._openings.state_of(session)
+        if state is None or state.carrier != conversation.ledger.stream:
+            return
+        side = hung_up.who(state.session, state.ending.goodbyes, place)
+        state.ending.close(Closing(side, CloseHow.UNSEEN, place))
 
     def close(self) -> None:
         """The capture is over."""
@@ -127,26 +146,20 @@ class Sessions:
             if conversation.unknown and not conversation.heard(SERVER, end.place):
                 self._exchanges.take_unanswered(conversation)
             conversation.unknown.clear()
-            carried = conversation.session or conversation.polled
-            if carried is not None and carried in self._openings.states:
-                if conversation.flow.heard != BOTH_WAYS:
-                    carried.one_direction = True
-                flow = conversation.flow
-                if flow.network is not None:
-                    add_to(carried.network, flow.network, flow.client or 0, flow.reset or flow.last)
+            self._note_network(conversation)
         if end.side is SERVER and end.kind is EndKind.FIN:
             conversation.last_answer = conversation.last_answer or end.place
-        session, stream = conversation.session, conversation.ledger.stream
+        session, channel = conversation.session, conversation.channel
         state = self._openings.state_of(session)
         how = _CLOSES.get(end.kind)
-        if state is not None and state.carrier == stream and how is not None:
+        if state is not None and state.carrier == channel and how is not None:
             state.falls_back(end.side, conversation)
         self._note_cut(conversation, end)
         if state is None:
             return
         if conversation.over:
             state.open_websockets = max(0, state.open_websockets - 1)
-        if state.carrier == stream:
+        if state.carrier == channel:
             if conversation.over:
                 state.session.repeats = [conversation.flow.direction(side).most_repeats for side in SIDES]
             state.end(end.side, end.place, lossy=end.kind is not EndKind.FIN)
@@ -154,6 +167,18 @@ class Sessions:
                 state.ending.close(Closing(end.side, how, end.place))
             elif conversation.over:
                 fleet.forget(state.session)  # nobody saw its end
+
+    def _note_network(self, conversation: Conversation) -> None:
+        """What TCP shows of a connection that is over, for the sessions that it carried."""
+        if conversation.parent is not None:
+            return
+        own, flow = conversation.session or conversation.polled, conversation.flow
+        for carried in conversation.carried if own is None else {**conversation.carried, own: None}:
+            if carried in self._openings.states:
+                if flow.heard != BOTH_WAYS:
+                    carried.one_direction = True
+                if flow.network is not None:
+                    add_to(carried.network, flow.network, flow.client or 0, flow.reset or flow.last)
 
     def _note_cut(self, conversation: Conversation, end: StreamEnd) -> None:
         """What was under way for a session on a connection that ends."""
@@ -165,11 +190,13 @@ class Sessions:
             payload_facts.note_hang_up(state.session, end.place)
         if end.kind is not EndKind.CAPTURE_ENDED:
             state.polls.cut(conversation, end.place, end.side, end.kind)
-            state.upgrades.ended(conversation.ledger.stream, end.place, end.side, end.kind)
+            state.upgrades.ended(conversation.channel, end.place, end.side, end.kind)
         if conversation.over:
             state.upgrades.over(conversation)
 
     def _anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
+        if anomaly.kind in _BEGIN_WEBTRANSPORT:
+            self._webtransports.anomaly(conversation, anomaly)
         session = conversation.session or conversation.polled
         state = self._openings.state_of(session)
         # A body without its end is no fault of Engine.IO: what it would have held was not said.

@@ -16,6 +16,7 @@ _HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # of the client: RF
 _HTTP2_LENGTHS: Final = range(6, 256, 6)
 _HTTP2_SETTINGS: Final = b"\x04\x00\x00\x00\x00\x00"
 _HTTP2_SURE: Final = 11  # bytes that tell
+_HTTP2_NO_SETTINGS: Final = b"\0\0\0" + _HTTP2_SETTINGS  # what node:http2 begins with
 _TLS_RECORDS: Final = (b"\x14\x03", b"\x15\x03", b"\x16\x03", b"\x17\x03")
 _DATA_OPCODES: Final = (1, 2)
 _CONTROL_OPCODES: Final = (8, 9, 10)
@@ -67,11 +68,11 @@ def sniff(data: bytes, midstream: bool) -> Protocol:
 
 def _is_http2_server(data: bytes) -> bool:
     """Whether a side begins as an HTTP/2 server does that does not wait for its client."""
-    return len(data) >= _HTTP2_SURE and _may_be_http2_server(data)
+    return data.startswith(_HTTP2_NO_SETTINGS) or (len(data) >= _HTTP2_SURE and _may_be_http2_server(data))
 
 
 def _may_be_http2_server(data: bytes) -> bool:
-    return (
+    return _HTTP2_NO_SETTINGS.startswith(data) or (
         b"\0\0".startswith(data[:2])
         and (len(data) < 3 or data[2] in _HTTP2_LENGTHS)
         and _HTTP2_SETTINGS.startswith(data[3:9])
@@ -120,6 +121,11 @@ class Sniffer:
         self._said = [b"", b""]
         self._untouched = [True, True]  # all that was said since the beginning is known, and has no PROXY header
         self._tries = 0
+
+    @property
+    def has_preface(self) -> bool:
+        """Whether the side that told what the connection is began as a client of HTTP/2."""
+        return self._said[self.records[-1][0]].startswith(_HTTP2_PREFACE)
 
     def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> Protocol:
         """Take the next record of a direction."""

@@ -9,6 +9,7 @@ only the second step may look beyond one, and its result does not depend on wher
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -18,29 +19,38 @@ import numpy as np
 
 from eiosniff.decode.connects import Connects
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import BOTH_WAYS, Flow
 from eiosniff.decode.headers import PROTOCOL_UDP
+from eiosniff.decode.http3_connections import Http3Connections
+from eiosniff.decode.keyed import Keyed, Records, Sealed, Verdict
 from eiosniff.decode.network_facts import FlowFacts
+from eiosniff.decode.outside import Outside
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.decode.tcp import FlowListener, FlowTable
+from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
+from eiosniff.model.outside import QuicPiece, quic_connection
 from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
+from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
 from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.model.tally import Tally
-from eiosniff.model.tcp import StreamChunk, StreamEnd
+from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
 from eiosniff.model.unread import UnreadKind
 
+_PAST_ALL: Final = 1 << 62  # the number of a captured packet that comes after all others
 MAX_CODINGS: Final = 16  # that could not be read
 OTHER_CODINGS: Final = "of some other name"
+MAX_SEALED: Final = 10_000
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
 # Connections were captured twice if that is so of a fifth of their bytes, and of two packets: networks double one now
 # and then, and a connection of polling may have no others.
@@ -54,7 +64,8 @@ class Stack(FlowListener):
     Feed it batches, then `close` it; the ledgers are in `sessions` and `summary`. Sessions, clients and servers beyond
     `most` of each are let go as soon as they are over: ask for the `retired` ones after each batch, and after the end.
     `changed`, if it is given, takes the sessions that are opened, upgraded, closed, and opened again; whoever gives it
-    empties it.
+    empties it. TLS connections with `secrets` are followed as if they were in clear; more secrets may be added while it
+    decodes. `outside` takes what only another program decrypts, or has it decrypted; without it that stays unread.
     """
 
     def __init__(
@@ -66,21 +77,31 @@ class Stack(FlowListener):
         path: str | None = None,
         most: int = MAX_SESSIONS,
         changed: set[Session] | None = None,
+        outside: Outside | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.summary = summary
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self.crashes: list[str] = []
+        self._entries: EntryDecoder | None = None  # of a HAR
+        self._path = path
+        self.for_tshark: list[Sealed] = []  # the first of those that have secrets, and a cipher that is not known here
         self._ports = ports
         self._packets = PacketDecoder()
+        self._outside = outside
+        if outside is not None and outside.collects:
+            self._packets.quic.datagrams = []
         self._flows = FlowTable(self)
         self._events = Events()
+        self._quic = Http3Connections(self._events, self._crashed)
         self._watched: list[tuple[Flow, int, int, Beat | Closing]] = []  # in the batch at hand
         self._retired: list[tuple[int, Retired]] = []  # with the captured packet that made them so
         # In the batch at hand, with the packet that decided what it is.
         self._begun: list[tuple[int, Conversation]] = []
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
-        self._unread = UnreadLedger(self._endpoint)
+        self._unread = UnreadLedger(self._endpoint, secrets)
+        self._keyed = None if secrets is None else Keyed(secrets)
         self._connects = Connects(self._endpoint)
         self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
@@ -108,8 +129,34 @@ class Stack(FlowListener):
         """Decode a batch."""
         self._note_cut(batch)
         self._flows.feed(self._packets.decode(batch))
+        if self._outside is not None and len(batch):
+            self._collect_quic(self._outside)
+            self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
+
+    def _collect_quic(self, outside: Outside) -> None:
+        """Hand out the datagrams of QUIC that came in the batch, for another program to decrypt."""
+        quic = self._packets.quic
+        if not quic.datagrams:
+            return
+        for each in quic.datagrams:
+            client, server = quic.endpoint(each.client), quic.endpoint(each.server)
+            if not self._ports or server.port in self._ports:
+                outside.datagram(each.number, each.ts_ns, client, server, each.from_client, each.data)
+        quic.datagrams.clear()
+
+    def _read_quic(self, number: int) -> None:
+        """Read what QUIC streams brought up to a captured packet, and hand it on."""
+        if self._outside is not None and self._quic_pieces(self._outside.quic(number)):
+            self._hand_on()
+
+    def _quic_pieces(self, pieces: Sequence[QuicPiece]) -> bool:
+        """Read these pieces; whether there were any."""
+        for piece in pieces:
+            if not self._ports or not self._ports.isdisjoint((piece.client.port, piece.server.port)):
+                self._quic.take(piece)
+        return bool(pieces)
 
     def _note_cut(self, batch: PacketBatch) -> None:
         """Count the packets that the snap length cut."""
@@ -121,15 +168,34 @@ class Stack(FlowListener):
         summary.cut_packets += len(cut)
         summary.cut_length = max(summary.cut_length, int(batch.captured[cut].max()))
 
+    def entries(self) -> EntryDecoder:
+        """What takes the entries of a HAR, instead of batches of captured packets."""
+        self._entries = EntryDecoder(
+            self.summary, self.sessions, self._connects, self._handle, self._crashed, self._ports, self._path
+        )
+        return self._entries
+
     def close(self) -> None:
         """The capture is over: settle what is open, and sum up."""
         self._flows.close()
+        self._close_quic()
         self._hand_on()
         self.sessions.close()
         self._summarise()
+        if self._entries is not None:
+            self._entries.finish()
         for what, (stream, count) in sorted(self._crashes.items()):
             others = f" and {count - 1} more" if count > 1 else ""
             self.crashes.append(f"{what}, TCP stream {stream}{others}")
+
+    def _close_quic(self) -> None:
+        """No more packets come."""
+        if self._outside is not None:
+            self._quic_pieces(self._outside.quic(_PAST_ALL))
+        # Nothing comes after what comes last, however the capture was cut.
+        last = PacketRef(self.summary.packets or _PAST_ALL, self.summary.last_ns or 0)
+        for root in self._quic.close(last):
+            self._ended.append((root.flow.last.number, root))
 
     def retired(self) -> list[Retired]:
         """The ledgers that were let go since this was asked last, in order."""
@@ -153,13 +219,11 @@ class Stack(FlowListener):
         for at in events.in_order():
             self._handle(orders[at], conversations[at], events.take(at))
         events.clear()
+        self._quic.settle()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
-        for order, conversation in self._ended:
-            if conversation.http2_from is not None:
-                self._unread.add_h2c(conversation.ledger.server, conversation.http2_from, order)
-            else:
-                self._note_quality(conversation)
+        for _, conversation in self._ended:
+            self._note_quality(conversation)
         self._ended.clear()
         self._connects.settle()
         self._unread.settle()
@@ -182,6 +246,7 @@ class Stack(FlowListener):
         except Exception as bug:  # the session layer must not raise; if it does, the rest goes on (INT002)
             conversation.forget()
             self._crashed(conversation, bug)
+        conversation.learn()
 
     # ------------------------------------------------------------------ FlowListener
 
@@ -190,8 +255,8 @@ class Stack(FlowListener):
         if not self._chosen(flow):
             flow.dropped = True
             return
-        if self._unread.is_reading(flow):
-            self._unread.read_tls(flow, [(way, record)])
+        if self._unread.is_reading(flow) or (self._keyed is not None and self._keyed.is_waiting(flow)):
+            self._read_tls(flow, [(way, record)])
             return
         sniffer = self._sniffers.get(flow)
         fresh = sniffer is None
@@ -203,33 +268,42 @@ class Stack(FlowListener):
             return
         if not fresh:
             del self._sniffers[flow]
-        if protocol in (Protocol.TLS, Protocol.HTTP2, Protocol.OTHER):
-            self._protocols[self._name_other(flow, protocol)] += 1
+        if protocol in (Protocol.TLS, Protocol.OTHER):
             if protocol is Protocol.TLS:
-                self._unread.read_tls(flow, sniffer.records)
+                self._read_tls(flow, sniffer.records, sniffer.decided)
                 return
-            if protocol is Protocol.HTTP2:
-                self._unread.add_http2(flow, sniffer.decided)
+            self._protocols[self._name_other(flow, protocol)] += 1
             flow.dropped = True
             return
         if flow.client is None:
-            from_client = protocol in (Protocol.HTTP_REQUEST, Protocol.WEBSOCKET_CLIENT)
+            from_client = protocol in (Protocol.HTTP_REQUEST, Protocol.WEBSOCKET_CLIENT) or sniffer.has_preface
             flow.client = way if from_client else 1 - way
-        self._converse(flow, sniffer, protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER))
+        self._converse(flow, sniffer, protocol)
 
-    def _converse(self, flow: Flow, sniffer: Sniffer, websocket: bool) -> None:
+    def _converse(self, flow: Flow, sniffer: Sniffer, protocol: Protocol) -> None:
         """Follow a connection, from its beginning on."""
         ledger = self._ledger(flow)
+        websocket = protocol in (Protocol.WEBSOCKET_CLIENT, Protocol.WEBSOCKET_SERVER)
         if websocket:
             conversation = Conversation.over_websocket(flow, ledger, self._events, self._crashed)
+        elif protocol is Protocol.HTTP2:
+            conversation = Conversation(flow, ledger, self._events, self._crashed)
+            conversation.enter_http2([0, 0], None)
         else:
             conversation = Conversation.over_http(flow, ledger, self._events, self._crashed, sniffer.proxied)
         flow.conversation = conversation
         flow.network = FlowFacts(sniffer.decided, flow.first.ts_ns, flow.handshake_ns)
         conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
-        self._protocols["WebSocket" if websocket else "HTTP"] += 1
-        for way, record in sniffer.records:
+        self._protocols["WebSocket" if websocket else "HTTP/2" if protocol is Protocol.HTTP2 else "HTTP"] += 1
+        if self._keyed is not None and self._keyed.is_of_use:
+            conversation.keyring = self._keyed.keyring
+        self._tell(flow, conversation, sniffer.records)
+
+    @staticmethod
+    def _tell(flow: Flow, conversation: Conversation, records: Records) -> None:
+        """Tell of what came before it was decided what a connection is."""
+        for way, record in records:
             side = flow.side(way)  # it was a guess until now
             if isinstance(record, StreamChunk):
                 record.side = side
@@ -239,13 +313,87 @@ class Stack(FlowListener):
             else:
                 conversation.end(StreamEnd(side, record.kind, record.place))
 
+    # ------------------------------------------------------------------ TLS
+
+    def _read_tls(self, flow: Flow, records: Records, since: int = 0) -> None:
+        """Take what comes next of a TLS connection that is not followed (yet); a captured packet (`since`) told that it
+        is TLS."""
+        if flow.opaque is None:
+            self._unread.observe(flow, records, since)
+        keyed = self._keyed
+        if keyed is None or self._unread.is_reading(flow) or not (keyed.is_of_use or keyed.is_waiting(flow)):
+            if not self._unread.is_reading(flow):
+                self._protocols[self._name_other(flow, Protocol.TLS)] += 1
+            self._unread.read_tls(flow, records)
+        elif not flow.dropped:
+            self._decide(flow, keyed, keyed.take(flow, records))
+
+    def _decide(self, flow: Flow, keyed: Keyed, verdict: Verdict) -> None:
+        if verdict is Verdict.WAIT:
+            return
+        undecided = keyed.release(flow)
+        witness = undecided.witness
+        if verdict is Verdict.LEAVE:
+            self._protocols[self._name_other(flow, Protocol.TLS)] += 1
+            self._unread.go_on(flow, witness)
+            return
+        if flow.opaque is not None:
+            flow.opaque.drop()
+            flow.opaque = None
+        if witness.client is not None:
+            flow.client = witness.client
+        streams = keyed.streams()
+        conversation = Conversation.over_tls(flow, self._ledger(flow), self._events, self._crashed, streams)
+        flow.conversation = conversation
+        flow.network = FlowFacts(undecided.order, flow.first.ts_ns, flow.handshake_ns)
+        conversation.begin_at(undecided.order)
+        self._begun.append((undecided.order, conversation))
+        self._tell(flow, conversation, undecided.records)
+        streams.witness = witness  # which has taken these
+
+    def _end_waiting(self, flow: Flow, keyed: Keyed) -> None:
+        """A connection is over before it was decided whether it is decrypted."""
+        self._decide(flow, keyed, keyed.closed(flow))
+        conversation = flow.conversation
+        if isinstance(conversation, Conversation):
+            for side in SIDES:
+                if not conversation.ledger.ends[side]:
+                    conversation.end(StreamEnd(side, EndKind.RST if flow.reset else EndKind.CAPTURE_ENDED, flow.last))
+
+    def _close_tls(self, flow: Flow, conversation: Conversation, order: int) -> None:
+        """A connection that is followed, and is or holds TLS, is over."""
+        streams, sealed = conversation.decryption, conversation.sealed
+        if not isinstance(streams, TlsStreams):
+            return
+        if sealed is not None:
+            self._protocols[self._name_other(flow, Protocol.TLS, sealed.port)] += 1
+            self._unread.add_tunnel(conversation.ledger.server, sealed.beginning, order, streams)
+        elif streams.witness is not None:
+            self._protocols[self._name_carried(flow, conversation, streams)] += 1
+            self._unread.add_keyed(flow, streams.witness, order, streams)
+        if streams.cipher >= 0 and len(self.for_tshark) < MAX_SEALED:
+            ledger = conversation.ledger
+            self.for_tshark.append(Sealed(ledger.client, ledger.server, flow.first, streams.cipher))
+
+    def _name_carried(self, flow: Flow, conversation: Conversation, streams: TlsStreams) -> str:
+        tunnel = conversation.tunnel
+        holds = tunnel.holds if tunnel is not None and not tunnel.depth else Protocol.HTTP_REQUEST
+        if not streams.opened or holds in (Protocol.OTHER, UNKNOWN_YET):
+            return self._name_other(flow, Protocol.TLS)
+        return "HTTP/2 over TLS" if holds is Protocol.HTTP2 else "HTTP over TLS"
+
     def set_aside(self, packets: int, payload: int) -> None:
         """Captured packets that nobody looks into."""
         self.summary.set_aside_packets += packets
         self.summary.set_aside_bytes += payload
 
-    def settle(self) -> None:
+    def settle(self, number: int) -> None:
         """Second step, and what waits for it."""
+        if self._outside is not None:
+            self._quic_pieces(self._outside.quic(number))
+        if self._keyed is not None:
+            for flow, verdict in self._keyed.settled():
+                self._decide(flow, self._keyed, verdict)
         self._hand_on()
         self._resolve_watched()
 
@@ -254,6 +402,8 @@ class Stack(FlowListener):
         sniffer = self._sniffers.pop(flow, None)
         if sniffer is not None and flow.payload:
             self._protocols[self._name_other(flow, Protocol.OTHER)] += 1
+        if self._keyed is not None and self._keyed.is_waiting(flow):
+            self._end_waiting(flow, self._keyed)
         self._unread.closed(flow, order)
         conversation = flow.conversation
         if isinstance(conversation, Conversation):
@@ -262,10 +412,12 @@ class Stack(FlowListener):
             ledger.retransmissions = [flow.direction(side).retransmissions for side in SIDES]
             ledger.duplicates = [flow.direction(side).duplicates for side in SIDES]
             tunnel = conversation.tunnel
-            if tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
+            if conversation.decryption is not None:
+                self._close_tls(flow, conversation, order)
+            elif tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
                 self._protocols[self._name_other(flow, tunnel.holds, tunnel.port)] += 1
                 if tunnel.holds is Protocol.TLS:
-                    self._unread.add_tunnel(ledger.server, tunnel.beginning, order)
+                    self._unread.add_tunnel(ledger.server, tunnel.beginning, order, None)
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = shown.ts_ns if shown else self.summary.last_ns or flow.last.ts_ns
@@ -297,6 +449,8 @@ class Stack(FlowListener):
         )
 
     def _watch(self, conversation: Conversation, end: int, watched: Beat | Closing) -> None:
+        if quic_connection(conversation.ledger.stream) is not None:
+            return  # what acknowledges its bytes is encrypted, and not what was decrypted
         number = watched.place.number if isinstance(watched, Closing) else watched.ping.number
         end = conversation.outer(watched.side, end)
         self._watched.append((conversation.flow, end, max(self._order, number), watched))
@@ -360,15 +514,18 @@ class Stack(FlowListener):
             summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
         if self._copied * CAPTURED_TWICE < self._bytes:
             summary.duplicates, summary.duplicate_packets = Tally(), 0
-        summary.connections = self._flows.connections
+        summary.connections = self._flows.connections + self._quic.count
+        if self._quic.count:
+            self._protocols["HTTP/3"] = self._quic.count
         self._connects.summarise(summary, self.sessions.servers)
-        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports)
+        self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports, self._quic.servers)
         summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
         quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)
+        udp = counters.other_ip[PROTOCOL_UDP] - sum(server.datagrams for server in self._packets.quic.servers.values())
         other_packets = {
             "not IP": sum(counters.not_ip.values()),
             "QUIC datagrams": quic,
-            "UDP packets" if not quic else "other UDP packets": counters.other_ip[PROTOCOL_UDP] - quic,
+            "UDP packets" if not quic else "other UDP packets": udp,
             "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
             "packets cut before the end of their headers": counters.short,
             "malformed packets": counters.malformed,

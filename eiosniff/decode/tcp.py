@@ -17,6 +17,7 @@ from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.decode.gone import Gone, GoneTable
 from eiosniff.decode.idle import Idle
 from eiosniff.decode.network import FollowedFlow, observe
+from eiosniff.decode.opaque import OpaqueFlows
 from eiosniff.decode.reassembly import SEQUENCE_MASK
 from eiosniff.decode.segments import ACK, FIN, RST, SYN, Row, Segments, SortedSegments
 from eiosniff.decode.watches import Watch, Watches
@@ -54,8 +55,8 @@ class FlowListener(ABC):
         first packet so late that nothing more will come of it. None also at the end of the capture.
         """
 
-    def settle(self) -> None:  # noqa: B027  # most have nothing to settle
-        """All segments up to here were told of; what follows may be much later."""
+    def settle(self, number: int) -> None:  # noqa: B027  # most have nothing to settle
+        """All segments up to this captured packet were told of; what follows may be much later."""
 
 
 class FlowTable:
@@ -74,6 +75,7 @@ class FlowTable:
         self._copies = Copies()
         self._group = -1  # that is fed at the moment
         self._followed: list[FollowedFlow] = []  # in the batch at hand
+        self._opaque = OpaqueFlows()
 
     @property
     def connections(self) -> int:
@@ -96,7 +98,7 @@ class FlowTable:
             piece = segments if stop - start == count else segments.piece(start, stop)
             self._end_idle(PacketRef(int(piece.number[0]), int(piece.ts_ns[0])), int(times_ms[0]))
             self._feed_piece(piece, times_ms)
-            self._listener.settle()
+            self._listener.settle(int(piece.number[-1]))
 
     def _feed_piece(self, segments: Segments, times_ms: Int64s) -> None:
         batch = SortedSegments(segments, times_ms, self._newest_ns)
@@ -107,12 +109,13 @@ class FlowTable:
             self._group = group
             self._feed_group(batch, group)
             flow = self._flows.get(batch.keys[group])
-            if flow is not None and flow.network is not None:
+            if flow is not None:
                 self._note_followed(flow, False)
         self._group = -1
         self._copies.end()
         observe(batch, self._followed)
         self._followed.clear()
+        self._opaque.observe(batch)
         for flow in list(self._lingering):
             self._linger(flow, batch, None)
         # Wireshark numbers connections by their first packet, and so does the order of the groups; a connection that
@@ -131,6 +134,7 @@ class FlowTable:
         if flow is None:
             gone = self._gone.remembered(key, batch.first_number[group], batch.first_ms[group])
             if gone is not None:
+                self._opaque.note(gone.opaque, group)
                 if batch.has_syn[group]:
                     self._feed_rows(batch, group, None)
                     self._note_seen(batch, group)
@@ -168,6 +172,7 @@ class FlowTable:
         if flow.network is not None:
             until = flow.last if flow.reset is None else flow.reset
             self._followed.append(FollowedFlow(self._group, flow.network, until.number, over))
+        self._opaque.note(flow.opaque, self._group)
 
     def _open(self, key: tuple[int, int], place: PacketRef) -> Flow:
         flow = Flow(key, place, place)
@@ -280,6 +285,8 @@ class FlowTable:
                 known = flow or self._gone.at(key)
                 if known.is_replaced_by(row.way, row.seq, row.flags):
                     place = PacketRef(row.number, row.ts_ns)
+                    if known.opaque is not None:
+                        known.opaque.until = row.number - 1
                     if flow is not None:
                         self._close(flow, place, place)
                     flow = self._open(key, place)
@@ -428,6 +435,7 @@ class FlowTable:
         flow.conversation = None
         ending = ending or flow.over or zero.ended or one.ended or zero.fin is not None or one.fin is not None
         gone = Gone(flow.ends, zero.syn_seq, one.syn_seq, followed, ending, last, flow.seen_ms)
+        gone.opaque = flow.opaque
         self._gone.bury(gone)
         return gone
 

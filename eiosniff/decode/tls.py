@@ -6,6 +6,7 @@ sections 4.1.2, 4.1.3, 5.1 and 6; RFC 5246, section 7). Of each connection only 
 
 from typing import Final, NamedTuple, final
 
+from eiosniff.decode.tls_shape import hello_shape
 from eiosniff.model.http import text_of
 from eiosniff.model.provenance import NO_PACKET, PacketRef
 from eiosniff.model.tcp import StreamChunk, StreamEnd
@@ -23,6 +24,8 @@ _CERTIFICATE_REQUEST: Final = 13
 _SERVER_NAME: Final = 0
 _ALPN: Final = 16
 _SUPPORTED_VERSIONS: Final = 43
+_SESSION_TICKET: Final = 35  # RFC 5077
+_EARLY_DATA: Final = 42
 _ENCRYPTED_CLIENT_HELLO: Final = 0xFE0D  # RFC 9849
 _HOST_NAME: Final = 0
 
@@ -40,7 +43,10 @@ _MOST_MESSAGES: Final = 8  # of a handshake, behind the hello
 _MOST_INSIDE: Final = 3  # records that a client encrypts: the last ones of its handshake, and one with data
 _MOST_PROTOCOLS: Final = 8
 
+TLS_1_2: Final = 0x0303
 TLS_1_3: Final = 0x0304
+# The random of a HelloRetryRequest (RFC 8446, section 4.1.3).
+_RETRY: Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 _ALERT_INSIDE: Final = 19  # bytes that an alert takes in TLS 1.3: two, the type, and what seals them (RFC 8446, 5.2)
 _VERSIONS: Final = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", TLS_1_3: "TLS 1.3"}
 _FATAL: Final = 2
@@ -69,29 +75,43 @@ def alert_name(alert: int) -> str:
 
 class ClientHello(NamedTuple):
     """What a client asks for: see `model.unread.Encrypted`. `encrypted`: it has an Encrypted Client Hello. `newest` is
-    the newest version that it offers."""
+    the newest version that it offers. `session` and `ticket` are what it wants to go on with (up to TLS 1.2), empty for
+    none; `early`: it sends data at once (RFC 8446, section 4.2.10). For `shape` see `tls_shape`."""
 
     name: str | None
     alpn: tuple[str, ...]
     encrypted: bool
     newest: int
+    random: bytes = b""
+    session: bytes = b""
+    ticket: bytes = b""
+    early: bool = False
+    shape: str = ""
 
 
 class ServerHello(NamedTuple):
-    """What a server chose; `alpn` is empty where it chose nothing, or says so in what is encrypted."""
+    """What a server chose; `alpn` is empty where it chose nothing, or says so in what is encrypted. `suite` and
+    `compression` are as IANA numbers them; `retry`: it asks for another ClientHello (RFC 8446, section 4.1.4)."""
 
     version: int
     alpn: str
+    random: bytes = b""
+    session: bytes = b""
+    suite: int = 0
+    compression: int = 0
+    retry: bool = False
 
 
 def read_client_hello(body: bytes) -> ClientHello:
     """Read the body of a ClientHello (RFC 8446, section 4.1.2), as far as it goes: it may be cut anywhere."""
     at = _behind_vector(body, 2 + 32, 1)  # legacy_version, random; legacy_session_id
+    random, session = body[2:34], body[35:at]
     at = _behind_vector(body, at, 2)  # cipher_suites
     at = _behind_vector(body, at, 1)  # legacy_compression_methods
     name: str | None = None
     alpn: tuple[str, ...] = ()
-    encrypted = False
+    encrypted = early = False
+    ticket = b""
     newest = int.from_bytes(body[0:2], "big")
     for kind, data in _extensions(body, at):
         if kind == _SUPPORTED_VERSIONS:
@@ -102,20 +122,39 @@ def read_client_hello(body: bytes) -> ClientHello:
             alpn = _protocols(data)
         elif kind == _ENCRYPTED_CLIENT_HELLO:
             encrypted = True
-    return ClientHello(name, alpn, encrypted, newest)
+        elif kind == _SESSION_TICKET:
+            ticket = data
+        elif kind == _EARLY_DATA:
+            early = True
+    return ClientHello(name, alpn, encrypted, newest, random, session, ticket, early, hello_shape(body))
 
 
 def read_server_hello(body: bytes) -> ServerHello:
     """Read the body of a ServerHello or a HelloRetryRequest (RFC 8446, sections 4.1.3 and 4.1.4)."""
     version = int.from_bytes(body[0:2], "big")
-    at = _behind_vector(body, 2 + 32, 1) + 3  # random, legacy_session_id_echo; cipher_suite, compression method
+    at = _behind_vector(body, 2 + 32, 1)  # random, legacy_session_id_echo
+    random, session = body[2:34], body[35:at]
+    suite = int.from_bytes(body[at : at + 2], "big")
+    compression = int.from_bytes(body[at + 2 : at + 3], "big")
+    at += 3
     alpn: tuple[str, ...] = ()
     for kind, data in _extensions(body, at):
         if kind == _SUPPORTED_VERSIONS and len(data) == 2:
             version = int.from_bytes(data, "big")
         elif kind == _ALPN:
             alpn = _protocols(data)
-    return ServerHello(version, alpn[0] if alpn else "")
+    retry = random == _RETRY
+    return ServerHello(version, alpn[0] if alpn else "", random, session, suite, compression, retry)
+
+
+def accepts_early(body: bytes) -> bool:
+    """Whether EncryptedExtensions (RFC 8446, section 4.3.1) say that early data were accepted."""
+    return any(kind == _EARLY_DATA for kind, _ in _extensions(body, 0))
+
+
+def ticket_of(body: bytes) -> bytes:
+    """The ticket in a NewSessionTicket up to TLS 1.2 (RFC 5077, section 3.3)."""
+    return body[6 : _behind_vector(body, 4, 2)]
 
 
 def _behind_vector(body: bytes, at: int, size: int) -> int:
@@ -406,6 +445,12 @@ class TlsHandshake:
         if self.ended_by < 0:
             self.last = place
             self.ended_by = way
+
+    def tell_alert(self, way: int, alert: int) -> None:
+        """A direction ended the handshake with a fatal alert that was encrypted."""
+        side = self._sides[way]
+        if side.alert < 0:
+            side.alert = alert
 
     def close(self) -> None:
         """The connection is over."""

@@ -1,4 +1,4 @@
-"""What is set aside unread, by server: TLS with what its hellos say, HTTP/2 in clear, QUIC, unknown link types."""
+"""What is set aside unread, by server: TLS with what its hellos say, QUIC, unknown link types."""
 
 from collections.abc import Callable, Container, Iterable
 from operator import itemgetter
@@ -6,19 +6,25 @@ from typing import Final
 
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.links import link_name
+from eiosniff.decode.opaque import OpaqueFlow
+from eiosniff.decode.opaque_ledger import OpaqueLedger, client_told
 from eiosniff.decode.packets import PacketDecoder
 from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
-from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
+from eiosniff.decode.tls_keys import suite_name
+from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.model.provenance import SIDES, Endpoint
+from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import Session
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import Tally
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
-from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow, Unread, UnreadKind
+from eiosniff.model.unread import Encrypted, FailedHandshake, FailedHow, Undecrypted, Unread, UnreadKind
 
 # Of each ledger. A day of a busy laptop is a few hundred names; connections beyond are only counted.
 MAX_ENCRYPTED: Final = 1_000
 MAX_UNREAD: Final = 1_000
+MAX_SHAPES: Final = 8  # of hellos, of each entry
 MAX_WEBTRANSPORT: Final = 1_000  # servers
 # A client that does not trust a certificate ends the connection at once; one that it has opened in advance, it keeps.
 _AT_ONCE_NS: Final = 1_000_000_000
@@ -32,22 +38,30 @@ class UnreadLedger:
     that what is kept does not depend on how the input is cut.
     """
 
-    def __init__(self, endpoint: Callable[[int], Endpoint]) -> None:
+    def __init__(self, endpoint: Callable[[int], Endpoint], secrets: Secrets | None = None) -> None:
+        """If there are secrets, it tells what they are good for."""
         self._endpoint = endpoint
+        self._secrets = secrets
         self._encrypted: dict[tuple[Endpoint, str | None, tuple[str, ...], bool], Encrypted] = {}
         self._connections = 0  # that are encrypted
         self._unread: dict[tuple[UnreadKind, Endpoint], Unread] = {}
         self._handshakes: dict[Flow, TlsHandshake] = {}  # of connections of which more is to come in clear
+        self._opaque = OpaqueLedger()
         self._webtransport: set[str] = set()  # addresses of servers that offer it
-        # In the batch at hand, with the captured packet that told.
-        self._tls: list[tuple[int, Endpoint, int, TlsHandshake]] = []
-        self._http2: list[tuple[int, Endpoint, UnreadKind, PacketRef]] = []
+        # In the batch at hand, with the captured packet that told, its secrets where there were any, and the flow where
+        # it is observed from outside.
+        self._tls: list[tuple[int, Endpoint, int, TlsHandshake, TlsStreams | None, Flow | None]] = []
 
     # ------------------------------------------------------------------ connections
 
     def is_reading(self, flow: Flow) -> bool:
         """Whether a connection is TLS, and more of it is to be read."""
         return flow in self._handshakes
+
+    def observe(self, flow: Flow, records: list[tuple[int, StreamChunk | Gap | StreamEnd]], since: int) -> None:
+        """Observe a TLS connection from outside: from the captured packet `since` on, which told that it is TLS; the
+        records are the first ones."""
+        flow.opaque = OpaqueFlow(since, _client_of(flow, client_told(records)), flow.first)
 
     def read_tls(self, flow: Flow, records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]]) -> None:
         """Read (on) in what a TLS connection says in clear; after that it is dropped."""
@@ -56,61 +70,72 @@ class UnreadLedger:
             handshake = self._handshakes[flow] = TlsHandshake()
         for way, record in records:
             handshake.take(way, record)
+        self._drop_if_done(flow, handshake)
+
+    def go_on(self, flow: Flow, handshake: TlsHandshake) -> None:
+        """Read on in a TLS connection, from where somebody else came to."""
+        self._handshakes[flow] = handshake
+        self._drop_if_done(flow, handshake)
+
+    def _drop_if_done(self, flow: Flow, handshake: TlsHandshake) -> None:
         if handshake.done:
             flow.dropped = True
             self._note_handshake(flow, handshake.decided)
 
     def add_tunnel(
-        self, proxy: Endpoint, records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]], order: int
+        self,
+        proxy: Endpoint,
+        records: Iterable[tuple[int, StreamChunk | Gap | StreamEnd]],
+        order: int,
+        streams: TlsStreams | None,
     ) -> None:
         """A connection whose tunnel through a proxy held TLS is over; `records` are the first in it, a side each."""
         handshake = TlsHandshake()
         for side, record in records:
             handshake.take(side, record)
         handshake.close()
-        self._tls.append((order, proxy, 0, handshake))
+        self._tls.append((order, proxy, 0, handshake, streams, None))
 
-    def add_http2(self, flow: Flow, order: int) -> None:
-        """A connection that speaks HTTP/2 from its beginning, as a captured packet showed."""
-        server = self._endpoint(flow.ends[1 - _client_of(flow, None)])
-        self._http2.append((order, server, UnreadKind.HTTP2, flow.first))
-
-    def add_h2c(self, server: Endpoint, switched: PacketRef, order: int) -> None:
-        """A connection that went on with HTTP/2 after a 101 is over, as a captured packet showed."""
-        self._http2.append((order, server, UnreadKind.H2C, switched))
+    def add_keyed(self, flow: Flow, handshake: TlsHandshake, order: int, streams: TlsStreams) -> None:
+        """A TLS connection with secrets is over."""
+        self._handshakes[flow] = handshake
+        self._end(flow, handshake)
+        self._note_handshake(flow, order, streams)
 
     def closed(self, flow: Flow, order: int) -> None:
         """A connection is over."""
         handshake = self._handshakes.get(flow)
         if handshake is not None:
-            if flow.reset is not None and flow.reset_by is not None:
-                handshake.end(flow.reset_by, flow.reset)
-            handshake.under_way = handshake.ended_by < 0
-            handshake.close()
+            self._end(flow, handshake)
             self._note_handshake(flow, order)
 
-    def _note_handshake(self, flow: Flow, order: int) -> None:
+    @staticmethod
+    def _end(flow: Flow, handshake: TlsHandshake) -> None:
+        if handshake.done:
+            return
+        if flow.reset is not None and flow.reset_by is not None:
+            handshake.end(flow.reset_by, flow.reset)
+        handshake.under_way = handshake.ended_by < 0
+        handshake.close()
+
+    def _note_handshake(self, flow: Flow, order: int, streams: TlsStreams | None = None) -> None:
         handshake = self._handshakes.pop(flow)
         client = _client_of(flow, handshake.client)
-        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake))
+        self._tls.append((order, self._endpoint(flow.ends[1 - client]), client, handshake, streams, flow))
 
     def settle(self) -> None:
         """A batch is over."""
         self._tls.sort(key=itemgetter(0))
-        for _, server, client, handshake in self._tls:
-            self._count_tls(server, client, handshake)
+        for _, server, client, handshake, streams, flow in self._tls:
+            entry = self._count_tls(server, client, handshake)
+            if entry is not None and self._secrets is not None and self._secrets.lines:
+                _count_outcome(entry, handshake, streams)
+            if flow is not None and flow.opaque is not None:
+                self._opaque.admit(flow.opaque, entry, self._endpoint(flow.ends[client]), client, handshake)
         self._tls.clear()
-        self._http2.sort(key=itemgetter(0))
-        for _, server, kind, place in self._http2:
-            known = self._unread.get((kind, server))
-            if known is None:
-                if len(self._unread) >= MAX_UNREAD:
-                    continue
-                known = self._unread[kind, server] = Unread(kind, server, place)
-            known.count += 1
-        self._http2.clear()
 
-    def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> None:
+    def _count_tls(self, server: Endpoint, client: int, handshake: TlsHandshake) -> Encrypted | None:
+        """Count a connection; returns where."""
         self._connections += 1
         hello, answer = handshake.client_hello, handshake.server_hello
         name, alpn = (hello.name, hello.alpn) if hello is not None else (None, ())
@@ -118,7 +143,7 @@ class UnreadLedger:
         known = self._encrypted.get(key)
         if known is None:
             if len(self._encrypted) >= MAX_ENCRYPTED:
-                return
+                return None
             known = self._encrypted[key] = Encrypted(server, name, alpn, hello is not None, handshake.first)
         known.connections += 1
         known.under_way += handshake.under_way
@@ -141,13 +166,16 @@ class UnreadLedger:
             known.plain.add(handshake.answered, handshake.answered.ts_ns)
         elif hello is not None and answer is not None and not handshake.goes_on and handshake.ended_by == client:
             quick = handshake.last.ts_ns - handshake.answered.ts_ns < _AT_ONCE_NS
-            if handshake.alert_inside:
+            if handshake.alert_inside and handshake.alert(client) < 0:
                 _note_failure(known, handshake, FailedHow.ALERT_INSIDE, "client", "")
             elif quick and handshake.alert(client) < 0 and handshake.alert(1 - client) < 0:
                 _note_failure(known, handshake, FailedHow.GAVE_UP, "client", "")
         hung_up = hello is not None and answer is None and handshake.ended_by == 1 - client
         if hung_up or handshake.alert(1 - client) >= 0:
             known.refused.add(handshake.last, handshake.last.ts_ns)
+        if hello is not None and (hello.shape in known.shapes or len(known.shapes) < MAX_SHAPES):
+            _count(known.shapes, hello.shape)
+        return known
 
     # ------------------------------------------------------------------ the whole
 
@@ -158,14 +186,22 @@ class UnreadLedger:
             self._webtransport.add(session.server.endpoint.address)
 
     def summarise(
-        self, summary: CaptureSummary, packets: PacketDecoder, servers: Iterable[Endpoint], ports: Container[int]
+        self,
+        summary: CaptureSummary,
+        packets: PacketDecoder,
+        servers: Iterable[Endpoint],
+        ports: Container[int],
+        read: Container[Endpoint] = (),
     ) -> None:
         """The capture is over. `servers` speak Engine.IO; of QUIC only that with one of `ports` counts, if there are
-        any."""
+        any, and not that of servers of which it was `read`."""
         summary.encrypted = list(self._encrypted.values())
         summary.encrypted_connections = self._connections
+        summary.opaque = self._opaque.settled()
         summary.unread = list(self._unread.values())
         for quic in packets.quic.ledgers():
+            if quic.server in read:
+                continue
             if not ports or (quic.server is not None and quic.server.port in ports):
                 summary.unread.append(quic)
         in_clear = set(servers)
@@ -179,6 +215,25 @@ class UnreadLedger:
                 entry.webtransport = entry.server.address in self._webtransport
         for link, count in sorted(packets.counters.unknown_link.items()):
             summary.unread.append(Unread(UnreadKind.LINK, None, count=count, detail=link_name(link)))
+
+
+def _count_outcome(known: Encrypted, handshake: TlsHandshake, streams: TlsStreams | None) -> None:
+    """Whether a connection was decrypted, and why not."""
+    if streams is not None:
+        why = streams.outcome()
+        if why is Undecrypted.CIPHER:
+            _count(known.ciphers, suite_name(streams.cipher))
+    elif handshake.client_hello is None:
+        why = Undecrypted.NO_HELLO
+    else:
+        why = Undecrypted.NO_KEYS
+    if why is None:
+        known.decrypted += 1
+        return
+    tally = known.undecrypted.get(why)
+    if tally is None:
+        tally = known.undecrypted[why] = Tally()
+    tally.add(handshake.first, handshake.first.ts_ns)
 
 
 def _note_failure(known: Encrypted, handshake: TlsHandshake, how: FailedHow, who: str, alert: str) -> None:

@@ -31,7 +31,7 @@ class Upgrades:
         if not upgrade and _TARGET not in request.target:
             return
         session = self._session
-        facts = request_facts(request, query_of(request), upgrade, conversation.ledger.stream)
+        facts = request_facts(request, query_of(request), upgrade, conversation.channel)
         attempted = UpgradeTry(facts, after_last=conversation.last_answer)
         session.upgrade_count += 1
         if len(session.upgrades) == MAX_UPGRADES:  # the last one is more telling than the last but one
@@ -46,11 +46,11 @@ class Upgrades:
         first that it wrote there."""
         attempted = self.under_way.get(conversation)
         if attempted is None and refused:  # an answer without its end comes when the connection is over
-            attempted = self._unanswered(conversation.ledger.stream, response)
+            attempted = self._unanswered(conversation.channel, response)
         if attempted is None:
             return None
         facts = answer_facts(response)
-        if response.status != 101:
+        if response.status != 101 and not response.accepts_websocket:
             facts.body = response.body[:BODY_KEPT]
             attempted.error = parse_error_body(response.body, response.header(b"content-type")) if refused else None
             if not response.inside_websocket:
@@ -63,9 +63,9 @@ class Upgrades:
         attempted.inside = attempted.inside or facts
         return attempted if first else None
 
-    def _unanswered(self, stream: int, response: HttpResponse) -> UpgradeTry | None:
+    def _unanswered(self, channel: int, response: HttpResponse) -> UpgradeTry | None:
         for attempted in self._session.upgrades:
-            if attempted.request.stream == stream and attempted.answered is None and not response.complete:
+            if attempted.request.channel == channel and attempted.answered is None and not response.complete:
                 return attempted
         return None
 
@@ -118,10 +118,10 @@ class Upgrades:
             if attempted.poll is not None and attempted.poll.number == asked.number and attempted.confirmed is None:
                 attempted.poll_answered = place
 
-    def ended(self, stream: int, place: PacketRef, by: Side, how: EndKind | None, code: int | None = None) -> None:
+    def ended(self, channel: int, place: PacketRef, by: Side, how: EndKind | None, code: int | None = None) -> None:
         """A side ended the connection of a try; `how` is None for a close frame."""
         for attempted in self._session.upgrades:
-            if attempted.request.stream == stream and attempted.ended is None:
+            if attempted.request.channel == channel and attempted.ended is None:
                 attempted.ended, attempted.ended_by = place, by
                 attempted.ended_how, attempted.code = how, code
 

@@ -156,10 +156,10 @@ class WebSockets:
         reason = frame.close_reason.decode("utf-8", "backslashreplace")
         if session is not None:
             state = self._openings.states.get(session)
-            stream = conversation.ledger.stream
+            channel = conversation.channel
             if state is not None:
-                state.upgrades.ended(stream, frame.last, frame.side, None, frame.close_code)
-            if state is not None and state.carrier == stream and not state.falls_back(frame.side, conversation):
+                state.upgrades.ended(channel, frame.last, frame.side, None, frame.close_code)
+            if state is not None and state.carrier == channel and not state.falls_back(frame.side, conversation):
                 closing = Closing(frame.side, CloseHow.WS_CLOSE, frame.last, frame.close_code, reason)
                 state.ending.close(closing, conversation, frame.end)
         elif attempt is not None and attempt.outcome is Outcome.PENDING and attempt.ended is None:

@@ -20,6 +20,7 @@ from typing import Protocol
 from eiosniff import knowledge
 from eiosniff.app import Analysis, Options, check_links, measure
 from eiosniff.capture.live.source import LiveSource, State, decodable
+from eiosniff.capture.secrets import KeySource
 from eiosniff.capture.writer import PcapngWriter
 from eiosniff.errors import EiosniffError
 from eiosniff.live.clock import CaptureClock
@@ -91,6 +92,7 @@ class Loop:
         limits: Limits,
         writer: PcapngWriter | None,
         write_report: Callable[[Report], str],
+        keys: KeySource | None = None,
         real_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.reason: Reason | None = None
@@ -104,7 +106,8 @@ class Loop:
         self._real_ns = real_ns
         self._started_ns = real_ns()
         self._changed: set[Session] = set()
-        self._analysis = Analysis(source.name, options, rules, self._changed)
+        self._keys = keys
+        self._analysis = Analysis(source.name, options, rules, self._changed, keys.secrets if keys else None)
         self._clock = CaptureClock(real_ns, source.late_ns)
         self._judging = Judging(options, rules)
         self._pace = Pace(real_ns)
@@ -261,6 +264,8 @@ class Loop:
         self._fed = int(batch.number[-1])
         self._fed_bytes += int(batch.wire.sum())
         self._measure()
+        if self._keys is not None:
+            self._keys.update()
         analysis.stack.feed(decodable(batch))
         self._clock.packets(int(batch.ts_ns[0]), int(batch.ts_ns[-1]))
         for session in self._changed:

@@ -9,6 +9,7 @@ From the wire upwards:
 - `StreamChunk`, `StreamEnd` (`tcp`): bytes in order of one direction, and how it ended;
 - `HttpRequest`, `HttpResponse` (`http`), `WsMessage`, `WsControl` (`websocket`): messages, and their packets;
 - `EioPacket`, `SioPacket`: what they carry; `DecodedPacket` (`decoded`) is what `eiosniff decode` prints;
+- `HarEntry`, `HarMessage` (`har`): what browsers record instead of packets;
 - `Gap`, `Desync`, `Anomaly` (`trouble`): bad input as data, in the same stream as good input;
 - `Session`, `Connection` (`session`), `Attempt` (`attempt`), `Client`, `Server` (`peers`), `CaptureSummary`
   (`summary`): the ledgers, bounded, filled by decoders; `Sketch` and `Tally` (`tally`) are what keeps them bounded;

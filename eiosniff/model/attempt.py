@@ -19,11 +19,12 @@ _TRANSPORTS: Final = {transport.value: transport for transport in Transport}
 class RequestFacts:
     """A handshake request: what it asks for, and what tells which library sent it.
 
-    `eio` is the value of `EIO=`, `transports` all values of `transport=` in order; `header_names` are in order and
-    spelling as sent. `upgrade` says that the request asks for a WebSocket by its header (RFC 6455, section 4.1),
-    whatever its `transport=`; `connection` is the value of the header that goes with it. `cookies` are the names of
-    those that it carries. `head_bytes` counts its request line and header. Texts from the wire are cut at 300
-    characters.
+    `channel` tells the connections of one capture apart, and the streams of HTTP/2. `eio` is the value of `EIO=`,
+    `transports` all values of `transport=` in order; `header_names` are in order and spelling as sent. `upgrade` says
+    that the request asks for a WebSocket by its header (RFC 6455, section 4.1; over HTTP/2 by its `:protocol`, RFC
+    8441, section 4), whatever its `transport=`; `connection` is the value of the header that goes with it, `version`
+    that of HTTP (`1.1`, `2`). `cookies` are the names of those that it carries. `head_bytes` counts its request line
+    and header. Texts from the wire are cut at 300 characters.
 
     `fetches` says that it has `Sec-Fetch-...` headers, which only browsers send, and to https or their own host alone.
     `asks_headers` are the headers for which a preflight asks (Fetch standard, `Access-Control-Request-Headers`).
@@ -31,7 +32,7 @@ class RequestFacts:
     """
 
     place: PacketRef
-    stream: int
+    channel: int
     method: str
     target: str
     path: str
@@ -64,7 +65,8 @@ class RequestFacts:
 class AnswerFacts:
     """What an HTTP answer says of itself, as far as rules ask (RFC 9110): None for headers that it does not have.
 
-    `version` is that of HTTP (`1.0`). `cookies` are those that it sets: name and the whole header value.
+    `version` is that of HTTP (`1.0`). `accepts` says that a WebSocket begins after it, with 101 or, over HTTP/2, 2xx
+    (RFC 8441, section 5). `cookies` are those that it sets: name and the whole header value.
     `last` says that the connection ends after it, by its version and `Connection` (RFC 9112, section 9.3). `body` is
     the beginning of its content (up to 300 bytes), empty for an answer that is Engine.IO as it should be. Texts from
     the wire are cut at 300 characters.
@@ -92,6 +94,7 @@ class AnswerFacts:
     allow_credentials: str | None = None
     allow_headers: str | None = None
     cached: str = ""
+    accepts: bool = False
 
 
 class Outcome(Enum):
@@ -122,6 +125,7 @@ class Attempt:
     session with the same sid, of an earlier handshake: servers give each out once. `abandoned` says that the client had
     ended the connection before its answer had come. `odd_head` says how the header of a request that was answered 400
     departs from HTTP, if it does (names of headers, no values).
+    `withheld`: the browser tells that it kept the answer, of which nobody knows the content, from the page.
     `anomalies` are the first few of its connection while it waited. `repeats`: how often the client sent bytes again,
     at the most, before anything new, on a connection that ended without an answer.
     """
@@ -142,6 +146,7 @@ class Attempt:
     given_before: PacketRef | None = None
     abandoned: bool = False
     odd_head: str = ""
+    withheld: bool = False
     anomalies: list[Anomaly] = field(default_factory=list)
     session: "Session | None" = None
     client_said: bytes = b""  # the first message of the client after a 101

@@ -44,6 +44,7 @@ class Transport(Enum):
 
 POLLING: Final = Transport.POLLING
 WEBSOCKET: Final = Transport.WEBSOCKET
+WEBTRANSPORT: Final = Transport.WEBTRANSPORT
 
 
 @final

@@ -1,4 +1,4 @@
-"""HTTP/1.x messages as they were on the wire (RFC 9110, RFC 9112)."""
+"""HTTP messages as they were on the wire (RFC 9110, RFC 9112), those of HTTP/2 as HTTP/1.1 would show them."""
 
 import re
 from sys import intern
@@ -11,6 +11,7 @@ from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 _NAMES_KEPT: Final = 40
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 TEXT_LIMIT: Final = 300  # bytes or characters that ledgers keep of a text from the wire
+WEBSOCKET_PROTOCOL: Final = b"websocket"  # RFC 8441, section 5
 BODY_KEPT: Final = 300  # bytes that ledgers keep of the body of an answer
 
 
@@ -153,9 +154,12 @@ class Query:
 @final
 @mypyc_attr(acyclic=True)
 class HttpRequest(HttpMessage):
-    """A request; `target` is as sent (RFC 9112, section 3.2), `query` the same once it was taken apart."""
+    """A request; `target` is as sent (RFC 9112, section 3.2), `query` the same once it was taken apart.
 
-    __slots__ = ("method", "query", "target", "version")
+    `protocol` is the one that an extended CONNECT of HTTP/2 asks for: `websocket` (RFC 8441, section 4).
+    """
+
+    __slots__ = ("method", "protocol", "query", "target", "version")
 
     def __init__(
         self,
@@ -166,9 +170,11 @@ class HttpRequest(HttpMessage):
         method: bytes = b"",
         target: bytes = b"",
         version: bytes = b"",
+        protocol: bytes = b"",
     ) -> None:
         super().__init__(CLIENT, head, start, first, fields)
         self.method = method
+        self.protocol = protocol
         self.query: Query | None = None
         self.target = target
         self.version = version
@@ -179,10 +185,11 @@ class HttpRequest(HttpMessage):
 class HttpResponse(HttpMessage):
     """A response. `request` is the one that it answers, None when that was not captured.
 
-    `inside_websocket` is True for HTTP text that the server wrote after a 101 (see rule WS002).
+    `inside_websocket` is True for HTTP text that the server wrote after a 101 (see rule WS002). `withheld` says that
+    the browser kept it from the page, as it tells itself in a HAR: its content is then not known.
     """
 
-    __slots__ = ("inside_websocket", "reason", "request", "status", "version")
+    __slots__ = ("inside_websocket", "reason", "request", "status", "version", "withheld")
 
     def __init__(
         self,
@@ -202,3 +209,10 @@ class HttpResponse(HttpMessage):
         self.version = version
         self.request = request
         self.inside_websocket = inside_websocket
+        self.withheld = False
+
+    @property
+    def accepts_websocket(self) -> bool:
+        """Whether it is the answer of HTTP/2 by which a WebSocket begins (RFC 8441, section 5)."""
+        request = self.request
+        return request is not None and request.protocol == WEBSOCKET_PROTOCOL and 200 <= self.status < 300

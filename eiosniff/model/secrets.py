@@ -5,6 +5,7 @@ the random of the ClientHello tells which connection it is.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final, final
 
 CLIENT_RANDOM: Final = "CLIENT_RANDOM"  # up to TLS 1.2: the master secret
@@ -27,13 +28,15 @@ class Secrets:
     """Secrets by label and client random (32 bytes).
 
     `lines` counts those that were understood, `odd` those that were not (comments and empty lines aside). `grown` is
-    larger each time there are more: who waits for a secret looks again then.
+    larger each time there are more: who waits for a secret looks again then. `grows` says that more may come, as the
+    programs that are listened to write them.
     """
 
-    __slots__ = ("_secrets", "grown", "lines", "odd")
+    __slots__ = ("_secrets", "grown", "grows", "lines", "odd")
 
-    def __init__(self) -> None:
+    def __init__(self, grows: bool = False) -> None:
         self._secrets: dict[tuple[str, bytes], bytes] = {}
+        self.grows = grows
         self.lines = 0
         self.odd = 0
         self.grown = 0
@@ -61,6 +64,11 @@ class Secrets:
     def get(self, label: str, client_random: bytes) -> bytes | None:
         """The secret of a connection, None if there is none."""
         return self._secrets.get((label, client_random))
+
+    def text(self) -> Iterator[bytes]:
+        """All of them as lines of a key log."""
+        for (label, client_random), secret in self._secrets.items():
+            yield f"{label} {client_random.hex()} {secret.hex()}\n".encode("ascii")
 
     def knows(self, client_random: bytes) -> bool:
         """Whether there is any secret of a connection."""

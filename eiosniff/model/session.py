@@ -14,7 +14,7 @@ from mypy_extensions import mypyc_attr
 from eiosniff.model.attempt import Attempt, CutRequest, RefusedRequest, Transfer, UpgradeTry
 from eiosniff.model.costs import Costs
 from eiosniff.model.departures import Kick
-from eiosniff.model.engineio import WEBSOCKET, OpenPacket, Transport
+from eiosniff.model.engineio import POLLING, OpenPacket, Transport
 from eiosniff.model.frames import FrameFigures
 from eiosniff.model.messages import MessageFigures
 from eiosniff.model.network import NetworkFacts
@@ -25,6 +25,7 @@ from eiosniff.model.socketio import Parser
 from eiosniff.model.tally import Sketch, Tally
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import Anomaly
+from eiosniff.model.webtransport import WtTry
 
 if TYPE_CHECKING:
     from eiosniff.model.peers import Client, Server
@@ -169,9 +170,11 @@ class CloseHow(Enum):
 
     EIO_CLOSE = "Engine.IO close packet"
     WS_CLOSE = "WebSocket close frame"
+    WT_CLOSE = "end of the WebTransport session"
     FIN = "TCP FIN"
     RST = "TCP RST"
     DISCONNECT = "Socket.IO disconnect"  # of the last namespace; the peer then only hung up
+    UNSEEN = "end of the WebSocket"  # of which a HAR shows neither how nor, but for what comes before it, by whom
 
 
 @dataclass(slots=True, eq=False)
@@ -228,14 +231,13 @@ class Connection:
 
     `midstream` says that its SYN was not captured; `gaps` are the numbers of packets that showed one, capped; `seen`
     says which directions were captured. `retransmissions` counts segments whose bytes were sent before, `duplicates`
-    those that were captured more than once. `proxied_for` is for whom the client connects, if it is a proxy that says
-    so (PROXY protocol).
+    those that were captured more than once. `encrypted` says that TLS protected it on its way. `proxied_for`
+    is for whom the client connects, if it is a proxy that says so (PROXY protocol).
     """
 
     __slots__ = (
-        "bytes", "client", "duplicates", "ends", "first", "gap_bytes", "gaps", "last", "midstream", "proxied_for",
-        "retransmissions",
-        "seen", "server", "stream",
+        "bytes", "client", "duplicates", "encrypted", "ends", "first", "gap_bytes", "gaps", "last", "midstream",
+        "proxied_for", "retransmissions", "seen", "server", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -254,6 +256,7 @@ class Connection:
         self.last = last
         self.midstream = midstream
         self.proxied_for: Endpoint | None = None
+        self.encrypted = False
         self.bytes = [0, 0]
         self.retransmissions = [0, 0]
         self.duplicates = [0, 0]
@@ -291,10 +294,11 @@ class Session:
 
     `proxied_for` is that of the connection on which it was opened. `hops` is the same session as it was captured again
     behind a proxy or a NAT; there `forwarded` is true, `index` 0, and it is not reported or judged by itself.
-    `one_direction` says that of a connection only one direction was captured. `last_from` is the last packet of each
-    side up to the end of the session (of one that said nothing until then: the first after it). `longest_silence_ns` is
-    the longest time from one packet of Engine.IO to the next, of either side. `repeats`: how often
-    each side sent bytes again, at the most, before anything new, over the WebSocket that the session lived on.
+    `encrypted` says that TLS protected it on its way. `one_direction` says that of a connection only one direction was
+    captured. `last_from` is the last packet of each side up to the end of the session (of one that said nothing until
+    then: the first after it). `longest_silence_ns` is the longest time from one packet of Engine.IO to the next, of
+    either side. `repeats`: how often each side sent bytes again, at the most, before anything new, over the WebSocket
+    that the session lived on.
 
     Over HTTP: `polls` counts the GETs that were answered 200, `head_bytes` and `body_bytes` what requests and answers
     took, one entry a side. `polls_cut` are requests whose connection ended before they were answered, `preflights`
@@ -302,18 +306,19 @@ class Session:
     requests `cookies_returned` counts those that carried one of them, `cookies_missing` the others. `upgrades` are the
     tries to go on over WebSocket: the first few and the last, of `upgrade_count`. Over WebSocket: `ws_pings` and
     `ws_pongs` are control frames (RFC 6455, section 5.5), one tally a side. `transfers` are large messages.
+    `webtransports` are the tries to go on over WebTransport, kept and counted likewise.
     """
 
     __slots__ = (
         "anomalies", "anomaly_count", "attempt", "body_bytes", "claimed_eio", "client",
         "client_endpoint", "closing", "connection_count", "connections", "cookies_missing", "cookies_returned",
-        "cookies_set", "costs", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
+        "cookies_set", "costs", "encrypted", "engineio_counts", "foreign", "forwarded", "frames", "gap_starts", "gaps",
         "handshake", "head_bytes", "heartbeats", "hops", "index", "last", "last_from", "longest_silence_ns",
         "messages", "midstream", "namespaces", "network", "observed_until_ns", "odd", "one_direction", "opened",
         "parsers", "path", "payloads", "polling", "polls", "polls_cut", "preflights", "proxied_for", "refusals",
         "repeats", "requests_answered", "revisions", "server", "sid", "socketio09", "socketio_counts",
         "socketio_shown", "transfers", "transports", "unreadable", "upgrade_count", "upgraded", "upgrades",
-        "ws_pings", "ws_pongs",
+        "webtransport_count", "webtransports", "ws_pings", "ws_pongs",
     )  # fmt: skip
 
     def __init__(
@@ -365,6 +370,8 @@ class Session:
         self.cookies_missing = 0
         self.upgrades: list[UpgradeTry] = []
         self.upgrade_count = 0
+        self.webtransports: list[WtTry] = []
+        self.webtransport_count = 0
         self.ws_pings: list[Tally[PacketRef]] = [Tally(), Tally()]
         self.ws_pongs: list[Tally[PacketRef]] = [Tally(), Tally()]
         self.transfers: Tally[Transfer] = Tally()
@@ -376,6 +383,7 @@ class Session:
         self.gap_starts: list[int] = []
         self.midstream = False
         self.observed_until_ns = 0
+        self.encrypted = False
         self.forwarded = False
         self.one_direction = False
         self.repeats = [0, 0]
@@ -425,5 +433,5 @@ class Session:
 
     @property
     def on_websocket(self) -> bool:
-        """Whether the session lives (lived, at its end) on a WebSocket."""
-        return self.upgraded is not None or (len(self.transports) > 0 and self.transports[0] is WEBSOCKET)
+        """Whether the session lives (lived, at its end) on a WebSocket, or on WebTransport, and not on polling."""
+        return self.upgraded is not None or (len(self.transports) > 0 and self.transports[0] is not POLLING)

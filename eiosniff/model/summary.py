@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from eiosniff.model.har import FailedRequests
 from eiosniff.model.numbering import Numbering
+from eiosniff.model.opaque import OpaqueConnection
 from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.tally import Tally
 from eiosniff.model.unread import Encrypted, Unread
@@ -18,11 +20,13 @@ class ConnectFailure(Enum):
 
 @dataclass(slots=True, frozen=True)
 class FailedConnect:
-    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN."""
+    """One connection that did not come about: its first SYN, and the RST or the last repeat of the SYN. `told` is how a
+    browser tells of it in a HAR, which has no packets: the request of Engine.IO that needed it, and its error."""
 
     syn: PacketRef
     last: PacketRef
     repeats: int
+    told: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +38,7 @@ class FailedConnects:
     failure: ConnectFailure
     tally: Tally[FailedConnect] = field(default_factory=Tally)
     speaks_engineio: bool = False  # that server speaks Engine.IO elsewhere in this capture
+    asked_for_it: bool = False  # the connection was meant for a request of Engine.IO
     recovered: bool = False  # a later connection of this client to this server came about
 
 
@@ -70,8 +75,9 @@ class CaptureSummary:
     or not of the chosen ports), from the first to the last, with or without payload; and those with payload that came
     after the end of a connection that is followed. `set_aside_bytes` is the TCP payload that was captured with them.
     What is not TCP is not among them, but in `other`. `encrypted` are the TLS connections, by server and name: of the
-    first so many groups, while `encrypted_connections` counts all. `unread` is what is recognised and not decoded.
-    `numbering` tells what packet numbers stand for, where they are not those of the packets of `file`.
+    first so many groups, while `encrypted_connections` counts all, and `opaque` are the first few of each. `unread` is
+    what is recognised and not decoded. `numbering` tells what packet numbers stand for, where they are not those of the
+    packets of `file`.
     """
 
     file: str
@@ -100,8 +106,10 @@ class CaptureSummary:
     duplicate_packets: int = 0  # with payload, of these connections
     other: dict[str, int] = field(default_factory=dict)  # what else was there: a few words -> packets or connections
     failed_connects: list[FailedConnects] = field(default_factory=list)
+    failed_requests: list[FailedRequests] = field(default_factory=list)  # of a HAR
     encrypted: list[Encrypted] = field(default_factory=list)
     encrypted_connections: int = 0
+    opaque: list[OpaqueConnection] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     numbering: Numbering | None = None
 

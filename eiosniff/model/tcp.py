@@ -63,16 +63,21 @@ class EndKind(Enum):
 @final
 @mypyc_attr(acyclic=True)
 class StreamEnd:
-    """The end of one direction; nothing follows from this side."""
+    """The end of one direction; nothing follows from this side.
 
-    __slots__ = ("kind", "place", "side")
+    Of a stream of HTTP/2, END_STREAM is its FIN, and RST_STREAM its RST, with the error `code` (RFC 9113, section 7).
+    """
+
+    __slots__ = ("code", "kind", "place", "side")
 
     def __init__(
         self,
         side: Side,
         kind: EndKind,
         place: PacketRef,
+        code: int | None = None,
     ) -> None:
         self.side = side
         self.kind = kind
         self.place = place
+        self.code = code

@@ -57,6 +57,7 @@ class AnomalyKind(Enum):
     CAPTURE_TRUNCATED = "capture-truncated"
     CAPTURE_DAMAGED = "capture-damaged"
     CAPTURE_PARTS = "capture-parts"  # files of one capture that do not fit together as they should
+    HAR_WITHOUT_MESSAGES = "har-without-messages"
     # before HTTP
     PROXY_BAD_HEADER = "proxy-bad-header"
     # HTTP
@@ -68,6 +69,11 @@ class AnomalyKind(Enum):
     HTTP_UNREADABLE_CODING = "http-unreadable-coding"
     HTTP_TOO_LARGE = "http-too-large"
     HTTP_INCOMPLETE = "http-incomplete"
+    HTTP2_BAD_FRAME = "http2-bad-frame"
+    HTTP2_BAD_HEADERS = "http2-bad-headers"
+    HTTP2_LOST_HEADERS = "http2-lost-headers"
+    HTTP2_TOO_MANY = "http2-too-many"
+    HTTP2_INCOMPLETE = "http2-incomplete"
     # WebSocket
     WS_BEFORE_101 = "ws-before-101"
     WS_WRONG_MASK = "ws-wrong-mask"
@@ -81,6 +87,15 @@ class AnomalyKind(Enum):
     WS_BAD_DEFLATE = "ws-bad-deflate"
     WS_TOO_LARGE = "ws-too-large"
     WS_INCOMPLETE = "ws-incomplete"
+    # HTTP/3 and WebTransport
+    H3_BAD_FRAME = "h3-bad-frame"
+    H3_BAD_FIELDS = "h3-bad-fields"
+    H3_TOO_LARGE = "h3-too-large"
+    H3_INCOMPLETE = "h3-incomplete"
+    WT_OLD_FRAMING = "wt-old-framing"
+    WT_BAD_LENGTH = "wt-bad-length"
+    WT_TOO_LARGE = "wt-too-large"
+    WT_INCOMPLETE = "wt-incomplete"
     # Engine.IO, Socket.IO
     EIO_BAD_PAYLOAD = "eio-bad-payload"
     EIO_BAD_LENGTH = "eio-bad-length"

@@ -15,6 +15,17 @@ class FailedHow(Enum):
     GAVE_UP = "the client ended the connection right after the handshake, and sent nothing over it"
 
 
+class Undecrypted(Enum):
+    """Why a TLS connection was not decrypted although there are secrets. The value is what a report calls it."""
+
+    NO_KEYS = "the key log has no secret of it"
+    HALF = "the key log has the secret of one direction only"
+    WRONG_KEYS = "the secrets are not those of this connection"
+    NO_HELLO = "its beginning was not captured"
+    CIPHER = "its cipher is not decrypted here"
+    LOST = "too much of it was not captured"
+
+
 @dataclass(slots=True, frozen=True)
 class FailedHandshake:
     """A TLS handshake that failed: its ClientHello, the first packet of the answer (`NO_PACKET`: there was none), the
@@ -39,8 +50,13 @@ class Encrypted:
     connections the name may be that of a front: the client sent an Encrypted Client Hello, or something that looks like
     one.
 
+    Of `decrypted` connections the secrets are known, and what is in them is followed as if it were in clear.
+    `undecrypted` tells of others why not, with the ClientHellos; it is empty where no secrets were given. `ciphers` are
+    those that are not decrypted here.
+
     `under_way` counts handshakes that had neither succeeded nor failed when the capture ended; `settled` the others.
-    `offered` counts the newest versions that clients offer. `failures` are by how, and by whose and which alert (both
+    `offered` counts the newest versions that clients offer, and `shapes` what their hellos look like (see
+    `decode.tls_shape`), of the first few that differ. `failures` are by how, and by whose and which alert (both
     empty where there is none in clear); `plain` are answers by HTTP in clear: the server speaks no TLS there.
     `speaks_engineio`: a session in clear is with the same address; `in_clear`: with the same port, too.
     """
@@ -60,7 +76,11 @@ class Encrypted:
     offered: dict[str, int] = field(default_factory=dict)
     failures: dict[tuple[FailedHow, str, str], Tally[FailedHandshake]] = field(default_factory=dict)
     plain: Tally[PacketRef] = field(default_factory=Tally)
+    shapes: dict[str, int] = field(default_factory=dict)
     asks_for_certificate: bool = False  # the server wants one of the client
+    decrypted: int = 0
+    undecrypted: dict[Undecrypted, Tally[PacketRef]] = field(default_factory=dict)
+    ciphers: dict[str, int] = field(default_factory=dict)
     speaks_engineio: bool = False
     in_clear: bool = False
 
@@ -73,8 +93,6 @@ class Encrypted:
 class UnreadKind(Enum):
     """A protocol that is recognised and not decoded. The value is what a report calls it."""
 
-    HTTP2 = "HTTP/2"
-    H2C = "HTTP/2 after Upgrade: h2c"
     QUIC = "QUIC"
     LINK = "link type"
 
@@ -83,7 +101,7 @@ class UnreadKind(Enum):
 class Unread:
     """What is not decoded, of one kind and to one server (of one link type, which is then the `detail`).
 
-    `count` is of connections for HTTP/2, of datagrams of both directions for QUIC, of packets for a link type, of which
+    `count` is of datagrams of both directions for QUIC, of packets for a link type, of which
     `first` is not known. Of QUIC, `detail` names the versions; it is empty where no handshake was captured.
     """
 
@@ -92,5 +110,8 @@ class Unread:
     first: PacketRef = NO_PACKET
     count: int = 0
     detail: str = ""
+    answers: int = 0  # of QUIC: datagrams of the server,
+    short: int = 0  # and those of clients that come after the handshake
+    last: PacketRef = NO_PACKET  # of QUIC
     speaks_engineio: bool = False  # a server of that address speaks Engine.IO in clear in this capture
     webtransport: bool = False  # and offers WebTransport

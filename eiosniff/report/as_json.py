@@ -11,6 +11,7 @@ import msgspec
 
 from eiosniff.model.crossing import Sides
 from eiosniff.model.finding import Answers, Diagnosis, Evidence, Finding, Report, Severity, Totals
+from eiosniff.model.outside import quic_connection, shown_stream
 from eiosniff.model.peers import Identity
 from eiosniff.model.provenance import Endpoint, Side
 from eiosniff.model.session import ConnectionUse, Session
@@ -154,8 +155,13 @@ class Writer:
                 }
                 for problem in capture.problems
             ],
-            **({"files": numbering.files} if (numbering := self.places.of(capture.file)) else {}),
+            **self._files(capture),
         }
+
+    def _files(self, capture: CaptureSummary) -> _Object:
+        """Its files, if it has several."""
+        numbering = self.places.of(capture.file)
+        return {"files": numbering.files} if numbering is not None and len(numbering.files) > 1 else {}
 
     def place(self, capture: Source, number: int) -> _Object:
         """Which packet it is, of which file where that is not said yet; or which entry, and which message in it."""
@@ -211,9 +217,12 @@ class Writer:
     def connection(self, use: ConnectionUse, capture: str) -> _Object:
         """The part that a connection has in a session."""
         first, last = self.places.place(capture, use.first.number), self.places.place(capture, use.last.number)
-        shown: _Object = {"stream": use.stream, "first_packet": first.number, "last_packet": last.number}
+        stream = shown_stream(use.stream)
+        shown: _Object = {"stream": stream, "first_packet": first.number, "last_packet": last.number}
         if self.places.has_parts(capture):
             shown |= {"first_capture": first.file, "last_capture": last.file}
+        if quic_connection(use.stream) is not None:
+            shown["quic"] = True
         return shown
 
     def peer(self, endpoint: Endpoint, identity: Identity | None) -> _Object:

@@ -8,6 +8,7 @@ from typing import Any
 
 from eiosniff.model.decoded import NOT_SOCKETIO, DecodedPacket
 from eiosniff.model.engineio import EioType, Transport
+from eiosniff.model.outside import quic_connection, shown_stream
 from eiosniff.model.provenance import Side
 from eiosniff.model.socketio import SioPacket, SioType
 from eiosniff.report.figures import iso_time, relative, size
@@ -50,8 +51,10 @@ class TextLines:
         engineio = packet.engineio
         session = f"s{packet.session}" if packet.session is not None else "-"
         since = relative(place.ts_ns, packet.capture_began_ns)
+        quic = "q" if quic_connection(packet.stream) is not None else ""
         return (
-            f"{packet.placed(place.number).label:>6} {since:>9} {packet.stream:>3} {_ARROWS[engineio.side]} "
+            f"{packet.placed(place.number).label:>6} {since:>9} {f'{quic}{shown_stream(packet.stream)}':>3} "
+            f"{_ARROWS[engineio.side]} "
             f"{session:4} {_SHORT_TRANSPORT[engineio.transport]:4} {' '.join(self._words(packet, files))}"
         )
 
@@ -134,7 +137,7 @@ def json_line(packet: DecodedPacket, redactor: Redactor, *, name_capture: bool, 
         "packet": place.number,
         "packets": list(dict.fromkeys(each.number for each in places if each.file == place.file)),
         "time": iso_time(completed.ts_ns),
-        "stream": packet.stream,
+        "stream": shown_stream(packet.stream),
         "from": engineio.side.label,
         "session": None if packet.session is None else f"s{packet.session}",
         "sid": packet.sid,
@@ -142,6 +145,8 @@ def json_line(packet: DecodedPacket, redactor: Redactor, *, name_capture: bool, 
         "engineio": {"revision": packet.revision, "type": _engineio_type(packet)},
         "socketio": None if packet.socketio is None else _socketio_record(packet, packet.socketio, redactor),
     }
+    if quic_connection(packet.stream) is not None:
+        record["quic"] = True
     if files:
         holders = [record["engineio"]] if packet.socketio is None else record["socketio"]["attachments"]
         for holder, file in zip(holders, files, strict=True):

@@ -7,6 +7,7 @@ here end where their text ends, so that a report can be pasted anywhere.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from rich.cells import cell_len, chop_cells
@@ -96,6 +97,23 @@ class Page:
                 padding = aside_end - cell_len(row[-1]) - len(asides[at])
                 last.append(f"{' ' * padding}{asides[at]}" if padding >= len(GAP) else f" ({asides[at]})", "dim")
             self.paragraph(last, lead=start)
+
+    def side_by_side(self, cells: Sequence[tuple[str, int]], style: str = "") -> None:
+        """A row of texts, each wrapped in a column of its own, of so many cells."""
+        wrapped = [wrap(text, width) for text, width in cells]
+        for at in range(max(map(len, wrapped))):
+            line = Text(style=style)
+            for (_, width), lines in zip(cells, wrapped, strict=True):
+                part = lines[at] if at < len(lines) else ""
+                line.append(part + " " * (width - cell_len(part)))
+                line.append(GAP)
+            self.line(line)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """A text in lines of at most so many cells."""
+    starts = [0, *_line_starts(text, width), len(text)]
+    return [text[start:end].rstrip() for start, end in pairwise(starts)]
 
 
 def _join(columns: Sequence[Column], widths: Sequence[int], row: Sequence[str], *, styled: bool) -> Text:

@@ -12,6 +12,10 @@ from eiosniff.report.wording import versions
 # Rules about the capture and about encryption speak when there is no Engine.IO to be seen, too.
 _NOT_ABOUT_ENGINEIO = ("CAP", "TLS", "INT")
 _ABOUT_ENCRYPTION = {"encrypted-without-keys", "not-decoded"}  # rules
+_ANOTHER_HAR = (
+    "Open the Network panel before the page loads, let it run until the fault has shown itself, and export without a "
+    "filter in the panel: what it hides is not in the HAR."
+)
 _NAMES = 3  # of servers, in a line
 
 
@@ -60,10 +64,11 @@ def unread(report: Report, redactor: Redactor) -> list[str]:
 def write_healthy(report: Report, page: Page, selected_rules: bool) -> None:
     """Nothing was found that is a fault, and what that is worth: what was looked at."""
     if not report.sessions_total:
+        where = "the HAR" if _only_hars(report) else "Wireshark"
         asked = counted(sum(capture.engineio_connections for capture in report.captures), "connection")
         page.paragraph(
             f"No rule finds a fault, but no Socket.IO session was opened either: {asked} asked for one, and got none "
-            "within the capture. Look at the answers in Wireshark, at the server's log, or capture for longer."
+            f"within the capture. Look at the answers in {where}, at the server's log, or capture for longer."
         )
         return
     rules = " by the selected rules" if selected_rules else ""
@@ -98,12 +103,20 @@ def write_what_was_there(report: Report, page: Page, redactor: Redactor) -> None
     connections = sum(capture.connections for capture in report.captures)
     kinds = "".join(f"; {redactor.shown(words, 80)}: {number:,}" for words, number in found.items())
     lead = Text.assemble("  ", ("Found  ", "bold"))
+    if _only_hars(report):
+        page.paragraph(f"{counted(total, 'entry', 'entries')}{kinds}", lead=lead)
+        page.paragraph(_ANOTHER_HAR, lead=Text.assemble("  ", ("Try    ", "bold")))
+        return
     page.paragraph(f"{counted(total, 'packet')}, {counted(connections, 'TCP connection')}{kinds}", lead=lead)
     encrypted = any("TLS" in words or "QUIC" in words for words in found)
     said = any(diagnosis.finding.name in _ABOUT_ENCRYPTION for diagnosis in report.diagnoses)
     for at, step in enumerate(_advice(empty=not total, encrypted=encrypted, said=said)):
         lead = Text.assemble("  ", ("       " if at else "Try    ", "bold"), f"{at + 1}. ")
         page.paragraph(step, lead=lead)
+
+
+def _only_hars(report: Report) -> bool:
+    return all(capture.numbering is not None and capture.numbering.unit == "entry" for capture in report.captures)
 
 
 def _advice(*, empty: bool, encrypted: bool, said: bool) -> list[str]:

@@ -86,7 +86,7 @@ def _row(session: Session, redactor: Redactor, same: Session | None, *, with_sid
     lasted = duration(lasted_ns(session))
     cells = [
         f"s{session.index}" + (f"=s{same.index}" if same else ""),
-        str(session.client_endpoint.port),
+        str(session.client_endpoint.port or "-"),  # a HAR does not tell it
         revisions(session),
         transports(session),
         f">{lasted}" if session.midstream else lasted,

@@ -4,6 +4,7 @@ Colour only repeats what the words say. Every text goes through the redactor and
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from eiosniff.model.crossing import Sides
 from eiosniff.model.finding import Certainty, Diagnosis, Evidence, Finding, Report, Severity
-from eiosniff.model.numbering import where
+from eiosniff.model.numbering import Numbering, where
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import overview
 from eiosniff.report.figures import counted, duration, relative, size
@@ -89,11 +90,19 @@ def write_headlines(report: Report, console: Console, redactor: Redactor) -> Non
         page.line(place, label, f" {finding.rule} {finding.name}: {title} ({counted(finding.occurrences, 'time')})")
 
 
-def write_diagnosis(diagnosis: Diagnosis, console: Console, redactor: Redactor, since_ns: int) -> None:
-    """All of one diagnosis; the times of its proof count from an instant."""
-    capture = CaptureSummary(diagnosis.finding.capture, first_ns=since_ns)
+def write_diagnosis(
+    diagnosis: Diagnosis,
+    console: Console,
+    redactor: Redactor,
+    since_ns: int,
+    remarks: Sequence[tuple[str, str]] = (),
+    numbering: Numbering | None = None,
+) -> None:
+    """All of one diagnosis; the times of its proof count from an instant, and `numbering` is that of its capture.
+    `remarks` come first: a label and a text, printable."""
+    capture = CaptureSummary(diagnosis.finding.capture, first_ns=since_ns, numbering=numbering)
     report = Report("", captures=[capture], sessions=[], diagnoses=[diagnosis])
-    _TextReport(report, console, redactor).diagnosis(diagnosis, whole=True)
+    _TextReport(report, console, redactor).diagnosis(diagnosis, whole=True, remarks=remarks)
 
 
 def _prose(redactor: Redactor, text: str) -> str:
@@ -135,7 +144,8 @@ class _TextReport:
         return _prose(self.redactor, text)
 
     def header(self, capture: CaptureSummary) -> None:
-        facts = [counted(capture.packets, "packet")]
+        several = {"entry": "entries"}.get(unit := self.places.unit(capture.file), "")
+        facts = [counted(capture.packets, unit, several)]
         if capture.first_ns is not None and capture.last_ns is not None:
             facts.append(duration(capture.last_ns - capture.first_ns))
         if len(self.report.captures) == 1:
@@ -148,11 +158,13 @@ class _TextReport:
         alike = sum(PurePath(capture.file).name == name for capture in self.report.captures)
         return self.redactor.shown(name if name and alike < 2 else file)
 
-    def diagnosis(self, diagnosis: Diagnosis, *, whole: bool) -> None:
+    def diagnosis(self, diagnosis: Diagnosis, *, whole: bool, remarks: Sequence[tuple[str, str]] = ()) -> None:
         """All of a diagnosis; if not the `whole`, then what it is, what to do and which packets to look at."""
         finding = diagnosis.finding
         self.headline(finding)
         self.page.line()
+        for label, text in remarks:
+            self.labelled(label, text)
         self.labelled("What", self.prose(finding.summary))
         if finding.certainty is not Certainty.CERTAIN and finding.doubt:
             self.labelled("Doubt", self.prose(f"Only {finding.certainty.value}: {finding.doubt}"))

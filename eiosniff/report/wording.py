@@ -40,7 +40,7 @@ def packets_of(session: Session) -> int:
 def close_reason(closing: Closing) -> str:
     """How a session ended, in a few words; the reason that a close frame gives is quoted as sent."""
     how: str = closing.how.value
-    if closing.how is CloseHow.WS_CLOSE:
+    if closing.how in (CloseHow.WS_CLOSE, CloseHow.WT_CLOSE):
         code = "no status code" if closing.code is None else f"code {closing.code}"
         reason = f' "{closing.reason}"' if closing.reason else ""
         return f"{how}, {code}{reason}"
@@ -63,9 +63,11 @@ def lasted_ns(session: Session) -> int:
 _SHORT: Final = {
     CloseHow.EIO_CLOSE: "EIO close",
     CloseHow.WS_CLOSE: "WS close",
+    CloseHow.WT_CLOSE: "WT close",
     CloseHow.FIN: "FIN",
     CloseHow.RST: "RST",
     CloseHow.DISCONNECT: "disconnect",
+    CloseHow.UNSEEN: "WS end",
 }
 
 

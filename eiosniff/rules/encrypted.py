@@ -37,8 +37,10 @@ def shown(entry: Encrypted) -> str:
 
 
 def hides_socketio(summary: CaptureSummary) -> bool:
-    """Whether the capture holds no Engine.IO in clear, and TLS that could carry it."""
-    return not summary.engineio_connections and any(may_hide_socketio(entry) for entry in summary.encrypted)
+    """Whether the capture holds no Engine.IO that can be read, and TLS that could carry it."""
+    return not summary.engineio_connections and any(
+        may_hide_socketio(entry) and entry.decrypted < entry.connections for entry in summary.encrypted
+    )
 
 
 def listed(counts: Iterable[tuple[str, int]]) -> str:

@@ -11,7 +11,7 @@ from eiosniff.model.finding import Certainty, Evidence, Finding, Severity
 from eiosniff.model.numbering import where as place_of
 from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint
-from eiosniff.model.session import MAX_SESSIONS, Session
+from eiosniff.model.session import MAX_SESSIONS, CloseHow, Session
 from eiosniff.model.summary import CaptureSummary, Drops
 from eiosniff.model.tally import Sketch
 from eiosniff.rules.api import Hit, Rule
@@ -361,6 +361,10 @@ def _certainty(rule: Rule, hit: Hit, ledger: object, where: Where) -> tuple[Cert
             return Certainty.POSSIBLE, f"bytes are missing from the capture at {where(gap)}, inside the evidence"
     if ledger.midstream:
         return Certainty.POSSIBLE, "the capture began after this session did"
+    closing = ledger.closing
+    guessed = closing.place.number if closing is not None and closing.how is CloseHow.UNSEEN else None
+    if hit.certainty is Certainty.CERTAIN and any(item.packet == guessed for item in hit.evidence):
+        return Certainty.LIKELY, "a HAR does not tell who ended the WebSocket, nor how"
     return hit.certainty, hit.doubt
 
 

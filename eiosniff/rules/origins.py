@@ -10,6 +10,11 @@ from eiosniff.rules.answers import same_program
 from eiosniff.rules.api import evidence
 from eiosniff.rules.phrases import NS_PER_S
 
+# What follows from it that a page does not get its answers. A request after a preflight that fails is told of by the
+# browser alone.
+EXPLAINED = (
+    "connect-loop", "no-backoff", "no-connect-packet", "session-unused", "abandoned-session", "request-failed",
+)  # fmt: skip
 # A client asks for its next packet as soon as it has read the open packet.
 _GOES_ON_WITHIN_NS = NS_PER_S
 _WITHOUT_LENGTHS = 4  # the revision
@@ -34,6 +39,8 @@ def kept_from_page(session: Session) -> tuple[Attempt, AnswerFacts, Blocked | No
     answer = attempt.answered
     if answer is None or attempt.abandoned or session.midstream or goes_on(session):
         return None
+    if attempt.withheld:
+        return attempt, answer, cors_check(attempt.request, answer, credentials=bool(attempt.request.cookies))
     if session.observed_until_ns - session.opened.ts_ns < _GOES_ON_WITHIN_NS:
         return None
     return attempt, answer, cors_check(attempt.request, answer, credentials=bool(attempt.request.cookies))

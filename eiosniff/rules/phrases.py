@@ -36,9 +36,11 @@ def closing_words(closing: Closing) -> str:
         reason = f' "{closing.reason}"' if closing.reason else ""
         return f"closes, code {closing.code}{reason}"
     return {
+        CloseHow.WT_CLOSE: "closes the WebTransport session",
         CloseHow.EIO_CLOSE: 'closes (Engine.IO "1")',
         CloseHow.FIN: "closes the connection (FIN)",
         CloseHow.RST: "resets the connection (RST)",
+        CloseHow.UNSEEN: "ends the WebSocket, as it seems (a HAR does not tell who)",
         CloseHow.DISCONNECT: 'leaves the last namespace (Socket.IO "41")',
     }[closing.how]
 

@@ -5,13 +5,12 @@ from eiosniff.model.attempt import UpgradeTry
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.session import Session
 from eiosniff.rules.phrases import in_ms
-from eiosniff.rules.upgrades import SWITCHING
 
 
 def is_accepted(attempted: UpgradeTry) -> bool:
     """Whether the WebSocket was accepted, by the one handler that there should be."""
     answered = attempted.answered
-    return answered is not None and answered.status == SWITCHING and attempted.inside is None
+    return answered is not None and answered.accepts and attempted.inside is None
 
 
 def over_ns(session: Session, attempted: UpgradeTry) -> int:

@@ -14,7 +14,7 @@ from eiosniff.rules.answers import same_program
 from eiosniff.rules.api import evidence
 from eiosniff.rules.phrases import NS_PER_S
 
-SWITCHING: Final = 101
+HTTP2: Final = "2"
 # A client that means to talk does so at once; one that waited so long has left for another reason.
 AT_ONCE_NS: Final = NS_PER_S
 _WEBSOCKET_HEADERS: Final = frozenset({"sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"})
@@ -61,7 +61,7 @@ def answered(ledger: Session | Client) -> Iterator[Answered]:
             request, answer, error = attempted.request, attempted.answered, attempted.error
             if answer is not None:
                 yield Answered(request, answer, error, True, _exchange(request, answer, error))
-                if answer.status == SWITCHING:
+                if answer.accepts:
                     return  # a second WebSocket of one session is another matter
         return
     for group in ledger.attempts.values():
@@ -91,8 +91,10 @@ def asks_for_websocket(request: RequestFacts) -> bool:
 
 def says_upgrade(request: RequestFacts) -> bool:
     """Whether the header `Connection` of a request names the header `Upgrade` (RFC 9110, section 7.8): without that,
-    servers do not look at it."""
-    return any(option.strip().lower() == "upgrade" for option in (request.connection or "").split(","))
+    servers do not look at it. HTTP/2 has neither of them."""
+    return request.version == HTTP2 or any(
+        option.strip().lower() == "upgrade" for option in (request.connection or "").split(",")
+    )
 
 
 def has_websocket_headers(request: RequestFacts) -> bool:
@@ -126,14 +128,14 @@ def left_at_once(ledger: Session | Client) -> Iterator[Left]:
 
 
 def _left(request: RequestFacts, answer: AnswerFacts | None, end: PacketRef | None) -> Iterator[Left]:
-    if answer is None or end is None or answer.status != SWITCHING or end.ts_ns - answer.place.ts_ns >= AT_ONCE_NS:
+    if answer is None or end is None or not answer.accepts or end.ts_ns - answer.place.ts_ns >= AT_ONCE_NS:
         return
     wants = f", subprotocol {request.subprotocol}" if request.subprotocol is not None else ""
     takes = f", subprotocol {answer.subprotocol}" if answer.subprotocol is not None else ""
     says = f"Connection: {answer.connection}" if answer.connection is not None else "no Connection"
     proof = [
-        evidence(request.place, Side.CLIENT, f"GET {request.target}{wants}"),
-        evidence(answer.place, Side.SERVER, f"101, {says}{takes}"),
+        evidence(request.place, Side.CLIENT, f"{request.method} {request.target}{wants}"),
+        evidence(answer.place, Side.SERVER, f"{answer.status}, {says}{takes}"),
         evidence(end, Side.CLIENT, "ends the connection"),
     ]
     yield Left(request, answer, end, proof)

@@ -53,7 +53,7 @@ def test_text_file(tmp_path: Path) -> None:
     path.write_text("GET /socket.io/?EIO=3 400\n", encoding="utf-8")
     line = error_of(run("analyze", path))
     assert "is not a capture" in line
-    assert "reads pcap and pcapng" in line
+    assert "reads pcap, pcapng and HAR" in line
 
 
 def test_terminal_escapes_of_a_file_are_not_printed(tmp_path: Path) -> None:

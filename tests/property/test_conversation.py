@@ -124,7 +124,7 @@ def test_every_byte_is_accounted_for_however_packets_are_joined(items: list[Item
             for record in over_http
             if isinstance(record, HttpRequest | HttpResponse | Desync | ProxyHeader) and record.side is side
         ]
-        if switches:  # the rest is for the WebSocket reader to account for, or left alone
+        if switches or conversation.inside is not None:  # the rest is for WebSocket or HTTP/2 to account for
             spans.append((max((end for _, end in spans), default=0), size))
         elif tunnel is not None and conversation.http is None:  # so is what is in a tunnel, and is not HTTP
             spans.append((tunnel.starts[side], size))

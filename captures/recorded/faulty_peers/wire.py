@@ -80,10 +80,10 @@ CONFIRMS = client_says("^5$")
 SESSION_UNKNOWN = answers(400, "Session ID unknown")
 
 
-def matching(capture: Path, display_filter: str) -> list[int]:
+def matching(capture: Path, display_filter: str, decode_as: str = "http") -> list[int]:
     """The numbers of the captured packets that match."""
     # Without -d a client's port that some other protocol is known by would win (44322 is PCP's).
-    argv = ["tshark", "-r", str(capture), "-d", "tcp.port==3000,http", "-Y", display_filter]
+    argv = ["tshark", "-r", str(capture), "-d", f"tcp.port==3000,{decode_as}", "-Y", display_filter]
     argv += ["-T", "fields", "-e", "frame.number"]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     if done.returncode and "cut short" not in done.stderr:
@@ -96,10 +96,11 @@ def prove(
     shows: Sequence[str],
     times: int = 1,
     lacks: Sequence[str] = (),
+    decode_as: str = "http",
 ) -> list[int]:
     """The packets that show it all, in this order and so often; raises if the capture does not."""
     proof: list[int] = []
-    found = {display_filter: matching(capture, display_filter) for display_filter in shows}
+    found = {display_filter: matching(capture, display_filter, decode_as) for display_filter in shows}
     before = ""
     at = 0
     for display_filter in [*shows] * times:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from eiosniff.model.attempt import UpgradeTry
 from eiosniff.model.live import LiveFinding, LiveSession
+from eiosniff.model.outside import quic_connection, shown_stream
 from eiosniff.model.provenance import SIDES, PacketRef, Side
 from eiosniff.model.session import Namespace
 from eiosniff.report.figures import counted, duration
@@ -242,7 +243,7 @@ class _SessionText:
         uses = session.connections
         self.page.line((f"{'Connections':{_LABEL}}", "bold"), f"{session.connection_count:,} (tcp.stream in Wireshark)")
         rows: list[Row] = [
-            [str(use.stream), f"{use.first.number}-{use.last.number}", use.transport.value]
+            [_stream(use.stream), f"{use.first.number}-{use.last.number}", use.transport.value]
             for use in uses[-_MAX_CONNECTIONS:]
         ]
         if session.connection_count > len(rows):
@@ -260,3 +261,8 @@ def _upgrade(tried: UpgradeTry) -> str:
         by = f" by the {tried.ended_by.label}" if tried.ended_by is not None else ""
         return f"upgrade broken off{by}"
     return "not upgraded"
+
+
+def _stream(stream: int) -> str:
+    """The number of a connection; `q` stands before those of QUIC."""
+    return f"{'' if quic_connection(stream) is None else 'q'}{shown_stream(stream)}"

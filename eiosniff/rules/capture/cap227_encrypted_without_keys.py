@@ -16,12 +16,13 @@ as, up to TLS 1.2, `unknown_ca` of a client that does not trust the certificate.
 
 ## How to fix
 Capture where the traffic is plain: behind what ends TLS (nginx, a load balancer, an ingress), on the way to the
-Socket.IO server. Or keep the keys while capturing, for a program that decrypts: Node with `--tls-keylog=FILE`, Chrome,
-Firefox and curl with the environment variable `SSLKEYLOGFILE`, Python with `SSLContext.keylog_filename`.
+Socket.IO server. Or keep the keys while capturing, and name the file with `--keylog`: Node with `--tls-keylog=FILE`,
+Chrome, Firefox and curl with the environment variable `SSLKEYLOGFILE`, Python with `SSLContext.keylog_filename`.
 
 ## When it is silent
-When any Engine.IO is in clear: other TLS connections are then other traffic. When all connections fail in the handshake
-(TLS107), or the server speaks no TLS (TLS108): then nothing was said in them. And for TLS that is not HTTP, by its ALPN
+When any Engine.IO can be read: other TLS connections are then other traffic. When all connections fail in the handshake
+(TLS107), or the server speaks no TLS (TLS108): then nothing was said in them. When there are keys: CAP229 says of which
+connections they are not. And for TLS that is not HTTP, by its ALPN
 or its port (mail, LDAP, DNS, MQTT and the like). With `--port` only connections of those ports count.
 
 ## References
@@ -56,15 +57,14 @@ _SHOWN = 5
         "server, such as: tcpdump -i any -w plain.pcap tcp port 3000",
         "Where the server ends TLS by itself, let it listen without TLS too for a test, and connect the client to "
         "http:// or ws://.",
-        "Or keep the keys while you capture, and open both in a program that decrypts, such as Wireshark (eiosniff "
-        "does not yet): node --tls-keylog=FILE; SSLKEYLOGFILE=FILE in the environment of Chrome, Firefox or curl; "
-        "SSLContext.keylog_filename in Python.",
+        "Or keep the keys while you capture, and analyse with --keylog FILE: node --tls-keylog=FILE; "
+        "SSLKEYLOGFILE=FILE in the environment of Chrome, Firefox or curl; SSLContext.keylog_filename in Python.",
     ),
     tolerates_gaps=True,
 )
 def encrypted_without_keys(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""
-    if not hides_socketio(summary):
+    if not hides_socketio(summary) or any(entry.decrypted or entry.undecrypted for entry in summary.encrypted):
         return
     entries = sorted(filter(may_hide_socketio, summary.encrypted), key=lambda entry: -entry.connections)
     names = [(shown(entry), entry.connections) for entry in entries]

@@ -1,30 +1,29 @@
 """The capture holds traffic of a kind that eiosniff does not decode.
 
 ## What it reports
-HTTP/2 in clear, QUIC (which HTTP/3 and WebTransport use), and packets of link types that nothing here decodes, where
-they may be Socket.IO: how much there is, and to which servers.
+QUIC (which HTTP/3 and WebTransport use), and packets of link types that nothing here decodes, where they may be
+Socket.IO: how much there is, and to which servers.
 
 ## Why it matters
 What goes that way is not in the report. A session that moved to WebTransport looks as if it had fallen silent.
 
 ## On the wire
-HTTP/2 begins with `PRI * HTTP/2.0`, or follows a `101` with `Upgrade: h2c`. QUIC is UDP, mostly to port 443; its first
-packets have the long header form with a version. It is always encrypted. WebTransport is a CONNECT request within
-HTTP/3, so without keys nothing tells it from a download. But an Engine.IO server that lists `webtransport` among the
-`upgrades` of its open packet expects it.
+QUIC is UDP, mostly to port 443; its first packets have the long header form with a version. It is always encrypted.
+WebTransport is a CONNECT request within HTTP/3, so without keys nothing tells it from a download. But an Engine.IO
+server that lists `webtransport` among the `upgrades` of its open packet expects it.
 
 ## How to fix
-Capture where HTTP/1.1 is spoken, such as between the proxy and Node. Turn HTTP/3 off for a test, so that the client
+Capture where it is plain, such as between the proxy and Node. Turn HTTP/3 off for a test, so that the client
 takes WebSocket or polling: Chrome and Edge with `--disable-quic`, Firefox with `network.http.http3.enable` set to
-false. curl speaks HTTP/1.1 with `--http1.1`.
+false.
 
 ## When it is silent
-For HTTP/2 and QUIC when there is Engine.IO in clear and they go to other addresses: that is other traffic. With
+For QUIC when there is Engine.IO in clear and it goes to other addresses: that is other traffic. With
 `--port` only those ports count. It is a warning where the capture holds no Engine.IO in clear and no TLS that could
 carry it either, so that a diagnosis depends on it.
 
 ## References
-- RFC 9113, section 3.4; RFC 7540, section 3.2; RFC 9000, section 17; RFC 9369
+- RFC 9000, section 17; RFC 9369
 - Engine.IO protocol, WebTransport; draft-ietf-webtrans-http3
 """
 
@@ -40,8 +39,6 @@ from eiosniff.rules.encrypted import hides_socketio, listed
 
 _SHOWN = 5
 _FIRST = {
-    UnreadKind.HTTP2: "a connection that begins with HTTP/2",
-    UnreadKind.H2C: "101 Switching Protocols: from here on HTTP/2",
     UnreadKind.QUIC: "the first datagram of QUIC {}",
 }
 
@@ -81,16 +78,6 @@ def not_decoded(summary: CaptureSummary) -> Iterator[Hit]:
             )
 
 
-def _http2(entries: list[Unread]) -> dict[str, Any]:
-    return {
-        "title": "HTTP/2 in clear is not decoded",
-        "found": f"HTTP/2 without TLS, by server and number of connections: {_servers(entries)}.",
-        "reason": "eiosniff reads HTTP/1.x; what goes over these connections is not in this report.",
-        "first_step": "Capture where HTTP/1.1 is spoken, such as between the proxy and Node.",
-        "second_step": "Or let the client speak HTTP/1.1 for a test (curl --http1.1).",
-    }
-
-
 def _quic(entries: list[Unread]) -> dict[str, Any]:
     offering = [entry for entry in entries if entry.webtransport]
     looks = (
@@ -128,7 +115,6 @@ def _servers(entries: list[Unread]) -> str:
 
 
 _WORDS: dict[tuple[UnreadKind, ...], Callable[[list[Unread]], dict[str, Any]]] = {
-    (UnreadKind.HTTP2, UnreadKind.H2C): _http2,
     (UnreadKind.QUIC,): _quic,
     (UnreadKind.LINK,): _links,
 }

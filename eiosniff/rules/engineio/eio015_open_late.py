@@ -30,7 +30,6 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
-from eiosniff.rules.upgrades import SWITCHING
 
 
 @rule(
@@ -61,9 +60,9 @@ def open_late(session: Session, limits: Mapping[str, float]) -> Iterator[Hit]:
     proof = [evidence(asked, Side.CLIENT, f"{attempt.request.method} {attempt.request.target}")]
     waited_ns = opened.ts_ns - asked.ts_ns
     since = "after the request"
-    accepted = attempt.answered if attempt.answered and attempt.answered.status == SWITCHING else None
+    accepted = attempt.answered if attempt.answered and attempt.answered.accepts else None
     if accepted is not None:
-        proof.append(evidence(accepted.place, Side.SERVER, "101"))
+        proof.append(evidence(accepted.place, Side.SERVER, f"{accepted.status}"))
         paused_ns = opened.ts_ns - accepted.place.ts_ns
         if paused_ns > limits["open_ms"] * NS_PER_MS:
             waited_ns, since = paused_ns, "after it has accepted the WebSocket"

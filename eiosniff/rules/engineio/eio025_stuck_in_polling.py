@@ -35,7 +35,6 @@ from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.polling_cost import LIMITS, cost_of
-from eiosniff.rules.upgrades import SWITCHING
 
 
 @rule(
@@ -90,7 +89,7 @@ def _why_not(last: UpgradeTry) -> tuple[str, str]:
     """What became of the last try, in few words and in more."""
     if last.answered is None:
         return "the upgrade is not answered", "the client's request for it gets no answer"
-    if last.answered.status != SWITCHING:
+    if not last.answered.accepts:
         return "the upgrade is refused", f"the client's request for it is answered {last.answered.status}"
     if last.inside is not None:
         return "the upgrade is refused", "the server accepts it and then refuses it inside the WebSocket"

@@ -82,7 +82,7 @@ def probe_unanswered(session: Session, limits: Mapping[str, float]) -> Iterator[
             continue
         proof = [
             evidence(attempted.request.place, Side.CLIENT, "asks for a WebSocket for its session"),
-            evidence(answered.place, Side.SERVER, "101"),
+            evidence(answered.place, Side.SERVER, f"{answered.status}"),
             evidence(probe, Side.CLIENT, 'probe "2probe"'),
         ]
         if attempted.ended is not None:

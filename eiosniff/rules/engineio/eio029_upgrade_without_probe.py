@@ -71,7 +71,7 @@ def upgrade_without_probe(session: Session) -> Iterator[Hit]:
         if lacks(session, attempted.request.place, confirmed):  # the probe, perhaps
             continue
         proof = [
-            evidence(answered.place, Side.SERVER, "101"),
+            evidence(answered.place, Side.SERVER, f"{answered.status}"),
             evidence(confirmed, Side.CLIENT, f"{quoted(b'5')}, without a probe before it"),
         ]
         refused = attempted.accepted is None and attempted.ended is not None and attempted.ended_by is Side.SERVER

@@ -35,7 +35,7 @@ from collections.abc import Iterator
 from eiosniff.model.finding import Certainty, Evidence, Severity
 from eiosniff.model.payloads import Sent
 from eiosniff.model.provenance import PacketRef, Side
-from eiosniff.model.session import Session
+from eiosniff.model.session import CloseHow, Session
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import closing_words
 from eiosniff.rules.sizes import (
@@ -94,6 +94,13 @@ def payload_too_large(session: Session) -> Iterator[Hit]:
         reaction = closing_words(closing) if sent is None else since_words(sent, closing)
         end = evidence(closing.place, Side.SERVER, closing_words(closing))
         yield _hit(session, sent, closing.place, reaction, (end,), Certainty.CERTAIN, "", "websocket")
+    limit = taken(session)
+    if closing is not None and closing.how is CloseHow.WT_CLOSE and closing.side is Side.SERVER and limit is not None:
+        sent = large_before(facts.from_client, closing)  # a close of WebTransport says nothing of why
+        if sent is not None and sent.bytes > limit:
+            end = evidence(closing.place, Side.SERVER, closing_words(closing))
+            words = since_words(sent, closing)
+            yield _hit(session, sent, closing.place, words, (end,), Certainty.CERTAIN, "", "webtransport")
     if facts.post is None and not session.refusals:
         return
     refused = refused_post(session)
@@ -104,7 +111,6 @@ def payload_too_large(session: Session) -> Iterator[Hit]:
     sent = facts.post if is_of(facts.post, refused.place) else None
     certainty, doubt = Certainty.CERTAIN, ""
     if refused.status != TOO_LARGE:
-        limit = taken(session)
         if sent is None or (limit is not None and sent.bytes <= limit):
             return
         if limit is None and refused.status is not None and sent.bytes <= DEFAULT_LIMIT:

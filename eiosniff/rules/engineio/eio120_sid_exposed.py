@@ -54,7 +54,7 @@ def sid_exposed(session: Session) -> Iterator[Hit]:
     if session.on_websocket or session.sid is None:
         return
     public = public_peer(session)
-    if public is None or session.costs.requests < 2:
+    if public is None or session.encrypted or session.costs.requests < 2:
         return
     told = session.socketio is not None and session.socketio <= _ID_OF_SOCKET
     yield Hit(

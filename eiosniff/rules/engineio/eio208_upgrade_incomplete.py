@@ -81,7 +81,7 @@ def upgrade_incomplete(session: Session, limits: Mapping[str, float]) -> Iterato
         waited = over_ns(session, attempted) - place.ts_ns
         if not ended_by_server(session, attempted) and waited < limits["confirm_ms"] * NS_PER_MS:
             continue
-        proof = [evidence(answered.place, Side.SERVER, "101")]
+        proof = [evidence(answered.place, Side.SERVER, f"{answered.status}")]
         if attempted.first is not None:
             proof.append(evidence(attempted.first, Side.CLIENT, f"sends {quoted(attempted.first_text)}"))
         if attempted.probe_answered is not None:

@@ -30,7 +30,7 @@ from eiosniff.model.peers import Client
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.phrases import in_ms
-from eiosniff.rules.upgrades import Left, left_at_once
+from eiosniff.rules.upgrades import HTTP2, Left, left_at_once
 
 _BROWSER = "Mozilla/"
 
@@ -57,6 +57,8 @@ def strict_connection_header(ledger: Session | Client) -> Iterator[Hit]:
     """See the module."""
     for left in left_at_once(ledger):
         connection = left.answer.connection
+        if left.answer.version == HTTP2:  # it has no such header
+            continue
         if connection is not None and (connection.strip().lower() == "upgrade" or _reads_lists(left)):
             continue
         said = "nothing of the connection" if connection is None else f"Connection: {connection}"

@@ -35,7 +35,7 @@ from eiosniff.model.cors import Blocked
 from eiosniff.model.finding import Severity
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, rule
-from eiosniff.rules.origins import gets_in_by_websocket, kept_from_page, kept_proof
+from eiosniff.rules.origins import EXPLAINED, gets_in_by_websocket, kept_from_page, kept_proof
 
 
 @rule(
@@ -54,7 +54,7 @@ from eiosniff.rules.origins import gets_in_by_websocket, kept_from_page, kept_pr
         'cors_allowed_origins=["{origin}"] (Python).',
         "Or let a proxy serve the page and /socket.io/ under one host and port.",
     ),
-    explains=("connect-loop", "no-backoff", "no-connect-packet", "session-unused", "abandoned-session"),
+    explains=EXPLAINED,
     hence="the browser keeps the answers from the page: no Access-Control-Allow-Origin",
 )
 def cors_missing(session: Session) -> Iterator[Hit]:

@@ -84,7 +84,7 @@ _UNCERTAIN = "the page has no cookie to send, so that withCredentials does not s
     why="A browser gives a page of another host or port only answers that allow just what the page needs, and asks by "
     "OPTIONS before it sends a request with extra headers.",
     fix=("{advice}",),
-    explains=("connect-loop", "no-backoff", "no-connect-packet", "session-unused", "abandoned-session"),
+    explains=origins.EXPLAINED,
     hence="the browser keeps the answers from the page: {what}",
     limits={"sessions": 3},
 )

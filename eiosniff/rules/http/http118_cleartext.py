@@ -60,7 +60,7 @@ from eiosniff.rules.exposure import listed, public_peer, secret_headers, secret_
 def cleartext(session: Session) -> Iterator[Hit]:
     """See the module."""
     public = public_peer(session)
-    if public is None:
+    if public is None or session.encrypted:
         return
     found, proof = _secrets(session)
     yield Hit(

@@ -36,7 +36,7 @@ from eiosniff.model.peers import Client
 from eiosniff.model.session import Session
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.boxes import box_of, forwarder_of, is_forwarded
-from eiosniff.rules.upgrades import SWITCHING, Answered, answered, gets_in, has_websocket_headers, outcome, says_upgrade
+from eiosniff.rules.upgrades import Answered, answered, gets_in, has_websocket_headers, outcome, says_upgrade
 
 BAD_REQUEST = 400
 BAD_REQUEST_CODE = 3
@@ -68,7 +68,7 @@ def upgrade_headers_stripped(ledger: Session | Client) -> Iterator[Hit]:
         request, answer = asked.request, asked.answer
         certainty, doubt = Certainty.CERTAIN, ""
         if not (request.upgrade and says_upgrade(request)):
-            if answer.status == SWITCHING or not (_is_for_no_upgrade(asked) or has_websocket_headers(request)):
+            if answer.accepts or not (_is_for_no_upgrade(asked) or has_websocket_headers(request)):
                 continue
             box = forwarder_of(request)
             lacks = "Connection: upgrade" if request.upgrade else "the header Upgrade"

@@ -44,6 +44,7 @@ from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, closing_words, in_ms
 # The shortest of what boxes have by default: Google's load balancer; the others 50 s and more.
 LEAST_USUAL_NS = 30 * NS_PER_S
 TIMED_OUT = (408, 504, 524)
+_CUT_OFF = (CloseHow.FIN, CloseHow.RST, CloseHow.UNSEEN)
 _SAYS_SO = tuple(f"answers the GET by {status}" for status in TIMED_OUT)
 
 
@@ -117,7 +118,7 @@ def heartbeat_vs_proxy(session: Session, limits: Mapping[str, float]) -> Iterato
 def _cut_websocket(session: Session, due_ns: int) -> tuple[PacketRef, PacketRef, Side, str, str] | None:
     """A WebSocket cut in silence: between which packets, by which side, how, and what shows the proxy."""
     closing = session.closing
-    if closing is None or closing.after_goodbye or closing.how not in (CloseHow.FIN, CloseHow.RST):
+    if closing is None or closing.after_goodbye or closing.how not in _CUT_OFF:
         return None
     frames = [tally.last for tally in (*session.ws_pings, *session.ws_pongs) if tally.last is not None]
     begin = max([session.last, *frames], key=lambda place: place.ts_ns)

@@ -57,7 +57,12 @@ from eiosniff.rules.phrases import NS_PER_MS, in_ms
 # So near to a known timeout that it is meant.
 _EXACT = 0.02
 _SHOWN = 3
-_ENDS = {CloseHow.FIN: "FIN", CloseHow.RST: "RST", CloseHow.WS_CLOSE: "close frame, code 1001"}
+_ENDS = {
+    CloseHow.FIN: "FIN",
+    CloseHow.RST: "RST",
+    CloseHow.WS_CLOSE: "close frame, code 1001",
+    CloseHow.UNSEEN: "a HAR does not tell how",
+}
 
 
 @rule(

@@ -72,22 +72,23 @@ def tcp_refused(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""
     engineio_seen = summary.engineio_connections > 0
     for group in summary.failed_connects:
-        if engineio_seen and not group.speaks_engineio:
+        meant = engineio_seen or group.asked_for_it
+        if engineio_seen and not group.speaks_engineio and not group.asked_for_it:
             continue
         if group.recovered:
             continue
         refused = group.failure is ConnectFailure.REFUSED
         proof = []
         for failed in group.tally:
-            proof.append(evidence(failed.syn, Side.CLIENT, "SYN"))
+            proof.append(evidence(failed.syn, Side.CLIENT, failed.told or "SYN"))
             if failed.last != failed.syn:
                 text = "RST" if refused else f"the SYN again, without an answer ({failed.repeats} times)"
                 proof.append(evidence(failed.last, Side.SERVER if refused else Side.CLIENT, text))
         words = REFUSED if refused else UNANSWERED
         yield Hit(
             *proof,
-            certainty=Certainty.CERTAIN if engineio_seen else Certainty.LIKELY,
-            doubt="" if engineio_seen else "no connection shows that this is meant to be Socket.IO",
+            certainty=Certainty.CERTAIN if meant else Certainty.LIKELY,
+            doubt="" if meant else "no connection shows that this is meant to be Socket.IO",
             occurrences=group.tally.count,
             period_ns=group.tally.period_ns,
             kind=words.verdict,

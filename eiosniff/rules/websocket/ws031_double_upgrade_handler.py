@@ -35,7 +35,6 @@ from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.upgrades import SWITCHING
 
 _SERVER_ERROR = 500
 _OF_THE_REVISION = b"protocol version"
@@ -91,12 +90,12 @@ def double_upgrade_handler(client: Client) -> Iterator[Hit]:
         occurrences=client.http_inside.count if len(others) == len(written) else len(others),
         period_ns=client.http_inside.period_ns,
         what=_what(first, others),
-        again=first.status == SWITCHING,
+        again=first.accepts,
     )
 
 
 def _what(first: AnswerFacts, others: list[tuple[Attempt | UpgradeTry, AnswerFacts]]) -> str:
     also = "" if all(inside.status == first.status for _, inside in others) else " (and others)"
-    if first.status == SWITCHING:
+    if first.accepts:
         return f"writes a second HTTP 101{also}"
     return f"writes an HTTP {first.status}{also}"

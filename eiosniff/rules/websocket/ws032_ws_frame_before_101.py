@@ -33,7 +33,7 @@ from eiosniff.model.peers import Client
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.phrases import in_ms
-from eiosniff.rules.upgrades import AT_ONCE_NS, SWITCHING
+from eiosniff.rules.upgrades import AT_ONCE_NS
 
 _REFUSED = 400
 
@@ -103,7 +103,7 @@ def _reaction(early: EarlyFrame) -> tuple[PacketRef | None, str, str]:
     closed = _closed(early.asked)
     if closed is not None and 0 <= closed.ts_ns - early.frame.ts_ns <= AT_ONCE_NS:
         return closed, "closes", f"The server closes the connection {in_ms(closed.ts_ns - early.frame.ts_ns)} later."
-    if answered is not None and answered.status == SWITCHING:
+    if answered is not None and answered.accepts:
         return None, "", "This server reads it all the same, after its 101; others refuse the connection."
     return None, "", "The server does not answer it."
 

@@ -107,7 +107,7 @@ def _circumstances(
     asks = f"asks {'for' if offered else 'without'} {_DEFLATE}"
     proof = [
         evidence(request.place, Side.CLIENT, asks),
-        evidence(answer.place, Side.SERVER, "101 without Sec-WebSocket-Extensions"),
+        evidence(answer.place, Side.SERVER, f"{answer.status} without Sec-WebSocket-Extensions"),
     ]
     if offered and faulty.side is Side.SERVER:
         return ", although the 101 says nothing of them (a proxy may have taken that header away)", proof

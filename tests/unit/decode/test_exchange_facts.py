@@ -167,7 +167,7 @@ def test_tries_are_bounded() -> None:
     tries = "\n".join(f"w{at}> WS EIO=4&transport=websocket&sid=S" for at in range(50))
     ledger = session(POLLING, tries)
     assert (len(ledger.upgrades), ledger.upgrade_count) == (8, 50)
-    assert ledger.upgrades[-1].request.stream == 50
+    assert ledger.upgrades[-1].request.channel == 50
 
 
 def test_request_on_a_connection_whose_last_answer_has_come(late: bool) -> None:

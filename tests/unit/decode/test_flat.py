@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode import connects, gone, idle, register, roster, stack
+from eiosniff.decode import connects, gone, idle, opaque_ledger, register, roster, stack
 from eiosniff.decode.stack import Stack
 from eiosniff.model.session import MAX_SESSIONS
 from eiosniff.model.summary import CaptureSummary
@@ -128,6 +128,7 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connects, "MAX_FAILED_CONNECTS", 20)
     monkeypatch.setattr(gone, "REMEMBERED_PACKETS", 100)
     monkeypatch.setattr(stack, "MAX_ENDPOINTS", 20)
+    monkeypatch.setattr(opaque_ledger, "MAX_OPAQUE", 20)
     monkeypatch.setattr(connects, "MAX_REACHED", 20)
     monkeypatch.setattr(register, "MAX_RETIRED_SIDS", 20)
     monkeypatch.setattr(roster, "_MOST_SILENT", 20)

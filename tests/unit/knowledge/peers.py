@@ -39,7 +39,7 @@ def request(target: str, *headers: str) -> RequestFacts:
     values = {name.lower(): value for name, value in fields}
     return RequestFacts(
         place=PacketRef(4, 0),
-        stream=0,
+        channel=0,
         method="GET",
         target=target,
         path=query.path,

@@ -206,14 +206,13 @@ def test_what_is_not_read_beside_the_sessions() -> None:
     encrypted = [Encrypted(server, name, (), True, NO_PACKET, at) for at, name in enumerate(names, 1)]
     unread = [
         Unread(UnreadKind.QUIC, server, count=3_400),
-        Unread(UnreadKind.HTTP2, server, count=2),
-        Unread(UnreadKind.HTTP2, Endpoint("10.0.0.8", 80), count=1),
+        Unread(UnreadKind.QUIC, Endpoint("10.0.0.8", 443), count=10),
         Unread(UnreadKind.LINK, None, count=7, detail="USER0"),
     ]
     summary = capture(encrypted=encrypted, encrypted_connections=16, unread=unread)
     text = rendered(report(captures=[summary]), width=120)
     assert "Encrypted, not read: 16 TLS connections to d.example, c.example, 10.0.0.9:443 and 2 more\n" in text
-    assert "Not decoded: QUIC (3,400), HTTP/2 (3), link type USER0 (7)\n" in text
+    assert "Not decoded: QUIC (3,410), link type USER0 (7)\n" in text
     assert "\x1b" not in rendered(report(captures=[capture(encrypted=encrypted[1:2], encrypted_connections=2)]))
 
 

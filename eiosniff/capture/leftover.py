@@ -1,0 +1,98 @@
+"""What is left for tshark in the first pass over a capture, until it is decrypted for the second one."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from eiosniff.capture import tshark
+from eiosniff.capture.extract import MAX_PACKETS, Extract
+from eiosniff.capture.tshark import Decrypting, Tshark, TsharkError
+from eiosniff.errors import EiosniffError
+from eiosniff.model.outside import OutsideConnection, OutsidePacket
+from eiosniff.model.secrets import Secrets
+
+_MOST_NAMED = 3  # servers, in a line
+
+
+class Leftover:
+    """See the module. A context manager: the temporary folder, readable by its owner alone, goes with it."""
+
+    def __init__(self) -> None:
+        self.problem = ""
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._extract: Extract | None = None
+        self._decrypting: Decrypting | None = None
+
+    @property
+    def connections(self) -> list[OutsideConnection]:
+        """Whose packets are there."""
+        return [] if self._extract is None else self._extract.connections
+
+    def write(self, packets: Sequence[OutsidePacket]) -> None:
+        """Keep these packets, as far as there is room for them."""
+        if not packets or self.problem:
+            return
+        try:
+            if self._extract is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="eiosniff-")
+                self._extract = Extract(Path(self._folder.name) / "extract.pcapng")
+            self._extract.write(packets)
+        except (EiosniffError, OSError) as error:
+            self.problem = str(error)
+
+    def decrypt(self, secrets: Secrets) -> Decrypting:
+        """Have tshark decrypt all that was kept, with these secrets. Raises `TsharkError` where that cannot be."""
+        found: Tshark = tshark.find()
+        if self._extract is None or self._folder is None:
+            raise TsharkError(self.problem or "nothing was left to decrypt")
+        self._extract.close()
+        self._decrypting = Decrypting(found, self._extract, Path(self._folder.name) / "extract.pcapng", secrets)
+        return self._decrypting
+
+    def problems(self, read: Sequence[OutsideConnection]) -> list[str]:
+        """What the user has to know of it, a line each, when all is done; of the connections `read` something came
+        back."""
+        lines = [self.problem] if self.problem else []
+        if self._decrypting is not None and self._decrypting.problem:
+            lines.append(f"tshark failed: {self._decrypting.problem}; what it had decrypted until then is used")
+        if self._extract is not None and self._extract.full:
+            lines.append(f"only the first {MAX_PACKETS:,} packets that tshark has to decrypt were given to it")
+        known = set(read)
+        silent = [each for each in self.connections if each not in known and not each.quic]
+        if silent and self._decrypting is not None:
+            lines.append(
+                f"tshark decrypted nothing of {name(silent)}: the keys do not fit, or its beginning is missing"
+            )
+        return lines
+
+    def close(self) -> None:
+        """End tshark, and remove all that was made."""
+        if self._decrypting is not None:
+            self._decrypting.close()
+        if self._extract is not None:
+            self._extract.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def name(connections: Sequence[OutsideConnection]) -> str:
+    """How many connections these are, and to which servers, for people."""
+    servers = list(dict.fromkeys(str(each.server) for each in connections))
+    named = ", ".join(servers[:_MOST_NAMED]) + (" and others" if len(servers) > _MOST_NAMED else "")
+    kind = "QUIC" if all(each.quic for each in connections) else "TLS"
+    return f"{len(connections):,} {kind} connection{'' if len(connections) == 1 else 's'} to {named}"
+
+
+def explain(error: TsharkError, connections: Sequence[OutsideConnection]) -> str:
+    """Why connections that there are keys for stay unread, in a line."""
+    return f"{name(connections)} can only be decrypted by tshark, and {error.problem}; {error.remedy}"
