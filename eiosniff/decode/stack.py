@@ -119,11 +119,14 @@ class Stack(FlowListener):
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._quality.note_cut(batch)
-        if self._outside is not None and self._outside.collects and self._packets.quic.datagrams is None:
-            self._packets.quic.datagrams = [] if self._keyed is not None and self._keyed.is_of_use else None
+        quic, outside, keyed = self._packets.quic, self._outside, self._keyed
+        collects = outside is not None and outside.collects and keyed is not None and keyed.is_of_use
+        if collects and quic.datagrams is None:
+            quic.datagrams = []
         self._flows.feed(self._packets.decode(batch))
-        if self._outside is not None and len(batch):
-            self._outside.collect_quic(self._packets.quic, self._ports)
+        if outside is not None and len(batch):
+            if keyed is not None and quic.datagrams:
+                outside.collect_quic(quic, self._ports, keyed.keyring.secrets)
             self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
