@@ -4,15 +4,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from eiosniff.capture import tshark_program
-from eiosniff.capture.extract import MAX_PACKETS, Extract
-from eiosniff.capture.tshark import Decrypting, describe
+from eiosniff.capture.extract import Extract
 from eiosniff.capture.tshark_program import TsharkError
 from eiosniff.errors import EiosniffError
 from eiosniff.model.outside import OutsideConnection, OutsidePacket
 from eiosniff.model.secrets import Secrets
+
+if TYPE_CHECKING:
+    from eiosniff.capture.tshark import Decrypting
 
 _MOST_NAMED = 3  # servers, in a line
 
@@ -43,8 +45,10 @@ class Leftover:
         except (EiosniffError, OSError) as error:
             self.problem = str(error)
 
-    def decrypt(self, secrets: Secrets) -> Decrypting:
+    def decrypt(self, secrets: Secrets) -> "Decrypting":
         """Have tshark decrypt all that was kept, with these secrets. Raises `TsharkError` where that cannot be."""
+        from eiosniff.capture.tshark import Decrypting  # noqa: PLC0415  (what it needs takes a while)
+
         found = tshark_program.find()
         if self._extract is None or self._folder is None:
             raise TsharkError(self.problem or "nothing was left to decrypt")
@@ -59,7 +63,7 @@ class Leftover:
         if self._decrypting is not None and self._decrypting.problem:
             lines.append(f"tshark failed: {self._decrypting.problem}; what it had decrypted until then is used")
         if self._extract is not None and self._extract.full:
-            lines.append(f"only the first {MAX_PACKETS:,} packets that tshark has to decrypt were given to it")
+            lines.append(f"only the first {len(self._extract):,} packets that tshark has to decrypt were given to it")
         known = set(read)
         silent = [each for each in self.connections if each not in known and not each.quic]
         if silent and self._decrypting is not None:
@@ -67,7 +71,7 @@ class Leftover:
                 f"tshark decrypted nothing of {name(silent)}: the keys do not fit, or its beginning is missing"
             )
         if self._decrypting is not None and self._decrypting.undecrypted:
-            lines.append(describe(self._decrypting.undecrypted))
+            lines.append(self._decrypting.describe())
         return lines
 
     def close(self) -> None:
