@@ -10,7 +10,7 @@ from typing import final
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.connection_facts import ConnectionFacts
 from eiosniff.decode.decryption import Decryption, Plain
-from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
+from eiosniff.decode.deflate import DeflateParameters, negotiated
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow
@@ -168,16 +168,14 @@ class Conversation(ConnectionFacts):
 
     def end(self, end: StreamEnd) -> None:
         """The end of one direction."""
-        side, order = end.side, end.place.number
         try:
             if self.decryption is not None:
                 self._tell_plain(self.decryption.end(end))
             self.tell_end(end)
         except Exception as bug:  # as above
             self._give_up(bug)
-        if self.ledger.ends[side] is None:
-            self.ledger.ends[side] = end.kind
-            self.note(side, order, end)
+        if self.ledger.ends[end.side] is None:
+            self.reset(end)
 
     # ------------------------------------------------------------------ records
 
@@ -258,7 +256,8 @@ class Conversation(ConnectionFacts):
     def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
         """A reader of what a side says after the 101, of which the capture may lack the beginning."""
         unknown = self.upgrade is not None and self.upgrade.request is None and self.upgrade.response is None
-        return WebSocketReader(side, buffer, self._inflater(side), midstream=unknown)
+        inflater = self.deflate.inflater(side) if self.deflate else None
+        return WebSocketReader(side, buffer, inflater, midstream=unknown)
 
     def _switch_again(self, side: Side, upgrade: Upgrade, order: int) -> None:
         """A second 101 in the WebSocket: of another handler of the same server, or of another connection, whose
@@ -267,8 +266,8 @@ class Conversation(ConnectionFacts):
             self.note(side, order, upgrade.response)
         inside = self.websocket[SERVER]
         if isinstance(inside, HttpConnection):
-            reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))
-            self.websocket[SERVER] = reader
+            inflater = self.deflate.inflater(SERVER) if self.deflate else None
+            reader = self.websocket[SERVER] = WebSocketReader(SERVER, inside.take(SERVER), inflater)
             self.tell(SERVER, reader.start(), order)
             self._look_for_http(reader)
 
@@ -363,38 +362,41 @@ class Conversation(ConnectionFacts):
         else:
             self._read_by_packet(chunk, self.decryption)
 
+    def _http_took(self, record: Gap | StreamEnd) -> bool:
+        """Tell HTTP of a hole or of an end, which may be that of HTTP, and begin it anew; whether it is HTTP still."""
+        http = self.http
+        while http is not None:
+            taken = http.gap(record) if isinstance(record, Gap) else http.end(record)
+            self.tell(record.side, taken, record.place.number)
+            if self.http is http:
+                return True
+            http = self.http
+        return False
+
     def tell_gap(self, gap: Gap) -> None:
         """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
-        side, order, http = gap.side, gap.place.number, self.http
-        while http is not None:
-            self.tell(side, http.gap(gap), order)
-            if self.http is http:
-                return
-            http = self.http
+        if self._http_took(gap):
+            return
         if self.inside is not None:
             self.inside.gap(gap)
         elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, gap)
         elif not self.uninteresting:
-            reader = self._reader(side)
-            self.tell(side, reader.gap(gap), order)
+            reader = self._reader(gap.side)
+            self.tell(gap.side, reader.gap(gap), gap.place.number)
             self._look_for_http(reader)
 
     def tell_end(self, end: StreamEnd) -> None:
         """The same for the end of a direction."""
-        side, order, http = end.side, end.place.number, self.http
-        while http is not None:
-            self.tell(side, http.end(end), order)
-            if self.http is http:
-                return
-            http = self.http
-        reader = self.websocket[side]
+        if self._http_took(end):
+            return
+        reader = self.websocket[end.side]
         if self.inside is not None:
             self.inside.end(end)
         elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, end)
         elif reader is not None:
-            self.tell(side, reader.end(end), order)
+            self.tell(end.side, reader.end(end), end.place.number)
 
     # ------------------------------------------------------------------ HTTP/2
 
@@ -428,9 +430,6 @@ class Conversation(ConnectionFacts):
         self._agree(upgrade)
 
     # ------------------------------------------------------------------ WebSocket
-
-    def _inflater(self, side: Side) -> Inflater | None:
-        return self.deflate.inflater(side) if self.deflate else None
 
     def _read_by_packet(self, chunk: StreamChunk, decryption: Decryption | None) -> None:
         """Read packet by packet: one may tell what others before it are, by coming late or as an answer; also that from
