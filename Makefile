@@ -100,6 +100,7 @@ captures: setup ## record all captures anew (needs root, node, npm, chromium and
 	$(BIN)/python captures/recorded/record_legacy.py all
 	$(BIN)/python captures/recorded/record_proxied.py all
 	$(BIN)/python captures/recorded/record_encrypted.py all
+	$(BIN)/python captures/recorded/record_opaque.py all
 	$(if $(SUITES),$(BIN)/python captures/recorded/record_suites.py all --suites $(SUITES))
 
 cov: setup ## branch coverage

@@ -85,7 +85,8 @@ defaults
 listen edge
   bind :3000 proto h2
   http-request return status 200 content-type text/html file {folder}/page.html if {{ path /page }}
-  http-request return status 200 content-type text/javascript file {folder}/client.js.gz hdr content-encoding gzip if {{ path /client.js }}
+  acl script path /client.js
+  http-request return status 200 file {folder}/client.js.gz hdr content-encoding gzip content-type {js} if script
   server node 127.0.0.1:3001
 """
 
@@ -111,7 +112,7 @@ class Stage:
         (self.folder / "page.html").write_text(text)
         script = npm_install(CLIENT) / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
         shutil.copy(script, self.folder / "client.js")
-        (self.folder / "client.js.gz").write_bytes(gzip.compress(script.read_bytes()))
+        (self.folder / "js.gz").write_bytes(gzip.compress(script.read_bytes()))
 
     def node(self) -> None:
         plan = {"role": "server", "port": 3001}
@@ -121,7 +122,7 @@ class Stage:
     def node_behind_haproxy(self) -> None:
         self.node()
         config = self.folder / "edge.cfg"
-        config.write_text(_EDGE.format(folder=self.folder))
+        config.write_text(_EDGE.format(folder=self.folder, js="text/javascript"))
         self.lab.start("server", ["haproxy", "-W", "-db", "-f", str(config)], ready="Loading success")
 
     def node_behind_nginx(self) -> None:
@@ -269,7 +270,7 @@ SCENARIOS = (
     Scenario(
         "poll-cancelled-nginx", _NODE, _H2,
         "A client cancels its poll (RST_STREAM), and polls again on the same connection.",
-        [_ASKS, _RESETS], lambda stage: stage.node_behind_nginx(), lambda stage: stage.h2_client("reset"), healthy=False,
+        [_ASKS, _RESETS], Stage.node_behind_nginx, lambda stage: stage.h2_client("reset"), healthy=False,
     ),
 )  # fmt: skip
 

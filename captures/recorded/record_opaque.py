@@ -124,6 +124,19 @@ class Opaque(Stage):
         output = self.lab.run("client", argv, timeout=timeout, env={"SSLKEYLOGFILE": str(self.keys), **(env or {})})
         self.log += [line.removeprefix("LOG ").strip() for line in output.output.splitlines() if line[:4] == "LOG "]
 
+    def go(self) -> None:
+        argv = ["go", "run", str(PEERS / "client.go"), f"{URL}/socket.io/?EIO=4&transport=polling", Lab.server_ip]
+        self.run([*argv, str(self.keys)], {"GO111MODULE": "off", "GOFLAGS": "-mod=mod"})
+
+    def firefox(self) -> None:
+        argv = ["firefox", "--headless", "--profile", str(self.folder / "firefox"), "--screenshot"]
+        url = f"https://{Lab.server_ip}:3443/socket.io/?EIO=4&transport=polling"
+        (self.folder / "firefox").mkdir()
+        env = {"HOME": str(self.folder), "SSLKEYLOGFILE": str(self.keys)}
+        program = self.lab.start("client", [*argv, str(self.folder / "shot.png"), url], ready=None, env=env)
+        time.sleep(20)
+        program.stop(grace=2.0)
+
     def python(self, library: str, package: str, url: str) -> None:
         argv = [str(pip_install(package)), str(PEERS / "clients.py"), library, url, Lab.server_ip, self.cert]
         self.run(argv)
@@ -312,6 +325,21 @@ SCENARIOS = (
         "client-curl", _NODE, "curl 7.88.1", "One handshake by curl.",
         lambda stage: stage.server(), lambda stage: stage.curl(f"{URL}/socket.io/?EIO=4&transport=polling"),
     ),
+    Scenario(
+        "client-go", _NODE, "Go 1.19", "One handshake by Go's net/http.",
+        lambda stage: stage.server(), lambda stage: stage.go(),
+    ),
+    Scenario(
+        "client-java", _NODE, "OpenJDK 17", "One handshake by Java's own TLS.",
+        lambda stage: stage.server(),
+        lambda stage: stage.run(
+            ["java", str(PEERS / "Client.java"), NAME, "3443", Lab.server_ip, "/socket.io/?EIO=4&transport=polling"]
+        ),
+    ),
+    Scenario(
+        "client-firefox", _NODE, "Firefox 153 ESR", "Some handshakes by Firefox, which does not trust the server.",
+        lambda stage: stage.server(), lambda stage: stage.firefox(), least=0,
+    ),
     *(
         Scenario(
             f"client-{library}", _NODE, package.replace("==", " "), f"One handshake by {library}.",
@@ -367,7 +395,7 @@ def record(scenario: Scenario) -> index.Entry:
         "server": scenario.server,
         "client": scenario.client,
         "what": scenario.what,
-        "inside": inside[:24],
+        "inside": inside[:64],
         "log": stage.log[:12],
     }
 

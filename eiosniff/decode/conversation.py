@@ -5,7 +5,7 @@ then handed to the session layer in the order of the captured packet that comple
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import final
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.connection_facts import ConnectionFacts
@@ -25,15 +25,12 @@ from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel, port_of
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
-from eiosniff.model.session import MAX_GAPS, Connection
+from eiosniff.model.session import Connection
 from eiosniff.model.tcp import StreamChunk, StreamEnd
-from eiosniff.model.trouble import Anomaly, Desync, Gap, GapReason
+from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
 
 Reader = WebSocketReader | HttpConnection
-
-# What most connections have none of: never changed, only replaced.
-_NO_PLACES: Final[list[PacketRef]] = []
 
 
 @final
@@ -41,9 +38,9 @@ class Conversation(ConnectionFacts):
     """See the module.
 
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
-    that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
-    length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the innermost if there are
-    several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else then reads those.
+    that they were made into are dropped. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the
+    innermost if there are several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else
+    then reads those.
     `keyring` has the secrets for a tunnel with TLS in it, if there are any; `sealed` is that tunnel.
 
     `inside` reads the connection from where it is HTTP/2. Each of its streams that matters is a conversation of its
@@ -51,7 +48,7 @@ class Conversation(ConnectionFacts):
     """
 
     __slots__ = (
-        "_order", "crashed", "cut_bytes", "decryption", "deflate", "events", "forgotten", "gaps", "http", "inside",
+        "_order", "crashed", "decryption", "deflate", "events", "forgotten", "http", "inside",
         "keyring", "offsets", "sealed", "tunnel", "uninteresting", "upgrade", "websocket",
     )  # fmt: skip
 
@@ -78,8 +75,6 @@ class Conversation(ConnectionFacts):
         self.offsets: list[OffsetMap] | None = None
         self.uninteresting = False
         self.forgotten = False
-        self.gaps = _NO_PLACES
-        self.cut_bytes = 0
         # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
         # As long as the sides are not apart, those of the other side count too.
         self._order = [0, 0]
@@ -150,17 +145,8 @@ class Conversation(ConnectionFacts):
 
     def lacks(self, gap: Gap) -> None:
         """Note a hole, without reading on after it."""
-        side, ledger, order = gap.side, self.ledger, gap.place.number
-        lacking = gap.reason is not GapReason.UNACKNOWLEDGED
-        if lacking:
-            ledger.gap_bytes += gap.length
-        if gap.reason is GapReason.SNAP_LENGTH:
-            self.cut_bytes += gap.length
-        if len(ledger.gaps) < MAX_GAPS:
-            ledger.gaps.append(order)
-        if lacking and len(self.gaps) < MAX_GAPS:
-            self.gaps = [*self.gaps, gap.place]
-        self.note(side, order, gap)
+        self.count_gap(gap)
+        self.note(gap.side, gap.place.number, gap)
 
     def gap(self, gap: Gap) -> None:
         """A hole."""

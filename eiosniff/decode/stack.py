@@ -15,20 +15,19 @@ from functools import partial
 from operator import itemgetter
 from typing import Final
 
-import numpy as np
-
 from eiosniff.decode.connects import Connects
 from eiosniff.decode.conversation import Conversation
+from eiosniff.decode.crashes import Crashes
 from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
-from eiosniff.decode.flow import BOTH_WAYS, Flow
-from eiosniff.decode.headers import PROTOCOL_UDP
+from eiosniff.decode.flow import Flow
 from eiosniff.decode.http3_connections import Http3Connections
 from eiosniff.decode.keyed import Keyed, Records, Sealed, Verdict
 from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.outside import Outside
 from eiosniff.decode.outside_decryption import EitherDecryption
 from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.quality import Quality, note_others
 from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
@@ -42,21 +41,13 @@ from eiosniff.model.peers import Retired
 from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
-from eiosniff.model.summary import CaptureProblem, CaptureSummary
-from eiosniff.model.tally import Tally
+from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
-from eiosniff.model.trouble import Anomaly, AnomalyKind, Gap
-from eiosniff.model.unread import UnreadKind
+from eiosniff.model.trouble import Anomaly, Gap
 
 _PAST_ALL: Final = 1 << 62  # the number of a captured packet that comes after all others
-MAX_CODINGS: Final = 16  # that could not be read
-OTHER_CODINGS: Final = "of some other name"
 MAX_SEALED: Final = 10_000
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
-# Connections were captured twice if that is so of a fifth of their bytes, and of two packets: networks double one now
-# and then, and a connection of polling may have no others.
-CAPTURED_TWICE: Final = 5
-MOST_DOUBLED: Final = 1
 
 
 class Stack(FlowListener):
@@ -83,7 +74,8 @@ class Stack(FlowListener):
     ) -> None:
         self.summary = summary
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
-        self.crashes: list[str] = []
+        self._crashes = Crashes()
+        self._crashed = self._crashes.note
         self.for_tshark: list[Sealed] = []  # the first of those that have secrets, and a cipher that is not known here
         self._entries: EntryDecoder | None = None  # of a HAR
         self._path = path
@@ -104,13 +96,8 @@ class Stack(FlowListener):
         self._connects = Connects(self._endpoint)
         self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
-        self._crashed_now: list[tuple[str, Conversation]] = []  # in the batch at hand
-        self._crashes: dict[str, tuple[int, int]] = {}  # the first of its connections, and how many there were
         self._protocols: Counter[str] = Counter()
-        # By coding: the packet with the end of the first body in it that could not be read, and how many there were.
-        self._unreadable: dict[str, tuple[int, int]] = {}
-        self._bytes = 0  # of Engine.IO connections
-        self._copied = 0  # of these, captured more than once
+        self._quality = Quality(summary)
 
     @property
     def unknown_links(self) -> list[int]:
@@ -124,14 +111,22 @@ class Stack(FlowListener):
         """Connections so far, by what they speak: `HTTP`, `WebSocket` (without its beginning), `TLS (port 443)`."""
         return dict(self._protocols)
 
+    @property
+    def crashes(self) -> list[str]:
+        """Decoders that raised, a line each."""
+        return self._crashes.texts()
+
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
-        self._note_cut(batch)
-        if self._outside is not None and self._outside.collects and self._packets.quic.datagrams is None:
-            self._packets.quic.datagrams = [] if self._keyed is not None and self._keyed.is_of_use else None
+        self._quality.note_cut(batch)
+        quic, outside, keyed = self._packets.quic, self._outside, self._keyed
+        collects = outside is not None and outside.collects and keyed is not None and keyed.is_of_use
+        if collects and quic.datagrams is None:
+            quic.datagrams = []
         self._flows.feed(self._packets.decode(batch))
-        if self._outside is not None and len(batch):
-            self._outside.collect_quic(self._packets.quic, self._ports)
+        if outside is not None and len(batch):
+            if keyed is not None and quic.datagrams:
+                outside.collect_quic(quic, self._ports, keyed.keyring.secrets)
             self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
@@ -147,16 +142,6 @@ class Stack(FlowListener):
             if not self._ports or not self._ports.isdisjoint((piece.client.port, piece.server.port)):
                 self._quic.take(piece)
         return bool(pieces)
-
-    def _note_cut(self, batch: PacketBatch) -> None:
-        """Count the packets that the snap length cut."""
-        cut = np.flatnonzero(batch.captured < batch.wire)
-        if not len(cut):
-            return
-        summary, first = self.summary, cut[0]
-        summary.cut = summary.cut or PacketRef(int(batch.number[first]), int(batch.ts_ns[first]))
-        summary.cut_packets += len(cut)
-        summary.cut_length = max(summary.cut_length, int(batch.captured[cut].max()))
 
     def entries(self) -> EntryDecoder:
         """What takes the entries of a HAR, instead of batches of captured packets."""
@@ -174,9 +159,6 @@ class Stack(FlowListener):
         self._summarise()
         if self._entries is not None:
             self._entries.finish()
-        for what, (stream, count) in sorted(self._crashes.items()):
-            others = f" and {count - 1} more" if count > 1 else ""
-            self.crashes.append(f"{what}, TCP stream {stream}{others}")
 
     def _close_quic(self) -> None:
         """No more packets come."""
@@ -213,15 +195,11 @@ class Stack(FlowListener):
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
         for _, conversation in self._ended:
-            self._note_quality(conversation)
+            self._quality.note(conversation)
         self._ended.clear()
         self._connects.settle()
         self._unread.settle()
-        for what, conversation in self._crashed_now:
-            stream = conversation.flow.stream
-            first, count = self._crashes.get(what, (stream, 0))
-            self._crashes[what] = min(first, stream), count + 1
-        self._crashed_now.clear()
+        self._crashes.settle()
 
     def _handle(self, order: int, conversation: Conversation, record: Record) -> None:
         if isinstance(record, StreamEnd):
@@ -229,7 +207,7 @@ class Stack(FlowListener):
         elif conversation.forgotten and not isinstance(record, Gap):
             return  # with smaller batches it would not have been decoded
         elif isinstance(record, Anomaly):
-            self._note_unreadable(conversation, record)
+            self._quality.note_unreadable(conversation, record)
         self._order = order
         try:
             self.sessions.handle(conversation, record)
@@ -466,74 +444,19 @@ class Stack(FlowListener):
         port = port or min(end & 0xFFFF for end in flow.ends)
         return f"{protocol.value} (port {port})"
 
-    def _note_unreadable(self, conversation: Conversation, anomaly: Anomaly) -> None:
-        """Count the bodies that were not read for want of a library."""
-        if anomaly.kind is AnomalyKind.HTTP_UNREADABLE_CODING and conversation.is_engineio:
-            known = anomaly.found in self._unreadable or len(self._unreadable) < MAX_CODINGS
-            coding = anomaly.found if known else OTHER_CODINGS
-            first, count = self._unreadable.get(coding, (anomaly.place.number, 0))
-            self._unreadable[coding] = first, count + 1
-
-    def _note_quality(self, conversation: Conversation) -> None:
-        """What the capture lacks of a connection that matters."""
-        if not conversation.is_engineio:
-            return
-        ledger, summary = conversation.ledger, self.summary
-        summary.engineio_connections += 1
-        summary.gap_bytes += ledger.gap_bytes
-        summary.cut_bytes += conversation.cut_bytes
-        for place in conversation.gaps:
-            summary.gaps.add(place, place.ts_ns)
-        if ledger.midstream:
-            summary.midstream.add(ledger.first, ledger.first.ts_ns)
-        if conversation.flow.heard != BOTH_WAYS and any(ledger.bytes):
-            summary.one_direction.add(ledger.first, ledger.first.ts_ns)
-        flow, copies = conversation.flow, sum(ledger.duplicates)
-        self._bytes += sum(ledger.bytes)
-        self._copied += flow.copied
-        if flow.copy is not None and copies > MOST_DOUBLED and flow.copied * CAPTURED_TWICE >= sum(ledger.bytes):
-            summary.duplicates.add(flow.copy, flow.copy.ts_ns)
-            summary.duplicate_packets += copies
-
     def _summarise(self) -> None:
-        summary, counters = self.summary, self._packets.counters
+        summary = self.summary
         for session in self.sessions.sessions:
             self._unread.note_session(session)
             closing = session.closing
             session.observed_until_ns = closing.place.ts_ns if closing else summary.last_ns or session.last.ts_ns
-        for coding, (number, count) in self._unreadable.items():
-            bodies = "1 HTTP body was" if count == 1 else f"{count} HTTP bodies were"
-            text = f"{bodies} not read, in the coding {coding}"
-            summary.problems.append(CaptureProblem(AnomalyKind.HTTP_UNREADABLE_CODING.value, text, number))
-        if self._copied * CAPTURED_TWICE < self._bytes:
-            summary.duplicates, summary.duplicate_packets = Tally(), 0
+        self._quality.summarise()
         summary.connections = self._flows.connections + self._quic.count
         if self._quic.count:
             self._protocols["HTTP/3"] = self._quic.count
         self._connects.summarise(summary, self.sessions.servers)
         self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports, self._quic.servers)
-        summary.other = dict(sorted(self._protocols.items(), key=lambda entry: (-entry[1], entry[0])))
-        quic = sum(entry.count for entry in summary.unread if entry.kind is UnreadKind.QUIC)
-        udp = counters.other_ip[PROTOCOL_UDP] - sum(server.datagrams for server in self._packets.quic.servers.values())
-        other_packets = {
-            "not IP": sum(counters.not_ip.values()),
-            "QUIC datagrams": quic,
-            "UDP packets" if not quic else "other UDP packets": udp,
-            "other IP protocols": sum(counters.other_ip.values()) - counters.other_ip[PROTOCOL_UDP],
-            "packets cut before the end of their headers": counters.short,
-            "malformed packets": counters.malformed,
-            "encrypted Wi-Fi frames": counters.encrypted,
-            **{f"packets of link type {link}": count for link, count in counters.unknown_link.items()},
-        }
-        summary.other.update({name: count for name, count in other_packets.items() if count})
-
-    def _crashed(self, conversation: Conversation, bug: Exception) -> None:
-        """A decoder raised. The connection is given up; the report says so (INT002)."""
-        place = bug.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{place.tb_lineno}" if place else "?"
-        self._crashed_now.append((f"{type(bug).__name__} in {where}", conversation))
+        note_others(summary, self._protocols, self._packets)
 
 
 def _forget_later_acks(session: Session, number: int) -> None:

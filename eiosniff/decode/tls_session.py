@@ -19,12 +19,13 @@ class TlsSession:
     """A ClientHello, and what came of it.
 
     `asked` and `since` are the captured packets that completed the two hellos. `retried`: the server asked for another
-    ClientHello. `is_full`: the server showed its certificate, so that nothing is resumed (up to TLS 1.2).
+    ClientHello, which was read if the client has `asked_again`. `is_full`: the server showed its certificate, so that
+    nothing is resumed (up to TLS 1.2).
     """
 
     __slots__ = (
-        "_early", "_early_since", "_keyring", "_pair", "asked", "hello", "is_full", "retried", "server", "since",
-        "suite",
+        "_early", "_early_since", "_keyring", "_pair", "asked", "asked_again", "hello", "is_full", "retried", "server",
+        "since", "suite",
     )  # fmt: skip
 
     def __init__(self, keyring: Keyring, hello: ClientHello, asked: int) -> None:
@@ -35,6 +36,7 @@ class TlsSession:
         self.since = asked
         self.suite: Suite | None = None
         self.retried = False
+        self.asked_again = False
         self.is_full = False
         self._early: bool | None = None  # whether the server accepted early data, as far as that is known
         self._early_since = 0

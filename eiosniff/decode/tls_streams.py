@@ -245,7 +245,7 @@ class TlsStreams(Decryption):
         if side is SERVER or session is None:
             self._give_up(Undecrypted.NO_HELLO)
             return True
-        return session.retried
+        return session.retried and not session.asked_again
 
     def _take_handshake(self, side: Side, reader: RecordReader, record: Record) -> bool:
         messages, session = self._messages[_way(side)], self._session
@@ -263,7 +263,9 @@ class TlsStreams(Decryption):
     def _take_from_client(self, reader: RecordReader, kind: int, body: bytes, order: int) -> None:
         session = self._session
         if kind == CLIENT_HELLO:
-            if session is None or session.answered:
+            if session is not None and session.retried and not session.asked_again:
+                session.asked_again = True
+            elif session is None or session.answered:
                 self._session = TlsSession(self._keyring, read_client_hello(body), order)
         elif kind in _SWITCHES:
             self._switch(CLIENT, reader, kind)

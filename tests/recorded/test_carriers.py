@@ -6,6 +6,7 @@ import pytest
 
 from eiosniff import app
 from eiosniff.capture.source import open_source
+from eiosniff.decode.quality import Quality
 from eiosniff.decode.stack import Stack
 from eiosniff.model.summary import CaptureSummary
 from tests.cases import RECORDED, recordings, report_of
@@ -50,16 +51,18 @@ def test_what_else_is_in_the_air_is_counted() -> None:
 
 @pytest.mark.interpreted
 @pytest.mark.parametrize(("name", "copied"), [("any-bridge", True), ("plain", False), ("any-dnat", False)])
-def test_packets_that_were_captured_twice_are_no_retransmissions(name: str, copied: bool) -> None:
+def test_packets_that_were_captured_twice_are_no_retransmissions(
+    name: str, copied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack = Stack(CaptureSummary(name))
     ledgers = []
-    note = stack._note_quality
+    note = Quality.note
 
-    def noted(conversation: Any) -> None:
+    def noted(quality: Quality, conversation: Any) -> None:
         ledgers.append(conversation.ledger)
-        note(conversation)
+        note(quality, conversation)
 
-    stack._note_quality = noted  # type: ignore[method-assign]
+    monkeypatch.setattr(Quality, "note", noted)
     with open_source(str(RECORDED / f"carriers/{name}.pcap"), batch_size=50) as source:
         for batch in source:
             stack.feed(batch)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A client of Engine.IO over HTTP/2 with prior knowledge, made of h2 and wsproto: h2_client.py HOST PORT WHAT [REVISION]
+"""A client of Engine.IO over HTTP/2, made of h2 and wsproto: h2_client.py HOST PORT WHAT [REVISION]
 
 WHAT: polling, websocket, upgrade, ping (over WebSocket, which a client of revision 4 must not), large (a POST), reset.
 """

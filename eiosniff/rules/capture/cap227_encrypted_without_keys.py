@@ -5,7 +5,8 @@ A capture that holds no Engine.IO in clear, but TLS connections that could carry
 the clients asked for.
 
 ## Why it matters
-Nothing can be said of what is inside: neither that there is a fault, nor that all is well.
+Nothing can be said of what is inside: neither that there is a fault, nor that all is well. Where sizes and times point
+at a possible fault all the same (TLS231 to TLS234), that comes first, and this is only an info.
 
 ## On the wire
 `https://` and `wss://` are HTTP and WebSocket inside TLS. In clear are only the ClientHello, with the server name (SNI)
@@ -16,8 +17,11 @@ as, up to TLS 1.2, `unknown_ca` of a client that does not trust the certificate.
 
 ## How to fix
 Capture where the traffic is plain: behind what ends TLS (nginx, a load balancer, an ingress), on the way to the
-Socket.IO server. Or keep the keys while capturing, and name the file with `--keylog`: Node with `--tls-keylog=FILE`,
-Chrome, Firefox and curl with the environment variable `SSLKEYLOGFILE`, Python with `SSLContext.keylog_filename`.
+Socket.IO server. Or keep the keys while capturing, and give them to eiosniff with `--keylog FILE`: Node with
+`--tls-keylog=FILE`, Chrome, Firefox, curl and Python with the environment variable `SSLKEYLOGFILE`, Go with
+`tls.Config.KeyLogWriter`, Rust with `rustls::KeyLogFile`; Java, Qt, Android and iOS through mitmproxy or an agent; a
+device with Mbed TLS or BearSSL mostly not at all. The report says how for the client that it is likely to be, by its
+ClientHello, and names the others.
 
 ## When it is silent
 When any Engine.IO can be read: other TLS connections are then other traffic. When all connections fail in the handshake
@@ -38,6 +42,8 @@ from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.unread import Encrypted
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.encrypted import hides_socketio, listed, may_hide_socketio, shown
+from eiosniff.rules.keys import keys_of
+from eiosniff.rules.outside import told
 
 _SHOWN = 5
 
@@ -57,8 +63,7 @@ _SHOWN = 5
         "server, such as: tcpdump -i any -w plain.pcap tcp port 3000",
         "Where the server ends TLS by itself, let it listen without TLS too for a test, and connect the client to "
         "http:// or ws://.",
-        "Or keep the keys while you capture, and analyse with --keylog FILE: node --tls-keylog=FILE; "
-        "SSLKEYLOGFILE=FILE in the environment of Chrome, Firefox or curl; SSLContext.keylog_filename in Python.",
+        "{keys}",
     ),
     tolerates_gaps=True,
 )
@@ -76,6 +81,8 @@ def encrypted_without_keys(summary: CaptureSummary) -> Iterator[Hit]:
         count=count,
         names=listed(names),
         where=f"{names[0][0]} and {others} more" if others else names[0][0],
+        keys=keys_of(entries),
+        severity=Severity.INFO if told(summary) else None,
         detail=_alerts(entries) + _like_websocket(entries) + _fronts(entries),
     )
 
