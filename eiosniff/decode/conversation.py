@@ -102,21 +102,13 @@ class Conversation(ConnectionFacts):
             self.websocket[side] = WebSocketReader(side, None, None, midstream=True)
         return self
 
-    @classmethod
-    def over_tls(
-        cls,
-        flow: Flow,
-        ledger: Connection,
-        events: Events,
-        crashed: Callable[["Conversation", Exception], None],
-        decryption: Decryption,
-    ) -> "Conversation":
-        """A connection that is TLS from its first byte, with keys: what it carries is looked at like a connection."""
-        self = cls(flow, ledger, events, crashed)
+    def begin_tls(self, decryption: Decryption, tunnel: Tunnel | None = None) -> None:
+        """It is TLS from here on, in a tunnel or from its first byte on, with keys: what TLS carries is looked at as if
+        it were a connection."""
         self.decryption = decryption
-        ledger.encrypted = True
-        self.tunnel = Tunnel(0, [0, 0], 0)
-        return self
+        self.ledger.encrypted = True
+        self.sealed = tunnel
+        self.tunnel = Tunnel(0, [0, 0], 0 if tunnel is None else tunnel.depth + 1)
 
     def begin_at(self, order: int) -> None:
         """Nothing of this connection was known before a captured packet."""
@@ -273,10 +265,6 @@ class Conversation(ConnectionFacts):
 
     # ------------------------------------------------------------------ tunnels
 
-    def _is_undecided(self) -> bool:
-        """Whether the first bytes in a tunnel have not told yet what it holds."""
-        return self.tunnel is not None and self.tunnel.sniffer is not None
-
     def _enter(self, request: HttpRequest, http: HttpConnection) -> None:
         """Look into a tunnel as if it were a new connection."""
         depth = self.tunnel.depth + 1 if self.tunnel is not None else 1
@@ -328,10 +316,7 @@ class Conversation(ConnectionFacts):
     def _unseal(self, tunnel: Tunnel, keyring: Keyring) -> None:
         """Read what TLS carries in a tunnel."""
         decryption = TlsStreams(keyring)
-        self.decryption = decryption
-        self.ledger.encrypted = True
-        self.sealed = tunnel
-        self.tunnel = Tunnel(0, [0, 0], tunnel.depth + 1)
+        self.begin_tls(decryption, tunnel)
         for _, record in tunnel.beginning:
             if isinstance(record, StreamChunk):
                 self._tell_plain(decryption.feed(record))
@@ -355,7 +340,7 @@ class Conversation(ConnectionFacts):
         """Tell the protocol at hand of bytes."""
         if self.inside is not None:
             self._read_by_packet(chunk, self.decryption)
-        elif self.http is None and not self._is_undecided():
+        elif self.http is None and (self.tunnel is None or self.tunnel.sniffer is None):
             self._read(chunk)
         elif self.http is not None and chunk.side is SERVER and not self.http.asks:
             self.tell(chunk.side, self.http.feed(chunk), 0)
