@@ -90,9 +90,10 @@ class Leftover:
 
 def name(connections: Sequence[OutsideConnection]) -> str:
     """How many connections these are, and to which servers, for people."""
+    kinds = {each.quic for each in connections}
     servers = list(dict.fromkeys(str(each.server) for each in connections))
     named = ", ".join(servers[:_MOST_NAMED]) + (" and others" if len(servers) > _MOST_NAMED else "")
-    kind = "QUIC" if all(each.quic for each in connections) else "TLS"
+    kind = " and ".join(name for name, quic in (("TLS", False), ("QUIC", True)) if quic in kinds)
     return f"{len(connections):,} {kind} connection{'' if len(connections) == 1 else 's'} to {named}"
 
 
