@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eiosniff.capture.tshark import Decrypting
 
 _MOST_NAMED = 3  # servers, in a line
+_APPLICATION_DATA = b"\x17\x03"  # how a record of it begins (RFC 5246, section 6.2.1)
 
 
 class Leftover:
@@ -27,6 +28,7 @@ class Leftover:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._extract: Extract | None = None
         self._decrypting: Decrypting | None = None
+        self._spoke: set[OutsideConnection] = set()  # those of TLS that carried something
 
     @property
     def connections(self) -> list[OutsideConnection]:
@@ -42,6 +44,7 @@ class Leftover:
                 self._folder = tempfile.TemporaryDirectory(prefix="eiosniff-")
                 self._extract = Extract(Path(self._folder.name) / "extract.pcapng")
             self._extract.write(packets)
+            self._spoke.update(packet.connection for packet in packets if _APPLICATION_DATA in packet.data)
         except (EiosniffError, OSError) as error:
             self.problem = str(error)
 
@@ -65,7 +68,7 @@ class Leftover:
         if self._extract is not None and self._extract.full:
             lines.append(f"only the first {len(self._extract):,} packets that tshark has to decrypt were given to it")
         known = set(read)
-        silent = [each for each in self.connections if each not in known and not each.quic]
+        silent = [each for each in self.connections if each in self._spoke - known and not each.quic]
         if silent and self._decrypting is not None:
             lines.append(
                 f"tshark decrypted nothing of {name(silent)}: the keys do not fit, or its beginning is missing"

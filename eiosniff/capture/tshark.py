@@ -159,7 +159,7 @@ class Decrypting:
         if origin is None:
             return
         if not origin.connection.quic:
-            for data in tls_data(packet):
+            for data in filter(None, tls_data(packet)):  # up to TLS 1.0 empty records precede others
                 yield TlsPiece(origin.number, origin.ts_ns, origin.connection, origin.from_client, data)
             return
         yield from quic_pieces(packet, origin, self._failures)

@@ -122,6 +122,16 @@ def test_other_keys_give_nothing_and_say_so(tmp_path):
         )
 
 
+def test_a_connection_that_carried_nothing_is_no_trouble(tmp_path):
+    peers = Peers(tmp_path, "AES128-SHA")
+    talk = peers.talk([])
+    with Leftover() as leftover:
+        leftover.write(talk.packets)
+        with leftover.decrypt(peers.secrets) as at_work:
+            assert list(at_work) == []
+        assert leftover.problems([]) == []
+
+
 def test_two_connections_at_once_are_told_apart(tmp_path):
     peers = Peers(tmp_path, "ECDHE-RSA-AES128-SHA")
     first, second = (peers.talk([(True, [text]), (False, [text * 2])]) for text in (b"first", b"second"))
