@@ -41,8 +41,8 @@ class ConnectionFacts(StreamReader):
 
     __slots__ = (
         "_first_bytes", "answered", "asked", "attempt", "attempts", "carried", "cut_bytes", "early", "early_frame",
-        "ended", "flow", "gaps", "is_engineio", "last_answer", "ledger", "lossy", "parent", "polled", "session", "stream",
-        "unknown",
+        "ended", "flow", "gaps", "is_engineio", "last_answer", "ledger", "lossy", "parent", "polled", "session",
+        "stream", "unknown",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, ledger: Connection) -> None:

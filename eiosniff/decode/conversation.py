@@ -10,7 +10,7 @@ from typing import final
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.connection_facts import ConnectionFacts
 from eiosniff.decode.decryption import Decryption, Plain
-from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
+from eiosniff.decode.deflate import DeflateParameters, negotiated
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow
@@ -102,21 +102,13 @@ class Conversation(ConnectionFacts):
             self.websocket[side] = WebSocketReader(side, None, None, midstream=True)
         return self
 
-    @classmethod
-    def over_tls(
-        cls,
-        flow: Flow,
-        ledger: Connection,
-        events: Events,
-        crashed: Callable[["Conversation", Exception], None],
-        decryption: Decryption,
-    ) -> "Conversation":
-        """A connection that is TLS from its first byte, with keys: what it carries is looked at like a connection."""
-        self = cls(flow, ledger, events, crashed)
+    def begin_tls(self, decryption: Decryption, tunnel: Tunnel | None = None) -> None:
+        """It is TLS from here on, in a tunnel or from its first byte on, with keys: what TLS carries is looked at as if
+        it were a connection."""
         self.decryption = decryption
-        ledger.encrypted = True
-        self.tunnel = Tunnel(0, [0, 0], 0)
-        return self
+        self.ledger.encrypted = True
+        self.sealed = tunnel
+        self.tunnel = Tunnel(0, [0, 0], 0 if tunnel is None else tunnel.depth + 1)
 
     def begin_at(self, order: int) -> None:
         """Nothing of this connection was known before a captured packet."""
@@ -168,16 +160,14 @@ class Conversation(ConnectionFacts):
 
     def end(self, end: StreamEnd) -> None:
         """The end of one direction."""
-        side, order = end.side, end.place.number
         try:
             if self.decryption is not None:
                 self._tell_plain(self.decryption.end(end))
             self.tell_end(end)
         except Exception as bug:  # as above
             self._give_up(bug)
-        if self.ledger.ends[side] is None:
-            self.ledger.ends[side] = end.kind
-            self.note(side, order, end)
+        if self.ledger.ends[end.side] is None:
+            self.reset(end)
 
     # ------------------------------------------------------------------ records
 
@@ -258,7 +248,8 @@ class Conversation(ConnectionFacts):
     def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
         """A reader of what a side says after the 101, of which the capture may lack the beginning."""
         unknown = self.upgrade is not None and self.upgrade.request is None and self.upgrade.response is None
-        return WebSocketReader(side, buffer, self._inflater(side), midstream=unknown)
+        inflater = self.deflate.inflater(side) if self.deflate else None
+        return WebSocketReader(side, buffer, inflater, midstream=unknown)
 
     def _switch_again(self, side: Side, upgrade: Upgrade, order: int) -> None:
         """A second 101 in the WebSocket: of another handler of the same server, or of another connection, whose
@@ -267,16 +258,12 @@ class Conversation(ConnectionFacts):
             self.note(side, order, upgrade.response)
         inside = self.websocket[SERVER]
         if isinstance(inside, HttpConnection):
-            reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))
-            self.websocket[SERVER] = reader
+            inflater = self.deflate.inflater(SERVER) if self.deflate else None
+            reader = self.websocket[SERVER] = WebSocketReader(SERVER, inside.take(SERVER), inflater)
             self.tell(SERVER, reader.start(), order)
             self._look_for_http(reader)
 
     # ------------------------------------------------------------------ tunnels
-
-    def _is_undecided(self) -> bool:
-        """Whether the first bytes in a tunnel have not told yet what it holds."""
-        return self.tunnel is not None and self.tunnel.sniffer is not None
 
     def _enter(self, request: HttpRequest, http: HttpConnection) -> None:
         """Look into a tunnel as if it were a new connection."""
@@ -329,10 +316,7 @@ class Conversation(ConnectionFacts):
     def _unseal(self, tunnel: Tunnel, keyring: Keyring) -> None:
         """Read what TLS carries in a tunnel."""
         decryption = TlsStreams(keyring)
-        self.decryption = decryption
-        self.ledger.encrypted = True
-        self.sealed = tunnel
-        self.tunnel = Tunnel(0, [0, 0], tunnel.depth + 1)
+        self.begin_tls(decryption, tunnel)
         for _, record in tunnel.beginning:
             if isinstance(record, StreamChunk):
                 self._tell_plain(decryption.feed(record))
@@ -356,45 +340,48 @@ class Conversation(ConnectionFacts):
         """Tell the protocol at hand of bytes."""
         if self.inside is not None:
             self._read_by_packet(chunk, self.decryption)
-        elif self.http is None and not self._is_undecided():
+        elif self.http is None and (self.tunnel is None or self.tunnel.sniffer is None):
             self._read(chunk)
         elif self.http is not None and chunk.side is SERVER and not self.http.asks:
             self.tell(chunk.side, self.http.feed(chunk), 0)
         else:
             self._read_by_packet(chunk, self.decryption)
 
+    def _http_took(self, record: Gap | StreamEnd) -> bool:
+        """Tell HTTP of a hole or of an end, which may be that of HTTP, and begin it anew; whether it is HTTP still."""
+        http = self.http
+        while http is not None:
+            taken = http.gap(record) if isinstance(record, Gap) else http.end(record)
+            self.tell(record.side, taken, record.place.number)
+            if self.http is http:
+                return True
+            http = self.http
+        return False
+
     def tell_gap(self, gap: Gap) -> None:
         """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
-        side, order, http = gap.side, gap.place.number, self.http
-        while http is not None:
-            self.tell(side, http.gap(gap), order)
-            if self.http is http:
-                return
-            http = self.http
+        if self._http_took(gap):
+            return
         if self.inside is not None:
             self.inside.gap(gap)
         elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, gap)
         elif not self.uninteresting:
-            reader = self._reader(side)
-            self.tell(side, reader.gap(gap), order)
+            reader = self._reader(gap.side)
+            self.tell(gap.side, reader.gap(gap), gap.place.number)
             self._look_for_http(reader)
 
     def tell_end(self, end: StreamEnd) -> None:
         """The same for the end of a direction."""
-        side, order, http = end.side, end.place.number, self.http
-        while http is not None:
-            self.tell(side, http.end(end), order)
-            if self.http is http:
-                return
-            http = self.http
-        reader = self.websocket[side]
+        if self._http_took(end):
+            return
+        reader = self.websocket[end.side]
         if self.inside is not None:
             self.inside.end(end)
         elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, end)
         elif reader is not None:
-            self.tell(side, reader.end(end), order)
+            self.tell(end.side, reader.end(end), end.place.number)
 
     # ------------------------------------------------------------------ HTTP/2
 
@@ -428,9 +415,6 @@ class Conversation(ConnectionFacts):
         self._agree(upgrade)
 
     # ------------------------------------------------------------------ WebSocket
-
-    def _inflater(self, side: Side) -> Inflater | None:
-        return self.deflate.inflater(side) if self.deflate else None
 
     def _read_by_packet(self, chunk: StreamChunk, decryption: Decryption | None) -> None:
         """Read packet by packet: one may tell what others before it are, by coming late or as an answer; also that from

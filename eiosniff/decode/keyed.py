@@ -12,7 +12,6 @@ from eiosniff.decode.flow import Flow
 from eiosniff.decode.tls import ClientHello, TlsHandshake
 from eiosniff.decode.tls_keyring import Keyring
 from eiosniff.decode.tls_streams import TlsStreams
-from eiosniff.model.provenance import Endpoint, PacketRef
 from eiosniff.model.secrets import Secrets
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
@@ -31,20 +30,6 @@ class Verdict(Enum):
     WAIT = "wait"
     OPEN = "decrypt it"
     LEAVE = "leave it"
-
-
-@final
-class Sealed:
-    """A connection with secrets whose cipher is not known here (`suite`, as IANA numbers them): its ends, and its first
-    captured packet."""
-
-    __slots__ = ("client", "first", "server", "suite")
-
-    def __init__(self, client: Endpoint, server: Endpoint, first: PacketRef, suite: int) -> None:
-        self.client = client
-        self.server = server
-        self.first = first
-        self.suite = suite
 
 
 @final

@@ -22,7 +22,7 @@ from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.http3_connections import Http3Connections
-from eiosniff.decode.keyed import Keyed, Records, Sealed, Verdict
+from eiosniff.decode.keyed import Records, Undecided
 from eiosniff.decode.network_facts import FlowFacts
 from eiosniff.decode.outside import Outside
 from eiosniff.decode.outside_decryption import EitherDecryption
@@ -32,6 +32,7 @@ from eiosniff.decode.session_packets import Listener
 from eiosniff.decode.sessions import Sessions
 from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.decode.tcp import FlowListener, FlowTable
+from eiosniff.decode.tls_connections import TlsConnections, protocol_name
 from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.decode.watches import Watch
@@ -42,11 +43,10 @@ from eiosniff.model.provenance import SIDES, Endpoint, PacketRef
 from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import MAX_SESSIONS, Beat, Closing, Connection, Session
 from eiosniff.model.summary import CaptureSummary
-from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
+from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, Gap
 
 _PAST_ALL: Final = 1 << 62  # the number of a captured packet that comes after all others
-MAX_SEALED: Final = 10_000
 MAX_ENDPOINTS: Final = 4096  # kept as text: nearly all connections go to a few servers
 
 
@@ -76,7 +76,6 @@ class Stack(FlowListener):
         self.sessions = Sessions(self._watch, listener, path, most, self._retire, changed)
         self._crashes = Crashes()
         self._crashed = self._crashes.note
-        self.for_tshark: list[Sealed] = []  # the first of those that have secrets, and a cipher that is not known here
         self._entries: EntryDecoder | None = None  # of a HAR
         self._path = path
         self._ports = ports
@@ -92,11 +91,11 @@ class Stack(FlowListener):
         self._ended: list[tuple[int, Conversation]] = []  # in the batch at hand, with the last captured packet
         self._sniffers: dict[Flow, Sniffer] = {}  # of connections that are undecided
         self._unread = UnreadLedger(self._endpoint, secrets)
-        self._keyed = None if secrets is None else Keyed(secrets)
         self._connects = Connects(self._endpoint)
         self._endpoints: dict[int, Endpoint] = {}  # as they are packed in a flow
         self._order = 0  # of the event at hand
         self._protocols: Counter[str] = Counter()
+        self._tls = TlsConnections(secrets, self._unread, self._protocols, self._decrypt)
         self._quality = Quality(summary)
 
     @property
@@ -119,11 +118,14 @@ class Stack(FlowListener):
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._quality.note_cut(batch)
-        if self._outside is not None and self._outside.collects and self._packets.quic.datagrams is None:
-            self._packets.quic.datagrams = [] if self._keyed is not None and self._keyed.is_of_use else None
+        quic, outside, keyring = self._packets.quic, self._outside, self._tls.keyring
+        collects = outside is not None and outside.collects and keyring is not None
+        if collects and quic.datagrams is None:
+            quic.datagrams = []
         self._flows.feed(self._packets.decode(batch))
-        if self._outside is not None and len(batch):
-            self._outside.collect_quic(self._packets.quic, self._ports)
+        if outside is not None and len(batch):
+            if keyring is not None and quic.datagrams:
+                outside.collect_quic(quic, self._ports, keyring.secrets)
             self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())
@@ -217,11 +219,11 @@ class Stack(FlowListener):
 
     def begin(self, flow: Flow, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
         """Decide what a connection is, by its first bytes."""
-        if not self._chosen(flow):
+        if flow.dropped or not self._chosen(flow):
             flow.dropped = True
             return
-        if self._unread.is_reading(flow) or (self._keyed is not None and self._keyed.is_waiting(flow)):
-            self._read_tls(flow, [(way, record)])
+        if self._tls.is_reading(flow):
+            self._tls.read(flow, [(way, record)])
             return
         sniffer = self._sniffers.get(flow)
         fresh = sniffer is None
@@ -235,9 +237,9 @@ class Stack(FlowListener):
             del self._sniffers[flow]
         if protocol in (Protocol.TLS, Protocol.OTHER):
             if protocol is Protocol.TLS:
-                self._read_tls(flow, sniffer.records, sniffer.decided)
+                self._tls.read(flow, sniffer.records, sniffer.decided)
                 return
-            self._protocols[self._name_other(flow, protocol)] += 1
+            self._protocols[protocol_name(flow, protocol)] += 1
             flow.dropped = True
             return
         if flow.client is None:
@@ -261,8 +263,7 @@ class Stack(FlowListener):
         conversation.begin_at(sniffer.decided)
         self._begun.append((sniffer.decided, conversation))
         self._protocols["WebSocket" if websocket else "HTTP/2" if protocol is Protocol.HTTP2 else "HTTP"] += 1
-        if self._keyed is not None and self._keyed.is_of_use:
-            conversation.keyring = self._keyed.keyring
+        conversation.keyring = self._tls.keyring
         self._tell(flow, conversation, sniffer.records)
 
     @staticmethod
@@ -278,77 +279,19 @@ class Stack(FlowListener):
             else:
                 conversation.end(StreamEnd(side, record.kind, record.place))
 
-    # ------------------------------------------------------------------ TLS
-
-    def _read_tls(self, flow: Flow, records: Records, since: int = 0) -> None:
-        """Take what comes next of a TLS connection that is not followed (yet); a captured packet (`since`) told that it
-        is TLS."""
-        if flow.opaque is None:
-            self._unread.observe(flow, records, since)
-        keyed = self._keyed
-        if keyed is None or self._unread.is_reading(flow) or not (keyed.is_of_use or keyed.is_waiting(flow)):
-            if not self._unread.is_reading(flow):
-                self._protocols[self._name_other(flow, Protocol.TLS)] += 1
-            self._unread.read_tls(flow, records)
-        elif not flow.dropped:
-            self._decide(flow, keyed, keyed.take(flow, records))
-
-    def _decide(self, flow: Flow, keyed: Keyed, verdict: Verdict) -> None:
-        if verdict is Verdict.WAIT:
-            return
-        undecided = keyed.release(flow)
-        witness = undecided.witness
-        if verdict is Verdict.LEAVE:
-            self._protocols[self._name_other(flow, Protocol.TLS)] += 1
-            self._unread.go_on(flow, witness)
-            return
-        if flow.opaque is not None:
-            flow.opaque.drop()
-            flow.opaque = None
-        if witness.client is not None:
-            flow.client = witness.client
-        streams, ledger = keyed.streams(), self._ledger(flow)
+    def _decrypt(self, flow: Flow, streams: TlsStreams, undecided: Undecided) -> None:
+        """Follow a TLS connection that has secrets, from its beginning on."""
+        if undecided.witness.client is not None:
+            flow.client = undecided.witness.client
+        ledger = self._ledger(flow)
         decryption = EitherDecryption(streams, self._outside, flow, ledger.client, ledger.server)
-        conversation = Conversation.over_tls(flow, ledger, self._events, self._crashed, decryption)
+        conversation = Conversation(flow, ledger, self._events, self._crashed)
+        conversation.begin_tls(decryption)
         flow.conversation = conversation
         flow.network = FlowFacts(undecided.order, flow.first.ts_ns, flow.handshake_ns)
         conversation.begin_at(undecided.order)
         self._begun.append((undecided.order, conversation))
         self._tell(flow, conversation, undecided.records)
-        streams.witness = witness  # which has taken these
-
-    def _end_waiting(self, flow: Flow, keyed: Keyed) -> None:
-        """A connection is over before it was decided whether it is decrypted."""
-        self._decide(flow, keyed, keyed.closed(flow))
-        conversation = flow.conversation
-        if isinstance(conversation, Conversation):
-            for side in SIDES:
-                if not conversation.ledger.ends[side]:
-                    conversation.end(StreamEnd(side, EndKind.RST if flow.reset else EndKind.CAPTURE_ENDED, flow.last))
-
-    def _close_tls(self, flow: Flow, conversation: Conversation, order: int) -> None:
-        """A connection that is followed, and is or holds TLS, is over."""
-        streams, sealed = conversation.decryption, conversation.sealed
-        if isinstance(streams, EitherDecryption):
-            streams = streams.streams
-        if not isinstance(streams, TlsStreams):
-            return
-        if sealed is not None:
-            self._protocols[self._name_other(flow, Protocol.TLS, sealed.port)] += 1
-            self._unread.add_tunnel(conversation.ledger.server, sealed.beginning, order, streams)
-        elif streams.witness is not None:
-            self._protocols[self._name_carried(flow, conversation, streams)] += 1
-            self._unread.add_keyed(flow, streams.witness, order, streams)
-        if streams.cipher >= 0 and len(self.for_tshark) < MAX_SEALED:
-            ledger = conversation.ledger
-            self.for_tshark.append(Sealed(ledger.client, ledger.server, flow.first, streams.cipher))
-
-    def _name_carried(self, flow: Flow, conversation: Conversation, streams: TlsStreams) -> str:
-        tunnel = conversation.tunnel
-        holds = tunnel.holds if tunnel is not None and not tunnel.depth else Protocol.HTTP_REQUEST
-        if not streams.opened or holds in (Protocol.OTHER, UNKNOWN_YET):
-            return self._name_other(flow, Protocol.TLS)
-        return "HTTP/2 over TLS" if holds is Protocol.HTTP2 else "HTTP over TLS"
 
     def set_aside(self, packets: int, payload: int) -> None:
         """Captured packets that nobody looks into."""
@@ -357,9 +300,7 @@ class Stack(FlowListener):
 
     def settle(self, number: int) -> None:
         """Second step, and what waits for it."""
-        if self._keyed is not None:
-            for flow, verdict in self._keyed.settled():
-                self._decide(flow, self._keyed, verdict)
+        self._tls.settle()
         if self._outside is not None:
             self._quic_pieces(self._outside.quic(number))
         self._hand_on()
@@ -369,9 +310,8 @@ class Stack(FlowListener):
         """A connection is over."""
         sniffer = self._sniffers.pop(flow, None)
         if sniffer is not None and flow.payload:
-            self._protocols[self._name_other(flow, Protocol.OTHER)] += 1
-        if self._keyed is not None and self._keyed.is_waiting(flow):
-            self._end_waiting(flow, self._keyed)
+            self._protocols[protocol_name(flow, Protocol.OTHER)] += 1
+        self._tls.end_waiting(flow)
         self._unread.closed(flow, order)
         conversation = flow.conversation
         if isinstance(conversation, Conversation):
@@ -379,13 +319,7 @@ class Stack(FlowListener):
             ledger.last = flow.last
             ledger.retransmissions = [flow.direction(side).retransmissions for side in SIDES]
             ledger.duplicates = [flow.direction(side).duplicates for side in SIDES]
-            tunnel = conversation.tunnel
-            if conversation.decryption is not None:
-                self._close_tls(flow, conversation, order)
-            elif tunnel is not None and tunnel.holds in (Protocol.TLS, Protocol.OTHER):
-                self._protocols[self._name_other(flow, tunnel.holds, tunnel.port)] += 1
-                if tunnel.holds is Protocol.TLS:
-                    self._unread.add_tunnel(ledger.server, tunnel.beginning, order, None)
+            self._tls.closed(flow, conversation, order)
             self._ended.append((order, conversation))
         elif self._chosen(flow):
             until_ns = shown.ts_ns if shown else self.summary.last_ns or flow.last.ts_ns
@@ -436,10 +370,6 @@ class Stack(FlowListener):
 
     def _chosen(self, flow: Flow) -> bool:
         return not self._ports or not self._ports.isdisjoint(end & 0xFFFF for end in flow.ends)
-
-    def _name_other(self, flow: Flow, protocol: Protocol, port: int = 0) -> str:
-        port = port or min(end & 0xFFFF for end in flow.ends)
-        return f"{protocol.value} (port {port})"
 
     def _summarise(self) -> None:
         summary = self.summary

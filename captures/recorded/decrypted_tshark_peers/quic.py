@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
+from pathlib import Path
 from typing import Any
 
 from aioquic.asyncio import QuicConnectionProtocol, connect, serve
@@ -81,7 +82,7 @@ async def server(port: int, certificate: str, key: str) -> None:
 
 
 async def client(address: str, port: int, name: str, ca: str, keylog: str, what: str) -> None:
-    with open(keylog, "w") as secrets:
+    with Path(keylog).open("w") as secrets:
         configuration = QuicConfiguration(
             is_client=True, alpn_protocols=ALPN, server_name=name, idle_timeout=5, secrets_log_file=secrets
         )
