@@ -14,9 +14,9 @@ HEADERS with `:method: CONNECT` and `:protocol: websocket`, and `:status: 403` w
 refuses the WebSocket before it is open, and hypercorn makes a 403 of that.
 
 ## How to fix
-Let the server speak HTTP/1.1 alone, or end HTTP/2 in front of it, in a proxy that speaks HTTP/1.1 to it and makes an
-Upgrade of the request (haproxy does; nginx 1.22 does not announce that it takes WebSocket over HTTP/2, so that browsers open
-a connection with HTTP/1.1 for it).
+Let the server speak HTTP/1.1 alone, or end HTTP/2 in a proxy in front of it that speaks HTTP/1.1 to it and makes an
+Upgrade of the request. haproxy does; nginx 1.22 does not announce that it takes WebSocket over HTTP/2, so that browsers
+open a connection with HTTP/1.1 for it.
 
 ## When it is silent
 Over HTTP/1.1 (rule EIO014), and when the answer says why: then it is the application that refuses, or a proxy.
