@@ -38,7 +38,7 @@ class Block:
     def __init__(self, chunks: list[StreamChunk], end: int) -> None:
         self.chunks = chunks
         self.end = end
-        self.order = chunks[-1].delivered or chunks[-1].numbers[-1]
+        self.order = (chunks[-1].delivered or chunks[-1].numbers[-1]) if chunks else 0  # none: it has no fields
 
 
 @final

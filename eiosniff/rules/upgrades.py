@@ -15,6 +15,7 @@ from eiosniff.rules.api import evidence
 from eiosniff.rules.phrases import NS_PER_S
 
 HTTP2: Final = "2"
+FORBIDDEN: Final = 403
 # A client that means to talk does so at once; one that waited so long has left for another reason.
 AT_ONCE_NS: Final = NS_PER_S
 _WEBSOCKET_HEADERS: Final = frozenset({"sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"})
@@ -100,6 +101,11 @@ def says_upgrade(request: RequestFacts) -> bool:
 def has_websocket_headers(request: RequestFacts) -> bool:
     """Whether other headers of the WebSocket handshake are there (RFC 6455, section 4.1)."""
     return not _WEBSOCKET_HEADERS.isdisjoint(name.lower() for name in request.header_names)
+
+
+def refused_over_http2(request: RequestFacts, answer: AnswerFacts) -> bool:
+    """Whether a WebSocket over HTTP/2 (RFC 8441) is refused without a word, as by who wants headers of HTTP/1.1."""
+    return request.version == HTTP2 and request.upgrade and answer.status == FORBIDDEN and not answer.body
 
 
 def left_at_once(ledger: Session | Client) -> Iterator[Left]:

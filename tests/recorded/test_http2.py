@@ -15,7 +15,7 @@ FAULTS = {
     "eio3-haproxy": "eio-unsupported-polling",
     "post-too-large-nginx": "proxy-body-limit",
     "poll-cancelled-nginx": "poll-cut-by-client",
-    "websocket-refused-hypercorn": "handshake-forbidden",
+    "websocket-refused-hypercorn": "websocket-over-http2-refused",
 }
 
 

@@ -37,6 +37,7 @@ from eiosniff.rules.answers import answer_words, is_page, let_in_after, server_n
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.engineio.eio001_eio_unsupported_polling import refuses_revision
 from eiosniff.rules.exchanges import exchanges
+from eiosniff.rules.upgrades import refused_over_http2
 
 _FORBIDDEN_CODE = 4
 _STATUSES = (401, 403, 407)
@@ -104,7 +105,9 @@ _ADVICE = {
 def _forbids(attempt: Attempt) -> bool:
     if refuses_revision(attempt):
         return False
-    error = attempt.error
+    error, answer = attempt.error, attempt.answered
+    if error is None and answer is not None and refused_over_http2(attempt.request, answer):
+        return False  # rule HTTP241
     if attempt.status in _STATUSES or (error is not None and error.code == _FORBIDDEN_CODE):
         return True
     if error is None or error.style != "text" or not attempt.request.upgrade or attempt.answered is None:

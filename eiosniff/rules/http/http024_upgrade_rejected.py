@@ -35,7 +35,7 @@ from eiosniff.model.session import Session
 from eiosniff.rules.answers import let_in
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.boxes import UNNAMED, box_of
-from eiosniff.rules.upgrades import Answered, answered, gets_in, outcome
+from eiosniff.rules.upgrades import Answered, answered, gets_in, outcome, refused_over_http2
 
 BAD_REQUEST = 400
 SERVER_ERROR = 500
@@ -72,6 +72,8 @@ def upgrade_rejected(ledger: Session | Client) -> Iterator[Hit]:
     for asked in answered(ledger):
         answer = asked.answer
         if not asked.request.upgrade or answer.status < 300 or _is_engineio(asked):
+            continue
+        if asked.error is None and refused_over_http2(asked.request, answer):  # rule HTTP241
             continue
         if isinstance(ledger, Client) and not _is_for_websockets(ledger, asked):
             continue

@@ -89,6 +89,15 @@ def test_codings_trailers_and_interim_answers() -> None:
     assert (interim.status, response.status, response.body, response.complete) == (103, 200, b"40", True)
 
 
+def test_header_blocks_without_fields() -> None:
+    talk, client, server = begun()
+    talk.say(C, frame(1, 3, b"", 5) + client.ask(1))
+    talk.say(S, server.head(1, [(":status", "200")], last=False) + frame(0, 1, b"6") + frame(1, 1, b"", 5))
+    (response,) = talk.of(HttpResponse)
+    assert (response.body, response.complete) == (b"6", True)
+    assert kinds(talk) == [AnomalyKind.HTTP2_BAD_HEADERS]
+
+
 def websocket() -> tuple[Talk, Peer, Peer]:
     talk, client, server = begun()
     talk.say(C, client.connect(1))
