@@ -5,7 +5,12 @@ import sys
 
 from tests.streams import RECORDED
 
-SCRIPT = "import sys; from eiosniff import app; app.analyze([sys.argv[1]], app.Options()); print('cryptography' in sys.modules)"
+SCRIPT = """
+import sys
+from eiosniff import app
+app.analyze([sys.argv[1]], app.Options())
+print('cryptography' in sys.modules)
+"""
 
 
 def loads(name: str) -> str:
