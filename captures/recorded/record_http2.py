@@ -112,7 +112,7 @@ class Stage:
         (self.folder / "page.html").write_text(text)
         script = npm_install(CLIENT) / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
         shutil.copy(script, self.folder / "client.js")
-        (self.folder / "client.js.gz").write_bytes(gzip.compress(script.read_bytes()))
+        (self.folder / "js.gz").write_bytes(gzip.compress(script.read_bytes()))
 
     def node(self) -> None:
         plan = {"role": "server", "port": 3001}

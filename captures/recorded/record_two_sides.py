@@ -55,7 +55,7 @@ class Scenario:
     prefix: str = ""
     healthy: bool = False
     ahead_s: float = AHEAD_S
-    lasts_ms: int = 4500
+    lasts_ms: int = 4000
 
     def path(self, side: str) -> Path:
         return FOLDER / f"{self.name}-{side}.pcap"
@@ -65,10 +65,10 @@ SCENARIOS = (
     Scenario("nginx-upgrade", "nginx, nothing amiss", nginx=NGINX_UPGRADE, transports=("polling", "websocket"),
              healthy=True),
     Scenario("nginx-polling", "nginx, nothing amiss; the clock of the server is behind", nginx=NGINX_UPGRADE,
-             transports=("polling",), healthy=True, ahead_s=-7200.5),
+             transports=("polling",), healthy=True, ahead_s=-7200.5, lasts_ms=2500),
     Scenario("same-clock", "a proxy that passes all on; both clocks agree", meddler="nothing", healthy=True, ahead_s=0),
     Scenario("polls-held", "a proxy holds the answers to polls back for 1.3 s", meddler="hold",
-             transports=("polling",), lasts_ms=9000),
+             transports=("polling",), lasts_ms=5000),
     Scenario("messages-held", "a proxy holds each message of the server back for 1.3 s", meddler="hold"),
     Scenario("message-dropped", "a proxy swallows one message of the client", meddler="drop"),
     Scenario("message-altered", "a proxy alters one message of the server", meddler="alter"),

@@ -236,7 +236,7 @@ class ReportWriter:
         numbering = Joined((client.file, client.numbering), (server.file, server.numbering), NEAR_SERVER)
         found = Judge(self.rules, knowledge.advice, client.file).crossings(sides.crossings)
         for finding in found:
-            finding.numbering = numbering
+            finding.numbering, finding.also_in = numbering, server.file
         return found
 
 

@@ -20,6 +20,7 @@ from enum import Enum
 from importlib import metadata
 from typing import IO, NamedTuple, TypeVar
 
+from eiosniff.capture import tshark_program
 from eiosniff.capture.live import capabilities, devices, rights
 from eiosniff.capture.live.surroundings import Program, Surroundings, find_program, look_around, remedy
 
@@ -52,8 +53,12 @@ _LIBRARIES = {
     "scapy": ("capturing through a socket, filters, captures of Wi-Fi", True),
     "rich": ("reports and the live view", True),
     "Brotli": ("HTTP bodies in br", False),
-    "pyshark": ("", False),
+    "cryptography": ("decrypting TLS", False),
+    "hpack": ("reading HTTP/2", False),
+    "pylsqpack": ("reading WebTransport (HTTP/3)", False),
+    "pyshark": ("having tshark decrypt", False),
 }
+_TSHARK_FOR = "decrypting WebTransport (QUIC), and TLS with CBC; looking at what a report shows as proof"
 _OTHER_NAMES = {"Brotli": "brotlicffi"}
 
 
@@ -233,11 +238,16 @@ class _Programs:
         )
 
     def tshark(self) -> Fact:
-        """How it is with tshark, with which nothing here works better, but proofs can be looked at."""
+        """How it is with tshark, which decrypts what we do not, and shows proofs."""
         program = self._found["tshark"]
         if program is None or not program.runs:
-            return Fact(PROGRAMS, "tshark", Status.ABSENT, "not installed", "looking at what a report shows as proof")
-        return Fact(PROGRAMS, "tshark", Status.OK, f"{self._version('tshark')}, {program.path}")
+            return Fact(PROGRAMS, "tshark", Status.ABSENT, "not installed", _TSHARK_FOR)
+        ran = self._ran["tshark", "version"]
+        try:
+            found = tshark_program.check(program.path, ran.code or 0, ran.output + ran.errors)
+        except tshark_program.TsharkError as error:
+            return Fact(PROGRAMS, "tshark", Status.ABSENT, error.problem, _TSHARK_FOR, "install a newer one")
+        return Fact(PROGRAMS, "tshark", Status.OK, f"{found.version}, {found.path}, decrypts QUIC and TLS with CBC")
 
     def _version(self, name: str) -> str:
         ran = self._ran[name, "version"]

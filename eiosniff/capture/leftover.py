@@ -6,9 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from eiosniff.capture import tshark
+from eiosniff.capture import tshark_program
 from eiosniff.capture.extract import MAX_PACKETS, Extract
-from eiosniff.capture.tshark import Decrypting, Tshark, TsharkError
+from eiosniff.capture.tshark import Decrypting, describe
+from eiosniff.capture.tshark_program import TsharkError
 from eiosniff.errors import EiosniffError
 from eiosniff.model.outside import OutsideConnection, OutsidePacket
 from eiosniff.model.secrets import Secrets
@@ -44,7 +45,7 @@ class Leftover:
 
     def decrypt(self, secrets: Secrets) -> Decrypting:
         """Have tshark decrypt all that was kept, with these secrets. Raises `TsharkError` where that cannot be."""
-        found: Tshark = tshark.find()
+        found = tshark_program.find()
         if self._extract is None or self._folder is None:
             raise TsharkError(self.problem or "nothing was left to decrypt")
         self._extract.close()
@@ -65,6 +66,8 @@ class Leftover:
             lines.append(
                 f"tshark decrypted nothing of {name(silent)}: the keys do not fit, or its beginning is missing"
             )
+        if self._decrypting is not None and self._decrypting.undecrypted:
+            lines.append(describe(self._decrypting.undecrypted))
         return lines
 
     def close(self) -> None:
@@ -87,9 +90,10 @@ class Leftover:
 
 def name(connections: Sequence[OutsideConnection]) -> str:
     """How many connections these are, and to which servers, for people."""
+    kinds = {each.quic for each in connections}
     servers = list(dict.fromkeys(str(each.server) for each in connections))
     named = ", ".join(servers[:_MOST_NAMED]) + (" and others" if len(servers) > _MOST_NAMED else "")
-    kind = "QUIC" if all(each.quic for each in connections) else "TLS"
+    kind = " and ".join(name for name, quic in (("TLS", False), ("QUIC", True)) if quic in kinds)
     return f"{len(connections):,} {kind} connection{'' if len(connections) == 1 else 's'} to {named}"
 
 

@@ -19,20 +19,19 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from eiosniff.capture.extract import Extract, Origin
-from eiosniff.capture.live.surroundings import find_program
-from eiosniff.errors import EiosniffError
+from eiosniff.capture.tshark_program import (
+    INSTALL,
+    PATIENCE_S,
+    Tshark,
+    TsharkError,
+    clean_environment,
+    shortened,
+)
 from eiosniff.model.outside import QuicPiece, TlsPiece
 from eiosniff.model.secrets import Secrets
 
-# The first branch of Wireshark that was made after QUIC version 1 was published (May 2021, RFC 9000): 3.6.0 came in
-# November 2021. Drafts of it, and TLS, older ones read too.
-OLDEST = (3, 6)
-
 Piece = TlsPiece | QuicPiece
 
-_INSTALL = "install Wireshark's tshark (Debian, Ubuntu: apt install tshark), or see `eiosniff doctor`"
-_PATIENCE_S = 30.0
-_VERSION = re.compile(r"TShark[^\n]*?(\d+)\.(\d+)(?:\.(\d+))?")
 _KEPT = frozenset(("data", "frame", "ip", "quic", "raw", "tcp", "tls", "udp"))
 _LAYERS = "frame data quic"
 # Preferences that decide what comes out; all others have their defaults, as the profile is an empty one.
@@ -45,19 +44,7 @@ _PREFERENCES = {
     "tls.desegment_ssl_application_data": "TRUE",
     "tls.ignore_ssl_mac_failed": "FALSE",
 }
-_MOST_WORDS = 200
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}(?::?[0-9a-fA-F]{2})*)?")
-
-
-class TsharkError(EiosniffError):
-    """tshark, or pyshark, cannot be used, or failed."""
-
-
-class Tshark(NamedTuple):
-    """A tshark that can be used. `version` is as it says, such as 4.0.17."""
-
-    path: str
-    version: str
 
 
 class Undecrypted(NamedTuple):
@@ -65,38 +52,6 @@ class Undecrypted(NamedTuple):
 
     packets: int
     why: str
-
-
-def find() -> Tshark:
-    """The tshark of this system. Raises `TsharkError` if there is none, or none that will do."""
-    program = find_program("tshark")
-    if program is None:
-        raise TsharkError("tshark is not installed", _INSTALL)
-    if not program.runs:
-        raise TsharkError(f"you may not start {program.path}", "change its permissions, or run as another user")
-    with _profile() as environment:
-        try:
-            done = subprocess.run(
-                [program.path, "--version"], env=environment, capture_output=True, check=False, timeout=_PATIENCE_S
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise TsharkError(f"{program.path} does not start: {_short(str(error))}", _INSTALL) from None
-    return check(program.path, done.returncode, (done.stdout + done.stderr).decode(errors="replace"))
-
-
-def check(path: str, code: int, output: str) -> Tshark:
-    """Whether a tshark will do, by what `tshark --version` said. Raises `TsharkError`."""
-    match = _VERSION.search(output)
-    if code or match is None:
-        said = output.strip().splitlines()
-        reason = _short(said[-1]) if said else f"it ended with code {code}"
-        raise TsharkError(f"{path} does not start: {reason}", _INSTALL)
-    major, minor, patch = match.groups()
-    if (int(major), int(minor)) < OLDEST:
-        raise TsharkError(
-            f"{path} is too old: it is {major}.{minor}, and needs to be {OLDEST[0]}.{OLDEST[1]} or newer", _INSTALL
-        )
-    return Tshark(path, ".".join(filter(None, (major, minor, patch))))
 
 
 class Decrypting:
@@ -132,7 +87,7 @@ class Decrypting:
     def __iter__(self) -> Iterator[Piece]:
         reader = iter(self._capture)
         try:
-            with _environment(_clean(self._folder)):  # tshark is started with the first packet
+            with _environment(clean_environment(self._folder)):  # tshark is started with the first packet
                 packet = next(reader, None)
             while packet is not None:
                 yield from self._pieces(packet)
@@ -171,7 +126,7 @@ class Decrypting:
 
     def _open(self, path: Path, secrets: Secrets) -> Any:
         pyshark = _pyshark()
-        environment = _clean(self._folder)
+        environment = clean_environment(self._folder)
         _switch_off(self._tshark, environment, self._folder)
         keys = self._folder / "keys.log"
         with open(os.open(keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123  (its mode)
@@ -225,7 +180,7 @@ def quic_pieces(packet: Any, origin: Origin, failures: dict[str, int]) -> Iterat
         for expert in _inner(each, "quic.decryption_failed") + _inner(each, "_ws.expert"):
             why = next(_values(expert, "_ws.expert.message"), "")
             if why.startswith(("Decryption failed", "Failed to create decryption context")):
-                why = _short(why)
+                why = shortened(why)
                 failures[why] = failures.get(why, 0) + 1
         for frame in _inner(each, "quic.frame"):
             stream = next(_values(frame, "quic.stream.stream_id"), "")
@@ -302,7 +257,7 @@ def _patient(pyshark: Any) -> Any:
         async def _cleanup_subprocess(self, process: Any) -> None:
             if self._eof_reached:
                 with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(process.wait(), _PATIENCE_S)
+                    await asyncio.wait_for(process.wait(), PATIENCE_S)
             await super()._cleanup_subprocess(process)
 
     return PatientCapture
@@ -312,26 +267,13 @@ def _switch_off(tshark: Tshark, environment: dict[str, str], folder: Path) -> No
     """Write the profile in which all protocols are off but those that are needed."""
     try:
         done = subprocess.run(
-            [tshark.path, "-G", "protocols"], env=environment, capture_output=True, check=True, timeout=_PATIENCE_S
+            [tshark.path, "-G", "protocols"], env=environment, capture_output=True, check=True, timeout=PATIENCE_S
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise TsharkError(f"{tshark.path} does not start: {_reason(error)}", _INSTALL) from None
+        raise TsharkError(f"{tshark.path} does not start: {_reason(error)}", INSTALL) from None
     rows = [line.split("\t") for line in done.stdout.decode(errors="replace").splitlines()]
     names = {row[2].strip() for row in rows if len(row) > 2} - _KEPT
     (folder / "disabled_protos").write_text("".join(f"{name}\n" for name in sorted(names)))
-
-
-@contextmanager
-def _profile() -> Iterator[dict[str, str]]:
-    with tempfile.TemporaryDirectory(prefix="eiosniff-") as folder:
-        yield _clean(Path(folder))
-
-
-def _clean(folder: Path) -> dict[str, str]:
-    """The environment of this process, but with no configuration or plugin of the user's for tshark."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WIRESHARK_", "XDG_"))}
-    home = str(folder)
-    return {**kept, "WIRESHARK_CONFIG_DIR": home, "HOME": home, "APPDATA": home, "LC_ALL": "C"}
 
 
 @contextmanager
@@ -351,11 +293,7 @@ def _reason(error: Exception) -> str:
     """An error of others in a line, such as the last one that tshark wrote."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line.removeprefix("Last error line: ") for line in lines if line.startswith("Last error line: ")]
-    return _short(telling[0] if telling else lines[0] if lines else type(error).__name__)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _MOST_WORDS else f"{text[:_MOST_WORDS]}..."
+    return shortened(telling[0] if telling else lines[0] if lines else type(error).__name__)
 
 
 def describe(undecrypted: Sequence[Undecrypted]) -> str:

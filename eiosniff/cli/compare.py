@@ -62,6 +62,7 @@ Exit codes:
 @options.configuration
 @options.rule_files
 @options.places
+@options.keylog
 @options.no_redact
 @options.no_color
 def compare(
@@ -78,6 +79,7 @@ def compare(
     rule_files: tuple[str, ...],
     ports: tuple[int, ...],
     path: str | None,
+    keylog: tuple[str, ...],
     no_redact: bool,
     no_color: bool,
 ) -> None:
@@ -101,6 +103,7 @@ def compare(
         fail_on="warning",
         ports=ports,
         path=path,
+        keylog=keylog,
         max_sessions=10_000,
     )
     wanted = Wanted(working_session, working_client), Wanted(failing_session, failing_client)

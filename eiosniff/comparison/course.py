@@ -213,10 +213,12 @@ def _close(session: Session) -> Step:
 
 
 def is_cut(session: Session) -> bool:
-    """Whether a session ended as nobody wants it to: by the server, or without a goodbye."""
+    """Whether a session ended as nobody wants it to: by the server, without a goodbye, or with a code of an error."""
     closing = session.closing
     if closing is None:
         return False
     if closing.side is CLIENT and closing.how is CloseHow.WS_CLOSE:
         return closing.code not in _CLIENTS_CODES
+    if closing.how in (CloseHow.WT_CLOSE, CloseHow.UNSEEN):
+        return bool(closing.code)
     return closing.how is CloseHow.RST or not closing.after_goodbye

@@ -7,11 +7,12 @@ from eiosniff.comparison import course, requests
 from eiosniff.comparison.amounts import duration
 from eiosniff.model.attempt import Attempt, UpgradeTry
 from eiosniff.model.comparison import Conversation, Fact, Step
-from eiosniff.model.engineio import WEBSOCKET
+from eiosniff.model.engineio import POLLING, WEBSOCKET, Transport
 from eiosniff.model.provenance import CLIENT
 from eiosniff.model.session import Session
 
 OVER_WEBSOCKET: Final = "WebSocket"
+OVER_WEBTRANSPORT: Final = "WebTransport"
 OVER_POLLING: Final = "polling"
 
 
@@ -86,8 +87,8 @@ def _offered(session: Session) -> str:
     """A session that began over WebSocket is offered no upgrade: that is no difference to one that is."""
     opening = session.handshake
     assert opening is not None
-    began = session.transports[:1] == [WEBSOCKET]
-    return "websocket" if began or "websocket" in opening.upgrades else "none"
+    began = session.transports[:1] not in ([], [POLLING])
+    return "websocket" if began or WEBSOCKET.value in opening.upgrades else "none"
 
 
 def _upgrade(session: Session) -> Step:
@@ -95,10 +96,9 @@ def _upgrade(session: Session) -> Step:
     tries = session.upgrades
     # Whom nothing keeps from WebSocket, and who stays on polling, may want it so.
     bad = not over and bool(tries) and not _is_shut_out(session)
-    value = OVER_WEBSOCKET if over else OVER_POLLING
-    facts = [
-        Fact("goes on over", None if bad and _is_unseen(tries[-1]) else value, bad=bad and not _is_unseen(tries[-1]))
-    ]
+    unseen = bad and _is_unseen(tries[-1])
+    value = None if unseen else _carrier(session)
+    facts = [Fact("goes on over", value, bad=bad and not unseen, key=OVER_POLLING if not over else OVER_WEBSOCKET)]
     place = session.upgraded
     if tries:
         last = next((each for each in reversed(tries) if each.confirmed is not None), tries[-1])
@@ -108,6 +108,13 @@ def _upgrade(session: Session) -> Step:
         if session.upgrade_count > 1:
             facts.append(Fact("tries", str(session.upgrade_count)))
     return Step("upgrade", "", place, tuple(facts))
+
+
+def _carrier(session: Session) -> str:
+    """What the session goes on over; WebSocket and WebTransport are as good."""
+    if not session.on_websocket:
+        return OVER_POLLING
+    return OVER_WEBTRANSPORT if session.transports[-1:] == [Transport.WEBTRANSPORT] else OVER_WEBSOCKET
 
 
 def _is_unseen(each: UpgradeTry) -> bool:
@@ -129,7 +136,8 @@ def _try(session: Session, each: UpgradeTry) -> Iterator[Fact]:
         yield Fact("answer", "none" if each.first is None else None, bad=unanswered)
     else:
         error = f', "{each.error.message}"' if each.error is not None else ""
-        bad = each.refused or answered.status != 101
+        # Over HTTP/2 a WebSocket is let through by a 2xx (RFC 8441, section 5).
+        bad = each.refused or (answered.status != 101 and session.upgraded is None)
         yield Fact("answer", f"{answered.status}{error}", bad=bad)
     if each.first is None:
         return

@@ -6,13 +6,15 @@ from eiosniff.decode.flow import Flow, StreamReader
 from eiosniff.model.attempt import Attempt, EarlyFrame
 from eiosniff.model.http import HttpRequest
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
-from eiosniff.model.session import Connection, Session
+from eiosniff.model.session import MAX_GAPS, Connection, Session
+from eiosniff.model.trouble import Gap, GapReason
 from eiosniff.model.websocket import WsMessage
 
 # What most connections have none of: never changed, only replaced.
 _NO_ATTEMPTS: Final[dict[HttpRequest, Attempt]] = {}
 _NO_REQUESTS: Final[dict[HttpRequest, bool]] = {}
 _NO_MESSAGES: Final[list[WsMessage]] = []
+_NO_PLACES: Final[list[PacketRef]] = []
 _NO_SESSIONS: Final[dict[Session, None]] = {}
 
 _MAX_CARRIED: Final = 64  # sessions of one connection: the tabs of one browser
@@ -33,12 +35,14 @@ class ConnectionFacts(StreamReader):
     the server said that it answers nothing more here (by `Connection: close`, HTTP/1.0 or FIN).
 
     Of a stream of HTTP/2, `parent` is that of its connection, with which it shares flow and ledger, and `stream` its
-    number (0 for a connection); `carried` are the sessions that the streams of a connection were part of.
+    number (0 for a connection); `carried` are the sessions that the streams of a connection were part of. `gaps` are
+    packets that showed one, capped, and `cut_bytes` what the snap length cut.
     """
 
     __slots__ = (
-        "_first_bytes", "answered", "asked", "attempt", "attempts", "carried", "early", "early_frame", "ended", "flow",
-        "is_engineio", "last_answer", "ledger", "lossy", "parent", "polled", "session", "stream", "unknown",
+        "_first_bytes", "answered", "asked", "attempt", "attempts", "carried", "cut_bytes", "early", "early_frame",
+        "ended", "flow", "gaps", "is_engineio", "last_answer", "ledger", "lossy", "parent", "polled", "session",
+        "stream", "unknown",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, ledger: Connection) -> None:
@@ -48,6 +52,8 @@ class ConnectionFacts(StreamReader):
         self.parent: ConnectionFacts | None = None
         self.stream = 0
         self.carried = _NO_SESSIONS
+        self.gaps = _NO_PLACES
+        self.cut_bytes = 0
         self.attempts = _NO_ATTEMPTS
         self.answered: PacketRef | None = None
         self.asked: PacketRef | None = None
@@ -93,6 +99,19 @@ class ConnectionFacts(StreamReader):
         if not self.unknown:
             self.unknown = {}
         self.unknown[request] = forwarded
+
+    def count_gap(self, gap: Gap) -> None:
+        """Bytes are missing from the capture."""
+        ledger = self.ledger
+        lacking = gap.reason is not GapReason.UNACKNOWLEDGED
+        if lacking:
+            ledger.gap_bytes += gap.length
+        if gap.reason is GapReason.SNAP_LENGTH:
+            self.cut_bytes += gap.length
+        if len(ledger.gaps) < MAX_GAPS:
+            ledger.gaps.append(gap.place.number)
+        if lacking and len(self.gaps) < MAX_GAPS:
+            self.gaps = [*self.gaps, gap.place]
 
     @property
     def over(self) -> bool:

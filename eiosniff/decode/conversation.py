@@ -5,12 +5,12 @@ then handed to the session layer in the order of the captured packet that comple
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import final
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.connection_facts import ConnectionFacts
 from eiosniff.decode.decryption import Decryption, Plain
-from eiosniff.decode.deflate import DeflateParameters, Inflater, negotiated
+from eiosniff.decode.deflate import DeflateParameters, negotiated
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.facts import may_be_engineio
 from eiosniff.decode.flow import Flow
@@ -25,15 +25,12 @@ from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel, port_of
 from eiosniff.decode.websocket import WebSocketReader
 from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
-from eiosniff.model.session import MAX_GAPS, Connection
+from eiosniff.model.session import Connection
 from eiosniff.model.tcp import StreamChunk, StreamEnd
-from eiosniff.model.trouble import Anomaly, Desync, Gap, GapReason
+from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
 
 Reader = WebSocketReader | HttpConnection
-
-# What most connections have none of: never changed, only replaced.
-_NO_PLACES: Final[list[PacketRef]] = []
 
 
 @final
@@ -41,9 +38,9 @@ class Conversation(ConnectionFacts):
     """See the module.
 
     The bytes of a connection that is `uninteresting` are not read (any more), and of one that is `forgotten` the events
-    that they were made into are dropped. `gaps` are packets that showed one, capped, and `cut_bytes` what the snap
-    length cut. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the innermost if there are
-    several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else then reads those.
+    that they were made into are dropped. `tunnel` is the one through which a proxy was asked to connect (CONNECT), the
+    innermost if there are several. `decryption` makes plain bytes of what the innermost layer of TLS carries; all else
+    then reads those.
     `keyring` has the secrets for a tunnel with TLS in it, if there are any; `sealed` is that tunnel.
 
     `inside` reads the connection from where it is HTTP/2. Each of its streams that matters is a conversation of its
@@ -51,7 +48,7 @@ class Conversation(ConnectionFacts):
     """
 
     __slots__ = (
-        "_order", "crashed", "cut_bytes", "decryption", "deflate", "events", "forgotten", "gaps", "http", "inside",
+        "_order", "crashed", "decryption", "deflate", "events", "forgotten", "http", "inside",
         "keyring", "offsets", "sealed", "tunnel", "uninteresting", "upgrade", "websocket",
     )  # fmt: skip
 
@@ -78,8 +75,6 @@ class Conversation(ConnectionFacts):
         self.offsets: list[OffsetMap] | None = None
         self.uninteresting = False
         self.forgotten = False
-        self.gaps = _NO_PLACES
-        self.cut_bytes = 0
         # Of the last event of each side: an event comes no earlier than those that its side was known to have before.
         # As long as the sides are not apart, those of the other side count too.
         self._order = [0, 0]
@@ -142,17 +137,8 @@ class Conversation(ConnectionFacts):
 
     def lacks(self, gap: Gap) -> None:
         """Note a hole, without reading on after it."""
-        side, ledger, order = gap.side, self.ledger, gap.place.number
-        lacking = gap.reason is not GapReason.UNACKNOWLEDGED
-        if lacking:
-            ledger.gap_bytes += gap.length
-        if gap.reason is GapReason.SNAP_LENGTH:
-            self.cut_bytes += gap.length
-        if len(ledger.gaps) < MAX_GAPS:
-            ledger.gaps.append(order)
-        if lacking and len(self.gaps) < MAX_GAPS:
-            self.gaps = [*self.gaps, gap.place]
-        self.note(side, order, gap)
+        self.count_gap(gap)
+        self.note(gap.side, gap.place.number, gap)
 
     def gap(self, gap: Gap) -> None:
         """A hole."""
@@ -174,16 +160,14 @@ class Conversation(ConnectionFacts):
 
     def end(self, end: StreamEnd) -> None:
         """The end of one direction."""
-        side, order = end.side, end.place.number
         try:
             if self.decryption is not None:
                 self._tell_plain(self.decryption.end(end))
             self.tell_end(end)
         except Exception as bug:  # as above
             self._give_up(bug)
-        if self.ledger.ends[side] is None:
-            self.ledger.ends[side] = end.kind
-            self.note(side, order, end)
+        if self.ledger.ends[end.side] is None:
+            self.reset(end)
 
     # ------------------------------------------------------------------ records
 
@@ -264,7 +248,8 @@ class Conversation(ConnectionFacts):
     def _frames_from(self, side: Side, buffer: StreamBuffer | None) -> WebSocketReader:
         """A reader of what a side says after the 101, of which the capture may lack the beginning."""
         unknown = self.upgrade is not None and self.upgrade.request is None and self.upgrade.response is None
-        return WebSocketReader(side, buffer, self._inflater(side), midstream=unknown)
+        inflater = self.deflate.inflater(side) if self.deflate else None
+        return WebSocketReader(side, buffer, inflater, midstream=unknown)
 
     def _switch_again(self, side: Side, upgrade: Upgrade, order: int) -> None:
         """A second 101 in the WebSocket: of another handler of the same server, or of another connection, whose
@@ -273,8 +258,8 @@ class Conversation(ConnectionFacts):
             self.note(side, order, upgrade.response)
         inside = self.websocket[SERVER]
         if isinstance(inside, HttpConnection):
-            reader = WebSocketReader(SERVER, inside.take(SERVER), self._inflater(SERVER))
-            self.websocket[SERVER] = reader
+            inflater = self.deflate.inflater(SERVER) if self.deflate else None
+            reader = self.websocket[SERVER] = WebSocketReader(SERVER, inside.take(SERVER), inflater)
             self.tell(SERVER, reader.start(), order)
             self._look_for_http(reader)
 
@@ -362,38 +347,41 @@ class Conversation(ConnectionFacts):
         else:
             self._read_by_packet(chunk, self.decryption)
 
+    def _http_took(self, record: Gap | StreamEnd) -> bool:
+        """Tell HTTP of a hole or of an end, which may be that of HTTP, and begin it anew; whether it is HTTP still."""
+        http = self.http
+        while http is not None:
+            taken = http.gap(record) if isinstance(record, Gap) else http.end(record)
+            self.tell(record.side, taken, record.place.number)
+            if self.http is http:
+                return True
+            http = self.http
+        return False
+
     def tell_gap(self, gap: Gap) -> None:
         """Tell the protocol at hand of a hole, and the next one if the hole itself ended the other."""
-        side, order, http = gap.side, gap.place.number, self.http
-        while http is not None:
-            self.tell(side, http.gap(gap), order)
-            if self.http is http:
-                return
-            http = self.http
+        if self._http_took(gap):
+            return
         if self.inside is not None:
             self.inside.gap(gap)
         elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, gap)
         elif not self.uninteresting:
-            reader = self._reader(side)
-            self.tell(side, reader.gap(gap), order)
+            reader = self._reader(gap.side)
+            self.tell(gap.side, reader.gap(gap), gap.place.number)
             self._look_for_http(reader)
 
     def tell_end(self, end: StreamEnd) -> None:
         """The same for the end of a direction."""
-        side, order, http = end.side, end.place.number, self.http
-        while http is not None:
-            self.tell(side, http.end(end), order)
-            if self.http is http:
-                return
-            http = self.http
-        reader = self.websocket[side]
+        if self._http_took(end):
+            return
+        reader = self.websocket[end.side]
         if self.inside is not None:
             self.inside.end(end)
         elif self.tunnel is not None and self.tunnel.sniffer is not None:
             self._sniff(self.tunnel, end)
         elif reader is not None:
-            self.tell(side, reader.end(end), order)
+            self.tell(end.side, reader.end(end), end.place.number)
 
     # ------------------------------------------------------------------ HTTP/2
 
@@ -427,9 +415,6 @@ class Conversation(ConnectionFacts):
         self._agree(upgrade)
 
     # ------------------------------------------------------------------ WebSocket
-
-    def _inflater(self, side: Side) -> Inflater | None:
-        return self.deflate.inflater(side) if self.deflate else None
 
     def _read_by_packet(self, chunk: StreamChunk, decryption: Decryption | None) -> None:
         """Read packet by packet: one may tell what others before it are, by coming late or as an answer; also that from

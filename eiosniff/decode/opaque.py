@@ -201,12 +201,20 @@ class _Observation:
     def _open(self) -> None:
         """Keep the first packets of each connection."""
         bounds: list[int] = np.searchsorted(self._which, np.arange(len(self._flows) + 1)).tolist()
+        chosen: list[int] = []
         for at, flow in enumerate(self._flows):
-            begin, opening = bounds[at], flow.facts.opening
-            for row in range(begin, min(bounds[at + 1], begin + MAX_OPENING - len(opening))):
-                opening.append(
-                    Piece(flow.side(int(self._way[row])), self._ref(int(self._rows[row])), self._records(row))
-                )
+            begin, room = bounds[at], MAX_OPENING - len(flow.facts.opening)
+            if room:
+                chosen.extend(range(begin, min(bounds[at + 1], begin + room)))
+        if not chosen:
+            return
+        rows = self._rows[chosen]
+        columns = self._which[chosen], self._way[chosen], self._batch.numbers[rows], self._batch.times[rows]
+        for row, (at, way, number, ts_ns) in zip(
+            chosen, zip(*[column.tolist() for column in columns], strict=True), strict=True
+        ):
+            flow = self._flows[at]
+            flow.facts.opening.append(Piece(flow.side(way), PacketRef(number, ts_ns), self._records(row)))
 
     def _exchanges(self) -> None:
         """What is said from one silence to the next, and from one connection to the next."""

@@ -13,8 +13,10 @@ from eiosniff.decode.decryption import Decryption, Plain
 from eiosniff.decode.flow import Flow
 from eiosniff.decode.offsets import OffsetMap
 from eiosniff.decode.quic import QuicCounter
+from eiosniff.decode.quic_choice import QuicChoice
 from eiosniff.model.outside import OutsideConnection, OutsidePacket, QuicPiece, TlsPiece
 from eiosniff.model.provenance import CLIENT, Endpoint, Side
+from eiosniff.model.secrets import Secrets
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
@@ -38,11 +40,11 @@ class Outside:
     same objects. `refused` counts those that were too many.
     """
 
-    __slots__ = ("_ahead", "_known", "_packets", "_pieces", "_quic", "_quic_known", "_waiting", "read", "refused")
+    __slots__ = ("_ahead", "_choice", "_known", "_packets", "_pieces", "_quic", "_waiting", "read", "refused")
 
     def __init__(self, first: "Outside | None" = None, pieces: Pieces | None = None) -> None:
         self._known: dict[_Key, OutsideConnection] = first._known if first is not None else {}
-        self._quic_known: dict[tuple[Endpoint, Endpoint], OutsideConnection] = {}
+        self._choice = QuicChoice()
         self._pieces = pieces
         self._ahead: TlsPiece | QuicPiece | None = None  # the next piece, which is of a later packet
         # Those of TLS that nobody took yet: in a batch one connection is decoded after the other.
@@ -60,7 +62,7 @@ class Outside:
     @property
     def connections(self) -> list[OutsideConnection]:
         """What was handed out."""
-        return [*self._known.values(), *self._quic_known.values()]
+        return [*self._known.values(), *self._choice.connections]
 
     def take(self) -> list[OutsidePacket]:
         """What was collected since this was called last, in the order of the capture."""
@@ -113,22 +115,10 @@ class Outside:
 
     # ------------------------------------------------------------------ QUIC
 
-    def collect_quic(self, quic: QuicCounter, ports: frozenset[int]) -> None:
-        """Collect the datagrams of a batch, of servers with one of these ports (if there are any)."""
-        if not quic.datagrams:
-            return
-        for each in quic.datagrams:
-            if ports and each.server & 0xFFFF not in ports:
-                continue
-            ends = quic.endpoint(each.client), quic.endpoint(each.server)
-            known = self._quic_known.get(ends)
-            if known is None:
-                if len(self._quic_known) >= MAX_CONNECTIONS:
-                    self.refused += 1
-                    continue
-                known = self._quic_known[ends] = OutsideConnection(*ends, quic=True)
-            self._packets.append(OutsidePacket(each.number, each.ts_ns, known, each.from_client, 0, each.data))
-        quic.datagrams.clear()
+    def collect_quic(self, quic: QuicCounter, ports: frozenset[int], secrets: Secrets) -> None:
+        """Collect the datagrams of a batch that can be decrypted with these secrets, of servers with one of these ports
+        (if there are any)."""
+        self._packets += self._choice.take(quic, ports, secrets)
 
     def quic(self, number: int) -> list[QuicPiece]:
         """The pieces of QUIC streams in packets up to this one that were not handed out before."""

@@ -108,7 +108,8 @@ class QuicCounter:
                     place = int(places[0][at]), int(places[1][at])
                     self._keep(place, ends, bool(to_server[at]), payload(int(rows[at])))
         if self.addresses.is_crowded:
-            self.addresses.keep(server >> 16 for server in self.servers)
+            clients = [each.client for each in self.datagrams or ()]  # which somebody will ask for
+            self.addresses.keep(end >> 16 for end in (*self.servers, *clients))
 
     def _keep(self, place: tuple[int, int], ends: tuple[int, int], from_client: bool, data: bytes) -> None:
         client, server = ends if from_client else (ends[1], ends[0])

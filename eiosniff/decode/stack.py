@@ -118,11 +118,14 @@ class Stack(FlowListener):
     def feed(self, batch: PacketBatch) -> None:
         """Decode a batch."""
         self._quality.note_cut(batch)
-        if self._outside is not None and self._outside.collects and self._packets.quic.datagrams is None:
-            self._packets.quic.datagrams = [] if self._tls.keyring is not None else None
+        quic, outside, keyring = self._packets.quic, self._outside, self._tls.keyring
+        collects = outside is not None and outside.collects and keyring is not None
+        if collects and quic.datagrams is None:
+            quic.datagrams = []
         self._flows.feed(self._packets.decode(batch))
-        if self._outside is not None and len(batch):
-            self._outside.collect_quic(self._packets.quic, self._ports)
+        if outside is not None and len(batch):
+            if keyring is not None and quic.datagrams:
+                outside.collect_quic(quic, self._ports, keyring.secrets)
             self._read_quic(int(batch.number[-1]))
         if self._packets.is_crowded:
             self._packets.keep(self._flows.ends())

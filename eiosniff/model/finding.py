@@ -98,6 +98,7 @@ class Finding:
     first_packet: int
     doubt: str = ""  # why it is not certain
     numbering: Numbering | None = None  # of its evidence, where it is another one than that of the capture
+    also_in: str = ""  # the other capture that it is about, if it is about two
     hence: str = ""  # a few words on it where it is a consequence of another
 
 

@@ -347,7 +347,7 @@ class _TextReport:
         drift = f", and drifts by {abs(clocks.drift_ppb) / 1000:.0f} ms in 1000 s" if clocks.drift_ppb else ""
         return (
             f"Seen from both sides: {counted(len(sides.crossings), 'session')}; {client} is nearer to the client, and "
-            f"the clock of {server} is {duration(abs(clocks.ahead_ns))} {way} its own ({sure}{drift})"
+            f"the clock of {server} is {relative(abs(clocks.ahead_ns), 0)} s {way} its own ({sure}{drift})"
         )
 
     def end(self, configuration: str, show_rule: str) -> None:

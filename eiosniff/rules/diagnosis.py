@@ -1,6 +1,7 @@
 """From findings to diagnoses: the root cause first, its consequences under it."""
 
 from collections.abc import Iterable
+from itertools import product
 
 from eiosniff.model.finding import Diagnosis, Finding, Severity
 from eiosniff.model.peers import Server
@@ -66,16 +67,17 @@ def _explained(ranked: list[Finding], rules: dict[str, Rule]) -> dict[tuple[str,
     rank. By subject, for there may be as many findings as clients."""
     causes: dict[tuple[str, str, object], tuple[int, Finding]] = {}
     for rank, candidate in enumerate(ranked):
+        captures = [capture for capture in (candidate.capture, candidate.also_in) if capture]
         if candidate.severity is not Severity.INFO:
-            for subject in candidate.subjects:
-                causes.setdefault((candidate.capture, _harmless(candidate.name), subject), (rank, candidate))
+            for subject, capture in product(candidate.subjects, captures):
+                causes.setdefault((capture, _harmless(candidate.name), subject), (rank, candidate))
         rule = rules.get(candidate.name)
         if rule is None or not rule.explains or _is_harmless(candidate, rule):
             continue
         for subject in candidate.subjects:
             at_server = rule.subject is not Server and not _is_client(subject)
-            for name in rule.explains:
-                key = candidate.capture, _at_server(name) if at_server else name, subject
+            for name, capture in product(rule.explains, captures):
+                key = capture, _at_server(name) if at_server else name, subject
                 causes.setdefault(key, (rank, candidate))
     return causes
 

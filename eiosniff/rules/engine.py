@@ -239,6 +239,8 @@ class Judge:
         found = self._all_findings()
         for finding in found:
             finding.evidence.sort(key=attrgetter("ts_ns"))
+            places = [(each.client_endpoint.address, str(each.server.endpoint)) for each in finding.sessions]
+            finding.subjects |= frozenset(_subjects(places))
         return found
 
     def _run(self, ledger: object, order: int, merged: dict[_Key, _Merged], peers: _Peers | Ledgers) -> list[_Merged]:

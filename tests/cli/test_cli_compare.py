@@ -108,3 +108,20 @@ def test_no_traceback_for_a_rule_that_fails(tmp_path: Path) -> None:
     result = run("--rules", rules, NODE, OLD)
     assert result.exit_code in (2, 3)
     assert "Traceback" not in result.output
+
+
+def test_the_files_of_a_rotation_are_one_capture(tmp_path: Path) -> None:
+    """Packets are named with their file; files that are no parts of one are refused."""
+    data = OLD.read_bytes()
+    header, cut = data[:24], 24
+    for _ in range(60):
+        cut += 16 + int.from_bytes(data[cut + 8 : cut + 12], "little")
+    (tmp_path / "cap_00001.pcap").write_bytes(data[:cut])
+    (tmp_path / "cap_00002.pcap").write_bytes(header + data[cut:])
+    found = json.loads(run("-f", "json", NODE, tmp_path / "cap_*.pcap").stdout)
+    assert found["first_difference"]["fact"] == "who pings"
+    assert found["first_difference"]["failing_place"]["capture"].endswith("cap_00001.pcap")
+    (tmp_path / "cap_00003.pcap").write_bytes(REFUSED.read_bytes())
+    refused = run(NODE, tmp_path / "cap_*.pcap")
+    assert refused.exit_code == 2
+    assert "and not the files of one" in refused.stderr

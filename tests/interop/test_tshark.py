@@ -1,4 +1,4 @@
-"""The real tshark decrypts what we leave to it: what comes back is what the peers said, from the right packets."""
+"""The real tshark decrypts what we leave to it: what comes back is what peers said, from the packets that had it."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eiosniff.capture import tshark
+from eiosniff.capture import tshark, tshark_program
 from eiosniff.capture.leftover import Leftover
 from eiosniff.capture.source import open_source
 from eiosniff.decode.outside import Outside
@@ -28,8 +28,8 @@ ALPHABET = bytes(range(256))
 @pytest.fixture(autouse=True)
 def _there():
     try:
-        tshark.find()
-    except tshark.TsharkError as error:
+        tshark_program.find()
+    except tshark_program.TsharkError as error:
         pytest.skip(str(error))
 
 
@@ -43,6 +43,16 @@ def decrypted(packets, secrets):
             pieces = list(at_work)
     assert at_work.problem == ""
     return pieces
+
+
+def secrets_of(path):
+    secrets = Secrets()
+    with open_source(path) as source:
+        for _ in source:
+            pass
+        for _, text in source.secrets:
+            secrets.add(text)
+    return secrets
 
 
 def said(pieces, from_client):
@@ -129,15 +139,14 @@ def test_two_connections_at_once_are_told_apart(tmp_path):
 @pytest.mark.parametrize("size", [1, 7, 100, 50_000])
 @pytest.mark.parametrize("entry", QUIC, ids=lambda entry: Path(entry["file"]).stem)
 def test_quic_streams_come_back_as_they_were_sent(entry, size):
-    outside, secrets = Outside(), Secrets()
-    stack = Stack(CaptureSummary(""), outside=outside)
+    path = str(RECORDED / entry["file"])
+    outside, secrets = Outside(), secrets_of(path)
+    stack = Stack(CaptureSummary(""), secrets=secrets, outside=outside)
     with Leftover() as leftover:
-        with open_source(str(RECORDED / entry["file"]), batch_size=size) as source:
+        with open_source(path, batch_size=size) as source:
             for batch in source:
                 stack.feed(batch)
                 leftover.write(outside.take())
-            for _, text in source.secrets:
-                secrets.add(text)
         with leftover.decrypt(secrets) as at_work:
             pieces = list(at_work)
     assert (at_work.problem, at_work.undecrypted) == ("", [])
@@ -152,9 +161,10 @@ def test_quic_streams_come_back_as_they_were_sent(entry, size):
 
 
 def test_a_key_log_without_quic_keys_says_how_much_was_not_decrypted():
+    path = str(RECORDED / "decrypted_tshark" / "quic-talk.pcapng")
     outside = Outside()
-    stack = Stack(CaptureSummary(""), outside=outside)
-    with open_source(str(RECORDED / "decrypted_tshark" / "quic-talk.pcapng")) as source:
+    stack = Stack(CaptureSummary(""), secrets=secrets_of(path), outside=outside)
+    with open_source(path) as source:
         for batch in source:
             stack.feed(batch)
     with Leftover() as leftover:

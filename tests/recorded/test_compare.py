@@ -163,6 +163,30 @@ def test_each_kind_of_difference(working: Path, name: str, step: str, fact: str)
     assert comparison.diagnosis is not None
 
 
+@pytest.mark.parametrize("name", ["client-ping-tls-1.3", "eio3-refused-nginx", "chromium-tls-1.3", "python-tls-1.2"])
+def test_what_is_encrypted_parts_where_it_parts_in_clear(name: str) -> None:
+    """These captures carry their secrets."""
+    encrypted, clear = RECORDED / "tls" / f"{name}.pcapng", RECORDED / "tls" / f"{name}-clear.pcap"
+    assert place(compare_quickly(BROWSER, encrypted)) == place(compare_quickly(BROWSER, clear))
+    if not name.startswith("eio3"):
+        assert compare_quickly(clear, encrypted).difference is None
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "fact"),
+    [
+        ("chromium-eio3-refused", "request", "query EIO"),
+        ("chromium-client-ping", "heartbeat", "who pings"),
+        ("chromium-refused", "connection", "connects"),
+        ("chromium-certificate", "answer", "fault"),
+        ("chromium-upgrade", "", ""),
+        ("firefox-upgrade", "", ""),
+    ],
+)
+def test_what_a_browser_exported_is_a_capture_too(name: str, step: str, fact: str) -> None:
+    assert place(compare_quickly(BROWSER, RECORDED / "har" / f"{name}.har.gz")) == (step, fact)
+
+
 # ---------------------------------------------------------------- the story that the project comes from
 
 

@@ -54,3 +54,33 @@ def test_the_revision_is_that_of_who_pings(entry: dict[str, Any]) -> None:
         if finding.name == "encrypted-heartbeat":
             revision = "4" if inside(entry, "server 2") else "3 (or older)"
             assert f"Engine.IO {revision} over WebSocket" in finding.title
+
+
+SAME = {
+    "client-ping-in-eio4": ("encrypted-client-ping", "client-ping-in-eio4"),
+    "client-ping-in-eio4-tls12": ("encrypted-client-ping", "client-ping-in-eio4"),
+    "cut-by-nginx": ("encrypted-cut", "idle-cut"),
+    "cut-by-age": ("encrypted-cut", "lifetime-cut"),
+    "pings-unanswered": ("encrypted-ping-unanswered", "pong-missing"),
+    "refused-eio3-polling": ("encrypted-refusals", "eio-unsupported-polling"),
+    "reset-after-request": ("encrypted-refusals", "connect-loop"),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_keys_show_the_same_fault_as_often(name: str) -> None:
+    (entry,) = [entry for entry in ENTRIES if entry["path"].stem == name]
+    outside, fault = SAME[name]
+    without = app.analyze([str(entry["path"])], app.Options())
+    with_keys = app.analyze([str(entry["path"])], app.Options(keylog=(str(entry["path"].with_suffix(".keys")),)))
+    first, same = without.diagnoses[0].finding, with_keys.diagnoses[0].finding
+    assert (first.name, same.name) == (outside, fault)
+    assert first.occurrences == same.occurrences
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["path"].stem)
+def test_nothing_is_told_from_outside_where_keys_opened_it(entry: dict[str, Any]) -> None:
+    keys = entry["path"].with_suffix(".keys")
+    if keys.exists():
+        report = app.analyze([str(entry["path"])], app.Options(keylog=(str(keys),)))
+        assert not [each for each in report.diagnoses if each.finding.rule.startswith(OUTSIDE)]

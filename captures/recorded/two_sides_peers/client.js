@@ -5,7 +5,7 @@ const [url, lasts, options] = process.argv.slice(2);
 const socket = io(url, { reconnection: false, ...JSON.parse(options) });
 let count = 0;
 socket.on("connect", () => {
-  setInterval(() => socket.emit("say", `${++count}: ${"all is well here. ".repeat(60)}`, () => {}), 400);
+  setInterval(() => socket.emit("say", `${++count}: ${"all is well here. ".repeat(20)}`, () => {}), 400);
 });
 setTimeout(() => {
   socket.disconnect();

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-LONG = 1000
+LONG = 300
 HELD_S = 1.3
 LIFE_S = 2.0
 

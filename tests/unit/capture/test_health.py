@@ -79,7 +79,7 @@ def test_where_all_is_well_every_fact_is() -> None:
     assert (found.analyzes, found.captures, found.remedy) == (True, True, "")
     assert fact(found, "dumpcap").text == "4.0.17, /usr/bin/dumpcap, may capture"
     assert fact(found, "tcpdump").text == "4.99.3, /usr/bin/tcpdump, may capture"
-    assert fact(found, "tshark").text == "4.2.5, /usr/bin/tshark"
+    assert fact(found, "tshark").text == "4.2.5, /usr/bin/tshark, decrypts QUIC and TLS with CBC"
     assert fact(found, "filters").text == "libpcap 1.10.3 compiles them"
     assert fact(found, "interfaces").text == "2: eth0, lo"
 
@@ -158,7 +158,24 @@ def test_what_is_not_there_is_said_with_what_it_is_for() -> None:
     )
     assert fact(found, "filters").text == "libpcap does not compile them: ImportError: libpcap is not available"
     assert fact(found, "tshark").status is Status.ABSENT
-    assert "pyshark" not in {each.name for each in found.facts}  # nothing needs it
+    assert "WebTransport" in fact(found, "tshark").needed_for
+    assert fact(found, "pyshark").remedy == "pip install pyshark"
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("TShark (Wireshark) 3.4.10 (Git)", "/usr/bin/tshark is too old: it is 3.4, and needs to be 3.6 or newer"),
+        ("tshark: error while loading shared libraries", "/usr/bin/tshark does not start: tshark: error while loading "
+         "shared libraries"),
+    ],
+)  # fmt: skip
+def test_a_tshark_that_will_not_do_is_none(said: str, text: str) -> None:
+    system = Told()
+    system.said["tshark", "--version"] = Ran(0, said)
+    found = examine(system)
+    assert (fact(found, "tshark").status, fact(found, "tshark").text) == (Status.ABSENT, text)
+    assert found.analyzes
 
 
 def test_without_a_library_that_it_needs_nothing_works() -> None:
