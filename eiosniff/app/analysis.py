@@ -168,9 +168,9 @@ def _analysed(
 
     with Passes(source, options) as passes:
         analysis = run(passes)
-        if not writer.interrupted and passes.again(analysis.summary):
+        if not writer.interrupted and passes.again():
             analysis = run(passes)
-            passes.note_problems(analysis.summary)
+        passes.note_problems(analysis.summary)
     if recorder is not None:
         known = analysis.stack.sessions
         recorder.close(list(known.clients.values()), list(known.servers.values()))

@@ -51,9 +51,12 @@ def decode(
                         if selection is None or selection.takes(packet):
                             yield packet
                     decoded.clear()
+                    passes.collect()
                 if again:
                     source.rest = passes.source.rest
-                    passes.note_problems(stack.summary)
+                elif source.again is None:
+                    passes.again()  # which it cannot, and says so
+                passes.note_problems(stack.summary)
             sessions += stack.sessions.total
             if warn is not None:
                 _warn(warn, stack, options, empty=empty)
@@ -62,19 +65,21 @@ def decode(
 def _look_ahead(passes: "Passes", options: Options) -> bool:
     """What is streamed cannot be taken back: so with keys, whether tshark has to decrypt something is asked first.
     Whether it does."""
-    if not passes.has_secrets():
-        return False
-    from eiosniff.capture.series import Series
-
     again = passes.source.again
     if again is None:
         return False
-    stack = _stack(passes, options, None)
-    with Series(again, options.batch_size) as ahead:
-        for _ in read(stack, ahead, passes.keys, None):
-            stack.retired()
-            passes.collect()
-    return passes.again(stack.summary)
+    if passes.has_secrets():
+        from eiosniff.capture.series import Series
+
+        stack = _stack(passes, options, None)
+        with Series(again, options.batch_size) as ahead:
+            for _ in read(stack, ahead, passes.keys, None):
+                stack.retired()
+                passes.collect()
+        if passes.again():
+            return True
+    passes.outside = None
+    return False
 
 
 def _stack(passes: "Passes", options: Options, listener: Callable[[DecodedPacket], None] | None) -> "Stack":

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 class Passes:
     """The passes over one capture: `source` and `outside` are those of the pass at hand, to be read and to be given to
-    its stack. A context manager."""
+    its stack (None: what only tshark decrypts is not asked for). A context manager."""
 
     def __init__(self, source: Series, options: Options) -> None:
         """Raises `EiosniffError` for a key log that cannot be used."""
         self.source = source
-        self.outside = Outside()
+        self.outside: Outside | None = Outside()
         self.keys: KeySource = keys_of(options)
         self._options = options
         self._leftover = Leftover()
         self._second: Series | None = None
+        self._said: list[str] = []
 
     def has_secrets(self) -> bool:
         """Whether there are keys for the capture, from where it is known at its beginning."""
@@ -43,11 +44,11 @@ class Passes:
 
     def collect(self) -> None:
         """After each batch: keep what is left to tshark."""
-        self._leftover.write(self.outside.take())
+        if self.outside is not None:
+            self._leftover.write(self.outside.take())
 
-    def again(self, summary: CaptureSummary) -> bool:
-        """The first pass is over. Whether a second one is to be made: then tshark decrypts while that is read. Where it
-        cannot although something was left, the summary says why."""
+    def again(self) -> bool:
+        """The first pass is over. Whether a second one is to be made: then tshark decrypts while that is read."""
         if not self._leftover.connections:
             return False
         again = self.source.again
@@ -56,16 +57,19 @@ class Passes:
                 raise EiosniffError("what is read here cannot be read twice", "write it to a file first")
             pieces = iter(self._leftover.decrypt(self.keys.secrets))
         except EiosniffError as error:
-            _note(summary, explain(self._leftover.connections, error.problem, error.remedy))
+            self._said.append(explain(self._leftover.connections, error.problem, error.remedy))
             return False
         self.outside = Outside(self.outside, pieces)
         self.source = self._second = Series(again, self._options.batch_size)
         return True
 
     def note_problems(self, summary: CaptureSummary) -> None:
-        """The second pass is over: the summary says what tshark did not decrypt."""
-        for text in self._leftover.problems(list(self.outside.read)):
-            _note(summary, text)
+        """The last pass is over: the summary says what tshark did not decrypt, and why."""
+        lines = list(self._said)
+        if self._second is not None and self.outside is not None:
+            lines += self._leftover.problems(list(self.outside.read))
+        for text in lines:
+            summary.problems.append(CaptureProblem(AnomalyKind.NOT_DECRYPTED.value, text, 0))
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +80,3 @@ class Passes:
         self._leftover.close()
         if self._second is not None:
             self._second.close()
-
-
-def _note(summary: CaptureSummary, text: str) -> None:
-    summary.problems.append(CaptureProblem(AnomalyKind.NOT_DECRYPTED.value, text, 0))

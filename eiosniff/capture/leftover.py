@@ -4,17 +4,20 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from eiosniff.capture import tshark_program
-from eiosniff.capture.extract import MAX_PACKETS, Extract
-from eiosniff.capture.tshark import Decrypting, describe
+from eiosniff.capture.extract import Extract
 from eiosniff.capture.tshark_program import TsharkError
 from eiosniff.errors import EiosniffError
 from eiosniff.model.outside import OutsideConnection, OutsidePacket
 from eiosniff.model.secrets import Secrets
 
+if TYPE_CHECKING:
+    from eiosniff.capture.tshark import Decrypting
+
 _MOST_NAMED = 3  # servers, in a line
+_APPLICATION_DATA = b"\x17\x03"  # how a record of it begins (RFC 5246, section 6.2.1)
 
 
 class Leftover:
@@ -25,6 +28,7 @@ class Leftover:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._extract: Extract | None = None
         self._decrypting: Decrypting | None = None
+        self._spoke: set[OutsideConnection] = set()  # those of TLS that carried something
 
     @property
     def connections(self) -> list[OutsideConnection]:
@@ -40,11 +44,14 @@ class Leftover:
                 self._folder = tempfile.TemporaryDirectory(prefix="eiosniff-")
                 self._extract = Extract(Path(self._folder.name) / "extract.pcapng")
             self._extract.write(packets)
+            self._spoke.update(packet.connection for packet in packets if _APPLICATION_DATA in packet.data)
         except (EiosniffError, OSError) as error:
             self.problem = str(error)
 
-    def decrypt(self, secrets: Secrets) -> Decrypting:
+    def decrypt(self, secrets: Secrets) -> "Decrypting":
         """Have tshark decrypt all that was kept, with these secrets. Raises `TsharkError` where that cannot be."""
+        from eiosniff.capture.tshark import Decrypting  # noqa: PLC0415  (what it needs takes a while)
+
         found = tshark_program.find()
         if self._extract is None or self._folder is None:
             raise TsharkError(self.problem or "nothing was left to decrypt")
@@ -59,15 +66,15 @@ class Leftover:
         if self._decrypting is not None and self._decrypting.problem:
             lines.append(f"tshark failed: {self._decrypting.problem}; what it had decrypted until then is used")
         if self._extract is not None and self._extract.full:
-            lines.append(f"only the first {MAX_PACKETS:,} packets that tshark has to decrypt were given to it")
+            lines.append(f"only the first {len(self._extract):,} packets that tshark has to decrypt were given to it")
         known = set(read)
-        silent = [each for each in self.connections if each not in known and not each.quic]
+        silent = [each for each in self.connections if each in self._spoke - known and not each.quic]
         if silent and self._decrypting is not None:
             lines.append(
                 f"tshark decrypted nothing of {name(silent)}: the keys do not fit, or its beginning is missing"
             )
         if self._decrypting is not None and self._decrypting.undecrypted:
-            lines.append(describe(self._decrypting.undecrypted))
+            lines.append(self._decrypting.describe())
         return lines
 
     def close(self) -> None:

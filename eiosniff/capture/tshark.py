@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +84,12 @@ class Decrypting:
         """See the class, the most frequent reason first."""
         return [Undecrypted(count, why) for why, count in sorted(self._failures.items(), key=lambda each: -each[1])]
 
+    def describe(self) -> str:
+        """What could not be decrypted, in a line; empty for nothing."""
+        undecrypted = self.undecrypted
+        total = sum(each.packets for each in undecrypted)
+        return f"tshark could not decrypt {total:,} QUIC packets: {undecrypted[0].why}" if undecrypted else ""
+
     def __iter__(self) -> Iterator[Piece]:
         reader = iter(self._capture)
         try:
@@ -153,7 +159,7 @@ class Decrypting:
         if origin is None:
             return
         if not origin.connection.quic:
-            for data in tls_data(packet):
+            for data in filter(None, tls_data(packet)):  # up to TLS 1.0 empty records precede others
                 yield TlsPiece(origin.number, origin.ts_ns, origin.connection, origin.from_client, data)
             return
         yield from quic_pieces(packet, origin, self._failures)
@@ -294,11 +300,3 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line.removeprefix("Last error line: ") for line in lines if line.startswith("Last error line: ")]
     return shortened(telling[0] if telling else lines[0] if lines else type(error).__name__)
-
-
-def describe(undecrypted: Sequence[Undecrypted]) -> str:
-    """What could not be decrypted, in a line; empty for nothing."""
-    if not undecrypted:
-        return ""
-    total = sum(each.packets for each in undecrypted)
-    return f"tshark could not decrypt {total:,} QUIC packets: {undecrypted[0].why}"

@@ -73,7 +73,8 @@ _WORDS = {
     Undecrypted.CIPHER: _Words(
         "The TLS connections to {where} use a cipher that eiosniff does not decrypt",
         "eiosniff decrypts AES-GCM, AES-CCM and ChaCha20-Poly1305 itself. Others need tshark, or are not known to it.",
-        "Install tshark (Wireshark 4.0 or later), or let the server offer TLS 1.3 or a cipher with GCM.",
+        "Install tshark (3.6 or later) and analyze a file, not a pipe; or let the server offer TLS 1.3, or a cipher "
+        "with GCM.",
     ),
     Undecrypted.LOST: _Words(
         "The TLS connections to {where} lack too much to be decrypted",
