@@ -28,12 +28,13 @@ from lab import Lab, LabError
 HERE = Path(__file__).resolve().parent
 FOLDER = "decrypted"
 PORT = 4433
+OPENSSL = "3.0"
 
 _HEAD = """\
 # Made by record_decrypted.py; change it there.
 #
-# what      what happens on the wire
-# client    what the client sends as application data, in order; server: the same of the server
+# what          what happens on the wire
+# client_says   what the client sends as application data, in order; server_says is the same of the server
 """
 
 _CLIENT = ("client one", "client two", "client three")
@@ -115,9 +116,11 @@ def record(run: Run) -> index.Entry:
     again = ["at once"] if "early" in run.resumes else []
     return {
         "file": run.file,
+        "server": {"library": "openssl s_server", "version": OPENSSL},
+        "client": {"library": "openssl s_client", "version": OPENSSL},
         "what": run.what,
-        "client": said[0] + (again + said[0] if run.resumes else []),
-        "server": said[1],
+        "client_says": said[0] + (again + said[0] if run.resumes else []),
+        "server_says": said[1],
     }
 
 

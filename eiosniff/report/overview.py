@@ -11,7 +11,7 @@ from eiosniff.report.wording import versions
 
 # Rules about the capture and about encryption speak when there is no Engine.IO to be seen, too.
 _NOT_ABOUT_ENGINEIO = ("CAP", "TLS", "INT")
-_ABOUT_ENCRYPTION = {"encrypted-without-keys", "not-decoded"}  # rules
+_ABOUT_ENCRYPTION = {"encrypted-without-keys", "not-decoded", "undecrypted"}  # rules
 _ANOTHER_HAR = (
     "Open the Network panel before the page loads, let it run until the fault has shown itself, and export without a "
     "filter in the panel: what it hides is not in the HAR."
@@ -46,12 +46,14 @@ def unread(report: Report, redactor: Redactor) -> list[str]:
     for capture in report.captures:
         for group in capture.encrypted:
             name = redactor.shown(group.name or str(group.server), 80)
-            names[name] = names.get(name, 0) + group.connections
+            if group.connections > group.decrypted:
+                names[name] = names.get(name, 0) + group.connections - group.decrypted
         for entry in capture.unread:
             words = f"{entry.kind.value} {entry.detail}" if entry.kind is UnreadKind.LINK else entry.kind.value
             kinds[words] = kinds.get(words, 0) + entry.count
     lines = []
     encrypted = sum(capture.encrypted_connections for capture in report.captures)
+    encrypted -= sum(group.decrypted for capture in report.captures for group in capture.encrypted)
     if encrypted:
         most = sorted(names, key=lambda name: -names[name])
         more = f" and {len(most) - _NAMES} more" if len(most) > _NAMES else ""

@@ -25,7 +25,7 @@ def test_what_they_said(entry: dict[str, Any]) -> None:
     # In the second connection of those who resume, s_server is mostly asked to end before it says anything.
     for side, key in ((CLIENT, "client"), (SERVER, "server")):
         said = b"".join(text_of(connection, side) for connection in connections).decode().split()
-        assert said == " ".join(entry[key]).split()
+        assert said == " ".join(entry[f"{key}_says"]).split()
 
 
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: Path(entry["file"]).stem)

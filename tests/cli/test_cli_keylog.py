@@ -1,0 +1,76 @@
+"""`--keylog` and SSLKEYLOGFILE: what is in clear with them, and one line where they cannot be used."""
+
+import struct
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from eiosniff.capture.source import open_source
+from eiosniff.cli.main import cli
+from tests.streams import RECORDED
+
+_SECRETS = 0x0A  # the type of a Decryption Secrets Block
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> tuple[str, str]:
+    """A capture without its secrets, and these in a file of their own."""
+    source = RECORDED / "tls" / "python-tls-1.3.pcapng"
+    with open_source(str(source)) as capture:
+        for _ in capture.batches():
+            pass
+        keys = b"".join(data for _, data in capture.secrets)
+    data, at, kept = source.read_bytes(), 0, b""
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        kept += b"" if kind == _SECRETS else data[at : at + length]
+        at += length
+    (tmp_path / "bare.pcapng").write_bytes(kept)
+    (tmp_path / "keys.log").write_bytes(keys)
+    return str(tmp_path / "bare.pcapng"), str(tmp_path / "keys.log")
+
+
+def run(*args: str, environment: str | None = None) -> tuple[int, str, str]:
+    done = CliRunner().invoke(cli, args, env={"SSLKEYLOGFILE": environment})
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_without_keys_it_is_said_how_to_get_some(apart: tuple[str, str]) -> None:
+    code, out, _ = run("analyze", apart[0])
+    assert code == 1
+    assert "encrypted-without-keys" in out
+    assert "--keylog" in out
+
+
+def test_with_keys_it_is_read_as_if_in_clear(apart: tuple[str, str]) -> None:
+    capture, keys = apart
+    _, expected, _ = run("decode", str(RECORDED / "tls" / "python-tls-1.3.pcapng"))
+    for args, environment in ((["--keylog", keys], None), ([], keys)):
+        code, out, _ = run("decode", *args, capture, environment=environment)
+        assert code == 0
+        assert out == expected
+        assert len(out.splitlines()) == 12
+    code, out, _ = run("analyze", "--keylog", keys, capture)
+    assert code == 0
+    assert "encrypted" not in out.lower()
+
+
+def test_a_key_log_of_the_environment_that_is_not_there_does_no_harm(apart: tuple[str, str]) -> None:
+    code, out, err = run("analyze", apart[0], environment="/nowhere/keys.log")
+    assert code == 1
+    assert "encrypted-without-keys" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize("command", ["analyze", "decode"])
+def test_a_key_log_that_cannot_be_used_is_said_in_a_line(command: str, apart: tuple[str, str], tmp_path: Path) -> None:
+    for path, says in (
+        (tmp_path / "none", "there is no such key log"),
+        (tmp_path, "is a directory, not a key log"),
+        (Path(apart[0]), "is not a key log"),
+    ):
+        code, out, err = run(command, "--keylog", str(path), apart[0])
+        assert (code, out) == (2, "")
+        assert says in err
+        assert len(err.splitlines()) == 1
