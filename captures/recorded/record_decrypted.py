@@ -113,13 +113,13 @@ def record(run: Run) -> index.Entry:
         (HERE / FOLDER).mkdir(exist_ok=True)
         shutil.copy(with_keys, HERE / run.file)
     said = [[line for line in lines if line not in _COMMANDS] for lines in run.said]
-    again = ["at once"] if "early" in run.resumes else []
+    early = ["at once"] if "early" in run.resumes else []
     return {
         "file": run.file,
         "server": {"library": "openssl s_server", "version": OPENSSL},
         "client": {"library": "openssl s_client", "version": OPENSSL},
         "what": run.what,
-        "client_says": said[0] + (again + said[0] if run.resumes else []),
+        "client_says": said[0] + (early + said[0] if run.resumes else []),
         "server_says": said[1],
     }
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,8 +95,8 @@ class Opaque(Stage):
         argv = ["node", f"--tls-keylog={self.keys}", str(PEERS / "client.js"), json.dumps(whole)]
         self.run(argv, node_env(packages), seconds + 20)
 
-    def behind_nginx(self, page: str = "", more: str = "", **options: object) -> None:
-        self.server(port=3000, cert="", options=options)
+    def behind_nginx(self, page: str = "", more: str = "", options: Mapping[str, object] | None = None) -> None:
+        self.server(port=3000, cert="", options=dict(options or {}))
         script = npm_install(NEW_CLIENT) / "node_modules/socket.io-client/dist/socket.io.min.js"
         shutil.copy(script, self.folder / "client.js")
         config = self.folder / "nginx.conf"
@@ -229,7 +229,7 @@ SCENARIOS = (
     Scenario(
         "heartbeat-chromium", "nginx 1.22.1 and socket.io 4.8.4", "Chromium 156.0.8078.108",
         "A browser behind nginx with HTTP/2: polling, then WebSocket over a connection of its own.",
-        lambda stage: stage.behind_nginx(page=_SIO_PAGE, **QUICK), lambda stage: stage.browser(18),
+        lambda stage: stage.behind_nginx(page=_SIO_PAGE, options=QUICK), lambda stage: stage.browser(18),
     ),
     Scenario(
         "client-ping-in-eio4", _NODE, "ws 8.18.0",

@@ -48,4 +48,4 @@ def test_all_are_decrypted(entry: dict[str, Any]) -> None:
             (summary.connections, summary.connections, {})
         ]
         assert summary.other == reports[0].captures[0].other
-        assert {diagnosis.rule for diagnosis in report.diagnoses}.isdisjoint({"CAP227", "CAP229"})
+        assert {diagnosis.finding.rule for diagnosis in report.diagnoses}.isdisjoint({"CAP227", "CAP229"})

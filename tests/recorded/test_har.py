@@ -26,7 +26,7 @@ def faults(report):
 
 def packets(file):
     """What was said in each session, in order: by whom, over which transport, and what."""
-    said = {}
+    said: dict[str | None, list[tuple[object, ...]]] = {}
     for packet in app.decode([str(RECORDED / file)], app.Options()):
         eio, sio = packet.engineio, packet.socketio
         what = (sio.type, sio.namespace, sio.event, sio.id, sio.data) if sio else (eio.type, eio.data)
