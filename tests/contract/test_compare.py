@@ -63,10 +63,10 @@ def test_json_follows_the_schema_with_its_keys_in_order(failing: Path) -> None:
     assert len(first) == (found["first_difference"] is not None)
 
 
-def test_each_rule_has_a_step() -> None:
-    """But those on the capture itself, for which no conversation fails."""
+def test_steps_are_of_rules_that_there_are() -> None:
+    """A rule without one is told without a place: adding a rule edits no file."""
     rules = {rule.name for rule in registry.with_others(()) if not rule.code.startswith("CAP")}
-    assert differences.load().rules.keys() == rules
+    assert differences.load().rules.keys() <= rules
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
