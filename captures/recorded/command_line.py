@@ -5,13 +5,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any, Protocol, TypeVar
 
+from faulty_peers import index
 from lab import LabError
 
 Entries = list[dict[str, Any]]
+
+
+class Scenario(Protocol):
+    """What is recorded: its name, and the file that it goes into."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def file(self) -> str: ...
+
+
+S = TypeVar("S", bound=Scenario)
 
 
 def run(
@@ -44,7 +60,21 @@ def run(
         for pending in [pool.submit(record, name) for name in wanted]:
             try:
                 write_index(pending.result())
-            except (LabError, ValueError) as error:
+            except (LabError, OSError, SubprocessError, ValueError) as error:
                 failed = True
                 print(error, file=sys.stderr)
     return int(failed)
+
+
+def run_scenarios(
+    description: str, scenarios: Sequence[S], record: Callable[[S], dict[str, Any]], path: Path, head: str
+) -> int:
+    """The same for scenarios with a recording each, and their entries in the index at `path`."""
+    known = {each.name: each for each in scenarios}
+    files = {each.file for each in scenarios}
+    return run(
+        description,
+        known,
+        lambda name: [record(known[name])],
+        lambda entries: index.update(path, entries, files, head=head),
+    )

@@ -11,7 +11,6 @@ haproxy, Chromium, openssl, and the packages named below from npm and PyPI. The 
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import command_line
 from faulty_peers import index, wire
 from lab import Lab, node_env, npm_install, pip_install
 
@@ -418,33 +418,6 @@ def record(scenario: Scenario) -> index.Entry:
     }
 
 
-def record_all(scenarios: Sequence[Scenario]) -> int:
-    """Record them one by one; returns how many failed."""
-    entries, failures = [], 0
-    for scenario in scenarios:
-        try:
-            entries.append(record(scenario))
-            print(f"recorded {scenario.name}: {entries[-1]['proof']}, {entries[-1]['log']}")
-        except Exception as error:
-            failures += 1
-            print(f"FAILED   {scenario.name}: {error}")
-    index.update(HERE / "encrypted.toml", entries, {each.file for each in SCENARIOS}, head=_HEAD)
-    return failures
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list")
-    commands.add_parser("all")
-    commands.add_parser("one").add_argument("names", nargs="+", choices=[each.name for each in SCENARIOS])
-    arguments = parser.parse_args()
-    if arguments.command == "list":
-        print(*(each.file for each in SCENARIOS), sep="\n")
-        return 0
-    chosen = SCENARIOS if arguments.command == "all" else [s for s in SCENARIOS if s.name in arguments.names]
-    return bool(record_all(chosen))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    description = (__doc__ or "").splitlines()[0]
+    sys.exit(command_line.run_scenarios(description, SCENARIOS, record, HERE / "encrypted.toml", _HEAD))

@@ -12,19 +12,18 @@ Chromium, firefox-esr, openssl, and the packages named below from npm and PyPI.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import command_line
 from faulty_peers import index
 from lab import Lab, LabError, node_env, npm_install, pip_install
 
@@ -263,33 +262,6 @@ def _version(writer: str) -> str:
     return next(word for word in words if word[0].isdigit())
 
 
-def record_all(runs: Sequence[Run]) -> int:
-    """Record them one by one; returns how many failed."""
-    entries, failures = [], 0
-    for run in runs:
-        try:
-            entries.append(record(run))
-            print(f"recorded {run.name}", flush=True)
-        except Exception as error:
-            failures += 1
-            print(f"FAILED   {run.name}: {error}", flush=True)
-    index.update(HERE / "har.toml", entries, {run.file for run in RUNS}, head=_HEAD)
-    return failures
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list")
-    commands.add_parser("all")
-    commands.add_parser("one").add_argument("names", nargs="+", choices=[run.name for run in RUNS])
-    arguments = parser.parse_args()
-    if arguments.command == "list":
-        print(*(run.file for run in RUNS), sep="\n")
-        return 0
-    chosen = RUNS if arguments.command == "all" else [run for run in RUNS if run.name in arguments.names]
-    return bool(record_all(chosen))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    description = (__doc__ or "").splitlines()[0]
+    sys.exit(command_line.run_scenarios(description, RUNS, record, HERE / "har.toml", _HEAD))

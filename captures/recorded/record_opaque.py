@@ -11,7 +11,6 @@ what `record_encrypted.py` needs, and mosquitto.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import command_line
 from faulty_peers import index
 from lab import Lab, node_env, npm_install, pip_install
 from record_encrypted import Stage
@@ -400,33 +400,6 @@ def record(scenario: Scenario) -> index.Entry:
     }
 
 
-def record_all(scenarios: Sequence[Scenario]) -> int:
-    """Record them one by one; returns how many failed."""
-    failures = 0
-    for scenario in scenarios:
-        try:
-            entry = record(scenario)
-            index.update(HERE / "opaque.toml", [entry], {each.file for each in SCENARIOS}, head=_HEAD)
-            print(f"recorded {scenario.name}: {len(entry['inside'])} inside, {entry['log']}", flush=True)
-        except Exception as error:
-            failures += 1
-            print(f"FAILED   {scenario.name}: {error}", flush=True)
-    return failures
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list")
-    commands.add_parser("all")
-    commands.add_parser("one").add_argument("names", nargs="+", choices=[each.name for each in SCENARIOS])
-    arguments = parser.parse_args()
-    if arguments.command == "list":
-        print(*(each.file for each in SCENARIOS), sep="\n")
-        return 0
-    chosen = SCENARIOS if arguments.command == "all" else [s for s in SCENARIOS if s.name in arguments.names]
-    return bool(record_all(chosen))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    description = (__doc__ or "").splitlines()[0]
+    sys.exit(command_line.run_scenarios(description, SCENARIOS, record, HERE / "opaque.toml", _HEAD))

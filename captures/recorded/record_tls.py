@@ -14,7 +14,6 @@ Needs what `lab.py` needs, editcap, tshark, nginx, Chromium, openssl, and the pa
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import shutil
@@ -26,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import command_line
 from faulty_peers import index
 from lab import Lab, LabError, node_env, npm_install, pip_install
 
@@ -242,33 +242,6 @@ def _certify(folder: Path) -> None:
     subprocess.run(argv, check=True, capture_output=True)
 
 
-def record_all(runs: Sequence[Run]) -> int:
-    """Record them one by one; returns how many failed."""
-    entries, failures = [], 0
-    for run in runs:
-        try:
-            entries.append(record(run))
-            print(f"recorded {run.name}: {entries[-1]['log']}", flush=True)
-        except Exception as error:
-            failures += 1
-            print(f"FAILED   {run.name}: {error}", flush=True)
-    index.update(HERE / "tls.toml", entries, {each.file for each in RUNS}, head=_HEAD)
-    return failures
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list")
-    commands.add_parser("all")
-    commands.add_parser("one").add_argument("names", nargs="+", choices=[each.name for each in RUNS])
-    arguments = parser.parse_args()
-    if arguments.command == "list":
-        print(*(each.file for each in RUNS), sep="\n")
-        return 0
-    chosen = RUNS if arguments.command == "all" else [run for run in RUNS if run.name in arguments.names]
-    return bool(record_all(chosen))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    description = (__doc__ or "").splitlines()[0]
+    sys.exit(command_line.run_scenarios(description, RUNS, record, HERE / "tls.toml", _HEAD))

@@ -13,20 +13,19 @@ is put into the recording. Needs what `lab.py` needs, Chromium, openssl, and edi
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import subprocess
 import sys
 import tempfile
 import urllib.parse
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import command_line
 from faulty_peers import index
-from lab import Lab, LabError, Process, node_env, npm_install, pip_install
+from lab import Lab, Process, node_env, npm_install, pip_install
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "webtransport_peers"
@@ -239,33 +238,6 @@ def record(scenario: Scenario) -> index.Entry:
     }
 
 
-def record_all(scenarios: Sequence[Scenario]) -> int:
-    """Record them one by one; returns how many failed."""
-    entries, failures = [], 0
-    for scenario in scenarios:
-        try:
-            entries.append(record(scenario))
-            print(f"recorded {scenario.name}: {entries[-1]['log']}")
-        except (LabError, OSError, subprocess.SubprocessError) as error:
-            failures += 1
-            print(f"FAILED   {scenario.name}: {error}")
-    index.update(HERE / "webtransport.toml", entries, {each.file for each in SCENARIOS}, head=_HEAD)
-    return failures
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list")
-    commands.add_parser("all")
-    commands.add_parser("one").add_argument("names", nargs="+", choices=[each.name for each in SCENARIOS])
-    arguments = parser.parse_args()
-    if arguments.command == "list":
-        print(*(each.file for each in SCENARIOS), sep="\n")
-        return 0
-    chosen = SCENARIOS if arguments.command == "all" else [s for s in SCENARIOS if s.name in arguments.names]
-    return bool(record_all(chosen))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    description = (__doc__ or "").splitlines()[0]
+    sys.exit(command_line.run_scenarios(description, SCENARIOS, record, HERE / "webtransport.toml", _HEAD))
