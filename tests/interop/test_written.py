@@ -12,7 +12,13 @@ from tests.interop.sample import sample
 from tests.unit.capture.writing import SECOND_NS, batch_of, made
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "recorded"
-FILES = sample(CAPTURES.rglob("*.pcap*"))[::12]
+# tshark ends with an error at the end of a damaged file; and the keys that a capture carries are not written again.
+WITH_KEYS = ("decrypted", "decrypted_tshark", "tls", "undecrypted", "webtransport")
+FILES = [
+    path
+    for path in sample(CAPTURES.rglob("*.pcap*"))
+    if path.parent.name not in WITH_KEYS and "damaged-" not in path.name and "truncated" not in path.name
+][::12]
 FIELDS = ("frame.number", "frame.time_epoch", "frame.len", "frame.cap_len", "frame.protocols", "tcp.stream", "tcp.seq")
 MANY = 1000
 
