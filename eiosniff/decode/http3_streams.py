@@ -77,6 +77,11 @@ class _Direction:
         self.building: Building | None = None
         self.skipping = False  # what comes is of no interest
 
+    @property
+    def is_held(self) -> bool:
+        """Whether anything has to come first. (Compiled, an attribute that was None is taken for None after a call.)"""
+        return self.section is not None or self.for_session >= 0
+
 
 @final
 class RequestStream:
@@ -140,13 +145,13 @@ class RequestStream:
     def _go_on(self, side: Side) -> None:
         """Take what waits, up to what has to wait."""
         direction = self._directions[side]
-        if len(direction.waiting) > _MAX_WAITING and (direction.section is not None or direction.for_session >= 0):
+        if len(direction.waiting) > _MAX_WAITING and direction.is_held:
             self._give_up(side, "what it waits for comes too late")
-        while direction.waiting and direction.section is None and direction.for_session < 0:
+        while direction.waiting and not direction.is_held:
             records, direction.waiting = direction.waiting, []
             for at, record in enumerate(records):
                 self._take(side, direction, record)
-                if direction.section is not None or direction.for_session >= 0:
+                if direction.is_held:
                     direction.waiting = records[at + 1 :]
                     break
 

@@ -19,6 +19,7 @@ def test_all_are_indexed() -> None:
     assert files == {entry["file"] for entry in INDEX}
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: Path(entry["file"]).stem)
 def test_what_they_said(entry: dict[str, Any]) -> None:
     connections = carried(RECORDED / entry["file"])
@@ -28,6 +29,7 @@ def test_what_they_said(entry: dict[str, Any]) -> None:
         assert said == " ".join(entry[f"{key}_says"]).split()
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: Path(entry["file"]).stem)
 def test_the_order_in_which_sides_are_read_does_not_matter(entry: dict[str, Any]) -> None:
     path = RECORDED / entry["file"]

@@ -101,5 +101,5 @@ def stack_of(pieces: Sequence[QuicPiece]) -> tuple[Stack, list[DecodedPacket]]:
     heard: list[DecodedPacket] = []
     stack = Stack(CaptureSummary("x"), heard.append, outside=Outside(pieces=iter(pieces)))
     stack.close()
-    assert not stack.crashes
+    assert not stack.crashes, stack.crashes
     return stack, heard

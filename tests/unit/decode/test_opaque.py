@@ -146,6 +146,7 @@ def test_one_that_fails_is_not_followed() -> None:
     assert alike(sent) == []
 
 
+@pytest.mark.interpreted
 def test_ledgers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opaque_ledger, "MAX_OPAQUE", 5)
     monkeypatch.setattr(opaque_ledger, "MAX_OPAQUE_OF_A_PAIR", 3)
