@@ -7,7 +7,7 @@ COMPILED := build/compiled
 TESTED := build/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled check lint types docs docs-check golden score compiled bench bench-scale \
+.PHONY: help setup demo test test-compiled check lint types docs docs-check golden score compiled wheel bench bench-scale \
         bench-live captures cov fmt clean
 
 help: ## list the targets
@@ -44,6 +44,9 @@ $(COMPILED)/.built: $(VENV)/.installed $(shell find eiosniff tests captures docs
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -c "import eiosniff.decode.stack as s; assert not s.__file__.endswith('.py')"
 	@touch $@
+
+wheel: compiled ## a wheel of that copy, in dist/
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python setup.py --quiet bdist_wheel --dist-dir $(CURDIR)/dist
 
 # What tshark says was compared with the same results before: that they are the same, tests/golden sees to.
 test-compiled: compiled ## the tests on that copy, but for those that take the decoders apart or ask tshark
