@@ -1,7 +1,7 @@
 """Which recordings are compared with tshark.
 
 It takes a second to start, and there are hundreds of recordings whose packets and connections are alike. So those are
-compared in which anything below HTTP is out of the ordinary, and every 15th of the others; all of them if
+compared in which anything below HTTP is out of the ordinary, and every 30th of the others; all of them if
 EIOSNIFF_INTEROP is "all" in the environment.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _OUT_OF_THE_ORDINARY = ("carriers/", "lossy/", "variants/damaged-", "capture-")
-_EVERY = 15
+_EVERY = 30
 
 
 def sample(paths: Iterable[Path]) -> list[Path]:
