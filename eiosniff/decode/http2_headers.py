@@ -11,18 +11,14 @@ from hpack import Decoder
 from hpack.exceptions import HPACKError
 from hpack.table import HeaderTable
 
-from eiosniff.model.http import Fields
+from eiosniff.decode.header_list import UNKNOWN, HeaderList
 
-# A header of the block that is not known, or not its value; a real name is never empty.
-UNKNOWN: Final = b""
 # Chrome refuses lists of more, Node of more than 16 KiB. It bounds what references to one large entry amount to.
 LIST_LIMIT: Final = 256 << 10
 # What a decoder may allow an encoder (SETTINGS_HEADER_TABLE_SIZE): Chrome 64 KiB, others 4 KiB. Which of them it allows
 # makes no difference to who listens: the encoder says what it takes (RFC 7541, section 6.3).
 TABLE_LIMIT: Final = 1 << 20
 _STATIC: Final = 61  # entries (RFC 7541, appendix A)
-
-HeaderList = list[tuple[bytes, bytes]]
 
 
 @final
@@ -77,40 +73,3 @@ def _decoder() -> Decoder:
     decoder = Decoder(LIST_LIMIT)
     decoder.max_allowed_table_size = TABLE_LIMIT
     return decoder
-
-
-class Head:
-    """A header list taken apart (RFC 9113, section 8.3).
-
-    `pseudo` are the fields whose names begin with a colon, `fields` the others as lines of HTTP/1.1, with `:authority`
-    as `host` before them. `unknown` counts fields that are not known, `wrong` is one that no message may have.
-    """
-
-    def __init__(self, listed: HeaderList) -> None:
-        self.pseudo: dict[bytes, bytes] = {}
-        self.unknown = 0
-        self.wrong = b""
-        lines: list[bytes] = []
-        cookies: list[bytes] = []
-        for name, value in listed:
-            if name == UNKNOWN:
-                self.unknown += 1
-            elif name.startswith(b":"):
-                self.pseudo.setdefault(name, value)
-            elif name == b"cookie":  # RFC 9113, section 8.2.3: in pieces, so that more of it is in the table
-                cookies.append(value)
-            else:
-                lines.append(self._line(name, value))
-        if cookies:
-            lines.append(self._line(b"cookie", b"; ".join(cookies)))
-        authority = self.pseudo.get(b":authority")
-        if authority is not None and not any(line.startswith(b"host:") for line in lines):
-            lines.insert(0, self._line(b"host", authority))
-        self.fields = Fields(b"".join(lines), True)
-
-    def _line(self, name: bytes, value: bytes) -> bytes:
-        line = name + b": " + value
-        if b"\n" in line or b"\r" in line or b"\0" in line or b":" in name:  # section 8.2.1
-            self.wrong = self.wrong or line
-            line = line.replace(b"\n", b" ").replace(b"\r", b" ").replace(b"\0", b" ")
-        return line + b"\r\n"

@@ -7,6 +7,7 @@ Engine.IO nothing else is kept, nor of its answer.
 from typing import TYPE_CHECKING, Final, final
 
 from eiosniff.decode.facts import is_upgrade, may_be_engineio
+from eiosniff.decode.header_list import Head
 from eiosniff.decode.http1_body import quoted
 from eiosniff.decode.http2 import (
     CONTINUATION,
@@ -21,7 +22,7 @@ from eiosniff.decode.http2 import (
     Lost,
     fragment,
 )
-from eiosniff.decode.http2_headers import Head, HeaderDecoder
+from eiosniff.decode.http2_headers import HeaderDecoder
 from eiosniff.decode.http2_stream import VERSION, Block, Stream, request_line, status_line
 from eiosniff.decode.inside import Inside
 from eiosniff.decode.offsets import OffsetMap

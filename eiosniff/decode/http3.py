@@ -134,11 +134,6 @@ class FrameReader:
         self._raw_from = 0
         return self
 
-    @property
-    def is_raw(self) -> bool:
-        """Whether all that follows is a WebTransport stream's."""
-        return self._raw_from >= 0
-
     def feed(self, chunk: StreamChunk) -> Sequence[Http3Record]:
         """Take the next bytes."""
         self._end = chunk.offset + len(chunk.data)

@@ -1,15 +1,15 @@
 """Requests and responses of HTTP/3, from header sections and DATA frames (RFC 9114, section 4).
 
-They are made to look as HTTP/1.1 would show them: pseudo-header fields become the start line, `:authority` is `host`.
+They are made to look as HTTP/1.1 would show them: pseudo-header fields become the start line.
 """
 
 from typing import Final, final
 
+from eiosniff.decode.header_list import Head
 from eiosniff.decode.http1_body import quoted
 from eiosniff.decode.http1_codings import undo_codings
 from eiosniff.decode.http3 import Frame
 from eiosniff.decode.qpack import Fields
-from eiosniff.model.http import Fields as Lines
 from eiosniff.model.http import HttpMessage, HttpRequest, HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
@@ -21,29 +21,6 @@ _WEBTRANSPORT: Final = b"webtransport"
 _MAX_FIELDS: Final = 1_000
 _MAX_PACKETS: Final = 20_000  # named of one message
 _STATUS_DIGITS: Final = 3
-_BREAKS: Final = (b"\r", b"\n", b"\0")
-
-
-def _value(value: bytes) -> bytes:
-    """A value in one line: what would break it is no part of one (RFC 9114, section 4.2)."""
-    for character in _BREAKS:
-        value = value.replace(character, b" ")
-    return value
-
-
-def _lines(fields: Fields) -> tuple[dict[bytes, bytes], bytes]:
-    """Pseudo-header fields, the first of each name, and the others as lines."""
-    pseudo: dict[bytes, bytes] = {}
-    lines: list[bytes] = []
-    for name, value in fields[:_MAX_FIELDS]:
-        if name.startswith(b":"):
-            pseudo.setdefault(name, _value(value))
-        else:
-            lines.append(_value(name).replace(b":", b" ") + b": " + _value(value) + b"\r\n")
-    authority = pseudo.get(b":authority")
-    if authority is not None:
-        lines.insert(0, b"host: " + authority + b"\r\n")
-    return pseudo, b"".join(lines)
 
 
 def asks_for_webtransport(fields: Fields) -> bool:
@@ -54,10 +31,10 @@ def asks_for_webtransport(fields: Fields) -> bool:
 
 def request_of(fields: Fields, frame: Frame) -> HttpRequest:
     """The request that a section begins."""
-    pseudo, lines = _lines(fields)
-    method, target = pseudo.get(b":method", b""), pseudo.get(b":path", b"")
-    head = method + b" " + target + b" HTTP/3\r\n" + lines
-    request = HttpRequest(head, frame.start, frame.first, Lines(lines, True), method, target, VERSION)
+    section = Head(fields[:_MAX_FIELDS])
+    method, target = section.pseudo.get(b":method", b""), section.pseudo.get(b":path", b"")
+    head = method + b" " + target + b" HTTP/3\r\n" + section.fields.lines
+    request = HttpRequest(head, frame.start, frame.first, section.fields, method, target, VERSION)
     _place(request, frame)
     return request
 
@@ -70,9 +47,9 @@ def status_of(fields: Fields) -> int:
 
 def response_of(fields: Fields, frame: Frame, status: int, request: HttpRequest | None) -> HttpResponse:
     """The response that a section begins."""
-    _, lines = _lines(fields)
-    head = b"HTTP/3 %d\r\n" % status + lines
-    response = HttpResponse(head, frame.start, frame.first, Lines(lines, True), status, b"", VERSION, request)
+    section = Head(fields[:_MAX_FIELDS])
+    head = b"HTTP/3 %d\r\n" % status + section.fields.lines
+    response = HttpResponse(head, frame.start, frame.first, section.fields, status, b"", VERSION, request)
     _place(response, frame)
     return response
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from eiosniff.decode.header_list import UNKNOWN
 from eiosniff.decode.http1 import Upgrade
 from eiosniff.decode.http2 import PREFACE, Data, FrameReader, begins_frame
-from eiosniff.decode.http2_headers import LIST_LIMIT, UNKNOWN, HeaderDecoder
+from eiosniff.decode.http2_headers import LIST_LIMIT, HeaderDecoder
 from eiosniff.decode.http2_streams import MAX_STREAMS
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
