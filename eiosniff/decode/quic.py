@@ -150,15 +150,20 @@ class QuicCounter:
         since = np.array([self.servers[server].first.number for server in known.tolist()], np.int64)
         at_source, is_source = _find(known, since, sources, number)
         at_destination, is_destination = _find(known, since, destinations, number)
-        involved = is_destination | is_source
-        at = np.where(is_destination, at_destination, at_source)
-        for index in np.unique(at[involved]).tolist():
-            server, of_it = self.servers[int(known[index])], involved & (at == index)
-            server.datagrams += int(of_it.sum())
-            server.answers += int((of_it & ~is_destination).sum())
-            server.short += int((of_it & is_destination & short).sum())
-            last = int(np.flatnonzero(of_it)[-1])
-            server.last = PacketRef(int(number[last]), int(ts_ns[last]))
+        involved = np.flatnonzero(is_destination | is_source)
+        at, asks = np.where(is_destination, at_destination, at_source)[involved], is_destination[involved]
+        last = np.full(len(known), -1, np.int64)
+        last[at] = involved  # of the rows of one server, the last stays
+        datagrams, answers, shorts = (
+            np.bincount(at[chosen], minlength=len(known)).tolist()
+            for chosen in (slice(None), ~asks, asks & short[involved])
+        )
+        for index in np.flatnonzero(last >= 0).tolist():
+            server, row = self.servers[int(known[index])], int(last[index])
+            server.datagrams += datagrams[index]
+            server.answers += answers[index]
+            server.short += shorts[index]
+            server.last = PacketRef(int(number[row]), int(ts_ns[row]))
         return is_destination, is_source
 
     def endpoint(self, packed: int) -> Endpoint:
