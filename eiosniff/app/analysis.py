@@ -210,9 +210,7 @@ class ReportWriter:
 
     def report(self) -> Report:
         """The report of all that were added."""
-        from eiosniff.decode.crossings import cross
-
-        sides = cross(self._places)
+        sides = self._sides()
         for pair in sides:
             self._findings.extend(self._judge(pair))
         return Report(
@@ -229,6 +227,15 @@ class ReportWriter:
             capture_of={session: summary for _, session, summary in self._ranked},
             sides=sides,
         )
+
+    def _sides(self) -> list[Sides]:
+        """The captures that show the same sessions; what compares them is not loaded for one alone (`live` makes a
+        report some times a second)."""
+        if len(self._places) < 2:
+            return []
+        from eiosniff.decode.crossings import cross
+
+        return cross(self._places)
 
     def _judge(self, sides: Sides) -> list[Finding]:
         """What is found in sessions that two captures show."""

@@ -52,7 +52,8 @@ def read(stack: "Stack", source: "Series", keys: "KeySource", progress: Progress
         yield
     check_links(stack)
     _measure(summary, source)
-    summary.last_ns = summary.last_ns if source.is_har else source.last_ns
+    if not source.is_har:  # whose entries tell
+        summary.last_ns = source.last_ns
     stack.close()
     yield
 
@@ -99,5 +100,6 @@ def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     summary.packets = source.packets
     summary.bytes = source.wire_bytes
     summary.dropped = source.dropped
-    summary.first_ns = source.first_ns if not source.is_har else summary.first_ns
+    if not source.is_har:  # whose entries tell
+        summary.first_ns = source.first_ns
     summary.problems = [CaptureProblem(problem.kind.value, problem.text, problem.packet) for problem in source.problems]
