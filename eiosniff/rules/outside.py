@@ -11,14 +11,17 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
+from eiosniff.model.finding import Certainty, Evidence
 from eiosniff.model.opaque import Exchange, OpaqueConnection, Records, Rhythm, only_length
-from eiosniff.model.provenance import Side
+from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import NS_PER_MS, NS_PER_S
 from eiosniff.model.unread import Encrypted
-from eiosniff.rules.encrypted import is_meant
+from eiosniff.rules.api import Hit
+from eiosniff.rules.encrypted import is_meant, shown
+from eiosniff.rules.keys import keys_of_one
 
 # Bytes of a frame with one character, by who sends it.
 PING_OF: Final = {Side.SERVER: 3, Side.CLIENT: 7}
@@ -73,6 +76,24 @@ def pairs(summary: CaptureSummary) -> Iterator[Pair]:
             found.setdefault((connection.client.address, entry), []).append(connection)
     for (client, entry), connections in found.items():
         yield Pair(client, entry, sorted(connections, key=lambda each: each.opened.number))
+
+
+def possible(pair: Pair, proof: Iterable[Evidence], count: int, **values: Any) -> Hit:
+    """What sizes and times tell of so many connections of a client to a server; `values` are of the rule, or other
+    arguments of `Hit`."""
+    return Hit(
+        *proof,
+        certainty=Certainty.POSSIBLE,
+        doubt="it is told by sizes and times, as what is said is encrypted",
+        occurrences=count,
+        client=pair.client,
+        server=pair.entry.server,
+        where=shown(pair.entry),
+        count=count,
+        connections=len(pair.connections),
+        keys=keys_of_one(pair.entry),
+        **values,
+    )
 
 
 # ---------------------------------------------------------------- sizes
@@ -227,6 +248,11 @@ def comes_back(pair: Pair, connection: OpaqueConnection, within_ns: int) -> bool
 def usual(times_ns: Iterable[int]) -> int:
     """Their median (ns)."""
     return round(median(times_ns))
+
+
+def usual_pause(places: Iterable[PacketRef]) -> int:
+    """From one of these to the next (ns)."""
+    return usual(later.ts_ns - each.ts_ns for each, later in itertools.pairwise(places))
 
 
 def pings_of_clients(pair: Pair) -> list[tuple[OpaqueConnection, Exchange]]:

@@ -27,16 +27,13 @@ cipher (CBC) hides the sizes.
 - socketio/socket.io-client-cpp and arduinoWebSockets issues on "transport close" every 25 s (EIO038)
 """
 
-import itertools
 from collections.abc import Iterator
 
-from eiosniff.model.finding import Certainty, Severity
+from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.encrypted import shown
-from eiosniff.rules.keys import keys_of_one
-from eiosniff.rules.outside import pairs, pings_of_clients, usual
+from eiosniff.rules.outside import pairs, pings_of_clients, possible, usual, usual_pause
 from eiosniff.rules.phrases import in_ms
 
 _SHOWN = 3
@@ -72,18 +69,11 @@ def encrypted_client_ping(summary: CaptureSummary) -> Iterator[Hit]:
             closes = ping.answer or connection.ended
             if closes is not None:
                 proof.append(evidence(closes, Side.SERVER, "closes"))
-        yield Hit(
-            *proof,
-            certainty=Certainty.POSSIBLE,
-            doubt="it is told by sizes and times, as what is said is encrypted",
-            occurrences=len(found),
-            period_ns=usual(later[1].begun.ts_ns - each[1].begun.ts_ns for each, later in itertools.pairwise(found)),
-            client=pair.client,
-            server=pair.entry.server,
-            where=shown(pair.entry),
-            count=len(found),
-            connections=len(pair.connections),
+        yield possible(
+            pair,
+            proof,
+            len(found),
+            period_ns=usual_pause(ping.begun for _, ping in found),
             silence=in_ms(usual(ping.silence_ns for _, ping in found)),
             later=in_ms(usual((ping.answer or ping.last).ts_ns - ping.begun.ts_ns for _, ping in found)),
-            keys=keys_of_one(pair.entry),
         )

@@ -31,16 +31,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from eiosniff.knowledge.timeouts import nearest_age, nearest_idle
-from eiosniff.model.finding import Certainty, Severity
+from eiosniff.model.finding import Severity
 from eiosniff.model.opaque import OpaqueConnection
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.tally import NS_PER_S
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.cuts import suspects
-from eiosniff.rules.encrypted import shown
-from eiosniff.rules.keys import keys_of_one
-from eiosniff.rules.outside import Pair, cuts, pairs, silence_before_end, usual
+from eiosniff.rules.outside import Pair, cuts, pairs, possible, silence_before_end, usual
 from eiosniff.rules.phrases import in_ms
 
 _SHOWN: Final = 3
@@ -88,19 +86,12 @@ def _hit(pair: Pair, found: list[OpaqueConnection], by_age: bool) -> Hit:
             proof.append(evidence(last.last, None, "the last that is said"))
         if ended is not None:
             proof.append(evidence(ended, Side.SERVER, f"the end, {'at the age of' if by_age else 'after'} {time}"))
-    return Hit(
-        *proof,
-        certainty=Certainty.POSSIBLE,
-        doubt="it is told by sizes and times, as what is said is encrypted",
-        occurrences=len(found),
+    return possible(
+        pair,
+        proof,
+        len(found),
         kind="age" if by_age else "idle",
-        client=pair.client,
-        server=pair.entry.server,
-        where=shown(pair.entry),
-        count=len(found),
-        connections=len(pair.connections),
         after=f"when they are {time} old" if by_age else f"after {time} of silence",
         time=time,
         known=f" That is a timeout of {suspects(boxes)}." if boxes else "",
-        keys=keys_of_one(pair.entry),
     )

@@ -30,13 +30,11 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from eiosniff.model.finding import Certainty, Severity
+from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.encrypted import shown
-from eiosniff.rules.keys import keys_of_one
-from eiosniff.rules.outside import is_reset, pairs, refusals, usual
+from eiosniff.rules.outside import is_reset, pairs, possible, refusals, usual
 from eiosniff.rules.phrases import in_ms
 
 _SHOWN: Final = 4
@@ -73,20 +71,14 @@ def encrypted_refusals(summary: CaptureSummary) -> Iterator[Hit]:
             proof.append(evidence(each.opened, Side.CLIENT, "opens a connection"))
             if each.ended is not None:
                 proof.append(evidence(each.ended, each.ended_by, "resets it" if reset else "ends it"))
-        yield Hit(
-            *proof,
-            certainty=Certainty.POSSIBLE,
-            doubt="it is told by sizes and times, as what is said is encrypted",
-            occurrences=len(found),
+        yield possible(
+            pair,
+            proof,
+            len(found),
             period_ns=usual(gaps),
             kind="reset" if reset else "answered",
-            client=pair.client,
-            server=pair.entry.server,
-            where=shown(pair.entry),
-            count=len(found),
             verdict="the server resets the connection without an answer"
             if reset
             else "it has a short answer each time",
             pace=f"The pauses are {', '.join(in_ms(gap) for gap in gaps[:5])}.",
-            keys=keys_of_one(pair.entry),
         )

@@ -25,17 +25,14 @@ the connections.
 - Engine.IO protocol, revision 4, heartbeat; RFC 6455, section 5.2; RFC 8446, section 5.2
 """
 
-import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from eiosniff.model.finding import Certainty, Severity
+from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.encrypted import shown
-from eiosniff.rules.keys import keys_of_one
-from eiosniff.rules.outside import pairs, pings_left_alone, usual
+from eiosniff.rules.outside import pairs, pings_left_alone, possible, usual, usual_pause
 from eiosniff.rules.phrases import in_ms
 
 _SHOWN: Final = 3
@@ -70,18 +67,11 @@ def encrypted_ping_unanswered(summary: CaptureSummary) -> Iterator[Hit]:
             proof.append(evidence(ping.begun, Side.SERVER, "a record with the size of PING, after silence"))
             if connection.ended is not None:
                 proof.append(evidence(connection.ended, connection.ended_by, "the end of the connection"))
-        yield Hit(
-            *proof,
-            certainty=Certainty.POSSIBLE,
-            doubt="it is told by sizes and times, as what is said is encrypted",
-            occurrences=len(found),
-            period_ns=usual(later[1].begun.ts_ns - each[1].begun.ts_ns for each, later in itertools.pairwise(found)),
-            client=pair.client,
-            server=pair.entry.server,
-            where=shown(pair.entry),
-            count=len(found),
-            connections=len(pair.connections),
+        yield possible(
+            pair,
+            proof,
+            len(found),
+            period_ns=usual_pause(ping.begun for _, ping, _ in found),
             silence=in_ms(usual(ping.silence_ns for _, ping, _ in found)),
             later=in_ms(usual(waited_ns for _, _, waited_ns in found)),
-            keys=keys_of_one(pair.entry),
         )
