@@ -12,7 +12,6 @@ Needs what `lab.py` needs, editcap and openssl.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import shutil
 import subprocess
@@ -22,8 +21,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import command_line
 from faulty_peers import index
-from lab import Lab, LabError
+from lab import Lab
+from lab_kit import certify
 
 HERE = Path(__file__).resolve().parent
 FOLDER = "decrypted"
@@ -130,31 +131,10 @@ def _lines(lines: Sequence[str], after: float) -> str:
 
 def _certify(folder: Path) -> Path:
     pem = folder / "pem"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    argv += ["-days", "30", "-subj", "/CN=chat.example", "-keyout", "-", "-out", "-"]
-    pem.write_bytes(subprocess.run(argv, check=True, capture_output=True).stdout)
+    pem.write_text("".join(Path(each).read_text() for each in certify(folder, "chat.example")))
     return pem
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("command", choices=["list", "one", "all"])
-    parser.add_argument("names", nargs="*")
-    chosen = parser.parse_args()
-    if chosen.command == "list":
-        print("\n".join(run.name for run in RUNS))
-        return 0
-    entries, failures = [], 0
-    for run in RUNS if chosen.command == "all" else [run for run in RUNS if run.name in chosen.names]:
-        try:
-            entries.append(record(run))
-            print(f"recorded {run.name}", flush=True)
-        except (LabError, subprocess.CalledProcessError) as error:
-            failures += 1
-            print(f"FAILED   {run.name}: {error}", flush=True)
-    index.update(HERE / "decrypted.toml", entries, {run.file for run in RUNS}, head=_HEAD)
-    return failures
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    description = (__doc__ or "").splitlines()[0]
+    sys.exit(command_line.run_scenarios(description, RUNS, record, HERE / "decrypted.toml", _HEAD))

@@ -26,6 +26,7 @@ from typing import Any
 import command_line
 from faulty_peers import index
 from lab import Lab, LabError, node_env, npm_install, pip_install
+from lab_kit import logged
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "decrypted_tshark_peers"
@@ -159,7 +160,7 @@ class Stage:
 
 
 def _said(output: str) -> list[str]:
-    return [line.removeprefix("LOG ").strip() for line in output.splitlines() if line.startswith("LOG ")]
+    return logged(output)
 
 
 def record(run: Run) -> index.Entry:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 import command_line
 from faulty_peers import index, wire
 from lab import Lab, node_env, npm_install, pip_install
+from lab_kit import certify, chromium, logged, wait_for_port
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "encrypted_peers"
@@ -94,11 +94,8 @@ class Stage:
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
         self.folder = folder
-        self.cert, self.key = str(folder / "cert.pem"), str(folder / "key.pem")
+        self.cert, self.key = certify(folder, NAME, f"IP:{Lab.server_ip}")
         self.log: list[str] = []
-        argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        argv += ["-days", "30", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},IP:{Lab.server_ip}"]
-        subprocess.run([*argv, "-keyout", self.key, "-out", self.cert], check=True, capture_output=True)
 
     def node_server(self, **plan: object) -> None:
         env = node_env(npm_install(SERVER))
@@ -141,9 +138,8 @@ class Stage:
         self.lab.start("server", argv, ready="Running on", env={"PYTHONPATH": str(PEERS)})
 
     def wait_for(self, port: int) -> None:
-        """Until something listens (asked from the server's own host, so that it is not in the recording)."""
-        probe = f"until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.05; done"
-        self.lab.run("server", ["timeout", "10", "bash", "-c", probe])
+        """Until something listens at the server."""
+        wait_for_port(self.lab, "server", port)
 
     def curl(self, url: str, *options: str) -> None:
         resolve = [f"{NAME}:{port}:{Lab.server_ip}" for port in (443, 3443, 8000, 8080)]
@@ -152,16 +148,14 @@ class Stage:
         self.run([*argv, "-o", "/dev/null", "-w", version, *options, url])
 
     def chromium(self) -> None:
-        """A page over HTTP/2 that opens a WebSocket; what the browser asks its maker finds no network."""
-        argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"]
-        argv += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-        argv += [f"--user-data-dir={self.folder}/profile", f"--host-resolver-rules=MAP {NAME} {Lab.server_ip}"]
+        """A page over HTTP/2 that opens a WebSocket."""
+        argv = [*chromium(self.folder / "profile", NAME, Lab.server_ip), "--ignore-certificate-errors"]
         argv += ["--timeout=2000", "--dump-dom", f"https://{NAME}/page"]
         self.lab.run("client", argv, timeout=60)
 
     def run(self, argv: Sequence[str], env: dict[str, str] | None = None) -> None:
         output = self.lab.run("client", argv, timeout=30, env=env).output
-        self.log += [line.removeprefix("LOG ").strip() for line in output.splitlines() if line.startswith("LOG ")]
+        self.log += logged(output)
 
 
 @dataclass(frozen=True)

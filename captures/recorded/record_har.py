@@ -26,6 +26,7 @@ from typing import Any
 import command_line
 from faulty_peers import index
 from lab import Lab, LabError, node_env, npm_install, pip_install
+from lab_kit import certify
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "har_peers"
@@ -181,11 +182,8 @@ RUNS = (
 
 
 def _certificate(folder: Path) -> dict[str, str]:
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-    paths = {"key": str(folder / "key.pem"), "cert": str(folder / "cert.pem")}
-    argv += ["-subj", "/CN=chat.example", "-keyout", paths["key"], "-out", paths["cert"]]
-    subprocess.run(argv, check=True, capture_output=True)
-    return paths
+    cert, key = certify(folder, "chat.example")
+    return {"key": key, "cert": cert}
 
 
 def _bundle(version: str) -> Path:

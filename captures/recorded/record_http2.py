@@ -11,11 +11,9 @@ byte. Needs what `lab.py` needs, nginx, haproxy, Chromium, openssl, and the pack
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,8 +21,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import command_line
 from faulty_peers import index, wire
 from lab import Lab, node_env, npm_install, pip_install
+from lab_kit import certify, chromium, logged, wait_for_port
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "http2_peers"
@@ -112,7 +112,7 @@ class Stage:
         (self.folder / "page.html").write_text(text)
         script = npm_install(CLIENT) / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
         shutil.copy(script, self.folder / "client.js")
-        (self.folder / "js.gz").write_bytes(gzip.compress(script.read_bytes()))
+        (self.folder / "client.js.gz").write_bytes(gzip.compress(script.read_bytes()))
 
     def node(self) -> None:
         plan = {"role": "server", "port": 3001}
@@ -130,7 +130,7 @@ class Stage:
         config = self.folder / "nginx.conf"
         config.write_text(_NGINX.format(folder=self.folder))
         self.lab.start("server", ["nginx", "-c", str(config)], ready=None)
-        self.wait_for("server", PORT)
+        wait_for_port(self.lab, "server", PORT)
 
     def node_http2(self) -> None:
         script = PEERS / "http2_server.js"
@@ -141,37 +141,26 @@ class Stage:
         env = {"PYTHONPATH": str(PEERS), "PAGE": f"{self.folder}/page.html", "SCRIPT": f"{self.folder}/client.js"}
         self.lab.start("server", argv, ready="Running on", env=env)
 
-    def wait_for(self, side: str, port: int) -> None:
-        """Until something listens (asked from its own host, so that it is not in the recording)."""
-        probe = f"until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.05; done"
-        self.lab.run(side, ["timeout", "10", "bash", "-c", probe])  # type: ignore[arg-type]
-
     def h2_client(self, *what: str) -> None:
         self.run([str(pip_install(*H2)), str(PEERS / "h2_client.py"), Lab.server_ip, str(PORT), *what])
 
     def haproxy(self) -> None:
         pem, config = self.folder / "both.pem", self.folder / "haproxy.cfg"
-        key, cert = self.folder / "key.pem", self.folder / "cert.pem"
-        argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        argv += ["-days", "30", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-        subprocess.run([*argv, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
-        pem.write_text(cert.read_text() + key.read_text())
+        pem.write_text("".join(Path(each).read_text() for each in certify(self.folder, NAME)))
         config.write_text(_HAPROXY.format(pem=pem, server=Lab.server_ip))
         self.lab.start("client", ["haproxy", "-W", "-db", "-f", str(config)], ready="Loading success")
 
     def chromium(self) -> None:
         """A page with a Socket.IO client; what the browser asks its maker finds no network."""
         self.haproxy()
-        argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"]
-        argv += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-        argv += [f"--user-data-dir={self.folder}/profile", f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
+        argv = [*chromium(self.folder / "profile", NAME, "127.0.0.1"), "--ignore-certificate-errors"]
         browser = self.lab.start("client", [*argv, f"https://{NAME}/page"], ready=None)
         time.sleep(4)
         browser.stop()
 
     def run(self, argv: Sequence[str], env: dict[str, str] | None = None) -> None:
         output = self.lab.run("client", argv, timeout=60, env=env).output
-        self.log += [line.removeprefix("LOG ").strip() for line in output.splitlines() if line.startswith("LOG ")]
+        self.log += logged(output)
         if "Traceback" in output:
             raise ValueError(output)
 
@@ -299,28 +288,6 @@ def record(scenario: Scenario) -> index.Entry:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list")
-    commands.add_parser("all")
-    commands.add_parser("one").add_argument("names", nargs="+", choices=[each.name for each in SCENARIOS])
-    arguments = parser.parse_args()
-    if arguments.command == "list":
-        print(*(each.file for each in SCENARIOS), sep="\n")
-        return 0
-    failed = 0
-    for scenario in SCENARIOS:
-        if arguments.command == "one" and scenario.name not in arguments.names:
-            continue
-        try:
-            index.update(HERE / "http2.toml", [record(scenario)], {each.file for each in SCENARIOS}, _HEAD)
-            print(f"{scenario.file}: recorded")
-        except Exception as error:  # the others can still be recorded
-            failed += 1
-            print(f"{scenario.file}: {error}", file=sys.stderr)
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    description = (__doc__ or "").splitlines()[0]
+    sys.exit(command_line.run_scenarios(description, SCENARIOS, record, HERE / "http2.toml", _HEAD))

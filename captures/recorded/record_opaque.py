@@ -26,6 +26,7 @@ from pathlib import Path
 import command_line
 from faulty_peers import index
 from lab import Lab, node_env, npm_install, pip_install
+from lab_kit import chromium, logged
 from record_encrypted import Stage
 
 HERE = Path(__file__).resolve().parent
@@ -105,9 +106,7 @@ class Opaque(Stage):
         self.wait_for(3443)
 
     def browser(self, seconds: float) -> None:
-        argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"]
-        argv += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-        argv += [f"--user-data-dir={self.folder}/profile", f"--host-resolver-rules=MAP {NAME} {Lab.server_ip}"]
+        argv = [*chromium(self.folder / "profile", NAME, Lab.server_ip), "--ignore-certificate-errors"]
         env = {"SSLKEYLOGFILE": str(self.keys)}
         program = self.lab.start("client", [*argv, "--remote-debugging-port=0", f"{URL}/page"], ready=None, env=env)
         time.sleep(seconds)
@@ -122,7 +121,7 @@ class Opaque(Stage):
 
     def run(self, argv: Sequence[str], env: dict[str, str] | None = None, timeout: float = 60) -> None:
         output = self.lab.run("client", argv, timeout=timeout, env={"SSLKEYLOGFILE": str(self.keys), **(env or {})})
-        self.log += [line.removeprefix("LOG ").strip() for line in output.output.splitlines() if line[:4] == "LOG "]
+        self.log += logged(output.output)
 
     def go(self) -> None:
         argv = ["go", "run", str(PEERS / "client.go"), f"{URL}/socket.io/?EIO=4&transport=polling", Lab.server_ip]

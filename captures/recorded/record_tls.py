@@ -28,6 +28,7 @@ from typing import Any
 import command_line
 from faulty_peers import index
 from lab import Lab, LabError, node_env, npm_install, pip_install
+from lab_kit import certify, chromium, logged, wait_for_port
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "tls_peers"
@@ -154,8 +155,7 @@ class Stage:
             config = self.folder / "nginx.conf"
             config.write_text(_NGINX.format(folder=self.folder, http2="http2" if self.run.nginx == "http2" else ""))
             self.lab.start("server", ["nginx", "-c", str(config)], ready=None)
-            probe = "until (exec 3<>/dev/tcp/127.0.0.1/443) 2>/dev/null; do sleep 0.05; done"
-            self.lab.run("server", ["timeout", "10", "bash", "-c", probe])
+            wait_for_port(self.lab, "server", 443)
 
     def play(self) -> None:
         library = self.run.client[0]
@@ -172,10 +172,8 @@ class Stage:
             self._run(["node", *flags, str(PEERS / "client.js"), json.dumps(plan)], env)
 
     def _browse(self) -> None:
-        argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"]
-        argv += ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        argv += [f"--user-data-dir={self.folder}/profile-{self.port}"]
-        argv += [f"--host-resolver-rules=MAP {NAME} {Lab.server_ip}"]
+        argv = chromium(self.folder / f"profile-{self.port}", NAME, Lab.server_ip)
+        argv += ["--ignore-certificate-errors", "--disable-sync"]
         argv += ["--remote-debugging-port=0", f"{self.url}/page"]
         env = {"SSLKEYLOGFILE": str(self.keylog)} if self.tls else {}
         browser = self.lab.start("client", argv, ready=None, env=env)
@@ -187,7 +185,7 @@ class Stage:
         self._note(self.lab.run("client", argv, timeout=30, env=env).output)
 
     def _note(self, output: str) -> None:
-        said = [line.removeprefix("LOG ").strip() for line in output.splitlines() if line.startswith("LOG ")]
+        said = logged(output)
         if not said:
             raise LabError(f"the peer said nothing:\n{output}")
         self.log += said
@@ -199,7 +197,7 @@ def record(run: Run) -> index.Entry:
     with tempfile.TemporaryDirectory(prefix="eiosniff-tls-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # nginx reads its files as another user
-        _certify(folder)
+        certify(folder, NAME, f"IP:{Lab.server_ip}")
         encrypted, clear = folder / "tls.pcap", folder / "clear.pcap"
         for tls in (True,) if run.nginx else (True, False):
             with Lab() as lab, contextlib.ExitStack() as captures:
@@ -233,13 +231,6 @@ def record(run: Run) -> index.Entry:
         "what": run.what,
         "log": log,
     }
-
-
-def _certify(folder: Path) -> None:
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    argv += ["-days", "30", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},IP:{Lab.server_ip}"]
-    argv += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run(argv, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

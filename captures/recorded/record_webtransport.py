@@ -26,6 +26,7 @@ from typing import Any
 import command_line
 from faulty_peers import index
 from lab import Lab, Process, node_env, npm_install, pip_install
+from lab_kit import certify, chromium
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "webtransport_peers"
@@ -162,10 +163,7 @@ class Stage:
         self.lab = lab
         self.folder = folder
         self.keys = folder / "keys.log"
-        self.cert, self.key = str(folder / "cert.pem"), str(folder / "key.pem")
-        argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        argv += ["-days", str(scenario.days), "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-        subprocess.run([*argv, "-keyout", self.key, "-out", self.cert], check=True, capture_output=True)
+        self.cert, self.key = certify(folder, NAME, days=scenario.days)
         self.hash = hashlib.sha256(self._openssl("x509", "-outform", "DER", "-in", self.cert)).hexdigest()
 
     def _openssl(self, *args: str, given: bytes | None = None) -> bytes:
@@ -199,9 +197,7 @@ class Stage:
         scheme = "https" if scenario.tls else "http"
         host = f"{scheme}://{NAME}" + ("" if scenario.tls else f":{scenario.port}")
         plan = {"host": host, "log": f"{scheme}://{NAME}:{LOG_PORT}", "certificate": self.hash, **scenario.plan}
-        argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-        argv += ["--disable-background-networking", "--disable-component-update"]
-        argv += [f"--user-data-dir={self.folder}/profile", f"--host-resolver-rules=MAP {NAME} {Lab.server_ip}"]
+        argv = chromium(self.folder / "profile", NAME, Lab.server_ip)
         argv += [f"--unsafely-treat-insecure-origin-as-secure=http://{NAME}:{scenario.port}"]
         argv += [f"--ignore-certificate-errors-spki-list={self.public_key()}"]
         url = f"{host}/page?{urllib.parse.quote(json.dumps(plan))}"

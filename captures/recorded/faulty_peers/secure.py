@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lab import Lab
+from lab_kit import certify
 
 from faulty_peers import boxes
 from faulty_peers.peers import CLIENT_4, NGINX, PYTHON_5, PYTHON_CLIENT, SERVER_4, Peer
@@ -34,12 +34,9 @@ _NAME = "chat.example"
 
 def _certificate(stage: Stage) -> dict[str, str]:
     """One that nobody has signed but its own key."""
-    files = {"cert": str(stage.folder / "cert.pem"), "key": str(stage.folder / "key.pem")}
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    argv += ["-days", "30", "-subj", f"/CN={_NAME}", "-addext", f"subjectAltName=DNS:{_NAME},IP:{Lab.server_ip}"]
-    subprocess.run([*argv, "-keyout", files["key"], "-out", files["cert"]], check=True, capture_output=True)
+    cert, key = certify(stage.folder, _NAME, f"IP:{Lab.server_ip}")
     stage.folder.chmod(0o755)  # nginx reads them as another user
-    return files
+    return {"cert": cert, "key": key}
 
 
 def _visits(stage: Stage) -> None:
