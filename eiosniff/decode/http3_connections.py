@@ -16,9 +16,9 @@ from eiosniff.decode.qpack import Qpack
 from eiosniff.decode.quic_streams import Held, Ordered, QuicStream
 from eiosniff.decode.webtransport_sessions import WtSession
 from eiosniff.model.outside import QuicPiece, stream_of
-from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, Endpoint, PacketRef, Side
 from eiosniff.model.session import MAX_GAPS, Connection
-from eiosniff.model.tcp import StreamChunk
+from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 
 Crashed = Callable[[Conversation, Exception], None]
@@ -59,8 +59,8 @@ class Http3Connection(Connection3):
     """One connection. `root` stands for it where its quality is asked for; `dead` says that a decoder raised."""
 
     __slots__ = (
-        "_crashed", "_done", "_done_below", "_events", "_held", "_one_way", "_qpack", "_recent", "_sessions",
-        "_streams", "dead", "flow", "ledger", "root",
+        "_crashed", "_done", "_done_below", "_events", "_held", "_one_way", "_qpack", "_sessions", "_streams",
+        "dead", "flow", "ledger", "root",
     )  # fmt: skip
 
     def __init__(self, piece: QuicPiece, events: Events, crashed: Crashed, held: Held) -> None:
@@ -81,7 +81,6 @@ class Http3Connection(Connection3):
         self._one_way: dict[int, _OneWay] = {}
         self._qpack = [Qpack(), Qpack()]
         self._sessions: dict[int, WtSession] = {}
-        self._recent: list[Conversation] = []
 
     # ------------------------------------------------------------------ Connection3
 
@@ -92,8 +91,8 @@ class Http3Connection(Connection3):
     def converse(self) -> Conversation:
         """See `Connection3`."""
         conversation = Conversation(self.flow, self.ledger, self._events, self._crashed)
+        conversation.parent = self.root
         conversation.begin_at(self.now.number)
-        self._recent.append(conversation)
         return conversation
 
     def lacks(self, gap: Gap) -> None:
@@ -132,12 +131,6 @@ class Http3Connection(Connection3):
         except Exception as bug:  # a decoder must not raise; if it does, only this connection is lost (INT002)
             self._die(bug)
 
-    def settle(self) -> None:
-        """The records of a batch were handled."""
-        self.root.is_engineio = self.root.is_engineio or any(recent.is_engineio for recent in self._recent)
-        if self.root.is_engineio or self._recent:
-            self._recent = []
-
     def close(self, last: PacketRef) -> None:
         """The capture is over."""
         self.now = last
@@ -147,6 +140,8 @@ class Http3Connection(Connection3):
             # Streams of WebTransport sessions first: with the one that opened it, a session is over.
             for stream in sorted(self._streams.values(), key=_opens_a_session):
                 stream.close(last)
+            for side in SIDES:
+                self._events.add(last.number, self.root, StreamEnd(side, EndKind.CAPTURE_ENDED, last))
         except Exception as bug:  # as above
             self._die(bug)
 
@@ -241,8 +236,8 @@ class Http3Connection(Connection3):
 
 @final
 class Http3Connections:
-    """All of a capture: give it pieces in the order of the capture, `settle` after the records of each batch were
-    handled, and `close` it. What is found is appended to `events`; `crashed` is told when a decoder raised."""
+    """All of a capture: give it pieces in the order of the capture, and `close` it. What is found is appended to
+    `events`; `crashed` is told when a decoder raised."""
 
     __slots__ = ("_connections", "_crashed", "_events", "_held", "count", "servers")
 
@@ -267,11 +262,6 @@ class Http3Connections:
             if len(self.servers) < MAX_CONNECTIONS:
                 self.servers.add(piece.server)
         connection.take(piece)
-
-    def settle(self) -> None:
-        """The records of a batch were handled."""
-        for connection in self._connections.values():
-            connection.settle()
 
     def close(self, last: PacketRef) -> list[Conversation]:
         """The capture is over; returns what stands for each connection, in order."""

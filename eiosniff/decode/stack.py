@@ -190,7 +190,6 @@ class Stack(FlowListener):
         for at in events.in_order():
             self._handle(orders[at], conversations[at], events.take(at))
         events.clear()
-        self._quic.settle()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
         self._ended.sort(key=itemgetter(0))
         for _, conversation in self._ended:

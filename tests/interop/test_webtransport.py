@@ -12,6 +12,8 @@ from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.engineio import Transport
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
+from eiosniff.report import as_json
+from eiosniff.report.redact import Redactor
 from tests.cases import RECORDED, recordings, report_of
 
 HEALTHY = [entry for entry in recordings("webtransport") if entry["healthy"] and entry["keys"]]
@@ -61,6 +63,10 @@ def test_sessions_are_whole_and_nothing_is_wrong(entry: dict[str, Any]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_batches_of_any_size_give_the_same(size: int) -> None:
     entry = next(entry for entry in HEALTHY if entry["file"].endswith("webtransport-upgrade.pcapng"))
+    path = str(RECORDED / entry["file"])
+    whole, cut = (app.analyze([path], app.Options(batch_size=each)) for each in (50_000, size))
+    assert as_json.render(cut, Redactor(enabled=True)) == as_json.render(whole, Redactor(enabled=True))
+    assert cut.captures[0].engineio_connections == whole.captures[0].engineio_connections
     expected = [(packet.packets, packet.session, packet.engineio.data) for packet in packets(entry)]
     assert [(packet.packets, packet.session, packet.engineio.data) for packet in packets(entry, size)] == expected
 
