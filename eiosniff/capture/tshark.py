@@ -9,6 +9,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
@@ -256,11 +257,18 @@ def _pyshark() -> Any:
 
 
 def _patient(pyshark: Any) -> Any:
-    """`FileCapture`, but for one race: when the output ends, pyshark kills a tshark that has not quite ended. What it
-    died of is then lost, and asyncio writes to the log that somebody else had waited for it."""
+    """`FileCapture`, but for two races: when the output ends, pyshark kills a tshark that has not quite ended, and what
+    it died of is lost. And asyncio looks, before it kills, whether there is something to kill: of a tshark that just
+    ended it takes the exit status by that, and then writes to the log that somebody else took it."""
 
     class PatientCapture(pyshark.FileCapture):  # type: ignore[misc]  # pyshark has no types
         async def _cleanup_subprocess(self, process: Any) -> None:
+            await asyncio.sleep(0)  # let the loop hear of an end that was noticed already
+            if not self._eof_reached and process.returncode is None and hasattr(signal, "SIGKILL"):
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+                await process.wait()
+                return
             if self._eof_reached:
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(process.wait(), PATIENCE_S)

@@ -230,7 +230,7 @@ class Conversation(ConnectionFacts):
             if not len(buffer):
                 continue
             if side is SERVER and buffer.data[buffer.pos : buffer.pos + 1] == b"H":
-                self.tell(side, self._http_inside().adopt(buffer), order)
+                self._read_http_inside(buffer.rest())
             else:
                 reader = self.websocket[side] = self._frames_from(side, buffer)
                 self.tell(side, reader.start(), order)
@@ -394,7 +394,7 @@ class Conversation(ConnectionFacts):
     def _enter_h2c(self, request: HttpRequest | None, http: HttpConnection) -> None:
         """Upgrade: h2c. What follows the request and the 101 is HTTP/2, and in it the answer to that request."""
         self.http = None
-        self.enter_http2([http.take(side).offset for side in SIDES], request)
+        self.enter_http2([http.accounted(side) for side in SIDES], request)
         for side in SIDES:
             for chunk in http.take(side).rest():
                 self._read_by_packet(chunk, self.decryption)
@@ -435,28 +435,40 @@ class Conversation(ConnectionFacts):
         """Read what comes after the upgrade. A server that refuses only after the 101 writes HTTP into the WebSocket;
         its first byte tells."""
         if chunk.side is SERVER and self.websocket[SERVER] is None and chunk.data[:1] == b"H":
-            buffer = StreamBuffer(SERVER)  # which knows where in the stream it begins
-            buffer.append(chunk)
-            self.tell(SERVER, self._http_inside().adopt(buffer), 0)
-        else:
-            reader = self._reader(chunk.side)
+            self._read_http_inside(chunk.by_packet())
+            return
+        reader = self._reader(chunk.side)
+        if isinstance(reader, WebSocketReader):
             self.tell(chunk.side, reader.feed(chunk), 0)
             self._look_for_http(reader)
+        else:
+            self._go_on_in_http(chunk.by_packet())
 
     def _look_for_http(self, reader: Reader) -> None:
         """HTTP may come between frames, too: of another handler on the same HTTP server, which was slower."""
         if isinstance(reader, WebSocketReader) and reader.at_http and self.websocket[SERVER] is reader:
-            self.tell(SERVER, self._http_inside().adopt(reader.buffer), 0)
+            self._read_http_inside(reader.buffer.rest())
+
+    def _read_http_inside(self, pieces: list[StreamChunk]) -> None:
+        """HTTP begins in the WebSocket of the server: read what there is of it, packet by packet."""
+        http = HttpConnection.inside_websocket(self.upgrade.request if self.upgrade else None)
+        self.websocket[SERVER] = http
+        http.begin_at(SERVER, pieces[0].offset)
+        self._go_on_in_http(pieces)
+
+    def _go_on_in_http(self, pieces: list[StreamChunk]) -> None:
+        """Each event is due with the packet that tells of it, which matters: the client goes on meanwhile."""
+        for piece in pieces:
+            reader = self.websocket[SERVER]
+            if isinstance(reader, HttpConnection):
+                self.tell(SERVER, reader.feed(piece), piece.delivered or piece.numbers[0])
+            else:  # it was a second 101
+                self._read(piece)
 
     def _reader(self, side: Side) -> Reader:
         reader = self.websocket[side]
         if reader is None:
             reader = self.websocket[side] = self._frames_from(side, None)
-        return reader
-
-    def _http_inside(self) -> HttpConnection:
-        reader = HttpConnection.inside_websocket(self.upgrade.request if self.upgrade else None)
-        self.websocket[SERVER] = reader
         return reader
 
     # ------------------------------------------------------------------ what the session layer may ask and tell

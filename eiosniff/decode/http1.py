@@ -88,15 +88,6 @@ class HttpConnection:
         """After `Upgrade`: the bytes of one direction that belong to the next protocol."""
         return self._direction(side).buffer
 
-    def adopt(self, buffer: StreamBuffer) -> Sequence[HttpEvent]:
-        """Read on, before anything else of this side, where another decoder stopped: the inverse of `take`."""
-        direction = self._direction(buffer.side)
-        direction.adopt(buffer)
-        if len(buffer):
-            self._heard |= direction is self._server
-            self._read(direction)
-        return self._told()
-
     def feed(self, chunk: StreamChunk) -> Sequence[HttpEvent]:
         """Take the next bytes of one direction."""
         if chunk.side is SERVER:

@@ -69,12 +69,6 @@ class Direction:
         self._lost: PacketRef | None = None  # the packet with the first byte that was not understood
         self._why = _NO_START_LINE  # what to say of the bytes from `start` on if nobody understands them
 
-    def adopt(self, buffer: StreamBuffer) -> None:
-        """Go on with bytes that another decoder left over."""
-        buffer.flush()
-        self.buffer = buffer
-        self.start = buffer.offset
-
     def pass_over(self, offset: int) -> None:
         """The bytes up to a stream offset are no message, and understood."""
         self.buffer.pos = offset - self.buffer.base

@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import stat
+import subprocess
 import sys
 import textwrap
 import warnings
@@ -145,6 +146,19 @@ def test_nothing_is_printed_when_it_is_left_behind(stand_in, capfd, caplog):
     gc.collect()
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []
+
+
+def test_its_exit_status_is_not_taken_from_asyncio(stand_in, monkeypatch):
+    """`Popen.poll` does that, and asyncio calls it before it kills: a warning in the log, where tshark just ended."""
+    stand_in(output(b"one") + " " * 70_000, after="import time; time.sleep(60)")
+    looked: list[int] = []
+    with Leftover() as leftover:
+        leftover.write(packets(300))
+        with leftover.decrypt(Secrets()) as at_work:
+            pieces = iter(at_work)
+            assert next(pieces).data == b"one"
+            monkeypatch.setattr(subprocess.Popen, "poll", lambda self: looked.append(self.pid))
+    assert looked == []
 
 
 def test_one_that_does_not_end_is_ended(stand_in):

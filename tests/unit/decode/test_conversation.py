@@ -150,6 +150,29 @@ def test_http_after_the_101(with_101: bool) -> None:
     assert not talk.only(Desync)
 
 
+def test_http_after_the_101_is_due_with_the_packet_that_tells_of_it() -> None:
+    """However packets are joined: the client goes on meanwhile, and events of both sides are put in order."""
+    talk = upgraded()
+    talk.number = 9
+    begins = talk.offsets[S]
+    pieces = [b"H", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"]
+    talk.conversation.chunk(StreamChunk(S, begins, b"".join(pieces), [0, 1], [10, 12], [10_000, 12_000]))
+    (lost,) = talk.only(Desync)
+    assert (lost.start, lost.end, lost.place.number) == (begins, begins + 1, 10)
+    assert talk.orders[talk.records.index(lost)] == 12
+
+
+def test_h2c_after_holes() -> None:
+    """HTTP/2 begins after what was not captured, not where the last bytes that were are."""
+    talk = Talk()
+    talk.lose(C, 25)
+    talk.lose(S, 39)
+    talk.say(S, b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\n\r\n")
+    talk.lose(C, 25)
+    talk.end(C)
+    assert talk.crashes == []
+
+
 def test_second_101_in_the_websocket() -> None:
     """Of another connection, whose SYN was not captured."""
     talk = upgraded()

@@ -97,10 +97,14 @@ def test_a_tunnel():
     connection = HttpConnection(lambda _: True)
     connection.feed(StreamChunk(Side.CLIENT, 0, CONNECT.data + UPGRADE.data, [0], [1], [0]))
     connection.feed(StreamChunk(Side.SERVER, 0, b"HTTP/1.1 200 X\r\n\r\n" + SWITCHING.data, [0], [2], [0]))
-    events = [*inside.adopt(connection.take(Side.CLIENT)), *inside.adopt(connection.take(Side.SERVER))]
+    events = []
+    for side in Side:
+        inside.begin_at(side, connection.accounted(side))
+        for chunk in connection.take(side).rest():
+            events += inside.feed(chunk)
     assert isinstance(events[-1], Upgrade)
     assert events[0].start == len(CONNECT.data)
-    assert list(inside.adopt(inside.take(Side.CLIENT))) == []
+    assert inside.take(Side.CLIENT).rest() == []
     refused = read(C(CONNECT.data + GET.data), server("HTTP/1.1 407 No\nContent-Length: 0\n\n"), OK, *ENDS)
     assert [response.request for response in refused.responses] == refused.requests
 
