@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 
 from eiosniff.app.reading import keys_of
 from eiosniff.app.setting import Options
-from eiosniff.capture.leftover import Leftover, explain
 from eiosniff.capture.series import Series
 from eiosniff.decode.outside import Outside
 from eiosniff.errors import EiosniffError
@@ -16,6 +15,7 @@ from eiosniff.model.summary import CaptureProblem, CaptureSummary
 from eiosniff.model.trouble import AnomalyKind
 
 if TYPE_CHECKING:
+    from eiosniff.capture.leftover import Leftover
     from eiosniff.capture.secrets import KeySource
 
 
@@ -29,7 +29,7 @@ class Passes:
         self.outside: Outside | None = Outside()
         self.keys: KeySource = keys_of(options)
         self._options = options
-        self._leftover = Leftover()
+        self._leftover: Leftover | None = None  # once there is anything for tshark
         self._second: Series | None = None
         self._said: list[str] = []
 
@@ -44,13 +44,21 @@ class Passes:
 
     def collect(self) -> None:
         """After each batch: keep what is left to tshark."""
-        if self.outside is not None:
-            self._leftover.write(self.outside.take())
+        packets = [] if self.outside is None else self.outside.take()
+        if not packets:
+            return
+        if self._leftover is None:
+            from eiosniff.capture.leftover import Leftover
+
+            self._leftover = Leftover()
+        self._leftover.write(packets)
 
     def again(self) -> bool:
         """The first pass is over. Whether a second one is to be made: then tshark decrypts while that is read."""
-        if not self._leftover.connections:
+        if self._leftover is None or not self._leftover.connections:
             return False
+        from eiosniff.capture.leftover import explain
+
         again = self.source.again
         try:
             if again is None:
@@ -66,7 +74,7 @@ class Passes:
     def note_problems(self, summary: CaptureSummary) -> None:
         """The last pass is over: the summary says what tshark did not decrypt, and why."""
         lines = list(self._said)
-        if self._second is not None and self.outside is not None:
+        if self._leftover is not None and self._second is not None and self.outside is not None:
             lines += self._leftover.problems(list(self.outside.read))
         for text in lines:
             summary.problems.append(CaptureProblem(AnomalyKind.NOT_DECRYPTED.value, text, 0))
@@ -77,6 +85,7 @@ class Passes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leftover.close()
+        if self._leftover is not None:
+            self._leftover.close()
         if self._second is not None:
             self._second.close()

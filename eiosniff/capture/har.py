@@ -44,13 +44,6 @@ def _is_entries(token: re.Match[bytes]) -> bool:
     return end - start == len(_NAME) and token.group() == _NAME
 
 
-def may_be_har(window: Window) -> bool:
-    """Whether an input begins as a JSON object does."""
-    window.more(_GLIMPSE)
-    start = bytes(window.buffer[window.pos : window.pos + _GLIMPSE])
-    return start.removeprefix(_BOM).lstrip(_BLANK).startswith(b"{")
-
-
 class HarReader:
     """A HAR that is being read. What it counts grows with each entry; see `CaptureSource` for what is not said here.
 

@@ -7,11 +7,10 @@ import stat
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from eiosniff.capture import links
 from eiosniff.capture.figures import Figures
-from eiosniff.capture.har import HarReader, may_be_har
 from eiosniff.capture.pcap import FILE_HEADER, MAGICS, PcapReader
 from eiosniff.capture.pcapng import SECTION_START, PcapngReader, section_header_length
 from eiosniff.capture.window import (
@@ -27,6 +26,9 @@ from eiosniff.capture.window import (
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.har import HarEntry
+
+if TYPE_CHECKING:
+    from eiosniff.capture.har import HarReader
 
 __all__ = ["CaptureProblem", "CaptureSource", "open_source"]
 
@@ -68,7 +70,7 @@ KNOWN_MAGICS = [
 MITMPROXY_FLOW = re.compile(rb"[0-9]{1,12}:[0-9]{1,2}:[a-z_]{1,40};")
 MAKE_HAR = "make a HAR of it, and analyse that: mitmdump -nr FLOWS --set hardump=OUT.har"
 # How much of a file is looked at to say what it is, and how much of that is shown (bytes).
-GLIMPSE = 64
+GLIMPSE = 256
 SHOWN_TEXT = 24
 SHOWN_BYTES = 8
 
@@ -86,7 +88,7 @@ class CaptureSource(Figures):
         """Read the file header. Raises `CaptureError` when `window` does not begin as a capture does."""
         super().__init__()
         self._window = window
-        self._har = HarReader(window, name) if may_be_har(window) else None
+        self._har = _har(name, window)
         self.is_har = self._har is not None
         self._reader = self._har or choose_reader(name, window, batch_size)
         self._batches = self._read()
@@ -239,6 +241,17 @@ def _open_window(name: str, window: Window, batch_size: int, *, size: int | None
     except BaseException:  # Ctrl-C too: whatever goes wrong, the file is closed before it goes on
         window.close()
         raise
+
+
+def _har(name: str, window: Window) -> "HarReader | None":
+    """The reader of a HAR, for what begins as a JSON object does; else None. Raises `CaptureError`."""
+    window.more(GLIMPSE)
+    start = bytes(window.buffer[window.pos : window.pos + GLIMPSE])
+    if not start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
+        return None
+    from eiosniff.capture.har import HarReader  # noqa: PLC0415  (most have none)
+
+    return HarReader(window, name)
 
 
 def header_length(start: bytes) -> int:

@@ -60,3 +60,11 @@ def test_commands_import_what_they_need(command: str, unneeded: set[str]) -> Non
 def test_rules_of_packages_cost_nothing_where_there_are_none(arguments: tuple[object, ...]) -> None:
     """What reads the metadata of packages takes longer to import than all of eiosniff's rules."""
     assert not _modules(*arguments) & {"importlib.metadata", "configparser"}
+
+
+def test_what_is_for_other_captures_costs_nothing_where_all_is_in_clear() -> None:
+    """Keys, tshark, HTTP/2 and HTTP/3, HAR, and what compares captures."""
+    modules = _modules("analyze", "--format", "json", "--fail-on", "never", CAPTURE)
+    assert not modules & {"cryptography", "hpack", "pylsqpack", "asyncio", "subprocess"}
+    unneeded = ("eiosniff.capture.har", "eiosniff.capture.leftover", "eiosniff.capture.tshark", "eiosniff.comparison")
+    assert not [module for module in modules if module.startswith(unneeded)]
