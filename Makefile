@@ -96,16 +96,11 @@ bench-live: compiled ## what `eiosniff live` loses at 100,000 packets/s, how lat
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench live
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m tests.bench live-flat
 
+RECORDERS := healthy carriers faulty variants legacy libraries matrix proxied encrypted opaque tls decrypted \
+             decrypted_tshark http2 webtransport har two_sides
 # SUITES=FOLDER: a clone of https://github.com/socketio/socket.io, for the protocol test suites in it.
 captures: setup ## record all captures anew (needs root, node, npm, chromium and more: see the scripts)
-	$(BIN)/python captures/recorded/record_healthy.py all
-	$(BIN)/python captures/recorded/record_carriers.py all
-	$(BIN)/python captures/recorded/record_faulty.py all
-	$(BIN)/python captures/recorded/record_variants.py all
-	$(BIN)/python captures/recorded/record_legacy.py all
-	$(BIN)/python captures/recorded/record_proxied.py all
-	$(BIN)/python captures/recorded/record_encrypted.py all
-	$(BIN)/python captures/recorded/record_opaque.py all
+	set -e; for each in $(RECORDERS); do $(BIN)/python captures/recorded/record_$$each.py all; done
 	$(if $(SUITES),$(BIN)/python captures/recorded/record_suites.py all --suites $(SUITES))
 
 cov: setup ## branch coverage
