@@ -179,7 +179,7 @@ class Conversation(ConnectionFacts):
             if isinstance(record, WsMessage):
                 order = max(order, record.order)
             elif isinstance(record, (Anomaly, Desync)):
-                order = max(order, record.place.number)
+                order = max(order, record.place.number, record.order)
             elif isinstance(record, HttpMessage):
                 order = max(order, record.order)
             elif isinstance(record, Upgrade):
@@ -342,7 +342,7 @@ class Conversation(ConnectionFacts):
             self._read_by_packet(chunk, self.decryption)
         elif self.http is None and (self.tunnel is None or self.tunnel.sniffer is None):
             self._read(chunk)
-        elif self.http is not None and chunk.side is SERVER and not self.http.asks:
+        elif self.http is not None and self.http.only_carries(chunk):
             self.tell(chunk.side, self.http.feed(chunk), 0)
         else:
             self._read_by_packet(chunk, self.decryption)

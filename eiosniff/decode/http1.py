@@ -71,10 +71,10 @@ class HttpConnection:
             connection._unanswered.append((request, True))
         return connection
 
-    @property
-    def asks(self) -> bool:
-        """Whether a request for another protocol waits for its response."""
-        return self._asking is not None
+    def only_carries(self, chunk: StreamChunk) -> bool:
+        """Whether all that comes is of the body of the response at hand, whatever it is."""
+        body = self._server.body
+        return chunk.side is SERVER and body is not None and body.sure >= len(chunk.data)
 
     def begin_at(self, side: Side, offset: int) -> None:
         """Before anything of this side: its bytes before a stream offset belonged to another protocol."""

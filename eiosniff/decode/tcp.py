@@ -328,7 +328,7 @@ class FlowTable:
                 direction.duplicates += 1
                 flow.copied += wire
                 flow.copy = flow.copy or place
-            else:
+            elif flow.reset is None:  # after it nobody repeats what matters, and the session was told already
                 direction.repeat()
             if flow.network is not None:
                 flow.network.note_again(row.number, row.ts_ns, way, self._copies.has(row))
