@@ -71,10 +71,11 @@ class HttpConnection:
             connection._unanswered.append((request, True))
         return connection
 
-    def only_carries(self, chunk: StreamChunk) -> bool:
-        """Whether all that comes is of the body of the response at hand, whatever it is."""
+    @property
+    def sure(self) -> int:
+        """How many of the bytes that come next of the server belong to the body at hand, whatever they are."""
         body = self._server.body
-        return chunk.side is SERVER and body is not None and body.sure >= len(chunk.data)
+        return 0 if body is None else body.sure
 
     def begin_at(self, side: Side, offset: int) -> None:
         """Before anything of this side: its bytes before a stream offset belonged to another protocol."""

@@ -416,6 +416,7 @@ class FlowTable:
     def _close(self, flow: Flow, place: PacketRef, shown: PacketRef | None) -> None:
         """What did not end by itself ends here: at the time of `place`, which need not be of this connection."""
         client = flow.client or 0
+        flow.closing = True
         for way in (client, 1 - client):
             self._end(flow, way, EndKind.RST if flow.reset else EndKind.CAPTURE_ENDED, place)
         if not flow.dropped:
