@@ -7,8 +7,8 @@ COMPILED := build/compiled
 TESTED := build/.tested
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled check lint types docs docs-check golden score compiled wheel bench bench-scale \
-        bench-live captures cov fmt clean
+.PHONY: help setup demo test test-compiled fuzz check lint types docs docs-check golden score compiled wheel bench \
+        bench-scale bench-live captures cov fmt clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,14 @@ wheel: compiled ## a wheel of that copy, in dist/
 UNCOMPILED := tests/cli tests/live tests/unit/bench tests/unit/capture tests/unit/live tests/unit/knowledge
 test-compiled: compiled ## the tests on that copy, but for those that take the decoders apart or ask tshark
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n auto -rs -m "not interpreted and not interop" $(UNCOMPILED:%=--ignore=%)
+
+# Random, where `make test` takes the same examples each time. What failed is tried first the next time (.hypothesis).
+SEED ?= $(shell date +%s)
+fuzz: setup ## all property tests with 2,000 new examples each (up to an hour); run it after changing decoders
+	@echo "To have the same examples again: make fuzz SEED=$(SEED)"
+	EIOSNIFF_HYPOTHESIS=deep $(BIN)/python -m pytest -n auto -rs --hypothesis-seed=$(SEED) \
+	    $$(grep -rl --include='test_*.py' 'from hypothesis import' tests) \
+	    || { echo "To have the same examples again: make fuzz SEED=$(SEED)"; exit 1; }
 
 check: setup lint types docs-check $(TESTED) ## all that must hold before a commit (tests only if anything changed)
 

@@ -179,7 +179,7 @@ class Conversation(ConnectionFacts):
             if isinstance(record, WsMessage):
                 order = max(order, record.order)
             elif isinstance(record, (Anomaly, Desync)):
-                order = max(order, record.place.number)
+                order = max(order, record.place.number, record.order)
             elif isinstance(record, HttpMessage):
                 order = max(order, record.order)
             elif isinstance(record, Upgrade):
@@ -338,12 +338,8 @@ class Conversation(ConnectionFacts):
 
     def tell_bytes(self, chunk: StreamChunk) -> None:
         """Tell the protocol at hand of bytes."""
-        if self.inside is not None:
-            self._read_by_packet(chunk, self.decryption)
-        elif self.http is None and (self.tunnel is None or self.tunnel.sniffer is None):
+        if self.inside is None and self.http is None and (self.tunnel is None or self.tunnel.sniffer is None):
             self._read(chunk)
-        elif self.http is not None and chunk.side is SERVER and not self.http.asks:
-            self.tell(chunk.side, self.http.feed(chunk), 0)
         else:
             self._read_by_packet(chunk, self.decryption)
 
@@ -418,8 +414,12 @@ class Conversation(ConnectionFacts):
 
     def _read_by_packet(self, chunk: StreamChunk, decryption: Decryption | None) -> None:
         """Read packet by packet: one may tell what others before it are, by coming late or as an answer; also that from
-        here on all is TLS, and does not come out of the same decryption any more."""
-        for piece in chunk.by_packet():
+        here on all is TLS, and does not come out of the same decryption any more. What belongs to the body of an answer
+        whatever it is may come at once."""
+        at, count = 0, len(chunk.numbers)
+        while at < count:
+            piece = chunk.following(at, self.http.sure if self.http is not None and chunk.side is SERVER else 0)
+            at += len(piece.numbers)
             if self.decryption is not None and self.decryption is not decryption:
                 self._tell_plain(self.decryption.feed(piece))
             elif self.http is not None:

@@ -28,25 +28,34 @@ class Events:
     `orders` holds the place of each in the order of the whole capture: the number of the packet that completed it.
     """
 
-    __slots__ = ("conversations", "orders", "records")
+    __slots__ = ("_closing", "conversations", "orders", "records")
 
     def __init__(self) -> None:
         self.orders: list[int] = []
         self.conversations: list[Conversation] = []
         self.records: list[Record] = []
+        self._closing: list[int] = []  # the indices of those that a packet of another connection showed
 
     def __len__(self) -> int:
         return len(self.orders)
 
     def add(self, order: int, conversation: "Conversation", record: Record) -> None:
         """Take the next record."""
+        if conversation.flow.closing:
+            self._closing.append(len(self.orders))
         self.orders.append(order)
         self.conversations.append(conversation)
         self.records.append(record)
 
     def in_order(self) -> list[int]:
-        """Indices of all records, in the order of the capture; those of one packet as they were added."""
-        places: list[int] = np.argsort(np.array(self.orders, np.int64), kind="stable").tolist()
+        """Indices of all records, in the order of the capture; those of one packet as they were added, and then what it
+        showed of other connections, in the order in which these began."""
+        orders = np.array(self.orders, np.int64)
+        begun = np.zeros(len(orders), np.int64)
+        for at in self._closing:
+            begun[at] = self.conversations[at].flow.first.number
+        sorted_by = np.lexsort((begun, orders)) if self._closing else np.argsort(orders, kind="stable")
+        places: list[int] = sorted_by.tolist()
         return places
 
     def take(self, at: int) -> Record:
@@ -61,3 +70,4 @@ class Events:
         self.orders.clear()
         self.conversations.clear()
         self.records.clear()
+        self._closing.clear()

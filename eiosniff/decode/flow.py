@@ -54,12 +54,13 @@ class Flow:
     count what came before it was decided what the connection is. `reset_by` is the direction of the RST. `copy` is the
     first packet that was captured twice, `copied` the bytes of payload of all such. `network` is what TCP shows of the
     network, of a connection that is followed; one of TLS without keys is `opaque`. `seen_ms` is the time of the last
-    packet, and `waits` those among which the connection waits for its end not to be seen (see `idle`).
+    packet, and `waits` those among which the connection waits for its end not to be seen (see `idle`). `closing`: what
+    it tells now is not shown by a packet of its own.
     """
 
     __slots__ = (
-        "client", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard", "last",
-        "network", "opaque", "over", "packets", "payload", "reset", "reset_by", "seen_ms", "stream", "syn_last",
+        "client", "closing", "conversation", "copied", "copy", "directions", "dropped", "ends", "first", "heard",
+        "last", "network", "opaque", "over", "packets", "payload", "reset", "reset_by", "seen_ms", "stream", "syn_last",
         "syn_repeats", "waits",
     )  # fmt: skip
 
@@ -82,6 +83,7 @@ class Flow:
         self.opaque: OpaqueFlow | None = None
         self.dropped = False
         self.over = False
+        self.closing = False
         self.packets = 0
         self.payload = 0
         self.seen_ms = 0

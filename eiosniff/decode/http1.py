@@ -72,9 +72,10 @@ class HttpConnection:
         return connection
 
     @property
-    def asks(self) -> bool:
-        """Whether a request for another protocol waits for its response."""
-        return self._asking is not None
+    def sure(self) -> int:
+        """How many of the bytes that come next of the server belong to the body at hand, whatever they are."""
+        body = self._server.body
+        return 0 if body is None else body.sure
 
     def begin_at(self, side: Side, offset: int) -> None:
         """Before anything of this side: its bytes before a stream offset belonged to another protocol."""

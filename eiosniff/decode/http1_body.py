@@ -28,6 +28,8 @@ _LINE_LIMIT: Final = 4096
 # Content-Length = 1*DIGIT (RFC 9110, section 8.6). 18 digits are an exabyte, and fit 64 bits.
 _MAX_DIGITS: Final = 18
 
+_ENDLESS: Final = 1 << 62
+
 # The fields that framing asks for.
 _TRANSFER_ENCODING: Final = b"transfer-encoding"
 _CONTENT_LENGTH: Final = b"content-length"
@@ -61,6 +63,11 @@ class Body(ABC):
         self._limit = limit
         self._wanted = wanted
         self._pieces: list[bytes] = []
+
+    @property
+    @abstractmethod
+    def sure(self) -> int:
+        """How many of the bytes that come next belong to the body, whatever they are."""
 
     @abstractmethod
     def read(self, buffer: StreamBuffer, events: Events) -> Progress:
@@ -113,6 +120,10 @@ class ContentLength(Body):
         super().__init__(limit, wanted)
         self._left = size
 
+    @property
+    def sure(self) -> int:  # noqa: D102 (see Body)
+        return self._left
+
     def read(self, buffer: StreamBuffer, events: Events) -> Progress:  # noqa: D102 (see Body)
         count = min(self._left, len(buffer.data) - buffer.pos)
         self._take(buffer, count, events)
@@ -131,6 +142,10 @@ class ContentLength(Body):
 
 class UntilClose(Body):
     """A response body that only the end of the connection ends (RFC 9112, section 6.3, item 8)."""
+
+    @property
+    def sure(self) -> int:  # noqa: D102 (see Body)
+        return _ENDLESS
 
     def read(self, buffer: StreamBuffer, events: Events) -> Progress:  # noqa: D102 (see Body)
         self._take(buffer, len(buffer.data) - buffer.pos, events)
@@ -161,6 +176,10 @@ class Chunked(Body):
         self._part = _Part.SIZE
         self._left = 0
         self._odd = False
+
+    @property
+    def sure(self) -> int:  # noqa: D102 (see Body)
+        return self._left if self._part is _Part.DATA else 0
 
     def read(self, buffer: StreamBuffer, events: Events) -> Progress:  # noqa: D102 (see Body)
         data = buffer.data

@@ -191,7 +191,7 @@ class Stack(FlowListener):
             self._handle(orders[at], conversations[at], events.take(at))
         events.clear()
         # As they would have come one by one: the connections of a batch were not decoded in the order of their ends.
-        self._ended.sort(key=itemgetter(0))
+        self._ended.sort(key=_order_of_end)
         for _, conversation in self._ended:
             self._quality.note(conversation)
         self._ended.clear()
@@ -383,6 +383,11 @@ class Stack(FlowListener):
         self._connects.summarise(summary, self.sessions.servers)
         self._unread.summarise(summary, self._packets, self.sessions.servers, self._ports, self._quic.servers)
         note_others(summary, self._protocols, self._packets)
+
+
+def _order_of_end(ended: tuple[int, Conversation]) -> tuple[int, int]:
+    order, conversation = ended
+    return order, conversation.flow.first.number
 
 
 def _forget_later_acks(session: Session, number: int) -> None:

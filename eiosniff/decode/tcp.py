@@ -328,7 +328,7 @@ class FlowTable:
                 direction.duplicates += 1
                 flow.copied += wire
                 flow.copy = flow.copy or place
-            else:
+            elif flow.reset is None:  # after it nobody repeats what matters, and the session was told already
                 direction.repeat()
             if flow.network is not None:
                 flow.network.note_again(row.number, row.ts_ns, way, self._copies.has(row))
@@ -416,6 +416,7 @@ class FlowTable:
     def _close(self, flow: Flow, place: PacketRef, shown: PacketRef | None) -> None:
         """What did not end by itself ends here: at the time of `place`, which need not be of this connection."""
         client = flow.client or 0
+        flow.closing = True
         for way in (client, 1 - client):
             self._end(flow, way, EndKind.RST if flow.reset else EndKind.CAPTURE_ENDED, place)
         if not flow.dropped:

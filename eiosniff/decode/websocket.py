@@ -223,6 +223,7 @@ class WebSocketReader:
                 packets = (place.number,)
                 message.last, message.order = place, max(order, floor)
             if head == TEXT_WITH_FIN and not payload.isascii():
+                self._assembler.order = message.order
                 self._assembler.check_utf8(payload, message.last, events)
             events.append(message)
             pos = payload_end
@@ -247,7 +248,9 @@ class WebSocketReader:
         elif header.length > ABSURD_LENGTH:
             place = buffer.ref(payload_start - 1)
             expected = f"a length up to {ABSURD_LENGTH}"
-            events.append(Anomaly(AnomalyKind.WS_BAD_LENGTH, self._side, place, expected, str(header.length)))
+            order = max(buffer.order(payload_start - 1), self._floor)
+            found = str(header.length)
+            events.append(Anomaly(AnomalyKind.WS_BAD_LENGTH, self._side, place, expected, found, order))
             self._lose(start, start + 1, "a frame length that cannot be true", place)
         elif header.length > self._assembler.room(header):
             buffer.pos += header.size
@@ -325,7 +328,7 @@ class WebSocketReader:
                 self._lost = None
                 buffer.pos = offset - buffer.base
                 if lost.start < offset:
-                    events.append(replace(lost, end=offset))
+                    events.append(replace(lost, end=offset, order=self._floor))
                 return True
         self._search_from = buffer.end
         buffer.pos = len(buffer.data)

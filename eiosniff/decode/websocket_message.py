@@ -71,10 +71,11 @@ class Message:
 class Assembler:
     """Takes the frames of one side, in order, and appends to `events` what they amount to.
 
-    `message` is the fragmented message whose last frame did not come yet.
+    `message` is the fragmented message whose last frame did not come yet, `order` the packet that completed the frame
+    at hand.
     """
 
-    __slots__ = ("_inflater", "_limits", "_midstream", "_orphans", "_side", "_undeclared", "message")
+    __slots__ = ("_inflater", "_limits", "_midstream", "_orphans", "_side", "_undeclared", "message", "order")
 
     def __init__(self, side: Side, inflater: Inflater | None, limits: WsLimits, midstream: bool) -> None:
         self._side = side
@@ -84,6 +85,7 @@ class Assembler:
         self._undeclared: Inflater | None = None  # of compression that nobody agreed to
         self._orphans = False  # continuation frames may belong to a message whose beginning was lost
         self.message: Message | None = None
+        self.order = 0
 
     @property
     def busy(self) -> bool:
@@ -112,11 +114,12 @@ class Assembler:
 
     def anomaly(self, kind: AnomalyKind, place: PacketRef, expected: str, found: str) -> Anomaly:
         """An anomaly of this side; its place is the packet that completed the frame, as with Wireshark."""
-        return Anomaly(kind, self._side, place, expected, found)
+        return Anomaly(kind, self._side, place, expected, found, self.order)
 
     def take(self, frame: Frame, events: list[WsEvent]) -> None:
         """Record what is wrong with a frame, and make a control record or a part of a message of it."""
         header = frame.header
+        self.order = frame.order
         compressed = self._is_compressed(header)
         negotiated = compressed and self._undeclared is None
         flaws: list[tuple[AnomalyKind, str, str]] = []
@@ -183,7 +186,7 @@ class Assembler:
             self._orphans = continues and not frame.header.fin
             if continues:
                 reason = "the beginning of the message was lost"
-                events.append(Desync(self._side, frame.start, frame.end, reason, frame.first))
+                events.append(Desync(self._side, frame.start, frame.end, reason, frame.first, order=frame.order))
                 return
         if continues == (message is None):
             found = ("a new message", "a continuation")
@@ -191,17 +194,17 @@ class Assembler:
                 self.anomaly(AnomalyKind.WS_BAD_CONTINUATION, frame.last, found[not continues], found[continues])
             )
             if message is not None:  # it was never finished, which is known only now; what came of it is evidence
-                self._finish(message, frame.order, events)
+                self._finish(message, events)
                 message = None
         if message is None:
             message = Message(frame, frame, compressed)
         message.add(frame, self._limits)
         if frame.header.fin:
-            self._finish(message, frame.order, events)
+            self._finish(message, events)
             message = None
         self.message = message
 
-    def _finish(self, message: Message, order: int, events: list[WsEvent]) -> None:
+    def _finish(self, message: Message, events: list[WsEvent]) -> None:
         """Join, inflate and check a message."""
         first, last, header = message.first, message.last, message.first.header
         payload, readable = b"".join(message.payloads), message.kept
@@ -229,7 +232,7 @@ class Assembler:
         record = WsMessage(
             self._side, header.opcode, payload, header.masked, header.mask_key, header.rsv, message.fragments,
             message.wire_length, compressed, message.missing, readable,
-            first.start, last.end, tuple(message.packets), first.first, last.last, order,
+            first.start, last.end, tuple(message.packets), first.first, last.last, self.order,
         )  # fmt: skip
         events.append(record)
 

@@ -1,5 +1,6 @@
 """What TCP reassembly hands to the layers above: bytes in order, holes, ends (RFC 9293)."""
 
+from bisect import bisect_right
 from enum import Enum
 from typing import final
 
@@ -44,12 +45,26 @@ class StreamChunk:
         """The same, cut where another captured packet delivered the bytes."""
         if len(self.numbers) == 1 or self.delivered:
             return [self]
-        chunks: list[StreamChunk] = []
-        for index, start in enumerate(self.starts):
-            end = self.starts[index + 1] if index + 1 < len(self.starts) else len(self.data)
-            number, time = self.numbers[index], self.times[index]
-            chunks.append(StreamChunk(self.side, self.offset + start, self.data[start:end], [0], [number], [time]))
-        return chunks
+        return [self.part(index, index + 1) for index in range(len(self.numbers))]
+
+    def following(self, first: int, count: int) -> "StreamChunk":
+        """From one of its packets on (by index): all within so many bytes, but that packet at least; and all where
+        another captured packet delivered the bytes."""
+        number, starts = len(self.numbers), self.starts
+        if number == 1 or self.delivered:
+            return self
+        end = starts[first] + count
+        if end >= len(self.data):
+            return self.part(first, number)
+        return self.part(first, max(first + 1, bisect_right(starts, end) - 1))
+
+    def part(self, first: int, stop: int) -> "StreamChunk":
+        """What some of its packets brought, by index."""
+        starts = self.starts
+        begin, end = starts[first], starts[stop] if stop < len(starts) else len(self.data)
+        own = [0] if stop == first + 1 else [start - begin for start in starts[first:stop]]
+        numbers, times = self.numbers[first:stop], self.times[first:stop]
+        return StreamChunk(self.side, self.offset + begin, self.data[begin:end], own, numbers, times, self.delivered)
 
 
 class EndKind(Enum):

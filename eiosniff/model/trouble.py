@@ -4,7 +4,7 @@ These records travel in the same stream as good input (see `docs/architecture.md
 whether a fact matters is for a rule to say.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from eiosniff.model.provenance import PacketRef, Side
@@ -38,7 +38,8 @@ class Desync:
     """Bytes `[start, end)` of one direction that were captured but could not be understood, and why.
 
     Of a WebSocket message that was cut off, `announced` is its length by the headers of its frames (0: not known), and
-    `compressed` says what that counts.
+    `compressed` says what that counts. `order` is the number of the packet that showed it, if it is known to be later
+    than `place` (else 0).
     """
 
     side: Side
@@ -48,6 +49,7 @@ class Desync:
     place: PacketRef
     announced: int = 0
     compressed: bool = False
+    order: int = field(default=0, compare=False)
 
 
 class AnomalyKind(Enum):
@@ -112,7 +114,8 @@ class AnomalyKind(Enum):
 class Anomaly:
     """Something that the protocol does not allow: what was expected, and what was found (both short texts).
 
-    `found` may quote bytes from the wire; only `eiosniff.report` may show it to a person, sanitised.
+    `found` may quote bytes from the wire; only `eiosniff.report` may show it to a person, sanitised. `order` is as that
+    of a `Desync`.
     """
 
     kind: AnomalyKind
@@ -120,3 +123,4 @@ class Anomaly:
     place: PacketRef
     expected: str
     found: str
+    order: int = field(default=0, compare=False)

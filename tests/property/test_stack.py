@@ -209,11 +209,7 @@ def test_the_result_does_not_depend_on_batches(capture: tuple[str, list[int]], c
     name, rows = capture
     events, found, _ = _decoded(name, rows, cuts)
     expected_events, expected, _ = _decoded(name, rows, [])
-    # Anomalies and desyncs do not say which packet showed them, so that their place among the records of other
-    # connections may differ; nothing else may.
-    for stream in {stream for stream, _ in expected_events}:
-        assert _of(stream, events) == _of(stream, expected_events)
-    assert _sure(events) == _sure(expected_events)
+    assert events == expected_events
     assert found == expected
 
 
@@ -243,19 +239,9 @@ def test_what_is_over_unseen_does_not_depend_on_batches(
     for most in (1, MAX_SESSIONS):
         events, found, retired = _decoded(name, rows, cuts, most, pauses)
         expected_events, expected, expected_retired = _decoded(name, rows, [], most, pauses)
-        for stream in {stream for stream, _ in expected_events}:
-            assert _of(stream, events) == _of(stream, expected_events)
-        assert _sure(events) == _sure(expected_events)
+        assert events == expected_events
         assert found == expected
         assert retired == expected_retired
-
-
-def _of(stream: int, events: list[Event]) -> list[Event]:
-    return [event for event in events if event[0] == stream]
-
-
-def _sure(events: list[Event]) -> list[Event]:
-    return [event for event in events if event[1][0] not in ("Anomaly", "Desync")]
 
 
 def test_ledgers_as_values() -> None:

@@ -162,6 +162,44 @@ def test_http_after_the_101_is_due_with_the_packet_that_tells_of_it() -> None:
     assert talk.orders[talk.records.index(lost)] == 12
 
 
+@pytest.mark.parametrize("joined", [True, False], ids=["in one piece", "packet by packet"])
+@pytest.mark.parametrize(
+    ("said", "due"),
+    [
+        ([b"nothing", PING, b"more"], [11]),  # a frame, whose handshake is not captured
+        ([b"HTTP/1.1 200 OK\r\nBad header\r\n", b"\r\n", b"rest"], [11]),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"q", b"q\r\n"], [12]),
+    ],
+    ids=["frame", "header", "chunk"],
+)
+def test_what_is_odd_of_a_server_is_due_with_the_packet_that_showed_it(
+    said: list[bytes], due: list[int], joined: bool
+) -> None:
+    talk = Talk()
+    talk.number = 9
+    if joined:
+        starts = [sum(map(len, said[:at])) for at in range(len(said))]
+        numbers = [10, 11, 12]
+        talk.conversation.chunk(StreamChunk(S, 0, b"".join(said), starts, numbers, [1000 * n for n in numbers]))
+    else:
+        for piece in said:
+            talk.say(S, piece)
+    odd = [order for order, record in zip(talk.orders, talk.records, strict=True) if type(record) in (Anomaly, Upgrade)]
+    assert odd == due
+
+
+def test_what_is_odd_of_a_websocket_is_due_with_the_packet_that_showed_it() -> None:
+    """Which is later than the one that it is about."""
+    talk = Talk(Conversation.over_websocket)
+    pieces = [b"ing", PING, b"\x81\x02\xff", b"\xff"]
+    numbers = [10, 12, 14, 16]
+    starts = [sum(map(len, pieces[:at])) for at in range(len(pieces))]
+    talk.conversation.chunk(StreamChunk(S, 0, b"".join(pieces), starts, numbers, [1000 * n for n in numbers]))
+    assert talk.kinds == ["Desync", "WsMessage", "Anomaly", "WsMessage"]
+    assert talk.records[0].place.number == 10
+    assert talk.orders == [12, 12, 16, 16]
+
+
 def test_h2c_after_holes() -> None:
     """HTTP/2 begins after what was not captured, not where the last bytes that were are."""
     talk = Talk()

@@ -64,6 +64,14 @@ def test_bytes_in_flight_after_a_reset_still_count() -> None:
     assert each.closed == 9
 
 
+def test_what_comes_again_after_a_reset_is_no_repeat() -> None:
+    """Its session was told how often bytes were sent again when it was reset, and in a later batch it is too late."""
+    again = [Sent(C, "PA", 1000, REQUEST, at_ms=20), Sent(C, "PA", 1000, REQUEST, at_ms=21)]
+    assert one([*HELLO, *TALK, *again[:1]]).flow.direction(C).most_repeats == 1
+    reset = Sent(S, "R", ANSWERED, at_ms=10)
+    assert one([*HELLO, *TALK, reset, *again]).flow.direction(C).most_repeats == 0
+
+
 def test_reset_connection_does_not_wait_for_ever() -> None:
     """The next packet, of whatever connection, shows that a second has passed."""
     other = Sent(C, "S", 1, at_ms=1011, client=CLIENT + 1)
