@@ -104,7 +104,7 @@ class Decrypting:
         finally:
             with suppress(
                 Exception
-            ):  # what tshark died of: else that is raised, and printed, where nobody can catch it
+            ):  # what tshark died of, else raised and printed where nobody catches it
                 reader.close()
         if self.frames < len(self._extract):  # how tshark ended, pyshark does not always tell
             self.problem = (
