@@ -55,7 +55,7 @@ test-compiled: compiled ## the tests on that copy, but for those that take the d
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m pytest -n auto -rs -m "not interpreted and not interop" $(UNCOMPILED:%=--ignore=%)
 
 # Random, where `make test` takes the same examples each time. What failed is tried first the next time (.hypothesis).
-SEED ?= $(shell date +%s)
+SEED := $(shell date +%s)
 fuzz: setup ## all property tests with 2,000 new examples each (up to an hour); run it after changing decoders
 	@echo "To have the same examples again: make fuzz SEED=$(SEED)"
 	EIOSNIFF_HYPOTHESIS=deep $(BIN)/python -m pytest -n auto -rs --hypothesis-seed=$(SEED) \

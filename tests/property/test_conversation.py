@@ -56,6 +56,8 @@ ANSWERED = [
     b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n",
     b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nno colon\r\nTransfer-Encoding: chunked\r\n\r\n2\nok\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(OPENING) + OPENING,
     *[b"\x16\x03\x03\x00\x01\x02", b"\x81\x012", b"H", b"220 mail\r\n", b"\0"],
 ]

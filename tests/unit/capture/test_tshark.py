@@ -135,6 +135,23 @@ def test_octets_in_another_way_end_it(stand_in):
     assert "in a way that is not known" in decrypted(1)[1]
 
 
+def test_nothing_is_printed_when_it_fails_after_its_output_was_given_up(stand_in, monkeypatch):
+    stand_in(output(b"one", b"two").replace("74:77:6f", "74 77 6f"), code=2)
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with Leftover() as leftover:
+        leftover.write(packets(2))
+        with leftover.decrypt(Secrets()) as at_work:
+            pieces = iter(at_work)
+            assert next(pieces).data == b"one"
+            (process,) = at_work._capture._running_processes
+            at_work._loop.run_until_complete(process.wait())
+            assert list(pieces) == []
+    gc.collect()
+    assert "in a way that is not known" in at_work.problem
+    assert unraisable == []
+
+
 def test_nothing_is_printed_when_it_is_left_behind(stand_in, capfd, caplog):
     """pyshark's destructor closes once more, and prints a traceback if that fails."""
     stand_in(output(b"one"), code=2)
