@@ -4,6 +4,7 @@ Wherever secrets come from, there is one place for those of a capture: the key l
 environment names), and what the capture itself carries.
 """
 
+import codecs
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,13 @@ MAKE_ONE = (
     "a key log is what node --tls-keylog=FILE writes, or Chrome, Firefox and curl with SSLKEYLOGFILE=FILE in their "
     "environment"
 )
+START_ANEW = (
+    "start the program anew, and capture again: node --tls-keylog=FILE; Chrome, Firefox and curl with "
+    "SSLKEYLOGFILE=FILE in their environment, browsers with all windows closed before"
+)
 _BLOCK = 1 << 20
+_UTF_8 = codecs.BOM_UTF8
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Carrier(Protocol):
@@ -43,6 +50,7 @@ class KeyLog:
         self._file = _open(path)
         self._rest = b""  # of a line that is not complete
         self._read = 0
+        self._decoder: codecs.IncrementalDecoder | None = None  # if it is not ASCII
 
     def read(self, *, last: bool = False) -> None:
         """Take the whole lines that there are by now, and if it is the `last` time, what is behind them."""
@@ -53,7 +61,14 @@ class KeyLog:
                 raise EiosniffError(f"{self.path} cannot be read: {error.strerror}", "name another key log") from None
             if not block:
                 break
+            if not self._read and block.startswith(_UTF_16):  # as PowerShell's > writes it
+                self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+            first = not self._read
             self._read += len(block)
+            if self._decoder is not None:
+                block = self._decoder.decode(block).encode("ascii", "replace")
+            elif first:
+                block = block.removeprefix(_UTF_8)
             whole, found, rest = (self._rest + block).rpartition(b"\n")
             self._rest = rest[:MOST_LINE]
             if found:
@@ -101,9 +116,12 @@ class KeySource:
             return
         self._logs.append(log)
         log.read(last=not self._grows)
-        if named and self.secrets.lines == before and (self.secrets.odd > odd or not self._grows):
-            what = "no line of it is one of a key log" if self.secrets.odd > odd else "it has no line of a key log"
-            raise EiosniffError(f"{path} is not a key log: {what}", MAKE_ONE)
+        if not named or self.secrets.lines > before:
+            return
+        if self.secrets.odd > odd:
+            raise EiosniffError(f"{path} is not a key log: no line of it is one of a key log", MAKE_ONE)
+        if not self._grows:
+            raise EiosniffError(f"{path} has no keys in it: no program wrote any", START_ANEW)
 
     def update(self, carrier: Carrier | None = None) -> None:
         """Take what was added to key logs, and what a capture carries by now."""
@@ -146,6 +164,9 @@ def _open(path: str) -> BinaryIO:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        what = "a directory" if stat.S_ISDIR(mode) else "no file"
-        raise EiosniffError(f"{path} is {what}, not a key log", MAKE_ONE)
+        if stat.S_ISDIR(mode):
+            raise EiosniffError(f"{path} is a directory, not a key log", MAKE_ONE)
+        raise EiosniffError(
+            f"{path} is a pipe or a device, and a key log has to be a file", "copy what it gives into one"
+        )
     return os.fdopen(descriptor, "rb", buffering=0)

@@ -112,9 +112,8 @@ class Http2Connection(Inside):
             if data.last:
                 self._ignored.pop(data.stream, None)
             return
-        if stream.conversation.uninteresting:
-            return
-        stream.data(side, data)
+        if not stream.conversation.uninteresting:
+            stream.data(side, data)
         if data.last:
             self._finish(stream, side, data.place, data.order)
 

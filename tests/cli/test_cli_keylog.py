@@ -1,31 +1,19 @@
 """`--keylog` and SSLKEYLOGFILE: what is in clear with them, and one line where they cannot be used."""
 
-import struct
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from eiosniff.capture.source import open_source
 from eiosniff.cli.main import cli
+from tests import decrypted
 from tests.streams import RECORDED
-
-_SECRETS = 0x0A  # the type of a Decryption Secrets Block
 
 
 @pytest.fixture
 def apart(tmp_path: Path) -> tuple[str, str]:
     """A capture without its secrets, and these in a file of their own."""
-    source = RECORDED / "tls" / "python-tls-1.3.pcapng"
-    with open_source(str(source)) as capture:
-        for _ in capture.batches():
-            pass
-        keys = b"".join(data for _, data in capture.secrets)
-    data, at, kept = source.read_bytes(), 0, b""
-    while at < len(data):
-        kind, length = struct.unpack_from("<II", data, at)
-        kept += b"" if kind == _SECRETS else data[at : at + length]
-        at += length
+    kept, keys = decrypted.apart(RECORDED / "tls" / "python-tls-1.3.pcapng")
     (tmp_path / "bare.pcapng").write_bytes(kept)
     (tmp_path / "keys.log").write_bytes(keys)
     return str(tmp_path / "bare.pcapng"), str(tmp_path / "keys.log")

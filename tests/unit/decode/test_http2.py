@@ -288,6 +288,18 @@ def test_memory_is_bounded(attack: Callable[[Peer], bytes]) -> None:
     assert talk.of(HttpRequest)[-1].target == POLL.encode()
 
 
+def test_streams_that_nobody_reads_any_more_end_as_others() -> None:
+    talk, client, server = begun()
+    talk.say(C, client.connect(1))
+    talk.say(S, server.head(1, [(":status", "200")], last=False))
+    stream = talk.conversation.events.conversations[-1]
+    stream.forget()  # as it is no Engine.IO
+    talk.say(C, frame(0, 1, CLOSE, 1))
+    talk.say(S, frame(0, 1, CLOSE, 1))
+    assert talk.conversation.inside._streams == {}
+    assert not talk.crashes
+
+
 def test_a_header_list_is_bounded() -> None:
     decoder, sender = HeaderDecoder(), Peer().encoder
     decoder.decode(sender.encode([("x", "y" * 3_900)]))
