@@ -23,6 +23,7 @@ MAKE_ONE = (
     "a key log is what node --tls-keylog=FILE writes, or Chrome, Firefox and curl with SSLKEYLOGFILE=FILE in their "
     "environment"
 )
+NOT_YET = "make it first, empty (touch), and then start the program that writes it, which adds to it"
 START_ANEW = (
     "start the program anew, and capture again: node --tls-keylog=FILE; Chrome, Firefox and curl with "
     "SSLKEYLOGFILE=FILE in their environment, browsers with all windows closed before"
@@ -43,11 +44,11 @@ class Carrier(Protocol):
 class KeyLog:
     """One file, of which new lines are read as they come. A context manager."""
 
-    def __init__(self, path: str, secrets: Secrets) -> None:
+    def __init__(self, path: str, secrets: Secrets, *, grows: bool = False) -> None:
         """Open it. Raises `EiosniffError` for what cannot be."""
         self.path = path
         self._secrets = secrets
-        self._file = _open(path)
+        self._file = _open(path, NOT_YET if grows else MAKE_ONE)
         self._rest = b""  # of a line that is not complete
         self._read = 0
         self._decoder: codecs.IncrementalDecoder | None = None  # if it is not ASCII
@@ -76,6 +77,18 @@ class KeyLog:
         if last and self._rest:
             self._secrets.add(self._rest)
             self._rest = b""
+
+    def renew(self) -> None:
+        """Begin anew if the file was emptied, or another one has taken its place, as far as that can be opened."""
+        try:
+            now, known = Path(self.path).stat(), os.fstat(self._file.fileno())
+            if (now.st_dev, now.st_ino) == (known.st_dev, known.st_ino) and now.st_size >= self._file.tell():
+                return
+            file = _open(self.path, NOT_YET)
+        except (OSError, EiosniffError):
+            return
+        self._file.close()
+        self._file, self._rest, self._read, self._decoder = file, b"", 0, None
 
     def close(self) -> None:
         """Read no more."""
@@ -109,7 +122,7 @@ class KeySource:
     def _add(self, path: str, *, named: bool) -> None:
         before, odd = self.secrets.lines, self.secrets.odd
         try:
-            log = KeyLog(path, self.secrets)
+            log = KeyLog(path, self.secrets, grows=self._grows)
         except EiosniffError:
             if named:
                 raise
@@ -127,6 +140,7 @@ class KeySource:
         """Take what was added to key logs, and what a capture carries by now."""
         if self._grows:
             for log in self._logs:
+                log.renew()
                 log.read()
         if carrier is not None:
             carried = carrier.secrets
@@ -152,11 +166,11 @@ def _of_environment(environment: Mapping[str, str]) -> list[str]:
     return [path] if path and Path(path).is_file() else []
 
 
-def _open(path: str) -> BinaryIO:
+def _open(path: str, if_missing: str) -> BinaryIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise EiosniffError(f"{path}: there is no such key log", MAKE_ONE) from None
+        raise EiosniffError(f"{path}: there is no such key log", if_missing) from None
     except PermissionError:
         raise EiosniffError(f"{path} may not be read by you", "change its permissions, or run as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path

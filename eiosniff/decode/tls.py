@@ -343,7 +343,7 @@ class TlsHandshake:
     Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
     which it was done, `first` the first one with bytes, `last` the last one that was taken. `ended_by` is the direction
     that ended first, -1 if none did; `answered` the packet with the server's first bytes; `said` whether a direction
-    said anything. `under_way` is to be set when the capture ends before it is done. Directions: those of the flow, 0, 1.
+    said anything. `under_way` is to be set when the capture ends before it is done. Directions are 0 and 1 of the flow.
     """
 
     __slots__ = (

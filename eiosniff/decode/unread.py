@@ -242,8 +242,8 @@ def _count_outcome(known: Encrypted, handshake: TlsHandshake, streams: TlsStream
 
 
 def _is_one_sided(handshake: TlsHandshake) -> bool:
-    """Whether a direction is missing as a whole: that of the server, though the client goes on as if it had answered; or
-    that of the client, whom the server answers."""
+    """Whether a direction is missing as a whole: the server's, though the client goes on as if it had answered;
+    or the client's, whom the server answers."""
     client = handshake.client
     if client is None or handshake.said[0] == handshake.said[1]:
         return False

@@ -13,9 +13,9 @@ WebTransport is a CONNECT request within HTTP/3, so without keys nothing tells i
 server that lists `webtransport` among the `upgrades` of its open packet expects it.
 
 ## How to fix
-With the keys (`--keylog FILE`) tshark decrypts it, if it is installed. Or capture where it is plain, such as between the proxy and Node. Turn HTTP/3 off for a test, so that the client
-takes WebSocket or polling: Chrome and Edge with `--disable-quic`, Firefox with `network.http.http3.enable` set to
-false.
+With the keys (`--keylog FILE`) tshark decrypts it, if it is installed. Or capture where it is plain: between the
+proxy and Node. Turn HTTP/3 off for a test, so that the client takes WebSocket or polling: Chrome and Edge with
+`--disable-quic`, Firefox with `network.http.http3.enable` set to false.
 
 ## When it is silent
 For QUIC when there is Engine.IO in clear and it goes to other addresses: that is other traffic. With

@@ -3,15 +3,15 @@
 ## What it reports
 How many TLS connections were not decrypted although a key log (or the capture itself) has secrets, to which servers,
 and why: it has none of them, those of one direction only, others than theirs; the connection was captured from its
-middle, or one direction of it; its cipher is one that eiosniff does not decrypt itself, and tshark did not either.
+middle, or one direction of it; its cipher is one that only tshark decrypts, and what was the matter with that.
 
 ## Why it matters
 What is in these connections is not in the report: there may be a fault, or none.
 
 ## On the wire
 A key log (`SSLKEYLOGFILE`) has lines `LABEL RANDOM SECRET`. The random is that of the ClientHello, so without the
-ClientHello no line can be found; the ServerHello tells the cipher. TLS 1.3 has a secret for each direction, older versions one for both
-(`CLIENT_RANDOM`). Each record is sealed: with a wrong secret none can be opened.
+ClientHello no line can be found; without the ServerHello the cipher is not known. TLS 1.3 has a secret for each
+direction, older versions one for both (`CLIENT_RANDOM`). Each record is sealed: with a wrong secret none can be opened.
 
 ## How to fix
 Start writing the key log before the connection is opened, in the program that opens it, and start the capture before
@@ -20,7 +20,8 @@ log of the other side, or of other programs, with a further `--keylog`.
 
 ## When it is silent
 Without keys (CAP227 speaks then). For connections that are not Socket.IO by the server they go to, where any Engine.IO
-can be read: a key log is of one program, and others encrypt too. It is an information where some Engine.IO can be read.
+can be read: a key log is of one program, and others encrypt too. For those that failed in the handshake, or over which
+nothing was said: there is nothing to decrypt. It is an information where some Engine.IO can be read.
 
 ## References
 - draft-ietf-tls-keylogfile; RFC 8446, sections 5.2 and 7; RFC 5246, section 6.3

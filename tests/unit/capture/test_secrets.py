@@ -104,6 +104,26 @@ def test_lines_that_are_added_are_taken_when_they_are_whole(tmp_path: Path) -> N
         assert keys.secrets.knows((7).to_bytes(32, "big"))
 
 
+def test_a_key_log_that_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "keys.log"
+    path.write_bytes(line_of(1) + line_of(2))
+    with KeySource([str(path)], grows=True) as keys:
+        path.write_bytes(line_of(3))  # emptied, and written again
+        keys.update()
+        assert len(keys.secrets) == 3
+        path.unlink()
+        keys.update()
+        path.write_bytes(line_of(4) * 9)  # another file
+        keys.update()
+        assert len(keys.secrets) == 4
+
+
+def test_what_to_do_if_the_program_has_not_made_it_yet(tmp_path: Path) -> None:
+    with pytest.raises(EiosniffError) as caught:
+        KeySource([str(tmp_path / "keys.log")], grows=True)
+    assert "touch" in caught.value.remedy
+
+
 def test_a_line_without_end_takes_no_room(tmp_path: Path) -> None:
     path = tmp_path / "keys.log"
     path.write_bytes(LINE + b"A" * 3_000_000)
