@@ -14,14 +14,14 @@ ClientHello no line can be found; without the ServerHello the cipher is not know
 direction, older versions one for both (`CLIENT_RANDOM`). Each record is sealed: with a wrong secret none can be opened.
 
 ## How to fix
-Start writing the key log before the connection is opened, in the program that opens it, and start the capture before
-that. A key log is of one run of one program; browsers write theirs only if they were not running before. Add the key
-log of the other side, or of other programs, with a further `--keylog`.
+Start writing the key log before the connection is opened, in the program that opens it, and the capture before that. A
+key log is of one run of one program; browsers write theirs only if they were not running before. Add those of others
+with a further `--keylog`.
 
 ## When it is silent
 Without keys (CAP227 speaks then). For connections that are not Socket.IO by the server they go to, where any Engine.IO
-can be read: a key log is of one program, and others encrypt too. For those that failed in the handshake, or over which
-nothing was said: there is nothing to decrypt. It is an information where some Engine.IO can be read.
+can be read: others encrypt too (it is an information then). For those that failed in the handshake, or over which
+nothing was said: there is nothing to decrypt.
 
 ## References
 - draft-ietf-tls-keylogfile; RFC 8446, sections 5.2 and 7; RFC 5246, section 6.3
@@ -53,8 +53,7 @@ _WORDS = {
     Undecrypted.NO_KEYS: _Words(
         "The keys are not those of the TLS connections to {where}",
         "A key log has a line for each connection, with the random of its ClientHello; there is none for these.",
-        "Write the key log with the program that opens these connections, from before it opens them: a log of another "
-        "run, or of another program, does not help.",
+        "Write the key log with the program that opens these connections, from before that: no other helps.",
         keys=True,
     ),
     Undecrypted.HALF: _Words(
@@ -67,24 +66,22 @@ _WORDS = {
     Undecrypted.WRONG_KEYS: _Words(
         "The keys for TLS connections to {where} are wrong",
         "The key log has secrets with the random of these connections, but not one record could be opened with them.",
-        "Use the key log as the program wrote it: this one was changed, or is of a capture that was changed.",
+        "Use the key log as the program wrote it: this one was changed, or the capture was.",
     ),
     Undecrypted.NO_HELLO: _Words(
         "The TLS connections to {where} were captured from their middle, and cannot be decrypted",
         "Secrets are found by the random of the ClientHello, which is not in the capture.",
-        "Start the capture before the client connects, or let the client connect again while it runs.",
+        "Start the capture before the client connects, or let it connect again meanwhile.",
     ),
     Undecrypted.ONE_SIDED: _Words(
         "Only one direction of the TLS connections to {where} was captured: they cannot be decrypted",
         "Both hellos are needed: the client's tells which secrets are its own, the server's which cipher they are for.",
-        "Capture where both directions pass: on the host of the client or of the server, or at a mirror port that is "
-        "set up for both.",
+        "Capture where both directions pass: on the client's host or the server's, or at a port that mirrors both.",
     ),
     Undecrypted.CIPHER: _Words(
         "The TLS connections to {where} use a cipher that eiosniff does not decrypt itself",
         "eiosniff decrypts AES-GCM, AES-CCM and ChaCha20-Poly1305 itself. Others need tshark, or are not known to it.",
-        "Have tshark (3.6 or later) and analyze a file, not a pipe and not while it is captured (live --write makes "
-        "one); or let the server offer TLS 1.3, or a cipher with GCM.",
+        "Have tshark (3.6 or later), and analyze a file (live --write makes one); or let the server offer TLS 1.3.",
     ),
     Undecrypted.LOST: _Words(
         "The TLS connections to {where} lack too much to be decrypted",
@@ -111,10 +108,7 @@ _OWN = (Undecrypted.HALF, Undecrypted.WRONG_KEYS, Undecrypted.CIPHER, Undecrypte
     title="{title}",
     message="{count} of {all} TLS connection(s) that may be Socket.IO could not be decrypted, to {names}: {reason}.",
     why="{because}",
-    fix=(
-        "{first_step}",
-        "{key_logs}",
-    ),
+    fix=("{first_step}", "{key_logs}"),
     tolerates_gaps=True,
 )
 def undecrypted(summary: CaptureSummary) -> Iterator[Hit]:
