@@ -167,6 +167,8 @@ def _of_environment(environment: Mapping[str, str]) -> list[str]:
 
 
 def _open(path: str, if_missing: str) -> BinaryIO:
+    if not path:
+        raise EiosniffError("the name of the key log is empty", "name a file: --keylog keys.log")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -133,6 +133,16 @@ def test_frames_of_a_client_that_does_not_wait() -> None:
     assert [message.payload for message in talk.of(WsMessage)] == [b"3"]
 
 
+def test_a_tunnel_of_a_proxy_is_no_mistake() -> None:
+    talk, client, server = begun()
+    talk.say(C, client.head(1, [(":method", "CONNECT"), (":authority", "b.example:443")], last=False))
+    talk.say(S, server.head(1, [(":status", "200")], last=False))
+    talk.say(C, frame(0, 1, b"\x16\x03\x01", 1))
+    talk.say(S, frame(0, 1, b"\x16\x03\x03", 1))
+    assert talk.records == []
+    assert talk.conversation.inside._ignored == {}
+
+
 def test_a_websocket_that_is_refused() -> None:
     talk, client, server = begun()
     talk.say(C, client.connect(1))
