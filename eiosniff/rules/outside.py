@@ -3,8 +3,8 @@
 TLS hides what is said, not how much: with the ciphers of today (AEAD) a record is longer than its content by a number
 of bytes that the cipher suite tells (RFC 8446, section 5.2; RFC 5288, 6655 and 7905), unless somebody pads. So a
 WebSocket frame (RFC 6455, section 5.2) with one character has 3 bytes from a server and, masked, 7 from a client: that
-is PING and PONG of Engine.IO, and of nothing else that is common. Pings of WebSocket itself have 2 and 6 bytes or more, those
-of MQTT 2, those of HTTP/2 17. Polling and WebSocket over HTTP/2 are not told from other requests.
+is PING and PONG of Engine.IO, and of nothing else that is common. Pings of WebSocket itself have 2 and 6 bytes or more,
+those of MQTT 2, those of HTTP/2 17. Polling and WebSocket over HTTP/2 are not told from other requests.
 """
 
 import itertools

@@ -31,6 +31,18 @@ def test_without_keys_it_is_said_how_to_get_some(apart: tuple[str, str]) -> None
     assert "--keylog" in out
 
 
+def test_what_to_try_is_not_said_twice(apart: tuple[str, str], tmp_path: Path) -> None:
+    _, out, _ = run("analyze", apart[0])
+    assert out.count("Capture on the interface and port") == 1
+    assert "Capture whole packets" not in out
+    others = tmp_path / "others.log"
+    others.write_text(f"CLIENT_RANDOM {'0' * 64} {'1' * 96}\n")
+    code, out, _ = run("analyze", "--keylog", str(others), apart[0])
+    assert code == 1
+    assert "The keys are not those of the TLS connections" in out
+    assert "Capture on the interface and port" not in out
+
+
 def test_with_keys_it_is_read_as_if_in_clear(apart: tuple[str, str]) -> None:
     capture, keys = apart
     _, expected, _ = run("decode", str(RECORDED / "tls" / "python-tls-1.3.pcapng"))
