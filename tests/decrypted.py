@@ -1,5 +1,6 @@
-"""What TLS connections of a capture carry, without the layers above."""
+"""What TLS connections of a capture carry, without the layers above; and captures without their secrets."""
 
+import struct
 from pathlib import Path
 
 from eiosniff.capture.secrets import KeySource
@@ -14,6 +15,21 @@ from tests.streams import Followed, Follower
 
 # Of one connection: who said which bytes, which packets brought them, and which one made them known.
 Said = list[tuple[Side, bytes, tuple[int, ...], int]]
+_SECRETS = 0x0A  # the type of a Decryption Secrets Block
+
+
+def apart(path: Path) -> tuple[bytes, bytes]:
+    """A pcapng without its secrets, and these as a key log."""
+    data, at, kept, keys = path.read_bytes(), 0, b"", b""
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == _SECRETS:
+            (size,) = struct.unpack_from("<I", data, at + 12)
+            keys += data[at + 16 : at + 16 + size]
+        else:
+            kept += data[at : at + length]
+        at += length
+    return kept, keys
 
 
 def carried(path: Path, *, by_side: bool = False, sorted_by: int = 0) -> list[Said]:

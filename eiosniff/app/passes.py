@@ -11,7 +11,7 @@ from eiosniff.app.setting import Options
 from eiosniff.capture.series import Series
 from eiosniff.decode.outside import Outside
 from eiosniff.errors import EiosniffError
-from eiosniff.model.summary import CaptureProblem, CaptureSummary
+from eiosniff.model.summary import CaptureProblem, CaptureSummary, LeftUnread
 from eiosniff.model.trouble import AnomalyKind
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Passes:
         self._leftover: Leftover | None = None  # once there is anything for tshark
         self._second: Series | None = None
         self._said: list[str] = []
+        self._unread: LeftUnread | None = None
 
     def has_secrets(self) -> bool:
         """Whether there are keys for the capture, from where it is known at its beginning."""
@@ -66,6 +67,7 @@ class Passes:
             pieces = iter(self._leftover.decrypt(self.keys.secrets))
         except EiosniffError as error:
             self._said.append(explain(self._leftover.connections, error.problem, error.remedy))
+            self._unread = self._leftover.unread(error.problem, error.remedy)
             return False
         self.outside = Outside(self.outside, pieces)
         self.source = self._second = Series(again, self._options.batch_size)
@@ -75,7 +77,10 @@ class Passes:
         """The last pass is over: the summary says what tshark did not decrypt, and why."""
         lines = list(self._said)
         if self._leftover is not None and self._second is not None and self.outside is not None:
-            lines += self._leftover.problems(list(self.outside.read))
+            read = list(self.outside.read)
+            lines += self._leftover.problems(read)
+            self._unread = self._leftover.undone(read)
+        summary.left_unread = self._unread
         for text in lines:
             summary.problems.append(CaptureProblem(AnomalyKind.NOT_DECRYPTED.value, text, 0))
 

@@ -12,6 +12,7 @@ from eiosniff.capture.tshark_program import TsharkError
 from eiosniff.errors import EiosniffError
 from eiosniff.model.outside import OutsideConnection, OutsidePacket
 from eiosniff.model.secrets import Secrets
+from eiosniff.model.summary import LeftUnread
 
 if TYPE_CHECKING:
     from eiosniff.capture.tshark import Decrypting
@@ -20,6 +21,8 @@ _MOST_NAMED = 3  # servers, in a line
 # One in so many packets of QUIC may well be undecrypted: what a browser sends with keys that are given up already, or
 # before others are there, holds nothing that is missed.
 _A_FEW = 10
+_NOTHING_CAME = "it decrypted nothing: the keys do not fit, or some of the beginning is missing"
+_RIGHT_KEYS = "use the key log of the run that was captured, as the program wrote it"
 _APPLICATION_DATA = b"\x17\x03"  # how a record of it begins (RFC 5246, section 6.2.1)
 
 
@@ -70,8 +73,7 @@ class Leftover:
             lines.append(f"tshark failed: {self._decrypting.problem}; what it had decrypted until then is used")
         if self._extract is not None and self._extract.full:
             lines.append(f"only the first {len(self._extract):,} packets that tshark has to decrypt were given to it")
-        known = set(read)
-        silent = [each for each in self.connections if each in self._spoke - known and not each.quic]
+        silent = self._silent(read)
         if silent and self._decrypting is not None:
             lines.append(
                 f"tshark decrypted nothing of {name(silent)}: the keys do not fit, or its beginning is missing"
@@ -81,6 +83,25 @@ class Leftover:
             if undecrypted * _A_FEW > self._decrypting.frames:
                 lines.append(self._decrypting.describe())
         return lines
+
+    def undone(self, read: Sequence[OutsideConnection]) -> LeftUnread | None:
+        """Why some of it stayed unread, when all is done, if tshark or the keys are to blame; `read` as above."""
+        at_work = self._decrypting
+        if at_work is None:
+            return None
+        if at_work.problem:
+            return self.unread(f"that failed: {at_work.problem}", "open the capture with tshark itself to see more")
+        return LeftUnread(True, False, _NOTHING_CAME, _RIGHT_KEYS) if self._silent(read) else None
+
+    def unread(self, why: str, remedy: str) -> LeftUnread:
+        """All of it stays unread, for this reason."""
+        kinds = {each.quic for each in self.connections}
+        return LeftUnread(False in kinds, True in kinds, why, remedy)
+
+    def _silent(self, read: Sequence[OutsideConnection]) -> list[OutsideConnection]:
+        """Connections of TLS that carried something, of which nothing came back."""
+        known = set(read)
+        return [each for each in self.connections if each in self._spoke - known and not each.quic]
 
     def close(self) -> None:
         """End tshark, and remove all that was made."""

@@ -112,9 +112,8 @@ class Http2Connection(Inside):
             if data.last:
                 self._ignored.pop(data.stream, None)
             return
-        if stream.conversation.uninteresting:
-            return
-        stream.data(side, data)
+        if not stream.conversation.uninteresting:
+            stream.data(side, data)
         if data.last:
             self._finish(stream, side, data.place, data.order)
 
@@ -192,6 +191,9 @@ class Http2Connection(Inside):
                 self._finish(known, CLIENT, frame.last, self._order)
             return
         method, target = pseudo.get(b":method"), pseudo.get(b":path")
+        if method == b"CONNECT" and target is None:  # a tunnel (section 8.5), which is not looked into
+            self._ignore(number)
+            return
         if method is None or target is None:
             if not head.unknown:
                 self._wrong(CLIENT, frame.first, "the fields :method and :path", quoted(b" ".join(pseudo)))

@@ -342,12 +342,12 @@ class TlsHandshake:
 
     Packet by packet, since the answer must not depend on how many came at once. `decided` is the captured packet with
     which it was done, `first` the first one with bytes, `last` the last one that was taken. `ended_by` is the direction
-    that ended first, -1 if none did; `answered` the packet with the server's first bytes. `under_way` is to be set when
-    the capture ends before it is done. Directions are those of the flow, 0 and 1.
+    that ended first, -1 if none did; `answered` the packet with the server's first bytes; `said` whether a direction
+    said anything. `under_way` is to be set when the capture ends before it is done. Directions are 0 and 1 of the flow.
     """
 
     __slots__ = (
-        "_bytes", "_packets", "_sides", "answered", "decided", "done", "ended_by", "first", "last", "under_way",
+        "_bytes", "_packets", "_sides", "answered", "decided", "done", "ended_by", "first", "last", "said", "under_way",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -355,6 +355,7 @@ class TlsHandshake:
         self._packets = 0
         self._bytes = 0
         self.done = False
+        self.said = [False, False]
         self.under_way = False
         self.decided = 0
         self.first = NO_PACKET
@@ -421,6 +422,7 @@ class TlsHandshake:
     def take(self, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
         """Take the next record of a direction."""
         if isinstance(record, StreamChunk):
+            self.said[way] = True
             starts = record.starts
             for index, number in enumerate(record.numbers):
                 if self.done:

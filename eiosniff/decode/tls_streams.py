@@ -25,7 +25,7 @@ from eiosniff.decode.tls_plain import PlainText
 from eiosniff.decode.tls_records import ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Record, RecordReader
 from eiosniff.decode.tls_session import TlsSession
 from eiosniff.model.provenance import CLIENT, SERVER, SIDES, PacketRef, Side
-from eiosniff.model.tcp import StreamChunk, StreamEnd
+from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
 from eiosniff.model.unread import Undecrypted
 
@@ -139,6 +139,8 @@ class TlsStreams(Decryption):
 
     def _testify(self, way: int, record: StreamChunk | Gap | StreamEnd) -> None:
         witness = self.witness
+        if isinstance(record, StreamEnd) and record.kind is EndKind.CAPTURE_ENDED:
+            return  # nobody ended it
         if witness is not None and not witness.done:
             witness.take(way, record)
 

@@ -129,7 +129,7 @@ class UnreadLedger:
         for _, server, client, handshake, streams, flow in self._tls:
             entry = self._count_tls(server, client, handshake)
             if entry is not None and self._secrets is not None and self._secrets.lines:
-                _count_outcome(entry, handshake, streams)
+                _count_outcome(entry, handshake, streams, whole=flow is not None)
             if flow is not None and flow.opaque is not None:
                 self._opaque.admit(flow.opaque, entry, self._endpoint(flow.ends[client]), client, handshake)
         self._tls.clear()
@@ -217,8 +217,8 @@ class UnreadLedger:
             summary.unread.append(Unread(UnreadKind.LINK, None, count=count, detail=link_name(link)))
 
 
-def _count_outcome(known: Encrypted, handshake: TlsHandshake, streams: TlsStreams | None) -> None:
-    """Whether a connection was decrypted, and why not."""
+def _count_outcome(known: Encrypted, handshake: TlsHandshake, streams: TlsStreams | None, *, whole: bool) -> None:
+    """Whether a connection was decrypted, and why not. `whole`: all that it said in clear was read."""
     if streams is not None:
         why = streams.outcome()
         if why is Undecrypted.CIPHER:
@@ -230,10 +230,32 @@ def _count_outcome(known: Encrypted, handshake: TlsHandshake, streams: TlsStream
     if why is None:
         known.decrypted += 1
         return
+    if why is Undecrypted.NO_KEYS and whole and _says_nothing(handshake):
+        return
+    no_matter_what_keys = why is Undecrypted.NO_HELLO or (why is Undecrypted.NO_KEYS and streams is not None)
+    if no_matter_what_keys and whole and _is_one_sided(handshake):
+        why = Undecrypted.ONE_SIDED
     tally = known.undecrypted.get(why)
     if tally is None:
         tally = known.undecrypted[why] = Tally()
     tally.add(handshake.first, handshake.first.ts_ns)
+
+
+def _is_one_sided(handshake: TlsHandshake) -> bool:
+    """Whether a direction is missing as a whole: the server's, though the client goes on as if it had answered;
+    or the client's, whom the server answers."""
+    client = handshake.client
+    if client is None or handshake.said[0] == handshake.said[1]:
+        return False
+    return handshake.said[1 - client] or handshake.goes_on
+
+
+def _says_nothing(handshake: TlsHandshake) -> bool:
+    """Whether a connection failed, or the capture ended, before there was anything to decrypt."""
+    ends = any(handshake.alert(way) >= 0 or handshake.answers_http(way) for way in (0, 1))
+    gave_up = handshake.ended_by == handshake.client and handshake.server_hello is not None
+    unanswered = handshake.server_hello is None or handshake.under_way
+    return ends or (not handshake.goes_on and (gave_up or unanswered))
 
 
 def _note_failure(known: Encrypted, handshake: TlsHandshake, how: FailedHow, who: str, alert: str) -> None:

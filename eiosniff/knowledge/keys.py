@@ -41,6 +41,11 @@ def likely(shapes: Mapping[str, int]) -> list[str]:
     return [f"By its ClientHello, the client may be {each.of}: {each.how}." for each in seen(shapes)[:_MOST_LIKELY]]
 
 
+def are_known(shapes: Mapping[str, int]) -> bool:
+    """Whether `likely` speaks of all of them."""
+    return bool(shapes) and all(any(shape in each.shapes for each in seen(shapes)[:_MOST_LIKELY]) for shape in shapes)
+
+
 def others(shapes: Mapping[str, int]) -> str:
     """The same for all others, in a few words each."""
     known = seen(shapes)[:_MOST_LIKELY]

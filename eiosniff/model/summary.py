@@ -51,6 +51,17 @@ class CaptureProblem:
     packet: int
 
 
+@dataclass(slots=True, frozen=True)
+class LeftUnread:
+    """Connections (of TLS with a cipher that is not ours; of QUIC) that there are keys for, that only another program
+    can decrypt, and that stayed unread: why, in words that go on a sentence, and what to do about it."""
+
+    tls: bool
+    quic: bool
+    why: str
+    remedy: str
+
+
 # So many times at which packets were dropped are kept apart; of more, the oldest become one.
 MAX_DROPS = 1_000
 # Drops that follow each other within this time are one (ns).
@@ -77,7 +88,7 @@ class CaptureSummary:
     What is not TCP is not among them, but in `other`. `encrypted` are the TLS connections, by server and name: of the
     first so many groups, while `encrypted_connections` counts all, and `opaque` are the first few of each. `unread` is
     what is recognised and not decoded. `numbering` tells what packet numbers stand for, where they are not those of the
-    packets of `file`.
+    packets of `file`. `left_unread` is what only another program could have decrypted.
     """
 
     file: str
@@ -112,6 +123,7 @@ class CaptureSummary:
     opaque: list[OpaqueConnection] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     numbering: Numbering | None = None
+    left_unread: LeftUnread | None = None
 
     def note_drops(self, from_ns: int, until_ns: int, packets: int) -> None:
         """So many packets were dropped some time between two instants; the latest come last."""

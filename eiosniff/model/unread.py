@@ -22,6 +22,7 @@ class Undecrypted(Enum):
     HALF = "the key log has the secret of one direction only"
     WRONG_KEYS = "the secrets are not those of this connection"
     NO_HELLO = "its beginning was not captured"
+    ONE_SIDED = "only one direction of it was captured"
     CIPHER = "its cipher is not decrypted here"
     LOST = "too much of it was not captured"
 

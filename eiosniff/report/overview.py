@@ -11,7 +11,9 @@ from eiosniff.report.wording import versions
 
 # Rules about the capture and about encryption speak when there is no Engine.IO to be seen, too.
 _NOT_ABOUT_ENGINEIO = ("CAP", "TLS", "INT")
-_ABOUT_ENCRYPTION = {"encrypted-without-keys", "not-decoded", "undecrypted"}  # rules
+# Rules that say what to do.
+_ABOUT_ENCRYPTION = {"encrypted-without-keys", "not-decoded"}
+_KEYS_AT_HAND = "undecrypted"
 _ANOTHER_HAR = (
     "Open the Network panel before the page loads, let it run until the fault has shown itself, and export without a "
     "filter in the panel: what it hides is not in the HAR."
@@ -111,9 +113,12 @@ def write_what_was_there(report: Report, page: Page, redactor: Redactor) -> None
         return
     page.paragraph(f"{counted(total, 'packet')}, {counted(connections, 'TCP connection')}{kinds}", lead=lead)
     encrypted = any("TLS" in words or "QUIC" in words for words in found)
-    said = any(diagnosis.finding.name in _ABOUT_ENCRYPTION for diagnosis in report.diagnoses)
+    names = {diagnosis.finding.name for diagnosis in report.diagnoses}
+    if _KEYS_AT_HAND in names:  # who has keys knows that it is there
+        return
+    said = not names.isdisjoint(_ABOUT_ENCRYPTION)
     for at, step in enumerate(_advice(empty=not total, encrypted=encrypted, said=said)):
-        lead = Text.assemble("  ", ("       " if at else "Try    ", "bold"), f"{at + 1}. ")
+        lead = Text.assemble("  ", ("       " if at else "Try    ", "bold"), "" if said else f"{at + 1}. ")
         page.paragraph(step, lead=lead)
 
 
@@ -136,5 +141,5 @@ def _advice(*, empty: bool, encrypted: bool, said: bool) -> list[str]:
     if empty:
         return [f"The capture holds no packet. {interface}", start]
     if said:
-        return [interface, start, whole]
+        return [interface]
     return [encryption, interface, start, whole] if encrypted else [interface, start, encryption, whole]

@@ -402,7 +402,8 @@ def _finding(entry: _Merged, capture: str, fixes: FixSource) -> Finding:
         title=rule.title.format(**values),
         summary=rule.message.format(**values),
         why=rule.why.format(**values),
-        fix=[*fixes(rule.name, client, server, hit.values)] or [text.format(**values) for text in rule.fix],
+        fix=[*fixes(rule.name, client, server, hit.values)]
+        or [said for text in rule.fix if (said := text.format(**values))],
         occurrences=entry.occurrences,
         period_ns=entry.period.median if entry.period.count else None,
         evidence=list(_distinct(proof)),

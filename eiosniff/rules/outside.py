@@ -1,10 +1,10 @@
 """What sizes and times of TLS connections tell: shared by the rules on those without keys. All of it is only possible.
 
 TLS hides what is said, not how much: with the ciphers of today (AEAD) a record is longer than its content by a number
-of bytes that the cipher suite tells (RFC 8446, section 5.2; RFC 5288; RFC 7905), unless somebody pads. So a WebSocket
-frame (RFC 6455, section 5.2) with one character has 3 bytes from a server and, masked, 7 from a client: that is PING
-and PONG of Engine.IO, and of nothing else that is common. Pings of WebSocket itself have 2 and 6 bytes or more, those
-of MQTT 2, those of HTTP/2 17. Polling and WebSocket over HTTP/2 are not told from other requests.
+of bytes that the cipher suite tells (RFC 8446, section 5.2; RFC 5288, 6655 and 7905), unless somebody pads. So a
+WebSocket frame (RFC 6455, section 5.2) with one character has 3 bytes from a server and, masked, 7 from a client: that
+is PING and PONG of Engine.IO, and of nothing else that is common. Pings of WebSocket itself have 2 and 6 bytes or more,
+those of MQTT 2, those of HTTP/2 17. Polling and WebSocket over HTTP/2 are not told from other requests.
 """
 
 import itertools
@@ -45,6 +45,10 @@ _FEWEST_BEATS: Final = 3
 _SLACK_NS: Final = 60 * NS_PER_MS
 _TLS_1_3: Final = 0x0304
 _TLS_1_2: Final = 0x0303
+# Of TLS 1.2: GCM, and CCM and CCM_8 (RFC 6655, 7251), which small devices take.
+_GCM: Final = (*range(0x009C, 0x00AE), *range(0xC02B, 0xC033), 0xD001, 0xD002)
+_CCM: Final = (*range(0xC09C, 0xC0A0), *range(0xC0A4, 0xC0A8), 0xC0AC, 0xC0AD, 0xD005)
+_CCM_8: Final = (*range(0xC0A0, 0xC0A4), *range(0xC0A8, 0xC0AC), 0xC0AE, 0xC0AF, 0xD003)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,9 @@ def overheads(connection: OpaqueConnection) -> tuple[int, ...]:
         return 17, 24, 16
     if connection.version != _TLS_1_2:
         return ()
-    if 0x009C <= suite <= 0x00A7 or 0xC02B <= suite <= 0xC032:  # GCM
+    if suite in _GCM or suite in _CCM:
         return (24,)
-    return (16,) if 0xCCA8 <= suite <= 0xCCAE else ()  # ChaCha20-Poly1305
+    return (16,) if 0xCCA8 <= suite <= 0xCCAE or suite in _CCM_8 else ()  # the first ones: ChaCha20-Poly1305
 
 
 def sizes(connection: OpaqueConnection, records: Records) -> tuple[int, ...]:

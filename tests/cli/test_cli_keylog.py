@@ -1,31 +1,19 @@
 """`--keylog` and SSLKEYLOGFILE: what is in clear with them, and one line where they cannot be used."""
 
-import struct
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from eiosniff.capture.source import open_source
 from eiosniff.cli.main import cli
+from tests import decrypted
 from tests.streams import RECORDED
-
-_SECRETS = 0x0A  # the type of a Decryption Secrets Block
 
 
 @pytest.fixture
 def apart(tmp_path: Path) -> tuple[str, str]:
     """A capture without its secrets, and these in a file of their own."""
-    source = RECORDED / "tls" / "python-tls-1.3.pcapng"
-    with open_source(str(source)) as capture:
-        for _ in capture.batches():
-            pass
-        keys = b"".join(data for _, data in capture.secrets)
-    data, at, kept = source.read_bytes(), 0, b""
-    while at < len(data):
-        kind, length = struct.unpack_from("<II", data, at)
-        kept += b"" if kind == _SECRETS else data[at : at + length]
-        at += length
+    kept, keys = decrypted.apart(RECORDED / "tls" / "python-tls-1.3.pcapng")
     (tmp_path / "bare.pcapng").write_bytes(kept)
     (tmp_path / "keys.log").write_bytes(keys)
     return str(tmp_path / "bare.pcapng"), str(tmp_path / "keys.log")
@@ -41,6 +29,18 @@ def test_without_keys_it_is_said_how_to_get_some(apart: tuple[str, str]) -> None
     assert code == 1
     assert "encrypted-without-keys" in out
     assert "--keylog" in out
+
+
+def test_what_to_try_is_not_said_twice(apart: tuple[str, str], tmp_path: Path) -> None:
+    _, out, _ = run("analyze", apart[0])
+    assert out.count("Capture on the interface and port") == 1
+    assert "Capture whole packets" not in out
+    others = tmp_path / "others.log"
+    others.write_text(f"CLIENT_RANDOM {'0' * 64} {'1' * 96}\n")
+    code, out, _ = run("analyze", "--keylog", str(others), apart[0])
+    assert code == 1
+    assert "The keys are not those of the TLS connections" in out
+    assert "Capture on the interface and port" not in out
 
 
 def test_with_keys_it_is_read_as_if_in_clear(apart: tuple[str, str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from eiosniff import app
 from eiosniff.capture import tshark_program
 from tests.cases import RECORDED
+from tests.decrypted import apart
 
 pytestmark = pytest.mark.interop
 
@@ -93,9 +94,21 @@ def test_without_tshark_the_report_comes_with_a_line(tmp_path, path, of):
     (line,) = problems(output)
     assert of in line
     assert "can only be decrypted by tshark, and tshark is not installed; install" in line
+    code, output, _ = run("analyze", "--quiet", str(path), env={"PATH": str(tmp_path)})
+    assert "can only be decrypted by tshark, and tshark is not installed" in output.splitlines()[0]
     code, _, errors = run("decode", str(path), env={"PATH": str(tmp_path)})
     assert code == 0
     assert "tshark is not installed" in errors
+
+
+def test_keys_that_do_not_fit_are_told_from_a_cipher_that_nobody_knows(tmp_path):
+    keys, bare = tmp_path / "keys.log", tmp_path / "bare.pcapng"
+    kept, lines = apart(ONE)
+    bare.write_bytes(kept)
+    keys.write_bytes(b"\n".join(line[:-4] + b"0000" for line in lines.splitlines() if line.startswith(b"CLIENT")))
+    code, output, _ = run("analyze", "--quiet", "--keylog", str(keys), str(bare))
+    assert code == 1
+    assert "and it decrypted nothing: the keys do not fit" in output
 
 
 def test_standard_input_cannot_be_read_twice():

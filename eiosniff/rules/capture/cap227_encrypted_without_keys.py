@@ -17,11 +17,16 @@ as, up to TLS 1.2, `unknown_ca` of a client that does not trust the certificate.
 
 ## How to fix
 Capture where the traffic is plain: behind what ends TLS (nginx, a load balancer, an ingress), on the way to the
-Socket.IO server. Or keep the keys while capturing, and give them to eiosniff with `--keylog FILE`: Node with
-`--tls-keylog=FILE`, Chrome, Firefox, curl and Python with the environment variable `SSLKEYLOGFILE`, Go with
-`tls.Config.KeyLogWriter`, Rust with `rustls::KeyLogFile`; Java, Qt, Android and iOS through mitmproxy or an agent; a
-device with Mbed TLS or BearSSL mostly not at all. The report says how for the client that it is likely to be, by its
-ClientHello, and names the others.
+Socket.IO server. Or keep the keys while capturing, and give them to eiosniff with `--keylog FILE`. The report says how
+for the client that it is likely to be, by its ClientHello; and for all of these where it is not recognised:
+
+- Node: `--tls-keylog=FILE`, for a server as well (or `server.on('keylog', ...)`).
+- Chrome, Edge, Firefox, curl and Python: the environment variable `SSLKEYLOGFILE`; a Python server with
+  `SSLContext.keylog_filename`.
+- Electron: `--ssl-key-log-file=FILE`. Go: `tls.Config.KeyLogWriter`. Rust: `rustls::KeyLogFile`. .NET 9 on Linux:
+  `SSLKEYLOGFILE`, with the switch `System.Net.EnableSslKeyLogging`.
+- Java, Qt, Android and iOS: through mitmproxy or an agent.
+- A device with Mbed TLS or BearSSL: mostly not at all.
 
 ## When it is silent
 When any Engine.IO can be read: other TLS connections are then other traffic. When all connections fail in the handshake

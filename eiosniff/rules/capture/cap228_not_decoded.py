@@ -13,9 +13,9 @@ WebTransport is a CONNECT request within HTTP/3, so without keys nothing tells i
 server that lists `webtransport` among the `upgrades` of its open packet expects it.
 
 ## How to fix
-Capture where it is plain, such as between the proxy and Node. Turn HTTP/3 off for a test, so that the client
-takes WebSocket or polling: Chrome and Edge with `--disable-quic`, Firefox with `network.http.http3.enable` set to
-false.
+With the keys (`--keylog FILE`) tshark decrypts it, if it is installed. Or capture where it is plain: between the
+proxy and Node. Turn HTTP/3 off for a test, so that the client takes WebSocket or polling: Chrome and Edge with
+`--disable-quic`, Firefox with `network.http.http3.enable` set to false.
 
 ## When it is silent
 For QUIC when there is Engine.IO in clear and it goes to other addresses: that is other traffic. With
@@ -32,7 +32,7 @@ from typing import Any
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import NO_PACKET
-from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.summary import CaptureSummary, LeftUnread
 from eiosniff.model.unread import Unread, UnreadKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.encrypted import hides_socketio, listed
@@ -74,11 +74,11 @@ def not_decoded(summary: CaptureSummary) -> Iterator[Hit]:
                 severity=severity,
                 occurrences=len(entries),
                 kind=entries[0].kind.value,
-                **words(entries),
+                **words(entries, summary.left_unread),
             )
 
 
-def _quic(entries: list[Unread]) -> dict[str, Any]:
+def _quic(entries: list[Unread], left: LeftUnread | None) -> dict[str, Any]:
     offering = [entry for entry in entries if entry.webtransport]
     looks = (
         "QUIC" if any(entry.detail for entry in entries) else "What looks like QUIC (its beginning was not captured)"
@@ -89,6 +89,14 @@ def _quic(entries: list[Unread]) -> dict[str, Any]:
             f" The Engine.IO server at {offering[0].server.address if offering[0].server else ''} offers WebTransport "
             "in its open packet, so this may be its sessions."
         )
+    if left is not None and left.quic:
+        return {
+            "title": f"HTTP/3 (QUIC), which WebTransport uses, can only be decrypted by tshark, and {left.why}",
+            "found": found,
+            "reason": "There are keys, but eiosniff does not decrypt QUIC itself.",
+            "first_step": f"{left.remedy[:1].upper()}{left.remedy[1:]}.",
+            "second_step": "",
+        }
     return {
         "title": "HTTP/3 (QUIC), which WebTransport uses, is encrypted and not read",
         "found": found,
@@ -100,7 +108,7 @@ def _quic(entries: list[Unread]) -> dict[str, Any]:
     }
 
 
-def _links(entries: list[Unread]) -> dict[str, Any]:
+def _links(entries: list[Unread], _: LeftUnread | None) -> dict[str, Any]:
     return {
         "title": "Some packets are of a link type that cannot be decoded",
         "found": f"By link type and number of packets: {listed((entry.detail, entry.count) for entry in entries)}.",
@@ -114,7 +122,7 @@ def _servers(entries: list[Unread]) -> str:
     return listed((str(entry.server), entry.count) for entry in entries)
 
 
-_WORDS: dict[tuple[UnreadKind, ...], Callable[[list[Unread]], dict[str, Any]]] = {
+_WORDS: dict[tuple[UnreadKind, ...], Callable[[list[Unread], LeftUnread | None], dict[str, Any]]] = {
     (UnreadKind.QUIC,): _quic,
     (UnreadKind.LINK,): _links,
 }

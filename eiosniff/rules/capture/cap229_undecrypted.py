@@ -3,24 +3,25 @@
 ## What it reports
 How many TLS connections were not decrypted although a key log (or the capture itself) has secrets, to which servers,
 and why: it has none of them, those of one direction only, others than theirs; the connection was captured from its
-middle; its cipher is one that eiosniff does not decrypt itself.
+middle, or one direction of it; its cipher is one that only tshark decrypts, and what was the matter with that.
 
 ## Why it matters
 What is in these connections is not in the report: there may be a fault, or none.
 
 ## On the wire
 A key log (`SSLKEYLOGFILE`) has lines `LABEL RANDOM SECRET`. The random is that of the ClientHello, so without the
-ClientHello no line can be found. TLS 1.3 has a secret for each direction, older versions one for both
-(`CLIENT_RANDOM`). Each record is sealed: with a wrong secret none can be opened.
+ClientHello no line can be found; without the ServerHello the cipher is not known. TLS 1.3 has a secret for each
+direction, older versions one for both (`CLIENT_RANDOM`). Each record is sealed: with a wrong secret none can be opened.
 
 ## How to fix
-Start writing the key log before the connection is opened, in the program that opens it, and start the capture before
-that. A key log is of one run of one program; browsers write theirs only if they were not running before. Add the key
-log of the other side, or of other programs, with a further `--keylog`.
+Start writing the key log before the connection is opened, in the program that opens it, and the capture before that. A
+key log is of one run of one program; browsers write theirs only if they were not running before. Add those of others
+with a further `--keylog`.
 
 ## When it is silent
 Without keys (CAP227 speaks then). For connections that are not Socket.IO by the server they go to, where any Engine.IO
-can be read: a key log is of one program, and others encrypt too. It is an information where some Engine.IO can be read.
+can be read: others encrypt too (it is an information then). For those that failed in the handshake, or over which
+nothing was said: there is nothing to decrypt.
 
 ## References
 - draft-ietf-tls-keylogfile; RFC 8446, sections 5.2 and 7; RFC 5246, section 6.3
@@ -31,7 +32,7 @@ from typing import NamedTuple
 
 from eiosniff.model.finding import Severity
 from eiosniff.model.provenance import Side
-from eiosniff.model.summary import CaptureSummary
+from eiosniff.model.summary import CaptureSummary, LeftUnread
 from eiosniff.model.unread import Encrypted, Undecrypted
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.encrypted import is_meant, listed, shown
@@ -40,41 +41,47 @@ _SHOWN = 5
 
 
 class _Words(NamedTuple):
-    """What is said of a reason: `title`, `why` and what to do `first`."""
+    """What is said of a reason: `title`, `why` and what to do `first`. `keys`: other keys may help."""
 
     title: str
     why: str
     first: str
+    keys: bool = False
 
 
 _WORDS = {
     Undecrypted.NO_KEYS: _Words(
         "The keys are not those of the TLS connections to {where}",
         "A key log has a line for each connection, with the random of its ClientHello; there is none for these.",
-        "Write the key log with the program that opens these connections, from before it opens them: a log of another "
-        "run, or of another program, does not help.",
+        "Write the key log with the program that opens these connections, from before that: no other helps.",
+        keys=True,
     ),
     Undecrypted.HALF: _Words(
         "The keys of TLS connections to {where} are of one direction only",
         "TLS 1.3 has a secret for each direction (CLIENT_TRAFFIC_SECRET_0 and SERVER_TRAFFIC_SECRET_0), and the other "
         "one is missing: what one side says alone would be misleading.",
         "Use the whole key log, with all of its lines: it may have been cut, or filtered.",
+        keys=True,
     ),
     Undecrypted.WRONG_KEYS: _Words(
         "The keys for TLS connections to {where} are wrong",
         "The key log has secrets with the random of these connections, but not one record could be opened with them.",
-        "Use the key log as the program wrote it: this one was changed, or is of a capture that was changed.",
+        "Use the key log as the program wrote it: this one was changed, or the capture was.",
     ),
     Undecrypted.NO_HELLO: _Words(
         "The TLS connections to {where} were captured from their middle, and cannot be decrypted",
         "Secrets are found by the random of the ClientHello, which is not in the capture.",
-        "Start the capture before the client connects, or let the client connect again while it runs.",
+        "Start the capture before the client connects, or let it connect again meanwhile.",
+    ),
+    Undecrypted.ONE_SIDED: _Words(
+        "Only one direction of the TLS connections to {where} was captured: they cannot be decrypted",
+        "Both hellos are needed: the client's tells which secrets are its own, the server's which cipher they are for.",
+        "Capture where both directions pass: on the client's host or the server's, or at a port that mirrors both.",
     ),
     Undecrypted.CIPHER: _Words(
-        "The TLS connections to {where} use a cipher that eiosniff does not decrypt",
+        "The TLS connections to {where} use a cipher that eiosniff does not decrypt itself",
         "eiosniff decrypts AES-GCM, AES-CCM and ChaCha20-Poly1305 itself. Others need tshark, or are not known to it.",
-        "Install tshark (3.6 or later) and analyze a file, not a pipe; or let the server offer TLS 1.3, or a cipher "
-        "with GCM.",
+        "Have tshark (3.6 or later), and analyze a file (live --write makes one); or let the server offer TLS 1.3.",
     ),
     Undecrypted.LOST: _Words(
         "The TLS connections to {where} lack too much to be decrypted",
@@ -82,6 +89,12 @@ _WORDS = {
         "Capture without losing packets: with whole packets (-s 0), on a machine that keeps up.",
     ),
 }
+# The same where it is known why tshark did not help.
+_BY_TSHARK = "The TLS connections to {where} can only be decrypted by tshark"
+_KEY_LOGS = (
+    "Key logs are written by node --tls-keylog=FILE, by Chrome, Firefox and curl with SSLKEYLOGFILE=FILE in their "
+    "environment, by Python with SSLContext.keylog_filename; give each with --keylog FILE."
+)
 # Whatever else is known, there are keys for these.
 _OWN = (Undecrypted.HALF, Undecrypted.WRONG_KEYS, Undecrypted.CIPHER, Undecrypted.LOST)
 
@@ -95,17 +108,14 @@ _OWN = (Undecrypted.HALF, Undecrypted.WRONG_KEYS, Undecrypted.CIPHER, Undecrypte
     title="{title}",
     message="{count} of {all} TLS connection(s) that may be Socket.IO could not be decrypted, to {names}: {reason}.",
     why="{because}",
-    fix=(
-        "{first_step}",
-        "Key logs are written by node --tls-keylog=FILE, by Chrome, Firefox and curl with SSLKEYLOGFILE=FILE in their "
-        "environment, by Python with SSLContext.keylog_filename; give each with --keylog FILE.",
-    ),
+    fix=("{first_step}", "{key_logs}"),
     tolerates_gaps=True,
 )
 def undecrypted(summary: CaptureSummary) -> Iterator[Hit]:
     """See the module."""
     meant = [entry for entry in summary.encrypted if is_meant(summary, entry)]
-    for why, words in _WORDS.items():
+    for why in _WORDS:
+        words = _words(why, summary.left_unread)
         entries = [entry for entry in (summary.encrypted if why in _OWN else meant) if why in entry.undecrypted]
         if not entries:
             continue
@@ -130,7 +140,15 @@ def undecrypted(summary: CaptureSummary) -> Iterator[Hit]:
             reason=why.value + _ciphers(why, entries),
             because=words.why,
             first_step=words.first,
+            key_logs=_KEY_LOGS if words.keys else "",
         )
+
+
+def _words(why: Undecrypted, left: LeftUnread | None) -> _Words:
+    words = _WORDS[why]
+    if why is not Undecrypted.CIPHER or left is None or not left.tls:
+        return words
+    return _Words(f"{_BY_TSHARK}, and {left.why}", words.why, f"{left.remedy[:1].upper()}{left.remedy[1:]}.")
 
 
 def _ciphers(why: Undecrypted, entries: list[Encrypted]) -> str:

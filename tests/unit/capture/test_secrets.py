@@ -1,5 +1,6 @@
 """Key logs: what is read of them, what is said of what is none, and that new lines are taken."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,9 @@ def test_lines_of_several_files(tmp_path: Path) -> None:
     [
         (lambda path: None, ": there is no such key log"),
         (Path.mkdir, " is a directory, not a key log"),
-        (lambda path: path.write_bytes(b""), " is not a key log: it has no line of a key log"),
-        (lambda path: path.write_bytes(b"# nothing\n"), " is not a key log: it has no line of a key log"),
+        (lambda path: path.write_bytes(b""), " has no keys in it: no program wrote any"),
+        (lambda path: path.write_bytes(b"# nothing\n"), " has no keys in it: no program wrote any"),
+        (os.mkfifo, " is a pipe or a device, and a key log has to be a file"),
         (lambda path: path.write_bytes(b"\x7fELF" + bytes(5_000)), " is not a key log: no line of it is one of a"),
         (lambda path: path.write_text("-----BEGIN PRIVATE KEY-----\n"), " is not a key log: no line of it is one"),
     ],
@@ -52,6 +54,15 @@ def test_what_is_no_key_log_is_refused_in_a_line(make: object, says: str, tmp_pa
     assert str(caught.value).startswith(f"{path}{says}")
     assert "\n" not in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_what_editors_and_shells_make_of_a_key_log(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys.log"
+    mark = {"utf-16-le": "\ufeff", "utf-16-be": "\ufeff"}.get(encoding, "")
+    path.write_text(mark + LINE.decode() * 2, encoding=encoding, newline="\r\n")
+    with KeySource([str(path)]) as keys:
+        assert (len(keys.secrets), keys.secrets.lines, keys.secrets.odd) == (1, 2, 0)
 
 
 def test_a_name_that_cannot_be() -> None:
@@ -91,6 +102,26 @@ def test_lines_that_are_added_are_taken_when_they_are_whole(tmp_path: Path) -> N
         log.write(line_of(7)[10:])
         keys.update()
         assert keys.secrets.knows((7).to_bytes(32, "big"))
+
+
+def test_a_key_log_that_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "keys.log"
+    path.write_bytes(line_of(1) + line_of(2))
+    with KeySource([str(path)], grows=True) as keys:
+        path.write_bytes(line_of(3))  # emptied, and written again
+        keys.update()
+        assert len(keys.secrets) == 3
+        path.unlink()
+        keys.update()
+        path.write_bytes(line_of(4) * 9)  # another file
+        keys.update()
+        assert len(keys.secrets) == 4
+
+
+def test_what_to_do_if_the_program_has_not_made_it_yet(tmp_path: Path) -> None:
+    with pytest.raises(EiosniffError) as caught:
+        KeySource([str(tmp_path / "keys.log")], grows=True)
+    assert "touch" in caught.value.remedy
 
 
 def test_a_line_without_end_takes_no_room(tmp_path: Path) -> None:

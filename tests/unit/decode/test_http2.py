@@ -133,6 +133,16 @@ def test_frames_of_a_client_that_does_not_wait() -> None:
     assert [message.payload for message in talk.of(WsMessage)] == [b"3"]
 
 
+def test_a_tunnel_of_a_proxy_is_no_mistake() -> None:
+    talk, client, server = begun()
+    talk.say(C, client.head(1, [(":method", "CONNECT"), (":authority", "b.example:443")], last=False))
+    talk.say(S, server.head(1, [(":status", "200")], last=False))
+    talk.say(C, frame(0, 1, b"\x16\x03\x01", 1))
+    talk.say(S, frame(0, 1, b"\x16\x03\x03", 1))
+    assert talk.records == []
+    assert talk.conversation.inside._ignored == {}
+
+
 def test_a_websocket_that_is_refused() -> None:
     talk, client, server = begun()
     talk.say(C, client.connect(1))
@@ -286,6 +296,18 @@ def test_memory_is_bounded(attack: Callable[[Peer], bytes]) -> None:
     assert sum(len(each) for each in inside._blocks) < 200
     talk.say(C, Peer().ask(20_001))
     assert talk.of(HttpRequest)[-1].target == POLL.encode()
+
+
+def test_streams_that_nobody_reads_any_more_end_as_others() -> None:
+    talk, client, server = begun()
+    talk.say(C, client.connect(1))
+    talk.say(S, server.head(1, [(":status", "200")], last=False))
+    stream = talk.conversation.events.conversations[-1]
+    stream.forget()  # as it is no Engine.IO
+    talk.say(C, frame(0, 1, CLOSE, 1))
+    talk.say(S, frame(0, 1, CLOSE, 1))
+    assert talk.conversation.inside._streams == {}
+    assert not talk.crashes
 
 
 def test_a_header_list_is_bounded() -> None:

@@ -151,3 +151,30 @@ def test_what_waits_for_a_key_log_is_bounded() -> None:
     stack = decoded(link, Secrets(grows=True), 1)
     assert stack.protocols == {"TLS (port 3000)": 1}
     assert stack.summary.set_aside_bytes > MOST_HELD
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_of_one_direction_alone_it_is_said_that_the_other_is_missing(version: ssl.TLSVersion, batch: int) -> None:
+    wire = session(version)
+    for side in Side:
+        stack = decoded(linked(*(flight for flight in wire.flights if flight[0] is side)), wire.secrets(), batch)
+        [entry] = stack.summary.encrypted
+        assert list(entry.undecrypted) == [Undecrypted.ONE_SIDED]
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_keys_are_not_blamed_where_there_was_nothing_to_decrypt(batch: int) -> None:
+    wire, other = session(), session()
+    refusal = (SERVER, b"\x15\x03\x03\x00\x02\x02\x28")  # handshake_failure
+    for flights in (wire.flights[:1], [wire.flights[0], refusal]):
+        for secrets in (wire.secrets(), other.secrets()):
+            [entry] = decoded(linked(*flights), secrets, batch).summary.encrypted
+            assert (entry.decrypted, entry.undecrypted) == (0, {})
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_the_end_of_the_capture_is_nobody_hanging_up(batch: int) -> None:
+    wire = session()
+    [entry] = decoded(linked(*wire.flights[:1]), wire.secrets(), batch).summary.encrypted
+    assert (entry.under_way, entry.refused.count) == (1, 0)

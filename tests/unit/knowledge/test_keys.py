@@ -61,6 +61,14 @@ def test_a_report_says_how_for_the_client_at_hand() -> None:
     report = app.analyze([str(RECORDED / "opaque/client-curl.pcap")], app.Options())
     (told,) = [each.finding.fix[-1] for each in report.diagnoses if each.finding.name == "encrypted-without-keys"]
     assert "By its ClientHello, the client may be curl: start it with SSLKEYLOGFILE=keys.log" in told
+    assert told.endswith("For others see: eiosniff rules show CAP227.")
+
+
+def test_others_are_named_where_a_hello_is_not_recognised() -> None:
+    (node,) = keys.load()[0].shapes
+    assert keys.are_known({node: 2})
+    assert not keys.are_known({node: 2, "of nobody": 1})
+    assert not keys.are_known({})
 
 
 def test_others_are_named_shortly() -> None:
