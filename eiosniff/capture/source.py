@@ -40,6 +40,7 @@ LONGEST_MAGIC = 4
 READS = "eiosniff reads pcap, pcapng and HAR"
 CONVERT = f"{READS}; if Wireshark can open it, convert it: editcap -F pcap IN OUT"
 DECOMPRESS = f"{READS}, plain or in gzip or zstd; decompress it first"
+MAKE_UTF8 = f"{READS}; a HAR is in UTF-8: iconv -f UTF-16 -t UTF-8 IN > OUT"
 
 # What else people have: first bytes, name, remedy.
 KNOWN_MAGICS = [
@@ -56,6 +57,8 @@ KNOWN_MAGICS = [
     (b"GMBU", "a Microsoft Network Monitor 2 capture", CONVERT),
     (b"TRSNIFF data    \x1a", "a Network General Sniffer capture", CONVERT),
     (b"XCP\x00", "a NetXRay or Sniffer capture", CONVERT),
+    (b"\xff\xfe", "text in UTF-16", MAKE_UTF8),
+    (b"\xfe\xff", "text in UTF-16", MAKE_UTF8),
     (b"\x7fver", "an OmniPeek capture", CONVERT),
     (b"\x00\x00\x02\x00\x12\x05\x10\x70", "a Tektronix K12 capture", CONVERT),
     (b"iptrace ", "an AIX iptrace capture", CONVERT),

@@ -108,6 +108,7 @@ class EntryDecoder:
         self._failed: dict[tuple[Endpoint, str], FailedRequests] = {}
         self._client = CLIENT_NAME
         self._blind = 0  # WebSockets of which the file has no messages
+        self._hollow = 0  # answers of which it has no content
 
     # ------------------------------------------------------------------ the file is read
 
@@ -292,6 +293,7 @@ class EntryDecoder:
         response = _response(answer, request, place, upgrades=entry.websocket, kept=not entry.error)
         response.withheld = _is_withheld(entry, response)
         if response.status != _SWITCHING:
+            self._hollow += not (response.body_kept or entry.error)
             self._tell(conversation, place, response)
             return
         upgrade = conversation.upgrade = Upgrade(request, response)
@@ -365,8 +367,12 @@ class EntryDecoder:
             summary.other[OTHER_REQUESTS] = self._others
         if self._blind:
             which = "a WebSocket" if self._blind == 1 else f"{self._blind} WebSockets"
-            text = f"the HAR has no messages of {which}: Firefox and Safari write none, Chrome and Edge do"
+            text = f"the HAR has no messages with times of {which}: Firefox and Safari write none, Chrome and Edge do"
             summary.problems.append(CaptureProblem(AnomalyKind.HAR_WITHOUT_MESSAGES.value, text, 0))
+        if self._hollow:
+            which = "an answer" if self._hollow == 1 else f"{self._hollow} answers"
+            text = f"the HAR lacks the content of {which} from Engine.IO: have it written with content"
+            summary.problems.append(CaptureProblem(AnomalyKind.HAR_WITHOUT_CONTENT.value, text, 0))
         if self._left_out:
             text = f"{self._left_out} entries were left out, as those before have more than {MAX_KEPT >> 20} MB"
             summary.problems.append(CaptureProblem(AnomalyKind.CAPTURE_DAMAGED.value, text, 0))

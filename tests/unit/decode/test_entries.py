@@ -110,6 +110,15 @@ def test_a_browser_without_messages_leaves_a_hole_and_a_word():
     assert [problem.code for problem in stack.summary.problems] == ["har-without-messages"]
 
 
+def test_answers_without_content_are_told():
+    hollow = [
+        poll(at, None, sid=sid, content={"size": 9, "_file": "a.txt"}) for at, sid in ((0, ""), (9, SID), (20, SID))
+    ]
+    (problem,) = decode(*hollow)[0].summary.problems
+    assert (problem.code, "3 answers" in problem.text) == ("har-without-content", True)
+    assert not decode(*session())[0].summary.problems
+
+
 def test_a_request_under_way_waits():
     waiting = poll(10, None, status=0)
     waiting["timings"] = {"blocked": -59_816_354.03}
