@@ -184,7 +184,7 @@ def open_file(path: str) -> BinaryIO:
     except FileNotFoundError:
         raise CaptureError(f"{path}: there is no such file", "check the path") from None
     except IsADirectoryError:
-        raise CaptureError(f"{path} is a directory", "name one capture file") from None
+        raise CaptureError(f"{path} is a directory", "name the captures in it, such as 'FOLDER/*.pcap'") from None
     except PermissionError:
         raise CaptureError(f"{path} may not be read by you", "change its permissions, or run as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
