@@ -36,9 +36,11 @@ def compare(working: Conversation, failing: Conversation, of_working: Report, of
     difference = _by_rule(pairs, root) if root is not None else None
     if difference is None and (root is not None or fails):
         difference = _by_itself(pairs)
-    verdict = Verdict.DIFFER
+    verdict, astray = Verdict.DIFFER, None
     if difference is None:
         verdict = Verdict.FAIL_ALIKE if shared else Verdict.BOTH_FINE
+        if verdict is Verdict.BOTH_FINE and of_working is not of_failing:
+            astray = next(causes(of_working, Severity.WARNING), None)
         _play_down(pairs)
     else:
         difference.fact.importance = Importance.FIRST
@@ -51,6 +53,7 @@ def compare(working: Conversation, failing: Conversation, of_working: Report, of
         difference=difference,
         diagnosis=root,
         shared=shared,
+        astray=astray,
         crashed=of_working.crashed or of_failing.crashed,
         interrupted=of_working.interrupted or of_failing.interrupted,
     )

@@ -178,7 +178,7 @@ def test_what_is_encrypted_parts_where_it_parts_in_clear(name: str) -> None:
         ("chromium-eio3-refused", "request", "query EIO"),
         ("chromium-client-ping", "heartbeat", "who pings"),
         ("chromium-refused", "connection", "connects"),
-        ("chromium-certificate", "answer", "fault"),
+        ("chromium-certificate", "request", "fault"),
         ("chromium-upgrade", "", ""),
         ("firefox-upgrade", "", ""),
     ],
