@@ -182,7 +182,7 @@ class ReportWriter:
 
     def __init__(self, options: Options, rules: Sequence[Rule]) -> None:
         self.interrupted = False
-        self._most = options.max_sessions
+        self._most, self._narrowed = options.max_sessions, options.narrowed
         self.rules = rules
         self._summaries: list[CaptureSummary] = []
         self._ranked: list[tuple[_Rank, Session, CaptureSummary]] = []
@@ -226,6 +226,7 @@ class ReportWriter:
             interrupted=self.interrupted,
             capture_of={session: summary for _, session, summary in self._ranked},
             sides=sides,
+            narrowed=self._narrowed,
         )
 
     def _sides(self) -> list[Sides]:

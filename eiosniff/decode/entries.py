@@ -38,6 +38,7 @@ MAX_FAILED: Final = 256  # kinds of requests that failed
 BROWSER: Final = "browser"
 CLIENT_NAME: Final = "client"
 OTHER_REQUESTS: Final = "requests that are not of Engine.IO"
+OTHER_PORTS: Final = "requests to other ports"
 _LATEST_NS: Final = 100_000_000
 _SLACK: Final = 2  # times the precision: an instant and a duration were both rounded
 _SWITCHING: Final = 101
@@ -103,6 +104,8 @@ class EntryDecoder:
         self._kept = 0
         self._left_out = 0  # entries, for want of room
         self._others = 0
+        self._elsewhere = 0  # requests to other ports
+        self._latest_ns = 0  # when the last one of all entries began
         self._ledgers: dict[tuple[str, int, str], Connection] = {}
         self._events = Events()
         self._failed: dict[tuple[Endpoint, str], FailedRequests] = {}
@@ -126,8 +129,11 @@ class EntryDecoder:
         summary = self.summary
         if begun_ns:
             summary.first_ns = begun_ns if summary.first_ns is None else min(begun_ns, summary.first_ns)
+            self._latest_ns = max(begun_ns, self._latest_ns)
         if not entry.host or not self.is_wanted(entry):
-            self._others += 1
+            elsewhere = bool(entry.host and self._ports) and entry.port not in self._ports
+            self._elsewhere += elsewhere
+            self._others += not elsewhere
             return
         self._kept += _size_of(entry)
         if self._kept > MAX_KEPT:
@@ -362,9 +368,12 @@ class EntryDecoder:
         summary = self.summary
         summary.connections = self.streams
         summary.engineio_connections = len(self.engineio)
+        summary.last_ns = summary.last_ns or self._latest_ns or None
         summary.failed_requests = list(self._failed.values())
         if self._others:
             summary.other[OTHER_REQUESTS] = self._others
+        if self._elsewhere:
+            summary.other[OTHER_PORTS] = self._elsewhere
         if self._blind:
             which = "a WebSocket" if self._blind == 1 else f"{self._blind} WebSockets"
             text = f"the HAR has no messages with times of {which}: Firefox and Safari write none, Chrome and Edge do"

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from eiosniff.capture.live.source import LiveSource, State
 from eiosniff.capture.pcap import PcapReader
 from eiosniff.capture.pcapng import PcapngReader
+from eiosniff.capture.har import may_be_har
 from eiosniff.capture.source import (
     LONGEST_MAGIC,
     STDIN,
@@ -168,6 +169,10 @@ class PipeInput:
             )
         if len(self._window.buffer) == LONGEST_MAGIC:  # no capture: what there is of it tells better what it is
             self._window.fill(READ)
+        if may_be_har(self._window):
+            raise CaptureError(
+                f"{self._name} is JSON, as a HAR is, which is not written bit by bit", "eiosniff analyze -"
+            )
         return choose_reader(self._name, self._window, BATCH_SIZE)
 
     def take(self) -> list[PacketBatch]:

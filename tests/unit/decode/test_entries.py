@@ -211,6 +211,12 @@ def test_what_is_not_engineio_is_counted():
     assert stack.summary.other["requests that are not of Engine.IO"] == 1
 
 
+def test_what_the_user_left_out_is_counted_apart():
+    stack, _ = decode(*session(), ports=frozenset({80}))
+    assert stack.summary.other == {"requests to other ports": 5}
+    assert (stack.summary.first_ns, stack.summary.last_ns) == (BASE_S * NS, BASE_S * NS + 21 * MS)
+
+
 def test_a_websocket_over_http2_is_accepted_with_200():
     upgraded = websocket(0, [("S", 3, OPEN), ("C", 4, "40")], sid="")
     upgraded["request"] |= {"method": "CONNECT", "httpVersion": "h2", "headers": [{"name": ":authority", "value": "a"}]}
