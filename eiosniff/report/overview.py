@@ -116,8 +116,8 @@ def write_what_was_there(report: Report, page: Page, redactor: Redactor) -> None
     if report.narrowed:
         steps.insert(0, f"Leave out {redactor.shown(report.narrowed)}: nothing else was looked at.")
     for at, step in enumerate(steps):
-        number = f"{at + 1}. " if len(steps) > 1 else ""
-        page.paragraph(step, lead=Text.assemble("  ", ("       " if at else "Try    ", "bold"), number))
+        count = f"{at + 1}. " if len(steps) > 1 else ""
+        page.paragraph(step, lead=Text.assemble("  ", ("       " if at else "Try    ", "bold"), count))
 
 
 def _only_hars(report: Report) -> bool:

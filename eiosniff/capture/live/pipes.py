@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+from eiosniff.capture.har import may_be_har
 from eiosniff.capture.live.source import LiveSource, State
 from eiosniff.capture.pcap import PcapReader
 from eiosniff.capture.pcapng import PcapngReader
-from eiosniff.capture.har import may_be_har
 from eiosniff.capture.source import (
     LONGEST_MAGIC,
     STDIN,
