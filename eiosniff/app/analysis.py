@@ -211,6 +211,10 @@ class ReportWriter:
     def report(self) -> Report:
         """The report of all that were added."""
         sides = self._sides()
+        if sides:
+            from eiosniff.app.both_sides import told_once
+
+            self._findings = told_once(self._findings, sides)
         for pair in sides:
             self._findings.extend(self._judge(pair))
         return Report(
@@ -244,7 +248,7 @@ class ReportWriter:
         numbering = Joined((client.file, client.numbering), (server.file, server.numbering), NEAR_SERVER)
         found = Judge(self.rules, knowledge.advice, client.file).crossings(sides.crossings)
         for finding in found:
-            finding.numbering, finding.also_in = numbering, server.file
+            finding.numbering, finding.also_in = numbering, (server.file,)
         return found
 
 
