@@ -23,7 +23,7 @@ from eiosniff.decode.sessions import Sessions
 from eiosniff.model.har import FailedRequests, HarAnswer, HarEntry, HarMessage, HeaderList
 from eiosniff.model.http import Fields, HttpRequest, HttpResponse, text_of
 from eiosniff.model.numbering import Entries
-from eiosniff.model.provenance import CLIENT, SERVER, SIDES, Endpoint, PacketRef
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, Endpoint, PacketRef, Side
 from eiosniff.model.session import Connection
 from eiosniff.model.summary import CaptureProblem, CaptureSummary, FailedConnect
 from eiosniff.model.tcp import EndKind, StreamEnd
@@ -301,6 +301,9 @@ class EntryDecoder:
         if response.status != _SWITCHING:
             self._hollow += not (response.body_kept or entry.error)
             self._tell(conversation, place, response)
+            for side, lacks in ((CLIENT, not request.body_kept), (SERVER, not (response.body_kept or entry.error))):
+                if lacks:
+                    self._tell_of_hole(conversation, side, place)
             return
         upgrade = conversation.upgrade = Upgrade(request, response)
         conversation.sides_are_apart = True
@@ -308,7 +311,11 @@ class EntryDecoder:
         if entry.messages is None:
             self._blind += 1
             for side in SIDES:
-                self._tell(conversation, place, Gap(side, 0, 0, GapReason.NOT_CAPTURED, place))
+                self._tell_of_hole(conversation, side, place)
+
+    def _tell_of_hole(self, conversation: Conversation, side: Side, place: PacketRef) -> None:
+        """The file lacks what a side said."""
+        self._tell(conversation, place, Gap(side, 0, 0, GapReason.NOT_CAPTURED, place))
 
     def _say(self, conversation: Conversation, message: HarMessage, place: PacketRef) -> None:
         """A message; a HAR that has control frames is written by something else than a browser."""
