@@ -144,6 +144,13 @@ class EntryDecoder:
         sid = parse_target(entry.target).first("sid")
         self._talks.append(_Talk(entry, sid or ""))
 
+    def end_early(self) -> None:
+        """The file is cut off or damaged. What began after its last entry is not in it, so that an answer that came
+        later than that is not told of: it may answer what is missing."""
+        for talk in self._talks:
+            entry = talk.entry
+            entry.pending = entry.pending or (not entry.websocket and entry.ended_ns > self._latest_ns)
+
     # ------------------------------------------------------------------ in order
 
     def steps(self, most: int) -> Iterator[int]:

@@ -110,6 +110,35 @@ def test_a_browser_without_messages_leaves_a_hole_and_a_word():
     assert [problem.code for problem in stack.summary.problems] == ["har-without-messages"]
 
 
+def test_of_a_file_that_is_cut_off_later_answers_are_not_told():
+    stack = Stack(CaptureSummary("x.har"), None)
+    decoder = stack.entries()
+    entries = [
+        poll(0, OPEN, sid=""),
+        post(6, "40"),
+        poll(7, '40{"sid":"a"}'),
+        poll(20, "430[1]", took=50),
+        post(30, '420["ask"]'),
+    ]
+    with open_source("-", stdin=io.BytesIO(har(*entries)[:-900])) as source:  # within the last one
+        for entry in source.entries(decoder.is_wanted):
+            decoder.add(entry)
+        assert source.problems
+    decoder.end_early()
+    assert list(decoder.steps(1000)) == [7]
+    assert only(stack).socketio_counts == [{"CONNECT": 1}, {"CONNECT": 1}]
+
+
+def test_bodies_that_the_file_lacks_are_holes():
+    entries = session()
+    del entries[1]["request"]["postData"]
+    assert only(decode(*entries)[0]).gaps
+    entries = session()
+    del entries[2]["response"]["content"]["text"]
+    assert only(decode(*entries)[0]).gaps
+    assert not only(decode(*session())[0]).gaps
+
+
 def test_answers_without_content_are_told():
     hollow = [
         poll(at, None, sid=sid, content={"size": 9, "_file": "a.txt"}) for at, sid in ((0, ""), (9, SID), (20, SID))
