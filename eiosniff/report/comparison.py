@@ -55,6 +55,7 @@ _STYLES: Final = {
     Importance.MAY_MATTER: "yellow",
     Importance.NO_MATTER: "dim",
 }
+_MATTERING: Final = (Importance.FIRST, Importance.FAILS, Importance.MATTERS)
 _LEAST_NAME, _MOST_NAME = 14, 32  # columns
 _LONGEST_NAME = 60  # characters
 _MARK = 2
@@ -214,8 +215,8 @@ class _Text:
         return self.comparison.difference is not None and self.comparison.difference.step is step
 
     def _worth_a_row(self, step: StepPair) -> Iterator[FactPair]:
-        """Of events that only one of the two has, the first few of those in a row; of a step that FAILING does not
-        take, what keeps it from that."""
+        """Of events that only one of the two has, the first few of those in a row, and what matters; of a step that
+        FAILING does not take, what keeps it from that."""
         if step.failing is None and self.comparison.difference is not None and self._is_the_place(step):
             yield self.comparison.difference.fact
             return
@@ -224,7 +225,8 @@ class _Text:
             return
         for missing, group in groupby(step.facts, key=lambda pair: (pair.working is None, pair.failing is None)):
             pairs = list(group)
-            few = pairs if not any(missing) or len(pairs) <= _EVENTS + 1 else pairs[:_EVENTS]
+            folds = any(missing) and len(pairs) > _EVENTS + 1
+            few = [pair for at, pair in enumerate(pairs) if not folds or at < _EVENTS or pair.importance in _MATTERING]
             yield from few
             if len(few) < len(pairs):
                 more = Fact(f"and {len(pairs) - len(few)} more", "sent")
