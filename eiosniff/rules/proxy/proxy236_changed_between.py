@@ -19,8 +19,7 @@ name it in the proxy's configuration (nginx: `proxy_set_header`).
 
 ## When it is silent
 For headers that proxies are there to change: `Host`, `Connection`, `Upgrade`, `Via`, `X-Forwarded-...` and the like,
-and those that only the proxy adds for the server. With one capture. Where one of the two is a HAR, for how connections
-end, and for cookies that are set.
+and those that only the proxy adds for the server. With one capture. With a HAR for ends of connections and cookies.
 
 ## References
 - RFC 9110, section 7.6 (forwarding) and 7.7 (transformations); nginx documentation, `proxy_pass`, `proxy_set_header`
@@ -138,14 +137,13 @@ def _close_words(closing: Closing) -> str:
 
 def _close_code(crossing: Crossing) -> Iterator[Hit]:
     near, far = crossing.client.closing, crossing.server.closing
-    if crossing.is_of_har:
-        return
-    if near is None or far is None or near.side is not far.side or CloseHow.WS_CLOSE not in (near.how, far.how):
+    if near is None or far is None or near.side is not far.side or crossing.is_of_har:
         return
     apart_ns = crossing.near_server(far.place).ts_ns - near.place.ts_ns
     if abs(apart_ns) >= NS_PER_S:  # then they are not of the same closing: PROXY238 looks at it
         return
-    if (near.how, near.code) == (far.how, far.code) or CloseHow.EIO_CLOSE in (near.how, far.how):
+    hows = near.how, far.how
+    if (near.how, near.code) == (far.how, far.code) or CloseHow.EIO_CLOSE in hows or CloseHow.WS_CLOSE not in hows:
         return
     codes = [_close_words(each) for each in (near, far)]
     left, came = codes if near.side is Side.CLIENT else codes[::-1]
