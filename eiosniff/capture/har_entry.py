@@ -14,9 +14,9 @@ and in the sources of the writers (devtools-frontend `models/har/Log.ts`, gecko 
 - Safari (WebKit): no WebSocket messages; requests under way are left out.
 - mitmproxy: `startedDateTime` in microseconds; `wait` includes the connect and TLS times that it tells besides;
   messages as Chrome's; the end of a WebSocket is not told.
-- Playwright (1.65, `recordHar`; `server/har/harTracer.ts`): a request under way has status -1 and `time` -1 (HTTP Toolkit:
-  0 and -1); a failure has `_failureText`. Bodies may be left out, or lie in files of their own (`_file`): then the size
-  may be -1, and `postData.text` is empty.
+- Playwright (1.65, `recordHar`; `server/har/harTracer.ts`): a request under way has status -1 and `time` -1 (HTTP
+  Toolkit: 0 and -1); a failure has `_failureText`. Bodies may be left out, or lie in files of their own (`_file`): then
+  the size may be -1, and `postData.text` is empty.
 """
 
 import base64
@@ -93,6 +93,7 @@ class EntryReader:
         entry.websocket = (
             scheme_is_ws or shape.resource_type == "websocket" or memoryview(shape.messages).nbytes > _NULL
         )
+        entry.webtransport = shape.resource_type == "webtransport"
         if not self._wanted(entry):
             return entry
         response = _decoded(shape.response, ResponseShape) or ResponseShape()

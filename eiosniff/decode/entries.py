@@ -112,6 +112,7 @@ class EntryDecoder:
         self._client = CLIENT_NAME
         self._blind = 0  # WebSockets of which the file has no messages
         self._hollow = 0  # answers of which it has no content
+        self._unheard = 0  # WebTransport sessions
 
     # ------------------------------------------------------------------ the file is read
 
@@ -134,6 +135,9 @@ class EntryDecoder:
             elsewhere = bool(entry.host and self._ports) and entry.port not in self._ports
             self._elsewhere += elsewhere
             self._others += not elsewhere
+            return
+        if entry.webtransport and not entry.error:
+            self._unheard += 1
             return
         self._kept += _size_of(entry)
         if self._kept > MAX_KEPT:
@@ -391,6 +395,9 @@ class EntryDecoder:
         if self._blind:
             which = "a WebSocket" if self._blind == 1 else f"{self._blind} WebSockets"
             text = f"the HAR has no messages with times of {which}: Firefox and Safari write none, Chrome and Edge do"
+            summary.problems.append(CaptureProblem(AnomalyKind.HAR_WITHOUT_MESSAGES.value, text, 0))
+        if self._unheard:
+            text = "a HAR has nothing of what is said over WebTransport: capture packets, with a key log"
             summary.problems.append(CaptureProblem(AnomalyKind.HAR_WITHOUT_MESSAGES.value, text, 0))
         if self._hollow:
             which = "an answer" if self._hollow == 1 else f"{self._hollow} answers"

@@ -248,6 +248,7 @@ def test_what_is_not_wanted_has_only_its_head():
         ("2026-11-26T05:05:50-0500", BASE_S * NS, NS),
         ("1969-12-31T23:59:59.000Z", 0, 0),
         ("2026-13-45T00:00:00Z", 0, 0),
+        ((BASE_S + 0.449) * 1000, BASE_S * NS + 449 * MS, MS),
         ("yesterday", 0, 0),
         (None, 0, 0),
     ],

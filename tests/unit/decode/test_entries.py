@@ -253,6 +253,18 @@ def test_a_websocket_over_http2_is_accepted_with_200():
     assert only(decode(upgraded)[0]).transports == [Transport.WEBSOCKET]
 
 
+def test_webtransport_is_told_and_no_fault():
+    upgraded = poll(3, None, sid="", status=0)
+    upgraded["request"] |= {"method": "CONNECT", "url": "https://chat.example:3000/socket.io/"}
+    upgraded["_resourceType"] = "webtransport"
+    stack, _ = decode(*session(), upgraded)
+    assert only(stack).sid == "sid-of-test-1"
+    assert not stack.summary.failed_requests
+    assert "WebTransport" in stack.summary.problems[0].text
+    refused = upgraded | {"response": upgraded["response"] | {"_error": "net::ERR_CERT_DATE_INVALID"}}
+    assert decode(refused)[0].summary.failed_requests
+
+
 def test_control_frames_and_odd_messages_are_taken():
     entry = websocket(0, [("S", 3, OPEN), ("C", 4, "40"), ("S", 5, ""), ("C", 6, b"x"), ("S", 7, "bye")], sid="")
     entry["_webSocketMessages"][2]["opcode"] = 9
