@@ -353,9 +353,12 @@ class _TextReport:
         else:
             sure = f"to within {duration(clocks.unsure_ns)}"
         drift = f", and drifts by {abs(clocks.drift_ppb) / 1000:.0f} ms in 1000 s" if clocks.drift_ppb else ""
+        apart = f"the clock of {server} is {relative(abs(clocks.ahead_ns), 0)} s {way} its own"
+        if clocks.unsure_ns is not None and abs(clocks.ahead_ns) <= clocks.unsure_ns and not drift:
+            apart = "the clocks agree"
         return (
             f"Seen from both sides: {counted(len(sides.crossings), 'session')}; {client} is nearer to the client, and "
-            f"the clock of {server} is {relative(abs(clocks.ahead_ns), 0)} s {way} its own ({sure}{drift})"
+            f"{apart} ({sure}{drift})"
         )
 
     def end(self, configuration: str, show_rule: str) -> None:
