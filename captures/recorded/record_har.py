@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Record HAR files: what Chromium, Firefox and mitmproxy write of visits to a server, with the packets beside them.
+"""Record HAR files: what Chromium, Firefox, Playwright and mitmproxy write of visits to a server, with the packets.
 
     record_har.py list
     record_har.py one NAME...     records these, and updates their entries in har.toml
@@ -33,6 +33,7 @@ PEERS = HERE / "har_peers"
 FOLDER = HERE / "har"
 SERVER = "4.8.4"
 MITMPROXY = "11.0.2"
+PLAYWRIGHT = "1.65.1"
 WITH_PACKETS = "tcp port 3000 or tcp port 3001 or tcp port 8080"
 
 _HEAD = """\
@@ -173,6 +174,28 @@ RUNS = (
         writer="firefox",
     ),
     Run(
+        "playwright-upgrade",
+        "Polling, upgrade, events, an acknowledgement, a binary event, disconnect; recordHar of Playwright.",
+        "const s = io(); talk(s); setTimeout(() => s.disconnect(), 2000); done(2600);",
+        writer="playwright",
+        packets=True,
+    ),
+    Run(
+        "playwright-polling-open",
+        "Polling only; Playwright ends while a poll is under way.",
+        "talk(io({ transports: ['polling'] })); done(2500);",
+        writer="playwright",
+        packets=True,
+    ),
+    Run(
+        "playwright-refused",
+        "In Playwright: nothing listens on the port, neither for polling nor for WebSocket.",
+        "const url = `http://${location.hostname}:3999`; io(url);"
+        " io(url, { transports: ['websocket'], forceNew: true }); done(2500);",
+        ("tcp-refused",),
+        writer="playwright",
+    ),
+    Run(
         "mitmproxy-upgrade",
         "A client in Node behind mitmproxy (reverse mode): its flow file, and the HAR that mitmdump makes of it.",
         writer="mitmproxy",
@@ -196,6 +219,8 @@ def _visit(run: Run, lab: Lab, folder: Path, env: dict[str, str]) -> None:
     """A browser visits the page, and writes a HAR."""
     plan = {"url": f"http://{lab.server_ip}:3000/", "out": str(folder / "out.har"), "profile": str(folder / "profile")}
     argv = ["node", str(PEERS / f"{run.writer}.js"), json.dumps({**plan, "sanitize": run.sanitize})]
+    if run.writer == "playwright":
+        env = node_env(npm_install(f"playwright-core@{PLAYWRIGHT}"))
     result = lab.run("client", argv, env=env, timeout=120)
     if "LOG exported" not in result.output:
         raise LabError(result.output)
@@ -253,8 +278,8 @@ def record(run: Run) -> index.Entry:
 
 
 def _version(writer: str) -> str:
-    if writer == "mitmproxy":
-        return MITMPROXY
+    if writer in ("mitmproxy", "playwright"):
+        return {"mitmproxy": MITMPROXY, "playwright": PLAYWRIGHT}[writer]
     argv = {"chromium": ["chromium", "--version"], "firefox": ["firefox-esr", "--version"]}[writer]
     words = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
     return next(word for word in words if word[0].isdigit())

@@ -182,7 +182,7 @@ class ReportWriter:
 
     def __init__(self, options: Options, rules: Sequence[Rule]) -> None:
         self.interrupted = False
-        self._most = options.max_sessions
+        self._most, self._narrowed = options.max_sessions, options.narrowed
         self.rules = rules
         self._summaries: list[CaptureSummary] = []
         self._ranked: list[tuple[_Rank, Session, CaptureSummary]] = []
@@ -211,6 +211,10 @@ class ReportWriter:
     def report(self) -> Report:
         """The report of all that were added."""
         sides = self._sides()
+        if sides:
+            from eiosniff.app.both_sides import told_once
+
+            self._findings = told_once(self._findings, sides)
         for pair in sides:
             self._findings.extend(self._judge(pair))
         return Report(
@@ -226,6 +230,7 @@ class ReportWriter:
             interrupted=self.interrupted,
             capture_of={session: summary for _, session, summary in self._ranked},
             sides=sides,
+            narrowed=self._narrowed,
         )
 
     def _sides(self) -> list[Sides]:
@@ -243,7 +248,7 @@ class ReportWriter:
         numbering = Joined((client.file, client.numbering), (server.file, server.numbering), NEAR_SERVER)
         found = Judge(self.rules, knowledge.advice, client.file).crossings(sides.crossings)
         for finding in found:
-            finding.numbering, finding.also_in = numbering, server.file
+            finding.numbering, finding.also_in = numbering, (server.file,)
         return found
 
 

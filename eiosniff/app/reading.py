@@ -75,6 +75,8 @@ def _read_entries(stack: "Stack", source: "Series", progress: Progress | None) -
         entries.add(entry)
         if progress is not None:
             progress(source.position, source.size)
+    if source.problems:
+        entries.end_early()
     for _ in entries.steps(source.batch_size):
         yield
 

@@ -38,6 +38,12 @@ class Options:
     joined: bool | None = None
     keylog: tuple[str, ...] = ()
 
+    @property
+    def narrowed(self) -> str:
+        """The options that leave conversations out, as on the command line; empty if there are none."""
+        path = () if self.path is None else (f"--path {self.path}",)
+        return " ".join([*(f"--port {port}" for port in sorted(self.ports)), *path])
+
 
 def chosen_rules(options: Options) -> list[Rule]:
     """The rules that the user selects, as they set them up. Raises `EiosniffError` for one that cannot be used."""

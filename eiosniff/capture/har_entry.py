@@ -14,6 +14,9 @@ and in the sources of the writers (devtools-frontend `models/har/Log.ts`, gecko 
 - Safari (WebKit): no WebSocket messages; requests under way are left out.
 - mitmproxy: `startedDateTime` in microseconds; `wait` includes the connect and TLS times that it tells besides;
   messages as Chrome's; the end of a WebSocket is not told.
+- Playwright (1.65, `recordHar`; `server/har/harTracer.ts`): a request under way has status -1 and `time` -1 (HTTP
+  Toolkit: 0 and -1); a failure has `_failureText`. Bodies may be left out, or lie in files of their own (`_file`): then
+  the size may be -1, and `postData.text` is empty.
 """
 
 import base64
@@ -46,6 +49,7 @@ _NET_ERROR = re.compile(r"net::ERR_\w+")
 # What tools that clean a HAR put in place of what was there, such as `[text redacted]`.
 _REPLACED = re.compile(r"\[[^\]]{0,80}redacted\]", re.IGNORECASE)
 _OCTETS = b"application/octet-stream"
+_POST = b"POST"
 _MAX_HEADERS = 1000
 _MAX_TARGET = 1 << 16
 _MAX_ERROR = 300
@@ -89,6 +93,7 @@ class EntryReader:
         entry.websocket = (
             scheme_is_ws or shape.resource_type == "websocket" or memoryview(shape.messages).nbytes > _NULL
         )
+        entry.webtransport = shape.resource_type == "webtransport"
         if not self._wanted(entry):
             return entry
         response = _decoded(shape.response, ResponseShape) or ResponseShape()
@@ -97,8 +102,8 @@ class EntryReader:
         entry.connection = _name_of(shape.connection_id) or _connection(shape.connection, entry.port)
         timings = shape.timings if isinstance(shape.timings, dict) else {}
         self._take_times(entry, timings)
-        self._take_messages(entry, shape.messages, timings)
-        self._take_response(entry, response, timings)
+        self._take_messages(entry, shape.messages)
+        self._take_response(entry, response, timings, shape.time)
         if entry.websocket:
             self._settle_websocket(entry, timings)
         return entry
@@ -120,26 +125,28 @@ class EntryReader:
             is_text = not isinstance(data.get("encoding"), str)
             if is_text and (_first(entry.headers, b"content-type") or b"").startswith(_OCTETS):
                 entry.body = None  # bytes that somebody made a text of
-        elif _size(request.body_size):
+        if not entry.body and (_size(request.body_size) or (entry.method == _POST and _is_unknown(request.body_size))):
             entry.body = None
 
     @staticmethod
-    def _take_response(entry: HarEntry, response: ResponseShape, timings: dict[str, Any]) -> None:
-        error = response.error
+    def _take_response(entry: HarEntry, response: ResponseShape, timings: dict[str, Any], time: Any) -> None:
+        error = response.error if isinstance(response.error, str) else response.failure_text
         if isinstance(error, str) and not entry.error:
-            entry.error = error[:_MAX_ERROR]
+            named = _NET_ERROR.search(error)
+            entry.error = named.group() if named is not None else error[:_MAX_ERROR]
         status = response.status
         if isinstance(status, float) and status.is_integer():
             status = int(status)
         if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 999:
-            # Chrome and Firefox leave a request that is under way without times; what failed has some.
+            # A request that is under way has no times, or impossible ones; what failed has some.
             blocked = timings.get("blocked")
             far_off = isinstance(blocked, (int, float)) and blocked < -1
-            entry.pending = not entry.error and (not timings or far_off)
+            entry.pending = not entry.error and (not timings or far_off or time == -1)
             return
         content = response.content if isinstance(response.content, dict) else {}
         body = _content(content)
-        if body is None and not _size(content.get("size")) and not entry.error:
+        size = content.get("size", response.body_size)
+        if body is None and not (_size(size) or _is_unknown(size) or entry.error):
             body = b""
         headers = _headers(response.headers)
         mime = content.get("mimeType")
@@ -189,23 +196,42 @@ class EntryReader:
     # ------------------------------------------------------------------ WebSocket
 
     @staticmethod
-    def _take_messages(entry: HarEntry, raw: msgspec.Raw, timings: dict[str, Any]) -> None:
+    def _take_messages(entry: HarEntry, raw: msgspec.Raw) -> None:
         shapes = _messages(raw)
         if shapes is None:
             return
         messages: list[HarMessage] = []
+        lapses: list[int] = []
         for number, shape in enumerate(shapes, 1):
             if shape.type == _ERROR:
                 _take_error(entry, shape)
                 continue
-            side, ts_ns = _SIDES.get(shape.type) if isinstance(shape.type, str) else None, instant(shape.time)
+            side = _SIDES.get(shape.type) if isinstance(shape.type, str) else None
+            if side is None:
+                continue
             opcode = shape.opcode
             if isinstance(opcode, bool) or not isinstance(opcode, (int, float)) or not 0 <= opcode < _OPCODES:
                 opcode = 1
-            if side is None or not ts_ns:
-                continue
-            messages.append(HarMessage(number, side, ts_ns, int(opcode), _payload(shape.data, int(opcode))))
-        entry.messages = messages
+            data = _payload(shape.data, int(opcode))
+            messages.append(HarMessage(number, side, instant(shape.time), int(opcode), data))
+            lapses.append(since_start(shape.time))
+        entry.messages = messages if _have_instants(messages, lapses, entry.begun_ns) else None
+
+
+def _have_instants(messages: list[HarMessage], lapses: list[int], begun_ns: int) -> bool:
+    """Whether it is known when messages were said. One without an instant gets that of the one before; where all are
+    on a clock that began some time (as events of the DevTools protocol are), the first one gets that of the request.
+    """
+    first = next(filter(None, lapses), 0)
+    on_a_clock = not any(message.ts_ns for message in messages)
+    if messages and on_a_clock and not first:
+        return False
+    before = begun_ns
+    for message, lapse in zip(messages, lapses, strict=True):
+        if on_a_clock and lapse:
+            message.ts_ns = begun_ns + max(0, lapse - first)
+        before = message.ts_ns = message.ts_ns or before
+    return True
 
 
 def _take_error(entry: HarEntry, shape: MessageShape) -> None:
@@ -372,6 +398,11 @@ def _line(text: str) -> bytes:
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "replace")
+
+
+def _is_unknown(value: Any) -> bool:
+    """Whether a number of bytes is -1, as HAR 1.2 writes what is not known, or not there."""
+    return value is None or (isinstance(value, (int, float)) and value < 0)
 
 
 def _size(value: Any) -> int:

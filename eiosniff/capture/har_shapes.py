@@ -43,6 +43,7 @@ class ResponseShape(msgspec.Struct, rename="camel"):
     headers_size: Any = None
     body_size: Any = None
     error: Any = msgspec.field(name="_error", default=None)
+    failure_text: Any = msgspec.field(name="_failureText", default=None)  # of Playwright
 
 
 class MessageShape(msgspec.Struct, gc=False):

@@ -21,7 +21,10 @@ _LONGEST_MS = 1e12
 
 
 def moment(value: Any) -> tuple[int, int]:
-    """An instant (`startedDateTime`, ISO 8601) as ns since 1970, and how exact it is, in ns; 0 for one that is none."""
+    """An instant (`startedDateTime`: ISO 8601, or a number as in `instant`) as ns since 1970, and how exact it is (ns);
+    0 for one that is none."""
+    if _number(value) is not None:
+        return instant(value), NS_PER_MS
     found = _DATE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return 0, 0

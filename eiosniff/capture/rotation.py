@@ -6,6 +6,7 @@ What tools call the files of a rotation:
 - editcap -c and -i: the same. All of them may be compressed since.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -35,12 +36,14 @@ OVERLAP_NS = 1_000_000_000
 
 class Part(NamedTuple):
     """One file of a capture that may have more of them. `first_ns` is the instant of its first packet, None where it
-    has none or was not looked at; `order` are the numbers in its name. A HAR is `alone`: it is no part of anything."""
+    has none or was not looked at; `order` are the numbers in its name. A HAR is `alone`: it is no part of anything.
+    `trouble` says why nothing of it can be read, by what was looked at."""
 
     path: str
     first_ns: int | None = None
     order: tuple[int, ...] = ()
     alone: bool = False
+    trouble: str = ""
 
 
 class Run(NamedTuple):
@@ -54,6 +57,7 @@ class Run(NamedTuple):
 
 def expand(patterns: Iterable[str]) -> list[str]:
     """Names of files, with those that fit in place of a pattern (`*`, `?`, `[...]`) which is not itself a file's name.
+    A file that comes again, by this name or another, is left out.
 
     Raises `CaptureError` for a pattern that fits none.
     """
@@ -66,14 +70,23 @@ def expand(patterns: Iterable[str]) -> list[str]:
         if not found:
             raise CaptureError(f"{pattern}: there is no such file, nor any that fits this pattern", "check the path")
         names += found
-    return names
+    once: dict[object, str] = {}
+    for name in names:
+        once.setdefault(_identity(name), name)
+    return list(once.values())
+
+
+def _identity(name: str) -> object:
+    """What two names of one file have in common."""
+    if name != STDIN:
+        with contextlib.suppress(OSError, ValueError):
+            status = Path(name).stat()
+            return status.st_dev, status.st_ino
+    return name
 
 
 def plan(paths: Sequence[str], *, joined: bool | None = None) -> list[Run]:
-    """What to read as one: by the names (`joined` is None), all of them, or none.
-
-    Raises `CaptureError` for a file that may be one of several and cannot be read.
-    """
+    """What to read as one: by the names (`joined` is None), all of them, or none."""
     if len(paths) == 1 or joined is False:
         return [Run((Part(path),)) for path in paths]
     if joined:
@@ -124,9 +137,13 @@ def _runs(parts: Sequence[Part]) -> list[Run]:
 
 def _look(path: str, order: tuple[int, ...] = ()) -> Part:
     """When a file begins."""
-    if path == STDIN or not Path(path).is_file() or not Path(path).stat().st_size:
+    if path == STDIN or not Path(path).is_file():
         return Part(path, None, order)
-    with open_source(path, batch_size=1) as source:
+    try:
+        source = open_source(path, batch_size=1)
+    except CaptureError as error:  # an empty one may be begun, and not yet written to
+        return Part(path, None, order, trouble=PurePath(path).name + error.problem.removeprefix(path))
+    with source:
         if source.is_har:
             return Part(path, None, order, alone=True)
         batch = next(iter(source.batches()), None)

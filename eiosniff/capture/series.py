@@ -31,7 +31,9 @@ class Series(Figures):
         self.rest: Run | None = None
         self.missing: list[tuple[int, int]] = []
         self.numbering = Parts()
-        self._run = run
+        # One that cannot be read is told of, unless there is no other: then opening it says why.
+        at = next((at for at, part in enumerate(run.parts) if not part.trouble), 0)
+        self._run = run._replace(parts=run.parts[at:])
         self.batch_size = batch_size
         self._number = 0  # of the last packet
         self._position = 0  # of the files before
@@ -40,7 +42,9 @@ class Series(Figures):
         self._problems: list[CaptureProblem] = []
         self._secrets: list[tuple[int, bytes]] = []
         self._dropped: int | None = None
-        self._file = self._open(run.parts[0])
+        for part in run.parts[:at]:
+            self._note(part.trouble)
+        self._file = self._open(self._run.parts[0])
         self.is_har = self._file.is_har
 
     @property
@@ -121,9 +125,11 @@ class Series(Figures):
                     self.rest = self._run._replace(parts=parts[at:])
                     return
                 self._note_missing(parts[at - 1], part)
-                if _is_empty(part):
-                    self._note(f"{_named(part)} is empty")
+                if part.trouble:
+                    self._note(part.trouble)
                     continue
+                if parts[at - 1].trouble:
+                    self._miss_until(part)
                 self._next(part)
             before = self._number
             figures = self.packets, self.captured_bytes, self.wire_bytes
@@ -209,19 +215,16 @@ class Series(Figures):
             return
         files = "a file is" if count == 1 else f"{count:,} files are"
         self._note(f"{files} missing between {_named(before)} and {_named(part)}")
+        self._miss_until(part)
+
+    def _miss_until(self, part: Part) -> None:
+        """What there was between the files so far and this one is not there."""
         if self.last_ns is not None:
             until_ns = self.last_ns if part.first_ns is None else part.first_ns
             self.missing.append((self.last_ns, max(until_ns, self.last_ns)))
 
     def _note(self, text: str) -> None:
         self._problems.append(CaptureProblem(AnomalyKind.CAPTURE_PARTS, 0, text))
-
-
-def _is_empty(part: Part) -> bool:
-    """Whether a file has nothing in it, as one that is begun and not yet written to."""
-    with contextlib.suppress(OSError):
-        return Path(part.path).is_file() and not Path(part.path).stat().st_size
-    return False
 
 
 def _named(part: Part) -> str:

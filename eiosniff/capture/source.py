@@ -42,6 +42,7 @@ LONGEST_MAGIC = 4
 READS = "eiosniff reads pcap, pcapng and HAR"
 CONVERT = f"{READS}; if Wireshark can open it, convert it: editcap -F pcap IN OUT"
 DECOMPRESS = f"{READS}, plain or in gzip or zstd; decompress it first"
+MAKE_UTF8 = f"{READS}; a HAR is in UTF-8: iconv -f UTF-16 -t UTF-8 IN > OUT"
 
 # What else people have: first bytes, name, remedy.
 KNOWN_MAGICS = [
@@ -58,6 +59,8 @@ KNOWN_MAGICS = [
     (b"GMBU", "a Microsoft Network Monitor 2 capture", CONVERT),
     (b"TRSNIFF data    \x1a", "a Network General Sniffer capture", CONVERT),
     (b"XCP\x00", "a NetXRay or Sniffer capture", CONVERT),
+    (b"\xff\xfe", "text in UTF-16", MAKE_UTF8),
+    (b"\xfe\xff", "text in UTF-16", MAKE_UTF8),
     (b"\x7fver", "an OmniPeek capture", CONVERT),
     (b"\x00\x00\x02\x00\x12\x05\x10\x70", "a Tektronix K12 capture", CONVERT),
     (b"iptrace ", "an AIX iptrace capture", CONVERT),
@@ -183,7 +186,7 @@ def open_file(path: str) -> BinaryIO:
     except FileNotFoundError:
         raise CaptureError(f"{path}: there is no such file", "check the path") from None
     except IsADirectoryError:
-        raise CaptureError(f"{path} is a directory", "name one capture file") from None
+        raise CaptureError(f"{path} is a directory", "name the captures in it, such as 'FOLDER/*.pcap'") from None
     except PermissionError:
         raise CaptureError(f"{path} may not be read by you", "change its permissions, or run as its owner") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
@@ -243,11 +246,16 @@ def _open_window(name: str, window: Window, batch_size: int, *, size: int | None
         raise
 
 
-def _har(name: str, window: Window) -> "HarReader | None":
-    """The reader of a HAR, for what begins as a JSON object does; else None. Raises `CaptureError`."""
+def may_be_har(window: Window) -> bool:
+    """Whether an input begins as a JSON object does."""
     window.more(GLIMPSE)
     start = bytes(window.buffer[window.pos : window.pos + GLIMPSE])
-    if not start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
+    return start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
+
+
+def _har(name: str, window: Window) -> "HarReader | None":
+    """The reader of a HAR; None for what is none. Raises `CaptureError`."""
+    if not may_be_har(window):
         return None
     from eiosniff.capture.har import HarReader  # noqa: PLC0415  (most have none)
 

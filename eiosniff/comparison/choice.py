@@ -269,6 +269,8 @@ def _nothing(material: Material, wanted: Wanted, what: str) -> EiosniffError:
             f"{material.file} holds no Socket.IO that can be read: what may be it is encrypted",
             f"`eiosniff analyze {material.file}` says how to get the keys",
         )
+    if report.narrowed:
+        return EiosniffError(f"{material.file} does not hold {what} with {report.narrowed}", "leave that out")
     return EiosniffError(
         f"{material.file} does not hold {what}", f"`eiosniff analyze {material.file}` says what it holds"
     )

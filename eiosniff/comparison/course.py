@@ -36,11 +36,16 @@ def course_of(session: Session, said: Sequence[Said]) -> Iterator[Step]:
 
 def _namespaces(session: Session) -> Iterator[Step]:
     namespaces = list(session.namespaces.values())[:_MAX_NAMESPACES]
-    if not namespaces and not session.midstream and not _is_engineio_alone(session):
+    if not namespaces and not _has_holes(session) and not _is_engineio_alone(session):
         yield Step("connect", _ROOT, None, (Fact("asks", "never", bad=True), Fact("answer", "none", bad=True)))
     for namespace in namespaces:
         place = namespace.connect or namespace.connected or namespace.refused
         yield Step("connect", namespace.name, place, tuple(_namespace(session, namespace)))
+
+
+def _has_holes(session: Session) -> bool:
+    """Whether the capture lacks something of it, so that what is not seen may have been all the same."""
+    return session.midstream or session.one_direction or bool(session.gaps)
 
 
 def _is_engineio_alone(session: Session) -> bool:
@@ -56,15 +61,17 @@ def _namespace(session: Session, namespace: Namespace) -> Iterator[Fact]:
         yield Fact("asks", None)
     elif namespace.unasked or (namespace.name == _ROOT and session.pinger is CLIENT):
         yield Fact("asks", "no need to, up to revision 3", key="in")
+    elif _has_holes(session):
+        yield Fact("asks", None)
     else:
-        yield Fact("asks", "never", bad=not session.midstream)
+        yield Fact("asks", "never", bad=True)
     keys = ", ".join(sorted(namespace.auth_keys)) or "none"
     yield Fact("auth", f"{keys}{' (in the query)' if namespace.auth_in_query else ''}")
     yield _let_in(session, namespace)
     if namespace.connects > 1:
         yield Fact("times", str(namespace.connects), bad=namespace.doubled is not None)
     if namespace.early_events:
-        yield Fact("events before it", str(namespace.early_events.count), bad=True)
+        yield Fact("events before it", str(namespace.early_events.count), bad=not _has_holes(session))
     left_by = SERVER if namespace.kick is not None else namespace.disconnected_by
     if left_by is not None:
         yield Fact(
@@ -82,7 +89,7 @@ def _let_in(session: Session, namespace: Namespace) -> Fact:
         return Fact("answer", f"refused: {namespace.refusal}" if namespace.refusal else "refused", bad=True)
     if namespace.let_in is not None or namespace.connected is not None:
         return Fact("answer", "let in")
-    if session.midstream or session.one_direction:
+    if _has_holes(session):
         return Fact("answer", None)
     return Fact("answer", "none", bad=True)
 
@@ -102,8 +109,9 @@ def _events(session: Session, said: Sequence[Said]) -> Iterator[Fact]:
     waiting = session.messages.waiting
     asked = sum(figures.asked for side in SIDES for figures in session.messages.acks_of(bool(side)).values())
     if waiting or asked:
-        missing = len(waiting or ()) if session.closing is not None else 0  # else they may still come
-        yield Fact("acks", f"{missing} of {asked} missing" if missing else "all came", bad=missing > 0)
+        over = session.closing is not None and not _has_holes(session)  # else they may still come, or have come
+        words = f"{len(waiting)} of {asked} missing" if waiting and over else None if waiting else "all came"
+        yield Fact("acks", words, bad=bool(waiting) and over)
 
 
 # ---------------------------------------------------------------- polling and the network
@@ -118,7 +126,10 @@ def _polling(session: Session) -> Iterator[Fact]:
         yield Fact("refused", f"{_times(session.refusals.count)}: {first.status}{error}", bad=not late)
     if session.polls_cut:
         first_cut = session.polls_cut.first[0]
-        yield Fact("cut", f"{session.polls_cut.count} by the {first_cut.by.label}", bad=first_cut.by is SERVER)
+        # Nobody waits for a poll any more that is cut once the session is over, or goes on over WebSocket.
+        needed = session.upgraded is None and (session.closing is None or first_cut.end < session.closing.place)
+        bad = first_cut.by is SERVER and needed
+        yield Fact("cut", f"{session.polls_cut.count} by the {first_cut.by.label}", bad=bad)
     if session.cookies_set:
         missing = session.cookies_missing > 0
         yield Fact("cookies sent back", "no" if missing else "yes", bad=missing and not late)
@@ -155,8 +166,9 @@ def _heartbeat(session: Session) -> Step:
     else:
         facts.append(Fact("who pings", None))
     if beats.pings:
-        waits = _unanswered(session)
-        facts.append(Fact("answered", f"{beats.pongs} of {beats.pings}", bad=waits, key="not all" if waits else "all"))
+        waits = _unanswered(session) and not _has_holes(session)
+        answered = None if session.one_direction else f"{beats.pongs} of {beats.pings}"
+        facts.append(Fact("answered", answered, bad=waits, key="not all" if waits else "all"))
         if beats.pauses.count:
             facts.append(Fact("every", duration(beats.pauses.median)))
         if beats.delays.count:
@@ -185,7 +197,7 @@ def _unanswered(session: Session) -> bool:
 def _silence_ns(session: Session) -> int | None:
     """How long no ping has come at the end, if that is longer than the other side waits for one."""
     opening, beats = session.handshake, session.heartbeats
-    if opening is None or opening.ping_interval_ms is None or opening.ping_timeout_ms is None or session.one_direction:
+    if opening is None or opening.ping_interval_ms is None or opening.ping_timeout_ms is None or _has_holes(session):
         return None
     since = beats.last.ping.ts_ns if beats.last is not None else session.opened.ts_ns
     passed_ns = session.observed_until_ns - since

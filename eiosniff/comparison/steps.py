@@ -28,7 +28,9 @@ def _steps(conversation: Conversation) -> Iterator[Step]:
     if preflight is not None:
         yield preflight
     if attempt is not None:
-        yield Step("request", "", attempt.request.place, tuple(requests.request(attempt.request)))
+        asked = tuple(requests.request(attempt.request))
+        if asked:
+            yield Step("request", "", attempt.request.place, asked)
         yield Step("answer", "", attempt.answer, (*requests.answer(attempt), *_waited(attempt)))
     if session is None:
         return
@@ -97,7 +99,7 @@ def _upgrade(session: Session) -> Step:
     # Whom nothing keeps from WebSocket, and who stays on polling, may want it so.
     bad = not over and bool(tries) and not _is_shut_out(session)
     unseen = bad and _is_unseen(tries[-1])
-    value = None if unseen else _carrier(session)
+    value = None if unseen else f"{OVER_POLLING}: the upgrade fails" if bad else _carrier(session)
     facts = [Fact("goes on over", value, bad=bad and not unseen, key=OVER_POLLING if not over else OVER_WEBSOCKET)]
     place = session.upgraded
     if tries:

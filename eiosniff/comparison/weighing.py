@@ -36,9 +36,11 @@ def compare(working: Conversation, failing: Conversation, of_working: Report, of
     difference = _by_rule(pairs, root) if root is not None else None
     if difference is None and (root is not None or fails):
         difference = _by_itself(pairs)
-    verdict = Verdict.DIFFER
+    verdict, astray = Verdict.DIFFER, None
     if difference is None:
         verdict = Verdict.FAIL_ALIKE if shared else Verdict.BOTH_FINE
+        if verdict is Verdict.BOTH_FINE and of_working is not of_failing:
+            astray = next(causes(of_working, Severity.WARNING), None)
         _play_down(pairs)
     else:
         difference.fact.importance = Importance.FIRST
@@ -51,6 +53,7 @@ def compare(working: Conversation, failing: Conversation, of_working: Report, of
         difference=difference,
         diagnosis=root,
         shared=shared,
+        astray=astray,
         crashed=of_working.crashed or of_failing.crashed,
         interrupted=of_working.interrupted or of_failing.interrupted,
     )
@@ -178,7 +181,7 @@ def _by_rule(pairs: list[StepPair], root: Diagnosis) -> Difference | None:
     for step in steps:
         for name in place.facts:
             for pair in step.facts:
-                if differences.fits(name, pair.name) and _tells(pair):
+                if differences.fits(name, pair.name) and _tells(step, pair):
                     return _difference(step, pair)
     for step in steps:
         for pair in step.facts:
@@ -196,8 +199,11 @@ def _goes_wrong(step: StepPair) -> bool:
     return step.failing is not None and any(fact.bad for fact in step.failing.facts)
 
 
-def _tells(pair: FactPair) -> bool:
-    """Whether a fact differs to the failing one's disadvantage."""
+def _tells(step: StepPair, pair: FactPair) -> bool:
+    """Whether a fact differs to the failing one's disadvantage. Events are not the same in both: what only that has,
+    and what is as it should be, tells nothing."""
+    if step.kind == "events" and pair.working is None and pair.failing is not None and not pair.failing.bad:
+        return False
     return pair.importance is not Importance.SAME and not (pair.working is not None and pair.working.bad)
 
 

@@ -65,4 +65,7 @@ def _estimate(up: Seen, down: Seen) -> Clocks:
     if most is None or least is None:
         known = most if most is not None else least
         return Clocks(known or 0, None, count)
-    return Clocks((most + least) // 2, max(0, most - least) // 2, count)
+    # An answer that seems to come before its request (`most` below `least`): instants were rounded, as in a HAR.
+    clocks = Clocks((most + least) // 2, abs(most - least) // 2, count)
+    clocks.is_one = most == least
+    return clocks

@@ -7,6 +7,7 @@ place is nearer to the clients; then each packet that left the one is looked for
 from typing import Final, final
 
 from eiosniff.decode.clocks import Seen, align, is_nearer
+from eiosniff.decode.entries import BROWSER
 from eiosniff.decode.matching import anchors, match
 from eiosniff.model.crossing import HELD_NS, Clocks, Crossing, Passage, Path, Sides, Trail, Way
 from eiosniff.model.engineio import Transport
@@ -56,7 +57,9 @@ def _compare(places: list[Place], at: int, other: int) -> Sides | None:
     if not pairs:
         return None
     up, down = _seen(pairs)
-    nearer = is_nearer(up, down)
+    nearer = _is_browser(pairs)
+    if nearer is None:
+        nearer = is_nearer(up, down)
     if nearer is None:
         nearer = _looks_nearer(pairs)
     if not nearer:
@@ -120,6 +123,16 @@ def _sure(first: Trail, second: Trail, path: Path, other: Path) -> list[tuple[in
     return anchors(path, other)
 
 
+def _is_browser(pairs: list[tuple[Trail, Trail]]) -> bool | None:
+    """Whether the first place is the browser itself, nearer than which there is none; None if neither or both are."""
+    for first, second in pairs:
+        near, far = first.session, second.session
+        if near is not None and far is not None:
+            is_near, is_far = (session.client_endpoint.address == BROWSER for session in (near, far))
+            return None if is_near == is_far else is_near
+    return None
+
+
 def _looks_nearer(pairs: list[tuple[Trail, Trail]]) -> bool:
     """Whether the first place is nearer to the clients, by who talks to whom: behind a proxy that is the client."""
     for first, second in pairs:
@@ -161,6 +174,7 @@ class _Comparison:
         made, summary = self._made, self._near_server.summary
         made.client_until_ns = self._near_client.summary.last_ns or made.client.last.ts_ns
         made.server_until_ns = self._clocks.at_client(summary.last_ns or made.server.last.ts_ns)
+        made.is_of_har = any(_is_har(place.summary) for place in (self._near_client, self._near_server))
         made.resent = [_resends(made.client, side) or _resends(made.server, side) for side in SIDES]
         for key in dict.fromkeys([*self._client.paths, *self._server.paths]):
             near_client = self._client.paths.get(key, Path())
@@ -200,8 +214,8 @@ class _Comparison:
         upwards = side is CLIENT
         # What is under way for long may still be so when the other side ends the session.
         late_ns = 2 * (way.delays.maximum + (self._clocks.unsure_ns or 0)) + _GOODBYE_NS
-        lost = [at for at in range(begin, end) if self._would_show(left[at].ts_ns + late_ns, side, other, upwards)]
-        added = [at for at in range(first, last) if self._would_show(came[at].ts_ns, side, path, not upwards)]
+        lost = [at for at in range(begin, end) if self._would_show(left[at].ts_ns, late_ns, side, other, upwards)]
+        added = [at for at in range(first, last) if self._would_show(came[at].ts_ns, 0, side, path, not upwards)]
         if len(lost) == len(added) and all(
             path.labels[at] == other.labels[two] for at, two in zip(lost, added, strict=True)
         ):
@@ -213,9 +227,9 @@ class _Comparison:
         for at in added:
             way.added.add(Passage(side, transport, other.labels[at], None, came[at]), came[at].ts_ns)
 
-    def _would_show(self, ts_ns: int, side: Side, path: Path, at_server: bool) -> bool:
-        """Whether a place would show a packet of a side, if it came there or left it by then (by the clock near the
-        client)."""
+    def _would_show(self, ts_ns: int, late_ns: int, side: Side, path: Path, at_server: bool) -> bool:
+        """Whether a place would show a packet of a side, if it came there or left it then (by the clock near the
+        client), or so much later."""
         made, near = self._made, self._near_server if at_server else self._near_client
         session = made.server if at_server else made.client
         if session.gaps or session.unreadable[side] or session.one_direction or near.summary.drops:
@@ -223,13 +237,13 @@ class _Comparison:
         first_ns = self._by_client(near.summary.first_ns or 0, at_server=at_server)
         last_ns = made.server_until_ns if at_server else made.client_until_ns
         if session.midstream:
-            first_ns = max(first_ns, self._by_client(session.opened.ts_ns, at_server=at_server))
+            first_ns = max(first_ns, self._by_client(session.opened.ts_ns, at_server=at_server) + self._slack_ns)
         if path.cut_ns is not None:
             last_ns = min(last_ns, self._by_client(path.cut_ns, at_server=at_server))
         if session.closing is not None:
             ended_ns = self._by_client(session.closing.place.ts_ns, at_server=at_server)
-            return first_ns <= ts_ns < ended_ns
-        return first_ns <= ts_ns < last_ns - _LATEST_NS
+            return first_ns <= ts_ns and ts_ns + late_ns < ended_ns
+        return first_ns <= ts_ns and ts_ns + late_ns < last_ns - _LATEST_NS
 
     def _by_client(self, ts_ns: int, *, at_server: bool) -> int:
         return self._clocks.at_client(ts_ns) if at_server else ts_ns
@@ -243,6 +257,10 @@ def _note(way: Way, passage: Passage) -> None:
         way.slowest = passage
     if delay_ns >= HELD_NS and passage.sent is not None:
         way.held.add(passage, passage.sent.ts_ns)
+
+
+def _is_har(summary: CaptureSummary) -> bool:
+    return summary.numbering is not None and summary.numbering.unit == "entry"
 
 
 def _resends(session: Session, side: Side) -> bool:

@@ -23,7 +23,7 @@ from eiosniff.decode.sessions import Sessions
 from eiosniff.model.har import FailedRequests, HarAnswer, HarEntry, HarMessage, HeaderList
 from eiosniff.model.http import Fields, HttpRequest, HttpResponse, text_of
 from eiosniff.model.numbering import Entries
-from eiosniff.model.provenance import CLIENT, SERVER, SIDES, Endpoint, PacketRef
+from eiosniff.model.provenance import CLIENT, SERVER, SIDES, Endpoint, PacketRef, Side
 from eiosniff.model.session import Connection
 from eiosniff.model.summary import CaptureProblem, CaptureSummary, FailedConnect
 from eiosniff.model.tcp import EndKind, StreamEnd
@@ -38,6 +38,7 @@ MAX_FAILED: Final = 256  # kinds of requests that failed
 BROWSER: Final = "browser"
 CLIENT_NAME: Final = "client"
 OTHER_REQUESTS: Final = "requests that are not of Engine.IO"
+OTHER_PORTS: Final = "requests to other ports"
 _LATEST_NS: Final = 100_000_000
 _SLACK: Final = 2  # times the precision: an instant and a duration were both rounded
 _SWITCHING: Final = 101
@@ -103,11 +104,15 @@ class EntryDecoder:
         self._kept = 0
         self._left_out = 0  # entries, for want of room
         self._others = 0
+        self._elsewhere = 0  # requests to other ports
+        self._latest_ns = 0  # when the last one of all entries began
         self._ledgers: dict[tuple[str, int, str], Connection] = {}
         self._events = Events()
         self._failed: dict[tuple[Endpoint, str], FailedRequests] = {}
         self._client = CLIENT_NAME
         self._blind = 0  # WebSockets of which the file has no messages
+        self._hollow = 0  # answers of which it has no content
+        self._unheard = 0  # WebTransport sessions
 
     # ------------------------------------------------------------------ the file is read
 
@@ -125,8 +130,14 @@ class EntryDecoder:
         summary = self.summary
         if begun_ns:
             summary.first_ns = begun_ns if summary.first_ns is None else min(begun_ns, summary.first_ns)
+            self._latest_ns = max(begun_ns, self._latest_ns)
         if not entry.host or not self.is_wanted(entry):
-            self._others += 1
+            elsewhere = bool(entry.host and self._ports) and entry.port not in self._ports
+            self._elsewhere += elsewhere
+            self._others += not elsewhere
+            return
+        if entry.webtransport and not entry.error:
+            self._unheard += 1
             return
         self._kept += _size_of(entry)
         if self._kept > MAX_KEPT:
@@ -136,6 +147,13 @@ class EntryDecoder:
             self._client = BROWSER
         sid = parse_target(entry.target).first("sid")
         self._talks.append(_Talk(entry, sid or ""))
+
+    def end_early(self) -> None:
+        """The file is cut off or damaged. What began after its last entry is not in it, so that an answer that came
+        later than that is not told of: it may answer what is missing."""
+        for talk in self._talks:
+            entry = talk.entry
+            entry.pending = entry.pending or (not entry.websocket and entry.ended_ns > self._latest_ns)
 
     # ------------------------------------------------------------------ in order
 
@@ -292,7 +310,11 @@ class EntryDecoder:
         response = _response(answer, request, place, upgrades=entry.websocket, kept=not entry.error)
         response.withheld = _is_withheld(entry, response)
         if response.status != _SWITCHING:
+            self._hollow += not (response.body_kept or entry.error)
             self._tell(conversation, place, response)
+            for side, lacks in ((CLIENT, not request.body_kept), (SERVER, not (response.body_kept or entry.error))):
+                if lacks:
+                    self._tell_of_hole(conversation, side, place)
             return
         upgrade = conversation.upgrade = Upgrade(request, response)
         conversation.sides_are_apart = True
@@ -300,7 +322,11 @@ class EntryDecoder:
         if entry.messages is None:
             self._blind += 1
             for side in SIDES:
-                self._tell(conversation, place, Gap(side, 0, 0, GapReason.NOT_CAPTURED, place))
+                self._tell_of_hole(conversation, side, place)
+
+    def _tell_of_hole(self, conversation: Conversation, side: Side, place: PacketRef) -> None:
+        """The file lacks what a side said."""
+        self._tell(conversation, place, Gap(side, 0, 0, GapReason.NOT_CAPTURED, place))
 
     def _say(self, conversation: Conversation, message: HarMessage, place: PacketRef) -> None:
         """A message; a HAR that has control frames is written by something else than a browser."""
@@ -360,13 +386,23 @@ class EntryDecoder:
         summary = self.summary
         summary.connections = self.streams
         summary.engineio_connections = len(self.engineio)
+        summary.last_ns = summary.last_ns or self._latest_ns or None
         summary.failed_requests = list(self._failed.values())
         if self._others:
             summary.other[OTHER_REQUESTS] = self._others
+        if self._elsewhere:
+            summary.other[OTHER_PORTS] = self._elsewhere
         if self._blind:
             which = "a WebSocket" if self._blind == 1 else f"{self._blind} WebSockets"
-            text = f"the HAR has no messages of {which}: Firefox and Safari write none, Chrome and Edge do"
+            text = f"the HAR has no messages with times of {which}: Firefox and Safari write none, Chrome and Edge do"
             summary.problems.append(CaptureProblem(AnomalyKind.HAR_WITHOUT_MESSAGES.value, text, 0))
+        if self._unheard:
+            text = "a HAR has nothing of what is said over WebTransport: capture packets, with a key log"
+            summary.problems.append(CaptureProblem(AnomalyKind.HAR_WITHOUT_MESSAGES.value, text, 0))
+        if self._hollow:
+            which = "an answer" if self._hollow == 1 else f"{self._hollow} answers"
+            text = f"the HAR lacks the content of {which} from Engine.IO: have it written with content"
+            summary.problems.append(CaptureProblem(AnomalyKind.HAR_WITHOUT_CONTENT.value, text, 0))
         if self._left_out:
             text = f"{self._left_out} entries were left out, as those before have more than {MAX_KEPT >> 20} MB"
             summary.problems.append(CaptureProblem(AnomalyKind.CAPTURE_DAMAGED.value, text, 0))

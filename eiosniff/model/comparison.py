@@ -143,7 +143,8 @@ class Verdict(Enum):
 @dataclass(slots=True, eq=False)
 class Comparison:
     """Two conversations, aligned. `diagnosis` is the root cause that only the failing one has, if there is one, and
-    `shared` the faults that both have."""
+    `shared` the faults that both have. `astray` is, where both are fine, a fault that another conversation of the first
+    capture has: the two may have been given the wrong way round."""
 
     version: str
     working: Conversation
@@ -153,5 +154,6 @@ class Comparison:
     difference: Difference | None
     diagnosis: Diagnosis | None
     shared: list[Diagnosis] = field(default_factory=list)
+    astray: Diagnosis | None = None
     crashed: bool = False  # a rule or a decoder raised: exit code 3
     interrupted: bool = False

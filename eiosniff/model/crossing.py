@@ -62,15 +62,17 @@ class Clocks:
 
     `ahead_ns` is so at `since_ns` (by the clock near the client), and grows by `drift_ppb` ns in each second.
     `unsure_ns` is how far off it may be at the most, as no packet arrives before it was sent; None where only one
-    direction tells. `packets` is how many were compared.
+    direction tells. `packets` is how many were compared. `is_one` says that it takes them no time at all: these are the
+    same packets.
     """
 
-    __slots__ = ("ahead_ns", "drift_ppb", "packets", "since_ns", "unsure_ns")
+    __slots__ = ("ahead_ns", "drift_ppb", "is_one", "packets", "since_ns", "unsure_ns")
 
     def __init__(self, ahead_ns: int, unsure_ns: int | None, packets: int) -> None:
         self.ahead_ns = ahead_ns
         self.unsure_ns = unsure_ns
         self.packets = packets
+        self.is_one = False
         self.since_ns = 0
         self.drift_ppb = 0
 
@@ -130,10 +132,11 @@ class Crossing:
     Packets near the server have numbers from `NEAR_SERVER` on. Times are by the clock near the client; `clocks` tells
     that near the server. `client_until_ns` and `server_until_ns` say how long
     each place was captured, by the clock near the client. `resent` says, for each side, that TCP sent something of it
-    again, so that the network may be why a packet took long.
+    again, so that the network may be why a packet took long. `is_of_har` says that one of the two is a HAR: it does not
+    show how connections end, and may have been written without cookies.
     """
 
-    __slots__ = ("client", "client_until_ns", "clocks", "resent", "server", "server_until_ns", "ways")
+    __slots__ = ("client", "client_until_ns", "clocks", "is_of_har", "resent", "server", "server_until_ns", "ways")
 
     def __init__(self, client: "Session", server: "Session", clocks: Clocks) -> None:
         self.client = client
@@ -141,6 +144,7 @@ class Crossing:
         self.clocks = clocks
         self.client_until_ns = 0
         self.server_until_ns = 0
+        self.is_of_har = False
         self.resent = [False, False]
         self.ways: dict[tuple[Transport, Side], Way] = {}
 
@@ -170,6 +174,11 @@ class Sides:
         self.server = server
         self.clocks = clocks
         self.crossings: list[Crossing] = []
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether both have the same packets: no packet comes to another place in no time at all."""
+        return self.clocks.is_one
 
 
 def _instant(passage: Passage) -> int:

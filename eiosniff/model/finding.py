@@ -98,7 +98,7 @@ class Finding:
     first_packet: int
     doubt: str = ""  # why it is not certain
     numbering: Numbering | None = None  # of its evidence, where it is another one than that of the capture
-    also_in: str = ""  # the other capture that it is about, if it is about two
+    also_in: tuple[str, ...] = ()  # other captures that it is about, or that show it too
     hence: str = ""  # a few words on it where it is a consequence of another
 
 
@@ -173,7 +173,8 @@ class Totals:
 
 @dataclass(slots=True, eq=False)
 class Report:
-    """Everything that a renderer needs. `sessions` are ordered: faulty ones first, then the last seen."""
+    """Everything that a renderer needs. `sessions` are ordered: faulty ones first, then the last seen. `narrowed` has
+    the options that left conversations out (`--port 80`)."""
 
     version: str
     captures: list[CaptureSummary]
@@ -187,6 +188,7 @@ class Report:
     interrupted: bool = False  # the user stopped the reading: exit code 130
     capture_of: dict[Session, CaptureSummary] = field(default_factory=dict)  # of the sessions
     sides: list[Sides] = field(default_factory=list)  # captures of the same sessions
+    narrowed: str = ""
 
     @property
     def same(self) -> dict[Session, Session]:

@@ -73,13 +73,14 @@ class HarEntry:
     under way.
 
     Of a WebSocket (`websocket`) `messages` are None where the file has none of any: Firefox and Safari write none.
-    `closed_ns` is the instant of its end, None where that is not known or it was open when the file was written.
+    `closed_ns` is the instant of its end, None where that is not known or it was open when the file was written. Of
+    what `webtransport` carries no browser writes anything.
     """
 
     __slots__ = (
         "answer", "begun_ns", "body", "closed_ns", "connected_ns", "connection", "encrypted", "ended_ns", "error",
         "headers", "host", "messages", "method", "number", "pending", "port", "precision_ns", "sent_ns", "target",
-        "version", "websocket",
+        "version", "websocket", "webtransport",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -92,6 +93,7 @@ class HarEntry:
         self.connection = ""
         self.encrypted = False
         self.websocket = False
+        self.webtransport = False
         self.host = ""
         self.port = 0
         self.method = b""

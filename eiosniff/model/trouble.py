@@ -60,6 +60,7 @@ class AnomalyKind(Enum):
     CAPTURE_DAMAGED = "capture-damaged"
     CAPTURE_PARTS = "capture-parts"  # files of one capture that do not fit together as they should
     HAR_WITHOUT_MESSAGES = "har-without-messages"
+    HAR_WITHOUT_CONTENT = "har-without-content"
     # before HTTP
     PROXY_BAD_HEADER = "proxy-bad-header"
     # HTTP

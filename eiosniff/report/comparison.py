@@ -55,7 +55,9 @@ _STYLES: Final = {
     Importance.MAY_MATTER: "yellow",
     Importance.NO_MATTER: "dim",
 }
-_LEAST_NAME, _MOST_NAME = 14, 28
+_MATTERING: Final = (Importance.FIRST, Importance.FAILS, Importance.MATTERS)
+_LEAST_NAME, _MOST_NAME = 14, 32  # columns
+_LONGEST_NAME = 60  # characters
 _MARK = 2
 _EVENTS = 2  # in a row of one conversation only, that are named
 _HEADER = "header "
@@ -81,7 +83,12 @@ def headline(comparison: Comparison, redactor: Redactor) -> str:
         first = comparison.shared[0].finding
         title = redactor.shown(first.title, 300)
         return f"Both fail alike, so that a comparison cannot tell why: {title} ({first.name}, {first.rule})"
-    return "No difference that matters: what was chosen goes well in both"
+    text = "No difference that matters: what was chosen goes well in both"
+    if comparison.astray is None:
+        return text
+    found = comparison.astray.finding
+    file = PurePath(comparison.working.capture.file).name
+    return redactor.shown(f"{text}. But {file} has a fault, {found.name} ({found.rule}): is it the failing one?")
 
 
 def _where(comparison: Comparison, difference: Difference, redactor: Redactor) -> str:
@@ -126,8 +133,8 @@ class _Text:
 
     def _name_width(self) -> int:
         names = [pair.name for step in self.comparison.pairs for pair in step.facts]
-        widest = max((len(self.redactor.shown(name, _MOST_NAME)) for name in names), default=0)
-        return max(_LEAST_NAME, min(widest, _MOST_NAME if self.page.width > 100 else 20))
+        widest = max((len(self.redactor.shown(name, _LONGEST_NAME)) for name in names), default=0)
+        return max(_LEAST_NAME, min(widest, _MOST_NAME, self.page.width * 3 // 10))
 
     # ------------------------------------------------------------ the beginning
 
@@ -178,7 +185,7 @@ class _Text:
         self._row(" ", "", NAMES[WORKING], NAMES[FAILING], "dim")
         unreached = []
         for step in self.comparison.pairs:
-            if step.failing is None and self.comparison.failing.session is None:
+            if step.failing is None and self.comparison.failing.session is None and not self._is_the_place(step):
                 unreached.append(step)
             else:
                 self._step(step)
@@ -203,14 +210,23 @@ class _Text:
             lead = _MARKS[Importance.SAME if words == _ALIKE else Importance.NO_MATTER]
             self.page.paragraph(Text(text, style="dim"), lead=f"{lead}   ")
 
+    def _is_the_place(self, step: StepPair) -> bool:
+        """Whether it has the first difference that matters."""
+        return self.comparison.difference is not None and self.comparison.difference.step is step
+
     def _worth_a_row(self, step: StepPair) -> Iterator[FactPair]:
-        """Of events that only one of the two has, the first few of those in a row."""
+        """Of events that only one of the two has, the first few of those in a row, and what matters; of a step that
+        FAILING does not take, what keeps it from that."""
+        if step.failing is None and self.comparison.difference is not None and self._is_the_place(step):
+            yield self.comparison.difference.fact
+            return
         if step.kind != "events":
             yield from step.facts
             return
         for missing, group in groupby(step.facts, key=lambda pair: (pair.working is None, pair.failing is None)):
             pairs = list(group)
-            few = pairs if not any(missing) or len(pairs) <= _EVENTS + 1 else pairs[:_EVENTS]
+            folds = any(missing) and len(pairs) > _EVENTS + 1
+            few = [pair for at, pair in enumerate(pairs) if not folds or at < _EVENTS or pair.importance in _MATTERING]
             yield from few
             if len(few) < len(pairs):
                 more = Fact(f"and {len(pairs) - len(few)} more", "sent")
@@ -228,7 +244,7 @@ class _Text:
     def _fact(self, step: StepPair, pair: FactPair) -> None:
         self._row(
             _MARKS[pair.importance],
-            self.redactor.shown(pair.name, _MOST_NAME),
+            self.redactor.shown(pair.name, _LONGEST_NAME),
             self._value(step, pair.working, step.working is not None),
             self._value(step, pair.failing, step.failing is not None),
             _STYLES.get(pair.importance, ""),

@@ -109,17 +109,19 @@ def write_what_was_there(report: Report, page: Page, redactor: Redactor) -> None
     lead = Text.assemble("  ", ("Found  ", "bold"))
     if _only_hars(report):
         page.paragraph(f"{counted(total, 'entry', 'entries')}{kinds}", lead=lead)
-        page.paragraph(_ANOTHER_HAR, lead=Text.assemble("  ", ("Try    ", "bold")))
-        return
-    page.paragraph(f"{counted(total, 'packet')}, {counted(connections, 'TCP connection')}{kinds}", lead=lead)
-    encrypted = any("TLS" in words or "QUIC" in words for words in found)
-    names = {diagnosis.finding.name for diagnosis in report.diagnoses}
-    if _KEYS_AT_HAND in names:  # who has keys knows that it is there
-        return
-    said = not names.isdisjoint(_ABOUT_ENCRYPTION)
-    for at, step in enumerate(_advice(empty=not total, encrypted=encrypted, said=said)):
-        lead = Text.assemble("  ", ("       " if at else "Try    ", "bold"), "" if said else f"{at + 1}. ")
-        page.paragraph(step, lead=lead)
+        steps = [_ANOTHER_HAR]
+    else:
+        page.paragraph(f"{counted(total, 'packet')}, {counted(connections, 'TCP connection')}{kinds}", lead=lead)
+        encrypted = any("TLS" in words or "QUIC" in words for words in found)
+        names = {diagnosis.finding.name for diagnosis in report.diagnoses}
+        said = not names.isdisjoint(_ABOUT_ENCRYPTION)
+        # Who has keys knows that it is there.
+        steps = [] if _KEYS_AT_HAND in names else _advice(empty=not total, encrypted=encrypted, said=said)
+    if report.narrowed:
+        steps.insert(0, f"Leave out {redactor.shown(report.narrowed)}: nothing else was looked at.")
+    for at, step in enumerate(steps):
+        count = f"{at + 1}. " if len(steps) > 1 else ""
+        page.paragraph(step, lead=Text.assemble("  ", ("       " if at else "Try    ", "bold"), count))
 
 
 def _only_hars(report: Report) -> bool:

@@ -234,6 +234,9 @@ class _TextReport:
             facts.append(f"every {duration(finding.period_ns)}")
         if finding.numbering is not None:
             facts.append("by comparing both captures")
+        elif finding.also_in:
+            files = [self.file_name(file) for file in (finding.capture, *finding.also_in)]
+            facts.append(f"in {', '.join(files[:-1])} and {files[-1]}")
         elif len(self.report.captures) > 1:
             facts.append(f"in {self.file_name(finding.capture)}")
         self.page.paragraph(", ".join(facts), lead=" " * label.cell_len)
@@ -339,15 +342,23 @@ class _TextReport:
         """Two captures of the same sessions, and how their clocks were put together."""
         client, server = (self.file_name(self.report.captures[at].file) for at in (sides.client, sides.server))
         clocks = sides.clocks
+        if sides.is_copy:
+            return (
+                f"{server} has the same packets as {client} ({counted(len(sides.crossings), 'session')}): one of the "
+                "two files is enough"
+            )
         way = "ahead of" if clocks.ahead_ns >= 0 else "behind"
         if clocks.unsure_ns is None:
             sure = "by one direction alone, so that delays are only told from the quickest packet"
         else:
             sure = f"to within {duration(clocks.unsure_ns)}"
         drift = f", and drifts by {abs(clocks.drift_ppb) / 1000:.0f} ms in 1000 s" if clocks.drift_ppb else ""
+        apart = f"the clock of {server} is {relative(abs(clocks.ahead_ns), 0)} s {way} its own"
+        if clocks.unsure_ns is not None and abs(clocks.ahead_ns) <= clocks.unsure_ns and not drift:
+            apart = "the clocks agree"
         return (
             f"Seen from both sides: {counted(len(sides.crossings), 'session')}; {client} is nearer to the client, and "
-            f"the clock of {server} is {relative(abs(clocks.ahead_ns), 0)} s {way} its own ({sure}{drift})"
+            f"{apart} ({sure}{drift})"
         )
 
     def end(self, configuration: str, show_rule: str) -> None:

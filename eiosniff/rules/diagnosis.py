@@ -67,7 +67,7 @@ def _explained(ranked: list[Finding], rules: dict[str, Rule]) -> dict[tuple[str,
     rank. By subject, for there may be as many findings as clients."""
     causes: dict[tuple[str, str, object], tuple[int, Finding]] = {}
     for rank, candidate in enumerate(ranked):
-        captures = [capture for capture in (candidate.capture, candidate.also_in) if capture]
+        captures = (candidate.capture, *candidate.also_in)
         if candidate.severity is not Severity.INFO:
             for subject, capture in product(candidate.subjects, captures):
                 causes.setdefault((capture, _harmless(candidate.name), subject), (rank, candidate))

@@ -44,6 +44,8 @@ def test_exit_codes() -> None:
         (["--failing-session", "s9", NODE, OLD], "has no session s9; there are s1 "),
         (["--failing-client", "10.1.1.1", NODE, OLD], "has no client 10.1.1.1"),
         (["--port", "9", NODE, OLD], "does not hold a session that works"),
+        (["--failing-session", "", NODE, OLD], "the value is empty"),
+        (["--port", "9", NODE, OLD], "with --port 9; leave that out"),
         (["--working-session", "s1", "-", "-"], "standard input (-) can only be read once"),
         ([NODE], "Missing argument 'FAILING'"),
     ],
@@ -55,6 +57,12 @@ def test_what_cannot_be_compared_is_told_in_one_line(arguments: list[object], wo
     assert result.stdout == ""
     if result.stderr.startswith("eiosniff:"):
         assert result.stderr.count("\n") == 1
+
+
+def test_captures_the_wrong_way_round_are_asked_about() -> None:
+    first = " ".join(run(OLD, NODE).stdout.split("\n\n")[0].split())
+    assert first.endswith("has a fault, client-ping-in-eio4 (EIO038): is it the failing one?")
+    assert run(OLD, NODE).exit_code == 0
 
 
 def test_one_capture_holds_both() -> None:

@@ -81,3 +81,11 @@ def test_a_cut_har_says_so_and_tells_the_rest(run, tmp_path):
     result = run("analyze", str(tmp_path / "x.har"))
     assert "the HAR is cut off in entry 5" in " ".join(result.stdout.split())
     assert "1 Socket.IO session" in result.stdout
+
+
+def test_options_that_leave_all_out_are_the_first_thing_to_try(run):
+    assert (
+        "1. Leave out --port 80 --path /x: nothing else" in run("analyze", "--port", "80", "--path", "/x", PING).stdout
+    )
+    result = run("compare", "--port", "80", UPGRADE, PING)
+    assert (result.exit_code, "with --port 80; leave that out" in result.stderr) == (2, True)

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from eiosniff.cli.main import cli
 from eiosniff.model.finding import Severity
 from tests.cases import RECORDED, recordings, report_of
 from tests.parts import later, records, report, split
@@ -105,3 +107,30 @@ def test_a_clock_that_drifts(drift_ppm: int, tmp_path: Path) -> None:
     header, packets = records(RECORDED / "two_sides/half-closed-server.pcap")
     server.write_bytes(header + b"".join(later(packet, at * drift_ppm // 1000) for at, packet in enumerate(packets)))
     assert "held-back" not in {each["name"] for each in report([str(client), str(server)])["diagnoses"]}
+
+
+STORY = RECORDED / "arduino" / "s3-arduino-old-eio4-to-v484.pcap"
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 3_600_000])
+def test_a_fault_that_several_captures_show_is_told_once_and_copies_are_told(ahead_ms: int, tmp_path: Path) -> None:
+    header, packets = records(STORY)
+    copies = [str(tmp_path / "b.pcap"), str(tmp_path / "c.pcap")]
+    for at, copy in enumerate(copies, 1):
+        Path(copy).write_bytes(header + b"".join(later(packet, at * ahead_ms) for packet in packets))
+    once, made = report([str(STORY)]), report([str(STORY), *copies])
+    for each in (once, made):
+        assert [fault["name"] for fault in each["diagnoses"]] == ["client-ping-in-eio4"]
+        assert [fault["name"] for fault in each["diagnoses"][0]["consequences"]] == ["connect-loop", "no-backoff"]
+    assert made["summary"]["errors"] == 1
+    result = CliRunner().invoke(cli, ["analyze", str(STORY), copies[0]], env={"COLUMNS": "300"})
+    assert f"b.pcap has the same packets as {STORY.name} (4 sessions): one of the two files is enough" in result.stdout
+    assert f"in {STORY.name} and b.pcap" in result.stdout
+
+
+def test_what_one_capture_shows_of_more_sessions_is_kept(tmp_path: Path) -> None:
+    header, packets = records(STORY)
+    begun = tmp_path / "b.pcap"
+    begun.write_bytes(header + b"".join(packets[:60]))
+    (first,) = report([str(begun), str(STORY)])["diagnoses"]
+    assert (first["capture"], first["occurrences"]) == (str(STORY), 3)

@@ -1,11 +1,13 @@
 """Where a recording that fails parts from one that works: the first difference is at the step of the known cause."""
 
+import io
 from collections import Counter
 from functools import cache
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from eiosniff import app
 from eiosniff.comparison import choice, weighing
@@ -14,6 +16,8 @@ from eiosniff.comparison.steps import steps_of
 from eiosniff.knowledge import differences
 from eiosniff.model.comparison import Comparison, Conversation, Verdict
 from eiosniff.model.finding import Severity
+from eiosniff.report import comparison as comparison_text
+from eiosniff.report.redact import Redactor
 from tests.cases import RECORDED, recordings, report_of
 from tests.matrix import CELLS
 
@@ -178,7 +182,7 @@ def test_what_is_encrypted_parts_where_it_parts_in_clear(name: str) -> None:
         ("chromium-eio3-refused", "request", "query EIO"),
         ("chromium-client-ping", "heartbeat", "who pings"),
         ("chromium-refused", "connection", "connects"),
-        ("chromium-certificate", "answer", "fault"),
+        ("chromium-certificate", "request", "fault"),
         ("chromium-upgrade", "", ""),
         ("firefox-upgrade", "", ""),
     ],
@@ -282,3 +286,30 @@ def test_the_result_does_not_depend_on_how_the_input_is_cut(size: int) -> None:
     cut = app.compare(str(BROWSER), str(OLD_EIO4), app.Options(batch_size=size))
     assert told(cut) == told(whole)
     assert place(cut) == place(whole)
+
+
+# ---------------------------------------------------------------- what a capture does not show
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "damaged-msgpack--node-4.8.4--node-4.8.4--upgrade-server-only",
+        "late-healthy-deflate--node-2.5.1--node-2.5.0--websocket-late",
+    ],
+)
+def test_what_a_capture_lacks_is_not_what_goes_wrong(name: str) -> None:
+    assert compare_quickly(BROWSER, RECORDED / "variants" / f"{name}.pcap").difference is None
+
+
+def test_a_poll_that_is_cut_after_the_upgrade_is_missed_by_nobody() -> None:
+    assert compare_quickly(BROWSER, RECORDED / "matrix" / "java-1--netty-1.7.pcap").difference is None
+
+
+def test_what_is_as_it_should_be_is_not_the_difference() -> None:
+    slow = RECORDED / "faulty" / "duplicate-event-retries-slow-server.pcap"
+    found = compare_quickly(RECORDED / "matrix" / "java-2--googollee.pcap", slow)  # which asks for no acknowledgement
+    assert place(found) == ("events", "fault")
+    console = Console(file=io.StringIO(), width=80)
+    comparison_text.write(found, console, Redactor())
+    assert "\n>   fault " in console.file.getvalue()  # type: ignore[attr-defined]

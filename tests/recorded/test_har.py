@@ -1,5 +1,7 @@
 """HAR files that browsers and mitmproxy wrote: the diagnosis of each, and what the packets of the same run show."""
 
+import gzip
+import json
 import tomllib
 
 import pytest
@@ -87,4 +89,32 @@ def test_batches_change_nothing(entry, batch_size):
 
 def test_a_har_without_messages_says_so():
     problems = [problem.text for problem in analysed("har/firefox-upgrade.har.gz").captures[0].problems]
-    assert problems == ["the HAR has no messages of a WebSocket: Firefox and Safari write none, Chrome and Edge do"]
+    assert problems == [
+        "the HAR has no messages with times of a WebSocket: Firefox and Safari write none, Chrome and Edge do"
+    ]
+
+
+def without(name, entry):
+    """Take a part out of an entry, as writers and people do."""
+    part = {"text": entry["response"]["content"], "postData": entry["request"], "_webSocketMessages": entry}.get(
+        name, {}
+    )
+    part.pop(name, None)
+
+
+@pytest.mark.parametrize("lacks", ["", "text", "postData", "_webSocketMessages", "its beginning"])
+@pytest.mark.parametrize("entry", [entry for entry in WITH_PACKETS if entry["writer"]["name"] != "mitmproxy"], ids=name)
+def test_beside_the_packets_it_is_the_client_and_what_it_lacks_blames_nobody(entry, lacks, tmp_path):
+    exported = json.loads(gzip.decompress((RECORDED / entry["file"]).read_bytes()))
+    entries = exported["log"]["entries"]
+    for each in entries:
+        without(lacks, each)
+    if lacks == "its beginning":
+        del entries[:2]
+    exported["log"]["entries"] = entries
+    (tmp_path / "page.har").write_text(json.dumps(exported), encoding="utf-8")
+    report = app.analyze([str(RECORDED / entry["packets"]), str(tmp_path / "page.har")], app.Options())
+    names = {each.finding.name for each in report.diagnoses}
+    assert not names & {"lost-between", "changed-between", "closed-between", "held-back", "ack-unknown"}
+    assert [sides.client for sides in report.sides] in ([], [1])
+    assert not any(sides.is_copy for sides in report.sides)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+from eiosniff.capture.har import may_be_har
 from eiosniff.capture.live.source import LiveSource, State
 from eiosniff.capture.pcap import PcapReader
 from eiosniff.capture.pcapng import PcapngReader
@@ -15,6 +16,7 @@ from eiosniff.capture.source import (
     STDIN,
     choose_reader,
     header_length,
+    may_be_har,
     open_file,
     packing_of,
     standard_input,
@@ -168,6 +170,10 @@ class PipeInput:
             )
         if len(self._window.buffer) == LONGEST_MAGIC:  # no capture: what there is of it tells better what it is
             self._window.fill(READ)
+        if may_be_har(self._window):
+            raise CaptureError(
+                f"{self._name} is JSON, as a HAR is, which is not written bit by bit", "eiosniff analyze -"
+            )
         return choose_reader(self._name, self._window, BATCH_SIZE)
 
     def take(self) -> list[PacketBatch]:

@@ -6,13 +6,15 @@ name that cannot be resolved, a certificate that it does not trust, TLS that doe
 administrator who blocks the address, a policy of the browser itself, its proxy, no network at all.
 
 ## Why it matters
-The server never sees such a request, so that its log is empty; and the page is only told that something failed ("xhr
-poll error", "websocket error"), for reasons of security.
+The server hardly ever sees such a request, so that its log is empty; and the page is only told that something failed
+("xhr poll error", "websocket error"), for reasons of security.
 
 ## On the wire
 Nothing, or a connection that ends before a request. In a HAR the entry has status 0; Chrome and Edge write the name of
 the error into `_error` of the response (`net::ERR_CERT_AUTHORITY_INVALID`), for WebSockets into a message of type
 `error`. Firefox writes no reason.
+Playwright writes the name into `_failureText`, and of an answer that CORS keeps from the page it writes nothing else
+(net::ERR_FAILED).
 
 ## How to fix
 By the error: see the advice of the finding. What Chrome means by a name is in its list of network errors; opening the
@@ -63,8 +65,8 @@ _ADVICE = {
     severity=Severity.ERROR,
     since="0.1.0",
     title="Requests fail in the browser: {reason} ({error})",
-    message="{client} asks {server}, and the request fails before any answer: {error}.{later}",
-    why="{short}, so that nothing of it reaches the server, and its log is empty.",
+    message="{client} asks {server}, and the request fails{when}: {error}.{later}",
+    why="{why}",
     fix=("{advice}",),
     explains=("connect-loop", "no-backoff"),
     hence="requests fail in the browser: {error}",
@@ -84,8 +86,18 @@ def request_failed(summary: CaptureSummary) -> Iterator[Hit]:
             client=failed.client,
             server=failed.server,
             reason=failed.kind.value,
-            short=failed.kind.value[0].upper() + failed.kind.value[1:],
+            when="" if failed.kind is FailureKind.OTHER else " before any answer",
+            why=_why(failed.kind),
             error=failed.error,
             advice=_ADVICE[failed.kind],
             later=" Later the server is reached." if failed.recovered else "",
         )
+
+
+def _why(kind: FailureKind) -> str:
+    if kind is FailureKind.OTHER:
+        return (
+            "The browser does not tell its pages why. The server may have answered all the same: where CORS keeps an "
+            "answer from the page, some HAR have nothing of it."
+        )
+    return f"{kind.value[0].upper()}{kind.value[1:]}, so that nothing of it reaches the server, and its log is empty."

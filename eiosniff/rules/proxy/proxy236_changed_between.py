@@ -19,7 +19,7 @@ name it in the proxy's configuration (nginx: `proxy_set_header`).
 
 ## When it is silent
 For headers that proxies are there to change: `Host`, `Connection`, `Upgrade`, `Via`, `X-Forwarded-...` and the like,
-and those that only the proxy adds for the server. With one capture.
+and those that only the proxy adds for the server. With one capture. With a HAR for ends of connections and cookies.
 
 ## References
 - RFC 9110, section 7.6 (forwarding) and 7.7 (transformations); nginx documentation, `proxy_pass`, `proxy_set_header`
@@ -84,7 +84,7 @@ def _requests(crossing: Crossing) -> Iterator[Hit]:
         return
     changes = _request_changes(before.request, behind.request)
     if before.answered is not None and behind.answered is not None:
-        changes += _answer_changes(behind.answered, before.answered)
+        changes += _answer_changes(behind.answered, before.answered, of_har=crossing.is_of_har)
     if changes:
         yield Hit(
             near_client(before.request.place, Side.CLIENT, f"asks for {before.request.path}"),
@@ -111,11 +111,13 @@ def _request_changes(before: RequestFacts, behind: RequestFacts) -> list[str]:
     return changes
 
 
-def _answer_changes(before: AnswerFacts, behind: AnswerFacts) -> list[str]:
+def _answer_changes(before: AnswerFacts, behind: AnswerFacts, *, of_har: bool) -> list[str]:
     changes = [f"status {before.status} becomes {behind.status}"] if before.status != behind.status else []
     gone, new = (_missing(*pair) for pair in (
         (before.header_names, behind.header_names), (behind.header_names, before.header_names)
     ))  # fmt: skip
+    if of_har:  # which may be written without them
+        gone, new = ([name for name in names if name.lower() != "set-cookie"] for names in (gone, new))
     changes += [f"the answer loses {', '.join(gone)}"] if gone else []
     changes += [f"the answer gains {', '.join(new)}"] if new else []
     return changes
@@ -135,12 +137,13 @@ def _close_words(closing: Closing) -> str:
 
 def _close_code(crossing: Crossing) -> Iterator[Hit]:
     near, far = crossing.client.closing, crossing.server.closing
-    if near is None or far is None or near.side is not far.side or CloseHow.WS_CLOSE not in (near.how, far.how):
+    if near is None or far is None or near.side is not far.side or crossing.is_of_har:
         return
     apart_ns = crossing.near_server(far.place).ts_ns - near.place.ts_ns
     if abs(apart_ns) >= NS_PER_S:  # then they are not of the same closing: PROXY238 looks at it
         return
-    if (near.how, near.code) == (far.how, far.code) or CloseHow.EIO_CLOSE in (near.how, far.how):
+    hows = near.how, far.how
+    if (near.how, near.code) == (far.how, far.code) or CloseHow.EIO_CLOSE in hows or CloseHow.WS_CLOSE not in hows:
         return
     codes = [_close_words(each) for each in (near, far)]
     left, came = codes if near.side is Side.CLIENT else codes[::-1]

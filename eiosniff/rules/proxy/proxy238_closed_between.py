@@ -17,7 +17,7 @@ Find the timer of the proxy or load balancer: nginx `proxy_read_timeout` (60 s) 
 
 ## When it is silent
 With one capture, and where either peer said goodbye. For one side only: where the other place was not captured for 5 s
-after it.
+after it. With a HAR, which does not show who ends a connection.
 
 ## References
 - RFC 6455, section 7.1.5; nginx documentation, "WebSocket proxying"; HAProxy documentation, `timeout tunnel`
@@ -64,6 +64,8 @@ _BEFORE_NS = NS_PER_S  # so long before a peer ends a connection nothing can com
 def closed_between(crossing: Crossing) -> Iterator[Hit]:
     """See the module."""
     near, far = crossing.client.closing, crossing.server.closing
+    if crossing.is_of_har:
+        return
     if near is not None and far is not None and near.side is far.side:
         early_ns = crossing.near_server(far.place).ts_ns - near.place.ts_ns
         if far.side is Side.CLIENT and early_ns <= -_BEFORE_NS and not far.after_goodbye:

@@ -123,6 +123,7 @@ def test_an_entry_that_is_too_large_ends_the_reading(monkeypatch):
         (b'{"log": {"creator": "\\u0000', "standard input is JSON, but not a HAR"),
         (b"[" * 100_000, "standard input is not a capture"),
         (b'{"a":' * 100_000, "standard input is JSON, but not a HAR"),
+        ('{"log": {}}'.encode("utf-16"), "standard input is text in UTF-16; eiosniff reads"),
         (b"5321:9:websocket;0:~8:response;", "standard input is a file of mitmproxy flows; make a HAR of it"),
     ],
 )
@@ -188,6 +189,26 @@ def test_a_request_under_way_is_no_failure():
     assert pending == [(True, ""), (True, ""), (False, "net::ERR_CONNECTION_REFUSED"), (False, "")]
 
 
+@pytest.mark.parametrize("status", [-1, 0], ids=["Playwright", "HTTP Toolkit"])
+def test_a_time_of_minus_one_is_a_request_under_way(status):
+    waiting = poll(0, None, took=-1, status=status, content={"size": -1, "mimeType": "x-unknown"}, bodySize=-1)
+    failed = poll(0, None, took=-1, status=status, _failureText="net::ERR_CONNECTION_REFUSED")
+    words = poll(0, None, took=-1, status=status, _failureText="Error in connection: net::ERR_NAME_NOT_RESOLVED")
+    assert [(entry.pending, entry.error) for entry in read(har(waiting, failed, words))[0]] == [
+        (True, ""), (False, "net::ERR_CONNECTION_REFUSED"), (False, "net::ERR_NAME_NOT_RESOLVED"),
+    ]  # fmt: skip
+
+
+def test_a_body_of_unknown_size_is_not_empty():
+    unknown = poll(0, None, content={"size": -1, "_file": "9703c0fb.txt"}, bodySize=-1)
+    nothing = poll(0, None, content={}, bodySize=0)
+    assert [entry.answer.body for entry in read(har(unknown, nothing))[0]] == [None, b""]
+    omitted, minimal, none, real = post(0, ""), post(0, ""), post(0, ""), post(0, "40")
+    omitted["request"]["bodySize"] = 2
+    minimal["request"]["bodySize"] = -1
+    assert [entry.body for entry in read(har(omitted, minimal, none, real))[0]] == [None, None, b"", b"40"]
+
+
 def test_bodies_may_be_base64_missing_or_taken_out():
     encoded, missing, taken = poll(0, "NjY="), poll(0, None), poll(0, "[text redacted]")
     encoded["response"]["content"]["encoding"] = "base64"
@@ -227,12 +248,30 @@ def test_what_is_not_wanted_has_only_its_head():
         ("2026-11-26T05:05:50-0500", BASE_S * NS, NS),
         ("1969-12-31T23:59:59.000Z", 0, 0),
         ("2026-13-45T00:00:00Z", 0, 0),
+        ((BASE_S + 0.449) * 1000, BASE_S * NS + 449 * MS, MS),
         ("yesterday", 0, 0),
         (None, 0, 0),
     ],
 )
 def test_instants(text, ns, precision):
     assert moment(text) == (ns, precision)
+
+
+def test_messages_on_another_clock_count_from_the_request_and_those_on_none_are_not_taken():
+    said = [("S", 0, OPEN), ("C", 0, "40"), ("S", 0, "2")]
+    monotonic, some, none = websocket(7, said), websocket(7, said), websocket(7, said)
+    for entry, times in (
+        (monotonic, (59_831.5, 59_831.75, 59_832.5)),
+        (some, (BASE_S + 1, -1, None)),
+        (none, [-1] * 3),
+    ):
+        for message, time in zip(entry["_webSocketMessages"], times, strict=True):
+            message["time"] = time
+    entries = read(har(monotonic, some, none))[0]
+    begun = BASE_S * NS + 7 * MS
+    assert [message.ts_ns for message in entries[0].messages] == [begun, begun + NS // 4, begun + NS]
+    assert [message.ts_ns for message in entries[1].messages] == [(BASE_S + 1) * NS] * 3
+    assert entries[2].messages is None
 
 
 def test_instants_of_messages_come_in_several_units():

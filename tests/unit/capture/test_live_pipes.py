@@ -294,3 +294,9 @@ def test_waiting_for_a_header_can_be_interrupted(tmp_path):
 def test_a_path_that_is_none():
     with pytest.raises(CaptureError, match="there is no such file"):
         open_pipe("/nowhere/pipe")
+
+
+def test_a_har_is_read_as_a_whole():
+    with Feed(b'{"log": {"version": "1.2", "entries": []}}') as feed, pytest.raises(CaptureError) as caught:
+        feed.source.wait()
+    assert "is JSON, as a HAR is, which is not written bit by bit" in caught.value.problem

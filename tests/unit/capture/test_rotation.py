@@ -142,6 +142,33 @@ def test_a_file_that_is_begun_and_not_written_to(tmp_path: Path) -> None:
     assert series.packets == 156
 
 
+@pytest.mark.parametrize("damaged", [0, 1, 2])
+@pytest.mark.parametrize(("data", "words"), [(b"", "is empty"), (b"garbage", "is not a capture"), (b"\xd4\xc3", "not")])
+def test_a_file_of_which_nothing_can_be_read_is_told_and_the_others_are_read(
+    damaged: int, data: bytes, words: str, tmp_path: Path
+) -> None:
+    files = named(tmp_path, ("cap_00001.pcap", "cap_00002.pcap", "cap_00003.pcap"))
+    Path(files[damaged]).write_bytes(data)
+    (series,) = read(files)
+    (problem,) = series.problems
+    assert problem.text.startswith(f"cap_0000{damaged + 1}.pcap ")
+    assert words in problem.text
+    assert series.packets == (100 if damaged == 2 else 106)
+    assert len(series.missing) == (damaged == 1)
+    for file in files:
+        Path(file).write_bytes(data)
+    with pytest.raises(CaptureError, match=words):
+        read(files)
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    files = named(tmp_path, ("cap_00001.pcap", "cap_00002.pcap", "cap_00003.pcap"))
+    (tmp_path / "link.pcap").symlink_to(files[1])
+    assert expand([files[1], f"{tmp_path}/cap_*", files[1], f"{tmp_path}/link.pcap", "-"]) == [
+        files[1], files[0], files[2], "-",
+    ]  # fmt: skip
+
+
 def test_a_cut_file_does_not_end_the_capture(tmp_path: Path) -> None:
     files = named(tmp_path, ("cap_00001.pcap", "cap_00002.pcap", "cap_00003.pcap"))
     Path(files[1]).write_bytes(Path(files[1]).read_bytes()[:-3])

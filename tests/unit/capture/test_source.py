@@ -72,7 +72,7 @@ def test_other_formats_are_named(tmp_path, magic, what):
 def test_paths_that_cannot_be_opened_are_one_line(tmp_path):
     for path, text in [
         (tmp_path / "absent.pcap", "there is no such file; check the path"),
-        (tmp_path, "is a directory; name one capture file"),
+        (tmp_path, "is a directory; name the captures in it, such as 'FOLDER/[*].pcap'"),
         (f"{tmp_path}/null\0", "cannot be opened"),
         (tmp_path / ("x" * 300), "cannot be opened"),
     ]:

@@ -110,6 +110,44 @@ def test_a_browser_without_messages_leaves_a_hole_and_a_word():
     assert [problem.code for problem in stack.summary.problems] == ["har-without-messages"]
 
 
+def test_of_a_file_that_is_cut_off_later_answers_are_not_told():
+    stack = Stack(CaptureSummary("x.har"), None)
+    decoder = stack.entries()
+    entries = [
+        poll(0, OPEN, sid=""),
+        post(6, "40"),
+        poll(7, '40{"sid":"a"}'),
+        poll(20, "430[1]", took=50),
+        post(30, '420["ask"]'),
+    ]
+    with open_source("-", stdin=io.BytesIO(har(*entries)[:-900])) as source:  # within the last one
+        for entry in source.entries(decoder.is_wanted):
+            decoder.add(entry)
+        assert source.problems
+    decoder.end_early()
+    assert list(decoder.steps(1000)) == [7]
+    assert only(stack).socketio_counts == [{"CONNECT": 1}, {"CONNECT": 1}]
+
+
+def test_bodies_that_the_file_lacks_are_holes():
+    entries = session()
+    del entries[1]["request"]["postData"]
+    assert only(decode(*entries)[0]).gaps
+    entries = session()
+    del entries[2]["response"]["content"]["text"]
+    assert only(decode(*entries)[0]).gaps
+    assert not only(decode(*session())[0]).gaps
+
+
+def test_answers_without_content_are_told():
+    hollow = [
+        poll(at, None, sid=sid, content={"size": 9, "_file": "a.txt"}) for at, sid in ((0, ""), (9, SID), (20, SID))
+    ]
+    (problem,) = decode(*hollow)[0].summary.problems
+    assert (problem.code, "3 answers" in problem.text) == ("har-without-content", True)
+    assert not decode(*session())[0].summary.problems
+
+
 def test_a_request_under_way_waits():
     waiting = poll(10, None, status=0)
     waiting["timings"] = {"blocked": -59_816_354.03}
@@ -202,11 +240,29 @@ def test_what_is_not_engineio_is_counted():
     assert stack.summary.other["requests that are not of Engine.IO"] == 1
 
 
+def test_what_the_user_left_out_is_counted_apart():
+    stack, _ = decode(*session(), ports=frozenset({80}))
+    assert stack.summary.other == {"requests to other ports": 5}
+    assert (stack.summary.first_ns, stack.summary.last_ns) == (BASE_S * NS, BASE_S * NS + 21 * MS)
+
+
 def test_a_websocket_over_http2_is_accepted_with_200():
     upgraded = websocket(0, [("S", 3, OPEN), ("C", 4, "40")], sid="")
     upgraded["request"] |= {"method": "CONNECT", "httpVersion": "h2", "headers": [{"name": ":authority", "value": "a"}]}
     upgraded["response"]["status"] = 200
     assert only(decode(upgraded)[0]).transports == [Transport.WEBSOCKET]
+
+
+def test_webtransport_is_told_and_no_fault():
+    upgraded = poll(3, None, sid="", status=0)
+    upgraded["request"] |= {"method": "CONNECT", "url": "https://chat.example:3000/socket.io/"}
+    upgraded["_resourceType"] = "webtransport"
+    stack, _ = decode(*session(), upgraded)
+    assert only(stack).sid == "sid-of-test-1"
+    assert not stack.summary.failed_requests
+    assert "WebTransport" in stack.summary.problems[0].text
+    refused = upgraded | {"response": upgraded["response"] | {"_error": "net::ERR_CERT_DATE_INVALID"}}
+    assert decode(refused)[0].summary.failed_requests
 
 
 def test_control_frames_and_odd_messages_are_taken():
