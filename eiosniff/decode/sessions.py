@@ -231,6 +231,8 @@ class Sessions:
 
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
         conversation.lossy = True
+        if conversation.upgrade is not None:
+            self._webtransports.lost(conversation)
         session = conversation.session or conversation.polled
         if session is None:  # what is missing may have been said in the session that these two have
             session = self._openings.register.latest.get(conversation.ledger.peers)

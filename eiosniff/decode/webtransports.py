@@ -48,7 +48,7 @@ class WebTransports:
 
     def __init__(self, openings: Openings) -> None:
         self._openings = openings
-        self._tries: dict[Conversation, WtTry] = {}  # under way
+        self._tries: dict[Conversation, WtTry] = {}  # that are not confirmed
         self._early: dict[Conversation, list[WtMessage]] = {}  # what clients said before their session was opened
 
     # ------------------------------------------------------------------ how it begins
@@ -66,8 +66,7 @@ class WebTransports:
         if session is not None:
             tried = self._try(conversation, session, None)
             if response is not None:
-                self._end(tried, conversation, response.last, SERVER)
-                tried.status = response.status
+                tried.ended, tried.ended_by, tried.status = response.last, SERVER, response.status
             return
         attempt = self._begin(conversation)
         if attempt is not None and response is not None:
@@ -79,7 +78,8 @@ class WebTransports:
         was an upgrade is known by its session."""
         session = self._may_upgrade(conversation)
         if session is not None:
-            tried = self._end(self._try(conversation, session, None), conversation, found.place, SERVER)
+            tried = self._try(conversation, session, None)
+            tried.ended, tried.ended_by = found.place, SERVER
             tried.request, tried.unsupported = found.asked, found.place
 
     def _fails(self, conversation: Conversation, place: PacketRef, side: Side) -> None:
@@ -88,13 +88,15 @@ class WebTransports:
         upgrade = conversation.upgrade
         if upgrade is None or upgrade.request is None or conversation.lossy or upgrade.request in conversation.attempts:
             return
-        if upgrade.response is not None and side is CLIENT:
-            return  # it had its reasons, and nothing was asked of the server
+        response = upgrade.response
+        if response is not None and (side is CLIENT or response.status >= _REFUSED):
+            return  # it had its reasons, and nothing was asked of the server; or that is told
         if not self._openings.is_engineio(query_of(upgrade.request), upgrade=True):
             return
         session = self._may_upgrade(conversation)
         if session is not None:
-            self._end(self._try(conversation, session, None), conversation, place, side)
+            tried = self._try(conversation, session, None)
+            tried.ended, tried.ended_by = place, side
             return
         attempt = self._begin(conversation)
         if attempt is not None:
@@ -281,8 +283,8 @@ class WebTransports:
         """A side closes the WebTransport session."""
         side, place = close.side, close.place
         tried = self._tries.get(conversation)
-        if tried is not None:
-            self._end(tried, conversation, place, side)
+        if tried is not None and tried.ended is None:
+            tried.ended, tried.ended_by = place, side
         self._early.pop(conversation, None)
         reason = text_of(close.reason)
         session, attempt = conversation.session, conversation.attempt
@@ -303,8 +305,12 @@ class WebTransports:
             self._fails(conversation, place, side)
         conversation.ended[side] = True
 
-    def _end(self, tried: WtTry, conversation: Conversation, place: PacketRef, side: Side) -> WtTry:
-        """A try is over."""
-        tried.ended, tried.ended_by = place, side
-        self._tries.pop(conversation, None)
-        return tried
+    def lost(self, conversation: Conversation) -> None:
+        """Bytes are missing, as may show only after the end: the answer that did not come may be among them."""
+        tried, attempt = self._tries.get(conversation), conversation.attempt
+        if tried is not None:
+            tried.lossy = True
+        elif (
+            attempt is not None and attempt.outcome is Outcome.UNANSWERED and attempt.request.transport is WEBTRANSPORT
+        ):
+            attempt.outcome = Outcome.UNSEEN

@@ -106,7 +106,8 @@ class WtTry:
     `request` is the CONNECT, `accepted` its answer, or `status` that if it was a refusal, `first` the client's first
     packet in it (`0{"sid":...}`), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the
     client's `5`; `ended` the packet that ended it before that. `unsupported` are the server's HTTP/3 settings without
-    WebTransport, after which no client asks: `request` is then the client's settings.
+    WebTransport, after which no client asks: `request` is then the client's settings. `lossy`: some of what was said in
+    it is missing from the capture.
     """
 
     request: PacketRef
@@ -120,3 +121,4 @@ class WtTry:
     ended: PacketRef | None = None
     ended_by: Side | None = None
     unsupported: PacketRef | None = None
+    lossy: bool = False

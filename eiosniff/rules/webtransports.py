@@ -25,9 +25,9 @@ _NAMES = {Transport.POLLING: "polling", Transport.WEBSOCKET: "WebSocket", Transp
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A request for WebTransport of which nothing came, and how: `refused` with a status other than 2xx, `closed` by
-    the server after it was accepted and before it said anything, `silent`, or `unsupported` by the HTTP/3 of the server.
+    the server after it was accepted and before it said anything, `silent`, or `unsupported` by the server's HTTP/3.
 
-    `count` such requests were alike, with the usual time between them; `said`: the client's first packet has come.
+    `count` such requests were alike, with the usual time between them.
     """
 
     how: str
@@ -35,7 +35,6 @@ class Failed:
     status: int | None = None
     server: str = ""
     waited_ns: int = 0
-    said: bool = False
     count: int = 1
     period_ns: int | None = None
 
@@ -55,7 +54,9 @@ def failed(ledger: Session | Client, patience_ns: int) -> Iterator[Failed]:
 
 
 def _of_session(session: Session, tried: WtTry, patience_ns: int) -> Failed | None:
-    if tried.probe_answered is not None or tried.confirmed is not None or lacks(session, tried.request, tried.ended):
+    if tried.probe_answered is not None or tried.confirmed is not None:
+        return None
+    if tried.lossy or lacks(session, tried.request, tried.ended):
         return None
     if any(anomaly.kind in FRAMING and anomaly.side is Side.CLIENT for anomaly in session.anomalies):
         return None
@@ -75,15 +76,14 @@ def _of_session(session: Session, tried: WtTry, patience_ns: int) -> Failed | No
         proof.append(evidence(tried.accepted, Side.SERVER, "accepts it"))
     if tried.first is not None:
         proof.append(evidence(tried.first, Side.CLIENT, "names its session"))
-    said = tried.first is not None
     if ended is not None and tried.ended_by is Side.SERVER:
         proof.append(evidence(ended, Side.SERVER, "closes it"))
-        return Failed(CLOSED, proof, waited_ns=waited_ns, said=said)
+        return Failed(CLOSED, proof, waited_ns=waited_ns)
     if waited_ns < patience_ns:
         return None
     if ended is not None:
         proof.append(evidence(ended, Side.CLIENT, "gives up"))
-    return Failed(SILENT, proof, waited_ns=waited_ns, said=said)
+    return Failed(SILENT, proof, waited_ns=waited_ns)
 
 
 def _of_client(group: Tally[Attempt], patience_ns: int) -> Iterator[Failed]:
@@ -91,8 +91,7 @@ def _of_client(group: Tally[Attempt], patience_ns: int) -> Iterator[Failed]:
     if any(anomaly.kind in FRAMING for anomaly in sample.anomalies):
         return
     proof = [evidence(one.request.place, Side.CLIENT, f"CONNECT {one.request.target}") for one in group]
-    said, count, period_ns = bool(sample.client_said), group.count, group.period_ns
-    answered = sample.answered
+    answered, count, period_ns = sample.answered, group.count, group.period_ns
     if sample.outcome is Outcome.REFUSED:
         proof += [evidence(one.answer, Side.SERVER, str(one.status)) for one in group if one.answer is not None]
         server = (answered.server or "") if answered is not None else ""
@@ -108,9 +107,7 @@ def _of_client(group: Tally[Attempt], patience_ns: int) -> Iterator[Failed]:
     proof += [evidence(one.answered.place, Side.SERVER, "accepts it") for one in group if one.answered is not None]
     words = "closes it" if by_server else "gives up"
     proof += [evidence(one.ended, one.ended_by, words) for one in group if one.ended is not None]
-    yield Failed(
-        CLOSED if by_server else SILENT, proof, waited_ns=waited_ns, said=said, count=count, period_ns=period_ns
-    )
+    yield Failed(CLOSED if by_server else SILENT, proof, waited_ns=waited_ns, count=count, period_ns=period_ns)
 
 
 def gets_in(ledger: Session | Client) -> bool:

@@ -110,10 +110,9 @@ def _words(one: Failed) -> tuple[str, str]:
     if one.how == UNSUPPORTED:
         what = "the server's HTTP/3 does not offer it"
         return what, f"the open packet offers it, but {what}"
-    after = "after the client's first packet" if one.said else "before the client has said anything"
     if one.how == CLOSED:
-        words = f"the server accepts it and closes it without a word, {in_ms(one.waited_ns)} later, {after}"
-        return "the server closes it without a word", words
+        what = "the server closes it without a word"
+        return what, f"the server accepts it, and closes it without a word {in_ms(one.waited_ns)} later"
     return "no answer", f"for {in_ms(one.waited_ns)} nothing comes back"
 
 
