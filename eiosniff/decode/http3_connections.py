@@ -69,7 +69,7 @@ class Http3Connection(Connection3):
 
     __slots__ = (
         "_crashed", "_done", "_done_below", "_events", "_held", "_lacks", "_one_way", "_qpack", "_sessions", "_streams",
-        "_wants", "dead", "flow", "ledger", "root",
+        "_vain", "_wants", "dead", "flow", "ledger", "root",
     )  # fmt: skip
 
     def __init__(self, piece: QuicPiece, events: Events, crashed: Crashed, held: Held) -> None:
@@ -93,6 +93,7 @@ class Http3Connection(Connection3):
         # The settings of the client that ask for WebTransport, and those of the server that do not offer it.
         self._wants: PacketRef | None = None
         self._lacks: PacketRef | None = None
+        self._vain: Conversation | None = None  # to which that was told
 
     # ------------------------------------------------------------------ Connection3
 
@@ -172,6 +173,7 @@ class Http3Connection(Connection3):
             if len(self._streams) >= MAX_STREAMS:
                 self._drop(next(iter(self._streams)))
             stream = self._streams[number] = RequestStream(self, number, self._held)
+            self._asks(self.now)
         stream.take(piece)
         if stream.over:
             self._drop(number)
@@ -239,14 +241,22 @@ class Http3Connection(Connection3):
             self._compare(side, record.last, offers_webtransport(found))
 
     def _compare(self, side: Side, place: PacketRef, webtransport: bool) -> None:
-        """A side has said whether it takes WebTransport. Browsers ask for it only on connections made for that."""
+        """A side has said whether it takes WebTransport. Chromium asks for it only on connections made for that."""
         if side is CLIENT:
             self._wants = place if webtransport else None
         else:
             self._lacks = None if webtransport else place
-        if self._wants is not None and self._lacks is not None and not self._sessions:
-            self.converse().tell_of(SERVER, self.now, WtUnsupported(self._wants, self._lacks))
+        asked = self._streams or self._done
+        if self._wants is not None and self._lacks is not None and not asked:
+            self._vain = self.converse()
+            self._vain.tell_of(SERVER, self.now, WtUnsupported(self._wants, self._lacks))
             self._wants = None
+
+    def _asks(self, place: PacketRef) -> None:
+        """The client asks for something: a connection for nothing but WebTransport it would have given up."""
+        if self._vain is not None:
+            self._vain.tell_of(CLIENT, self.now, WtUnsupported(place, place, void=True))
+            self._vain = None
 
     def _resume(self, ready: list[int]) -> None:
         for number in ready:

@@ -76,6 +76,9 @@ class WebTransports:
     def unsupported(self, conversation: Conversation, found: WtUnsupported) -> None:
         """The server of a connection does not speak WebTransport. What the client wanted there it does not say; that it
         was an upgrade is known by its session."""
+        if found.void:
+            self.lost(conversation)
+            return
         session = self._may_upgrade(conversation)
         if session is not None:
             tried = self._try(conversation, session, None)
@@ -306,10 +309,11 @@ class WebTransports:
         conversation.ended[side] = True
 
     def lost(self, conversation: Conversation) -> None:
-        """Bytes are missing, as may show only after the end: the answer that did not come may be among them."""
+        """Bytes are missing, as may show only after the end: the answer that did not come may be among them. Or it was
+        no try at all."""
         tried, attempt = self._tries.get(conversation), conversation.attempt
         if tried is not None:
-            tried.lossy = True
+            tried.void = True
         elif (
             attempt is not None and attempt.outcome is Outcome.UNANSWERED and attempt.request.transport is WEBTRANSPORT
         ):

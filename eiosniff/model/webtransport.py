@@ -75,13 +75,14 @@ class WtOpening:
 @mypyc_attr(acyclic=True)
 class WtUnsupported:
     """The settings of a client ask for WebTransport (`asked`), and those of the server do not offer it (`place`): the
-    client gives up before it says for what."""
+    client gives up before it says for what. If it asks for other things there, that is taken back (`void`)."""
 
-    __slots__ = ("asked", "place")
+    __slots__ = ("asked", "place", "void")
 
-    def __init__(self, asked: PacketRef, place: PacketRef) -> None:
+    def __init__(self, asked: PacketRef, place: PacketRef, void: bool = False) -> None:
         self.asked = asked
         self.place = place
+        self.void = void
 
 
 @final
@@ -106,8 +107,8 @@ class WtTry:
     `request` is the CONNECT, `accepted` its answer, or `status` that if it was a refusal, `first` the client's first
     packet in it (`0{"sid":...}`), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the
     client's `5`; `ended` the packet that ended it before that. `unsupported` are the server's HTTP/3 settings without
-    WebTransport, after which no client asks: `request` is then the client's settings. `lossy`: some of what was said in
-    it is missing from the capture.
+    WebTransport, after which no client asks: `request` is then the client's settings. It is `void` where it says
+    nothing of the server: bytes of it are missing from the capture, or the connection was for something else.
     """
 
     request: PacketRef
@@ -121,4 +122,4 @@ class WtTry:
     ended: PacketRef | None = None
     ended_by: Side | None = None
     unsupported: PacketRef | None = None
-    lossy: bool = False
+    void: bool = False

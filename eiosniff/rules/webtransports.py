@@ -56,7 +56,7 @@ def failed(ledger: Session | Client, patience_ns: int) -> Iterator[Failed]:
 def _of_session(session: Session, tried: WtTry, patience_ns: int) -> Failed | None:
     if tried.probe_answered is not None or tried.confirmed is not None:
         return None
-    if tried.lossy or lacks(session, tried.request, tried.ended):
+    if tried.void or lacks(session, tried.request, tried.ended):
         return None
     if any(anomaly.kind in FRAMING and anomaly.side is Side.CLIENT for anomaly in session.anomalies):
         return None

@@ -9,7 +9,7 @@ import pytest
 
 from eiosniff.model.finding import Certainty, Diagnosis, Severity
 from eiosniff.model.provenance import CLIENT, SERVER
-from tests.unit.decode.http3_talk import CONNECT, OPEN, STREAM, Http3Talk, diagnoses_of, packet, varint
+from tests.unit.decode.http3_talk import CONNECT, GET, OPEN, STREAM, Http3Talk, diagnoses_of, packet, varint
 
 UPGRADES = json.dumps(
     {"sid": "S", "upgrades": ["webtransport"], "pingInterval": 25000, "pingTimeout": 20000, "maxPayload": 1000}
@@ -155,6 +155,21 @@ def test_a_server_whose_http3_has_no_webtransport(wanted: bool, offered: bool, p
         assert len(finding.evidence) == 2
     else:
         assert silent(talk)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_connection_that_is_for_something_else(late: bool) -> None:
+    """Another browser may say on each connection that it can do WebTransport."""
+    talk = begun(polling=True)
+    talk.connection = 1
+    if late:
+        talk.settings(WANTED)
+    talk.section(CLIENT, 0, [*GET, (b":path", b"/picture.png")], fin=True)
+    if not late:
+        talk.settings(WANTED)
+    talk.connection = 0
+    go_on(talk)
+    assert silent(talk)
 
 
 def test_a_refusal_after_which_nothing_was_wanted() -> None:
