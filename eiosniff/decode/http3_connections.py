@@ -247,7 +247,7 @@ class Http3Connection(Connection3):
         else:
             self._lacks = None if webtransport else place
         asked = self._streams or self._done
-        if self._wants is not None and self._lacks is not None and not asked:
+        if self._wants is not None and self._lacks is not None and not asked and self._vain is None:
             self._vain = self.converse()
             self._vain.tell_of(SERVER, self.now, WtUnsupported(self._wants, self._lacks))
             self._wants = None

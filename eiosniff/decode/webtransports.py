@@ -60,7 +60,7 @@ class WebTransports:
         conversation.asked = request.last
         if not opening.over and (response is None or response.status < _REFUSED):
             return  # the first packet will tell what it is
-        if not self._openings.is_engineio(query_of(request), upgrade=True):
+        if not self._is_ours(conversation, request):
             return
         session = self._may_upgrade(conversation)
         if session is not None:
@@ -94,7 +94,7 @@ class WebTransports:
         response = upgrade.response
         if response is not None and (side is CLIENT or response.status >= _REFUSED):
             return  # it had its reasons, and nothing was asked of the server; or that is told
-        if not self._openings.is_engineio(query_of(upgrade.request), upgrade=True):
+        if not self._is_ours(conversation, upgrade.request):
             return
         session = self._may_upgrade(conversation)
         if session is not None:
@@ -105,6 +105,15 @@ class WebTransports:
         if attempt is not None:
             attempt.ended, attempt.ended_by = place, side
             self._openings.settle(conversation.ledger, attempt, Outcome.UNANSWERED)
+
+    def _is_ours(self, conversation: Conversation, request: HttpRequest) -> bool:
+        """Whether a CONNECT in which nothing was said is one of Engine.IO: by its path, which is a usual one or that of
+        what these two have over polling."""
+        query = query_of(request)
+        if self._openings.is_engineio(query, upgrade=True):
+            return True
+        latest = self._openings.register.latest.get(conversation.ledger.peers)
+        return self._openings.path is None and latest is not None and latest.path == query.path
 
     def _may_upgrade(self, conversation: Conversation) -> Session | None:
         """The session over polling that these two have, if its server offers WebTransport."""

@@ -43,6 +43,8 @@ def failed(ledger: Session | Client, patience_ns: int) -> Iterator[Failed]:
     """The requests of a session that is to go on over WebTransport, or the handshakes of a client, that failed for
     another reason than what the client says in them. Who waits for less than `patience_ns` may have left by itself."""
     if isinstance(ledger, Session):
+        if ledger.transports[-1:] == [WEBTRANSPORT]:
+            return  # it got it in the end
         for tried in ledger.webtransports:
             found = _of_session(ledger, tried, patience_ns)
             if found is not None:

@@ -180,11 +180,38 @@ def test_a_refusal_after_which_nothing_was_wanted() -> None:
     assert silent(talk)
 
 
-def test_the_session_of_another_application() -> None:
-    talk = begun(polling=False)
+@pytest.mark.parametrize("polling", [False, True])
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_session_of_another_application(polling: bool, refused: bool) -> None:
+    talk = begun(polling=polling)
     talk.section(CLIENT, 0, [(name, b"/game" if name == b":path" else value) for name, value in CONNECT])
-    talk.section(SERVER, 0, [(b":status", b"404")], fin=True)
+    talk.section(SERVER, 0, [(b":status", b"404" if refused else b"200")], fin=refused)
+    if not refused:
+        talk.close(SERVER)
+    go_on(talk)
     assert silent(talk)
+
+
+@pytest.mark.parametrize("path", [b"/chat/", b"/game/"])
+def test_a_path_of_its_own_is_known_by_the_polling(path: bytes) -> None:
+    talk = begun(polling=False)
+    talk.polled(8, "", "0" + UPGRADES, path="/chat/")
+    talk.polled(12, "&sid=S", '40{"sid":"X"}', path="/chat/")
+    talk.section(CLIENT, 0, [(name, path if name == b":path" else value) for name, value in CONNECT])
+    talk.section(SERVER, 0, [(b":status", b"404")], fin=True)
+    go_on(talk)
+    assert silent(talk) is (path == b"/game/")
+
+
+def test_a_loop_is_a_consequence() -> None:
+    talk = begun(polling=False)
+    for number in range(5):
+        talk.webtransport(stream=8 * number)
+        talk.close(SERVER, stream=8 * number)
+        talk.wait(1)
+    found = only(talk)
+    assert (found.finding.name, found.finding.occurrences) == ("webtransport-refused", 5)
+    assert "connect-loop" in [each.name for each in found.consequences]
 
 
 def test_a_client_that_leaves_by_itself() -> None:

@@ -106,10 +106,10 @@ class Http3Talk:
         capsule = varint(0x2843) + varint(4 + len(reason)) + code.to_bytes(4) + reason
         self.say(side, stream, frame(0, capsule), fin=True)
 
-    def polled(self, stream: int, query: str, body: str, *, late: bool = False) -> None:
+    def polled(self, stream: int, query: str, body: str, *, late: bool = False, path: str = "/socket.io/") -> None:
         """A poll over HTTP/3, and its answer."""
-        path = f"/socket.io/?EIO=4&transport=polling{query}".encode()
-        self.section(CLIENT, stream, [*GET, (b":path", path)], fin=True, late=late)
+        target = f"{path}?EIO=4&transport=polling{query}".encode()
+        self.section(CLIENT, stream, [*GET, (b":path", target)], fin=True, late=late)
         self.section(SERVER, stream, [(b":status", b"200"), (b"content-type", b"text/plain; charset=UTF-8")])
         self.say(SERVER, stream, frame(0, body.encode()), fin=True)
 
