@@ -1,5 +1,6 @@
 """Expectations beside the captures: `captures/rules/<code>_<name>/case.toml`, and the recordings' indices."""
 
+import shutil
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from eiosniff.model.finding import Report
 ROOT = Path(__file__).parent.parent
 CAPTURES = ROOT / "captures"
 RECORDED = CAPTURES / "recorded"
+HAS_TSHARK = shutil.which("tshark") is not None
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Case:
 
     `bad` captures show the fault: `first` says that it is the root cause (the first diagnosis), else it may also be a
     consequence, and `cause` names the rule of the root cause where no other case of the capture does; `packets` must be
-    among the evidence. A good one is a near miss: the rule is silent.
+    among the evidence. A good one is a near miss: the rule is silent. `tshark`: without it nothing can be said of the
+    captures, as what matters is in QUIC.
     """
 
     rule: str
@@ -34,6 +37,7 @@ class Case:
     consequences: tuple[str, ...]
     cause: str
     why: str
+    tshark: bool
 
     @property
     def capture(self) -> Path:
@@ -73,6 +77,7 @@ def _case(rule: str, entry: dict[str, Any], bad: bool, folder: Path) -> Case:
         tuple(entry.get("consequences", ())),
         entry.get("cause", rule if entry.get("first", bad) else ""),
         entry.get("why", ""),
+        entry.get("tshark", False),
     )
 
 

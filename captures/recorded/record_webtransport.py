@@ -66,6 +66,9 @@ class Scenario:
     tls: bool = False  # the page and its polling come over TLS, from port 443
     days: int = 10  # that the certificate is valid
     udp: bool = True  # the server answers QUIC
+    refusal: str = ""  # the status with which it refuses WebTransport, "none" if its HTTP/3 does not know that
+    middleware: bool = False  # of the engine
+    filter: str = "port {}"  # what is recorded
     client: str = ""  # an older socket.io-client
     says: str = "PAGE done"
 
@@ -137,6 +140,26 @@ SCENARIOS = (
         {"frames": [[0, sent('0{"sid":"AAAAAAAAAAAAAAAAAAAA"}')], [100, sent("2probe")]], "stay": 500},
     ),
     Scenario(
+        "webtransport-answered-404",
+        "The HTTP/3 server has no WebTransport at that path (404): the client goes on over WebSocket.",
+        {"transports": _ALL, "upgrade": 1000},
+        refusal="404",
+    ),
+    Scenario(
+        "webtransport-not-in-settings",
+        "What answers QUIC speaks HTTP/3 and no WebTransport, as a CDN does: the client goes on over WebSocket.",
+        {"transports": _ALL, "upgrade": 1000},
+        refusal="none",
+    ),
+    Scenario(
+        "webtransport-middleware",
+        "The engine has a middleware: the server closes each WebTransport session at once. The client, which has no "
+        "other transport, hears nothing until its time-out.",
+        {"transports": _ONLY, "timeout": 1500},
+        middleware=True,
+        filter="udp port {}",
+    ),
+    Scenario(
         "webtransport-udp-blocked",
         "The server offers WebTransport, and nothing comes back over UDP (a socket takes all and answers nothing): "
         "the client goes on over WebSocket.",
@@ -179,7 +202,7 @@ class Stage:
         """The servers; returns the one in Node."""
         scenario, tls = self.scenario, {"cert": self.cert, "key": self.key} if self.scenario.tls else {}
         plan: dict[str, Any] = {"port": scenario.port, "nodePort": NODE_PORT, "logPort": LOG_PORT, **tls}
-        plan |= {"options": scenario.options}
+        plan |= {"options": scenario.options, "middleware": scenario.middleware}
         if scenario.client:
             client = npm_install(f"socket.io-client@{scenario.client}") / "node_modules/socket.io-client"
             plan["client"] = str(client / "dist/socket.io.js")
@@ -187,6 +210,7 @@ class Stage:
         node = self.lab.start("server", argv, env=node_env(npm_install(SERVER)))
         if scenario.udp:
             relay = [str(PEERS / "relay.py"), str(scenario.port), self.cert, self.key, str(NODE_PORT)]
+            relay += [scenario.refusal] if scenario.refusal else []
             self.relay = self.lab.start("server", [str(pip_install(AIOQUIC)), *relay])
         else:
             self.relay = self.lab.start("server", [sys.executable, "-c", _SINK.format(port=scenario.port)])
@@ -210,7 +234,7 @@ def record(scenario: Scenario) -> index.Entry:
         folder = Path(name)
         stage = Stage(scenario, lab, folder)
         node = stage.start()
-        with lab.capture(folder / "raw.pcapng", filter=f"port {scenario.port}", format="pcapng"):
+        with lab.capture(folder / "raw.pcapng", filter=scenario.filter.format(scenario.port), format="pcapng"):
             browser = stage.browse()
             node.wait_for(scenario.says, 20)
             browser.stop(grace=3)

@@ -10,12 +10,12 @@ from eiosniff.model.http import HttpMessage
 from eiosniff.model.tcp import StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
-from eiosniff.model.webtransport import WtClose, WtMessage, WtOpening
+from eiosniff.model.webtransport import WtClose, WtMessage, WtOpening, WtUnsupported
 
 if TYPE_CHECKING:
     from eiosniff.decode.conversation import Conversation
 
-WtRecord = WtOpening | WtMessage | WtClose
+WtRecord = WtOpening | WtUnsupported | WtMessage | WtClose
 Record = HttpMessage | Upgrade | ProxyHeader | WsMessage | WsControl | WtRecord | Anomaly | Desync | Gap | StreamEnd
 
 _TAKEN: Final = Upgrade(None, None)

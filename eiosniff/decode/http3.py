@@ -19,6 +19,8 @@ from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 DATA: Final = 0x00
 HEADERS: Final = 0x01
 SETTINGS: Final = 0x04
+# Of drafts 02 (ENABLE_WEBTRANSPORT), 07 and 13 (WEBTRANSPORT_MAX_SESSIONS), and 14 (WT_ENABLED).
+_WEBTRANSPORT_SETTINGS: Final = (0x2B603742, 0xC671706A, 0x14E9CD29, 0x2C7CF000)
 WT_STREAM: Final = 0x41  # no frame: it has no length, and everything after it is the WebTransport stream's
 # Of frames that are read as a whole. Chromium takes header sections up to 256 KiB and sends far smaller ones.
 FRAME_LIMIT: Final = 64 << 10
@@ -36,6 +38,11 @@ def varint(data: bytes, pos: int) -> int:
     size = varint_size(data[pos])
     value = int.from_bytes(data[pos : pos + size])
     return value & ((1 << (8 * size - 2)) - 1)
+
+
+def offers_webtransport(found: dict[int, int]) -> bool:
+    """Whether the parameters of a side say that it takes WebTransport, in any of the drafts."""
+    return any(found.get(number, 0) > 0 for number in _WEBTRANSPORT_SETTINGS)
 
 
 def settings(payload: bytes) -> dict[int, int]:

@@ -10,7 +10,15 @@ from typing import Final, final
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events
 from eiosniff.decode.flow import Flow
-from eiosniff.decode.http3 import SETTINGS, Frame, FrameReader, settings, varint, varint_size
+from eiosniff.decode.http3 import (
+    SETTINGS,
+    Frame,
+    FrameReader,
+    offers_webtransport,
+    settings,
+    varint,
+    varint_size,
+)
 from eiosniff.decode.http3_streams import Connection3, RequestStream
 from eiosniff.decode.qpack import Qpack
 from eiosniff.decode.quic_streams import Held, Ordered, QuicStream
@@ -20,6 +28,7 @@ from eiosniff.model.provenance import CLIENT, SERVER, SIDES, Endpoint, PacketRef
 from eiosniff.model.session import MAX_GAPS, Connection
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap
+from eiosniff.model.webtransport import WtUnsupported
 
 Crashed = Callable[[Conversation, Exception], None]
 
@@ -59,8 +68,8 @@ class Http3Connection(Connection3):
     """One connection. `root` stands for it where its quality is asked for; `dead` says that a decoder raised."""
 
     __slots__ = (
-        "_crashed", "_done", "_done_below", "_events", "_held", "_one_way", "_qpack", "_sessions", "_streams",
-        "dead", "flow", "ledger", "root",
+        "_crashed", "_done", "_done_below", "_events", "_held", "_lacks", "_one_way", "_qpack", "_sessions", "_streams",
+        "_vain", "_wants", "dead", "flow", "ledger", "root",
     )  # fmt: skip
 
     def __init__(self, piece: QuicPiece, events: Events, crashed: Crashed, held: Held) -> None:
@@ -81,6 +90,10 @@ class Http3Connection(Connection3):
         self._one_way: dict[int, _OneWay] = {}
         self._qpack = [Qpack(), Qpack()]
         self._sessions: dict[int, WtSession] = {}
+        # The settings of the client that ask for WebTransport, and those of the server that do not offer it.
+        self._wants: PacketRef | None = None
+        self._lacks: PacketRef | None = None
+        self._vain: Conversation | None = None  # to which that was told
 
     # ------------------------------------------------------------------ Connection3
 
@@ -160,6 +173,7 @@ class Http3Connection(Connection3):
             if len(self._streams) >= MAX_STREAMS:
                 self._drop(next(iter(self._streams)))
             stream = self._streams[number] = RequestStream(self, number, self._held)
+            self._asks(self.now)
         stream.take(piece)
         if stream.over:
             self._drop(number)
@@ -222,8 +236,27 @@ class Http3Connection(Connection3):
 
     def _control(self, side: Side, record: object) -> None:
         if isinstance(record, Frame) and record.type == SETTINGS:
-            capacity = settings(record.payload).get(_TABLE_CAPACITY, 0)
-            self._resume(self._qpack[side.other].announce(capacity))
+            found = settings(record.payload)
+            self._resume(self._qpack[side.other].announce(found.get(_TABLE_CAPACITY, 0)))
+            self._compare(side, record.last, offers_webtransport(found))
+
+    def _compare(self, side: Side, place: PacketRef, webtransport: bool) -> None:
+        """A side has said whether it takes WebTransport. Chromium asks for it only on connections made for that."""
+        if side is CLIENT:
+            self._wants = place if webtransport else None
+        else:
+            self._lacks = None if webtransport else place
+        asked = self._streams or self._done
+        if self._wants is not None and self._lacks is not None and not asked and self._vain is None:
+            self._vain = self.converse()
+            self._vain.tell_of(SERVER, self.now, WtUnsupported(self._wants, self._lacks))
+            self._wants = None
+
+    def _asks(self, place: PacketRef) -> None:
+        """The client asks for something: a connection for nothing but WebTransport it would have given up."""
+        if self._vain is not None:
+            self._vain.tell_of(CLIENT, self.now, WtUnsupported(place, place, void=True))
+            self._vain = None
 
     def _resume(self, ready: list[int]) -> None:
         for number in ready:

@@ -118,6 +118,8 @@ class RequestStream:
             self._tell(side, direction.quic.close(last))
         self._finish_request(False)
         self._finish_response(False)
+        if self._session is not None:
+            self._session.wait_in_vain(self._connection.now)
         if self._conversation is not None and (self._session is None or self._session.is_open):
             for side in SIDES:
                 self._say(side, StreamEnd(side, EndKind.CAPTURE_ENDED, last))

@@ -13,6 +13,7 @@ from eiosniff.decode.recoveries import Recoveries
 from eiosniff.decode.roster import Roster, Standing
 from eiosniff.decode.sid_chains import SidChains
 from eiosniff.model.attempt import Attempt, Outcome, RequestFacts
+from eiosniff.model.engineio import WEBTRANSPORT
 from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint
 from eiosniff.model.session import MAX_ATTEMPT_KINDS, Connection, Session
@@ -24,6 +25,12 @@ MOST_SILENT_CLIENTS: Final = 1_000
 NODE_AGENTS: Final = {"node-XMLHttpRequest": "", "": "node-XMLHttpRequest"}
 # Told of each ledger that is let go.
 Retire = Callable[[Retired], None]
+
+
+def _asks_without_name(client: Client) -> bool:
+    """Whether it asks for WebTransport and does not say who it is, as browsers do."""
+    asked = client.polling_request
+    return asked is not None and asked.transport is WEBTRANSPORT and not client.user_agent
 
 
 @dataclass(slots=True, eq=False)
@@ -70,9 +77,15 @@ class Peers:
     def _pair(self, client: Client) -> None:
         """Tell a client of the ledger that may be of the same program, and that one of it."""
         other = NODE_AGENTS.get(client.user_agent)
-        partner = self.clients.get((client.address, other, client.server)) if other is not None else None
-        if partner is not None:
-            client.partner, partner.partner = partner, client
+        partner = self.clients.get((client.address, other or "", client.server))
+        if partner is not None and (other is not None or _asks_without_name(partner)):
+            self.pair(client, partner)
+
+    @staticmethod
+    def pair(client: Client, other: Client) -> None:
+        """Two ledgers may be of one program."""
+        if client is not other:
+            client.partner, other.partner = other, client
 
     def server(self, endpoint: Endpoint) -> Server:
         """The server at an endpoint."""

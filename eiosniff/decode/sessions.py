@@ -27,7 +27,7 @@ from eiosniff.model.session import LARGE_MESSAGE, MAX_SESSIONS, CloseHow, Closin
 from eiosniff.model.tcp import EndKind, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
 from eiosniff.model.websocket import WsControl, WsMessage
-from eiosniff.model.webtransport import WtClose, WtMessage, WtOpening
+from eiosniff.model.webtransport import WtClose, WtMessage, WtOpening, WtUnsupported
 
 _ANOMALIES_OF_AN_ATTEMPT: Final = 4
 _BEGIN_WEBTRANSPORT: Final = (AnomalyKind.WT_OLD_FRAMING, AnomalyKind.WT_BAD_LENGTH)
@@ -90,6 +90,8 @@ class Sessions:
             self._webtransports.message(conversation, record)
         elif isinstance(record, WtOpening):
             self._webtransports.opening(conversation, record)
+        elif isinstance(record, WtUnsupported):
+            self._webtransports.unsupported(conversation, record)
         elif isinstance(record, WtClose):
             self._webtransports.closed(conversation, record)
         elif isinstance(record, Anomaly):
@@ -229,6 +231,8 @@ class Sessions:
 
     def _gap(self, conversation: Conversation, gap: Gap) -> None:
         conversation.lossy = True
+        if conversation.upgrade is not None:
+            self._webtransports.lost(conversation)
         session = conversation.session or conversation.polled
         if session is None:  # what is missing may have been said in the session that these two have
             session = self._openings.register.latest.get(conversation.ledger.peers)

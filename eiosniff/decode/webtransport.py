@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from eiosniff.decode.buffer import StreamBuffer
+from eiosniff.decode.websocket_frame import ABSURD_LENGTH
 from eiosniff.model.provenance import CLIENT, NO_PACKET, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap
@@ -34,7 +35,10 @@ WtRecord = WtMessage | Anomaly | Desync
 class WtReader:
     """One direction of the stream. Every byte of it is in a `WtMessage` or a `Desync`."""
 
-    __slots__ = ("_buffer", "_end", "_first", "_left", "_lost", "_lost_from", "_passed", "_side", "_started", "_why")
+    __slots__ = (
+        "_announced_over", "_buffer", "_end", "_first", "_left", "_lost", "_lost_from", "_passed", "_side", "_started",
+        "_why",
+    )  # fmt: skip
 
     def __init__(self, side: Side) -> None:
         self._side = side
@@ -44,9 +48,10 @@ class WtReader:
         self._why = ""  # why nothing is understood any more,
         self._lost_from = 0  # from which stream offset on,
         self._lost = NO_PACKET  # and the packet with that byte
-        # Of a packet over the limit: where its header begins, that byte, and how much is still to come.
+        # Of a packet over the limit: where its header begins, that byte, its length, and how much is still to come.
         self._passed = 0
         self._first = NO_PACKET
+        self._announced_over = 0
         self._left = 0
 
     def feed(self, chunk: StreamChunk) -> Sequence[WtRecord]:
@@ -83,9 +88,12 @@ class WtReader:
         buffer, announced = self._buffer, 0
         if not self._why and (len(buffer) or self._left):
             announced = self._announced()
+            if announced > ABSURD_LENGTH:
+                announced = 0
             expected = "the rest of a packet"
             records.append(Anomaly(AnomalyKind.WT_INCOMPLETE, self._side, place, expected, "the end of the stream"))
-            self._lose("the stream ended inside a packet", self._passed if self._left else buffer.offset, place)
+            begun = self._first if self._left else buffer.ref(buffer.offset)
+            self._lose("the stream ended inside a packet", self._passed if self._left else buffer.offset, begun)
         if self._why and self._end > self._lost_from:
             records.append(Desync(self._side, self._lost_from, self._end, self._why, self._lost, announced))
         self._lose("after the end", self._end, place)
@@ -175,7 +183,7 @@ class WtReader:
         expected = f"a packet of at most {PACKET_LIMIT} bytes (limit `message`)"
         records.append(Anomaly(AnomalyKind.WT_TOO_LARGE, self._side, place, expected, f"one of {length}"))
         self._passed, self._first = start, buffer.ref(start)
-        self._left = length
+        self._announced_over = self._left = length
         buffer.pos += size
 
     def _pass_over(self, records: list[WtRecord]) -> None:
@@ -197,28 +205,29 @@ class WtReader:
 
     def _announced(self) -> int:
         """The length of the packet that is there in part, 0 if it is not known."""
-        if self._left:
-            return self._buffer.offset + self._left - self._passed
-        expected = self._expected()
-        return expected + len(self._buffer) if expected else 0
+        return self._announced_over if self._left else self._header()[1]
 
     def _expected(self) -> int:
         """How many bytes of a packet are still to come whose header has come."""
-        buffer = self._buffer
         if self._left:
             return self._left
+        size, length = self._header()
+        return size + length - len(self._buffer) if size else 0
+
+    def _header(self) -> tuple[int, int]:
+        """The size of the header of the packet that is there in part, and the length in it; 0 if not all of it is."""
+        buffer = self._buffer
         have = len(buffer)
         if not have or not self._started:
-            return 0
+            return 0, 0
         buffer.flush()
-        head = buffer.data[buffer.pos]
-        length, size = head & _LENGTH, 1
+        length, size = buffer.data[buffer.pos] & _LENGTH, 1
         if length >= _IN_16_BITS:
             size = 3 if length == _IN_16_BITS else 9
             if have < size:
-                return 0
+                return 0, 0
             length = int.from_bytes(buffer.data[buffer.pos + 1 : buffer.pos + size])
-        return size + length - have
+        return size, length
 
     def _lose(self, why: str, offset: int, place: PacketRef) -> None:
         """Nothing more is understood of this direction."""

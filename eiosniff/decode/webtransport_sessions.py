@@ -63,6 +63,13 @@ class WtSession:
         response.order = now.number
         self._tell(response, now)
 
+    def wait_in_vain(self, now: PacketRef) -> None:
+        """The capture is over, perhaps before the CONNECT was answered."""
+        if not self._told:
+            self._told = True
+            self.conversation.hear(CLIENT, self._request.last)
+            self.conversation.tell_of(CLIENT, now, WtOpening(self._request, None, over=True))
+
     def _tell(self, response: HttpResponse | None, now: PacketRef) -> None:
         if not self._told:
             self._told = True

@@ -17,12 +17,12 @@ from eiosniff.decode.openings import Openings
 from eiosniff.decode.session_packets import note_use
 from eiosniff.model.attempt import Attempt, Outcome, Transfer
 from eiosniff.model.engineio import PING, PONG, UPGRADE, WEBTRANSPORT, EioPacket, OpenPacket, ServerError
-from eiosniff.model.http import BODY_KEPT, Query, text_of
+from eiosniff.model.http import BODY_KEPT, HttpRequest, Query, text_of
 from eiosniff.model.payloads import Sent
-from eiosniff.model.provenance import CLIENT, SERVER, PacketRef
+from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.session import LARGE_MESSAGE, CloseHow, Closing, Session
 from eiosniff.model.trouble import Anomaly
-from eiosniff.model.webtransport import MAX_TRIES, WtClose, WtMessage, WtOpening, WtTry
+from eiosniff.model.webtransport import MAX_TRIES, WtClose, WtMessage, WtOpening, WtTry, WtUnsupported
 
 _REVISION: Final = 4  # no other has WebTransport
 _EARLY_MESSAGES: Final = 8
@@ -48,7 +48,7 @@ class WebTransports:
 
     def __init__(self, openings: Openings) -> None:
         self._openings = openings
-        self._tries: dict[Conversation, WtTry] = {}  # under way
+        self._tries: dict[Conversation, WtTry] = {}  # that are not confirmed
         self._early: dict[Conversation, list[WtMessage]] = {}  # what clients said before their session was opened
 
     # ------------------------------------------------------------------ how it begins
@@ -58,20 +58,62 @@ class WebTransports:
         request, response = opening.request, opening.response
         conversation.upgrade = Upgrade(request, response)
         conversation.asked = request.last
-        if response is None or response.status < _REFUSED:
+        if not opening.over and (response is None or response.status < _REFUSED):
             return  # the first packet will tell what it is
-        if not self._openings.is_engineio(query_of(request), upgrade=True):
+        if not self._is_ours(conversation, request):
             return
         session = self._may_upgrade(conversation)
         if session is not None:
             tried = self._try(conversation, session, None)
-            tried.status, tried.ended, tried.ended_by = response.status, response.last, SERVER
-            self._tries.pop(conversation, None)
+            if response is not None:
+                tried.ended, tried.ended_by, tried.status = response.last, SERVER, response.status
+            return
+        attempt = self._begin(conversation)
+        if attempt is not None and response is not None:
+            attempt.answer = response.last
+            self._openings.settle(conversation.ledger, attempt, Outcome.REFUSED)
+
+    def unsupported(self, conversation: Conversation, found: WtUnsupported) -> None:
+        """The server of a connection does not speak WebTransport. What the client wanted there it does not say; that it
+        was an upgrade is known by its session."""
+        if found.void:
+            self.lost(conversation)
+            return
+        session = self._may_upgrade(conversation)
+        if session is not None:
+            tried = self._try(conversation, session, None)
+            tried.ended, tried.ended_by = found.place, SERVER
+            tried.request, tried.unsupported = found.asked, found.place
+
+    def _fails(self, conversation: Conversation, place: PacketRef, side: Side) -> None:
+        """A WebTransport session is over before anything of Engine.IO was said in it: the server never answered the
+        CONNECT, or ended what it had accepted."""
+        upgrade = conversation.upgrade
+        if upgrade is None or upgrade.request is None or conversation.lossy or upgrade.request in conversation.attempts:
+            return
+        response = upgrade.response
+        if response is not None and (side is CLIENT or response.status >= _REFUSED):
+            return  # it had its reasons, and nothing was asked of the server; or that is told
+        if not self._is_ours(conversation, upgrade.request):
+            return
+        session = self._may_upgrade(conversation)
+        if session is not None:
+            tried = self._try(conversation, session, None)
+            tried.ended, tried.ended_by = place, side
             return
         attempt = self._begin(conversation)
         if attempt is not None:
-            attempt.answer = response.last
-            self._openings.settle(conversation.ledger, attempt, Outcome.REFUSED)
+            attempt.ended, attempt.ended_by = place, side
+            self._openings.settle(conversation.ledger, attempt, Outcome.UNANSWERED)
+
+    def _is_ours(self, conversation: Conversation, request: HttpRequest) -> bool:
+        """Whether a CONNECT in which nothing was said is one of Engine.IO: by its path, which is a usual one or that of
+        what these two have over polling."""
+        query = query_of(request)
+        if self._openings.is_engineio(query, upgrade=True):
+            return True
+        latest = self._openings.register.latest.get(conversation.ledger.peers)
+        return self._openings.path is None and latest is not None and latest.path == query.path
 
     def _may_upgrade(self, conversation: Conversation) -> Session | None:
         """The session over polling that these two have, if its server offers WebTransport."""
@@ -93,12 +135,21 @@ class WebTransports:
             return None
         conversation.is_engineio = True
         self._openings.begin_attempt(conversation, request, query, upgrade=False)
+        self._pair(conversation, request)
         attempt = conversation.attempt = conversation.attempts[request]
         response = upgrade.response
         if response is not None:
             attempt.status = response.status
             attempt.answered = answer_facts(response)
         return attempt
+
+    def _pair(self, conversation: Conversation, request: HttpRequest) -> None:
+        """Browsers ask for WebTransport without their User-Agent: the session over polling of the same address tells
+        which program it may be."""
+        latest = self._openings.register.latest.get(conversation.ledger.peers)
+        if latest is not None and not request.header(b"user-agent") and not conversation.attempts[request].forwarded:
+            peers = self._openings.peers
+            peers.pair(peers.client(conversation.ledger, ""), latest.client)
 
     def anomaly(self, conversation: Conversation, anomaly: Anomaly) -> None:
         """What a client says is no Engine.IO from its beginning: it asked for a session all the same."""
@@ -213,6 +264,8 @@ class WebTransports:
         )
         conversation.is_engineio = True
         tried = WtTry(asked, conversation.ledger.stream, first)
+        if upgrade is not None and upgrade.response is not None and upgrade.response.status < _REFUSED:
+            tried.accepted = upgrade.response.last
         session.webtransport_count += 1
         if len(session.webtransports) == MAX_TRIES:  # the last one is more telling than the last but one
             session.webtransports.pop()
@@ -241,15 +294,15 @@ class WebTransports:
     def closed(self, conversation: Conversation, close: WtClose) -> None:
         """A side closes the WebTransport session."""
         side, place = close.side, close.place
-        tried = self._tries.pop(conversation, None)
-        if tried is not None:
+        tried = self._tries.get(conversation)
+        if tried is not None and tried.ended is None:
             tried.ended, tried.ended_by = place, side
         self._early.pop(conversation, None)
         reason = text_of(close.reason)
         session, attempt = conversation.session, conversation.attempt
         state = self._openings.state_of(session)
+        first = not conversation.ended[0] and not conversation.ended[1]
         if state is not None and session is not None:
-            first = not conversation.ended[0] and not conversation.ended[1]
             if first:
                 state.open_websockets = max(0, state.open_websockets - 1)
             if state.carrier == conversation.ledger.stream:
@@ -260,4 +313,17 @@ class WebTransports:
             if reason and side is SERVER:
                 attempt.error = ServerError(None, reason, "close")
             self._openings.settle(conversation.ledger, attempt, Outcome.UNANSWERED)
+        elif session is None and attempt is None and first:
+            self._fails(conversation, place, side)
         conversation.ended[side] = True
+
+    def lost(self, conversation: Conversation) -> None:
+        """Bytes are missing, as may show only after the end: the answer that did not come may be among them. Or it was
+        no try at all."""
+        tried, attempt = self._tries.get(conversation), conversation.attempt
+        if tried is not None:
+            tried.void = True
+        elif (
+            attempt is not None and attempt.outcome is Outcome.UNANSWERED and attempt.request.transport is WEBTRANSPORT
+        ):
+            attempt.outcome = Outcome.UNSEEN

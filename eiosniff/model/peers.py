@@ -59,9 +59,9 @@ class Client:
     `unanswered` are events whose sessions ended before their acknowledgements came; None while there is none.
 
     `partner` is the other ledger where there may be two of one program: in Node, polls have a User-Agent and WebSockets
-    have none. `losses` are its WebSockets that broke off, `company` the sessions that it had at the same time, `kicks`
-    those of its sessions out of a namespace, by the server; `joined` where a server let it into a namespace last, by
-    the name. Each is None until there is one.
+    have none; of a browser, what asks for WebTransport has none. `losses` are its WebSockets that broke off, `company`
+    the sessions that it had at the same time, `kicks` those of its sessions out of a namespace, by the server; `joined`
+    where a server let it into a namespace last, by the name. Each is None until there is one.
     """
 
     address: str

@@ -37,9 +37,9 @@ class Gap:
 class Desync:
     """Bytes `[start, end)` of one direction that were captured but could not be understood, and why.
 
-    Of a WebSocket message that was cut off, `announced` is its length by the headers of its frames (0: not known), and
-    `compressed` says what that counts. `order` is the number of the packet that showed it, if it is known to be later
-    than `place` (else 0).
+    Of a WebSocket or WebTransport message that was cut off, `announced` is its length by the headers of its frames (0:
+    not known), and `compressed` says what that counts. `order` is the number of the packet that showed it, if it is
+    known to be later than `place` (else 0).
     """
 
     side: Side

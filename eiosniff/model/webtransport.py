@@ -60,13 +60,29 @@ class WtMessage:
 @final
 @mypyc_attr(acyclic=True)
 class WtOpening:
-    """An extended CONNECT with `:protocol` webtransport, and its answer (None where there was none)."""
+    """An extended CONNECT with `:protocol` webtransport, and its answer (None where there was none: the capture lacks
+    it, or is `over` before it came)."""
 
-    __slots__ = ("request", "response")
+    __slots__ = ("over", "request", "response")
 
-    def __init__(self, request: HttpRequest, response: HttpResponse | None) -> None:
+    def __init__(self, request: HttpRequest, response: HttpResponse | None, over: bool = False) -> None:
         self.request = request
         self.response = response
+        self.over = over
+
+
+@final
+@mypyc_attr(acyclic=True)
+class WtUnsupported:
+    """The settings of a client ask for WebTransport (`asked`), and those of the server do not offer it (`place`): the
+    client gives up before it says for what. If it asks for other things there, that is taken back (`void`)."""
+
+    __slots__ = ("asked", "place", "void")
+
+    def __init__(self, asked: PacketRef, place: PacketRef, void: bool = False) -> None:
+        self.asked = asked
+        self.place = place
+        self.void = void
 
 
 @final
@@ -88,17 +104,22 @@ class WtClose:
 class WtTry:
     """A WebTransport session that a client opens for an Engine.IO session which it has over polling.
 
-    `request` is the CONNECT, `status` its answer if that was a refusal, `first` the client's first packet in it
-    (`0{"sid":...}`), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the client's `5`;
-    `ended` the packet that ended it before that.
+    `request` is the CONNECT, `accepted` its answer, or `status` that if it was a refusal, `first` the client's first
+    packet in it (`0{"sid":...}`), `probe` its `2probe`, `probe_answered` the server's `3probe`, `confirmed` the
+    client's `5`; `ended` the packet that ended it before that. `unsupported` are the server's HTTP/3 settings without
+    WebTransport, after which no client asks: `request` is then the client's settings. It is `void` where it says
+    nothing of the server: bytes of it are missing from the capture, or the connection was for something else.
     """
 
     request: PacketRef
     stream: int
     first: PacketRef | None
+    accepted: PacketRef | None = None
     status: int | None = None
     probe: PacketRef | None = None
     probe_answered: PacketRef | None = None
     confirmed: PacketRef | None = None
     ended: PacketRef | None = None
     ended_by: Side | None = None
+    unsupported: PacketRef | None = None
+    void: bool = False

@@ -3,12 +3,18 @@
 import re
 
 from eiosniff.model.attempt import AnswerFacts, Attempt, Outcome
+from eiosniff.model.engineio import WEBTRANSPORT
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import PacketRef
 from eiosniff.rules.phrases import quoted
 
 _HEADING = re.compile(rb"<(pre|h1|title)[^>]*>\s*([^<>]{1,100})", re.IGNORECASE)
 _PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|body|\?xml)", re.IGNORECASE)
+
+
+def is_for_webtransport(attempt: Attempt) -> bool:
+    """Whether a handshake is a CONNECT for WebTransport: rule EIO247 has what there is to say of its answers."""
+    return attempt.request.transport is WEBTRANSPORT
 
 
 def is_page(body: bytes) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eiosniff.model.finding import Diagnosis, Severity
 from eiosniff.rules.registry import all_rules
-from tests.cases import CAPTURES, cases, healthy, recordings, report_of
+from tests.cases import CAPTURES, HAS_TSHARK, cases, healthy, recordings, report_of
 from tests.matrix import CELLS
 
 
@@ -72,7 +72,7 @@ class Accuracy:
 
 
 def truth() -> dict[tuple[Path, ...], Truth]:
-    """What is known of all recordings of which something is known."""
+    """What is known of all recordings of which something is known, as far as this machine can read them."""
     known: dict[tuple[Path, ...], Truth] = {(path,): Truth(known=True) for path in healthy()}
     names = {rule.code: rule.name for rule in all_rules()}
     for entry in recordings("matrix"):
@@ -82,6 +82,8 @@ def truth() -> dict[tuple[Path, ...], Truth]:
     for entry in recordings("faulty"):
         known.setdefault((entry["path"],), Truth(known=True))
     for case in cases():
+        if case.tshark and not HAS_TSHARK:
+            continue
         about = known.setdefault(case.captures, Truth())
         if not case.bad:
             about.lacks.add(case.rule)

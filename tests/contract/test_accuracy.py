@@ -1,8 +1,10 @@
 """The rules are right on every recording of which it is known what is wrong, and the page that says so is true."""
 
+import pytest
+
 from tests.accuracy import Accuracy, measure, truth
 from tests.accuracy.page import PAGE, page
-from tests.cases import recordings
+from tests.cases import HAS_TSHARK, recordings
 
 
 def test_every_faulty_recording_has_a_cause() -> None:
@@ -23,5 +25,7 @@ def _shares(accuracy: Accuracy) -> set[float]:
     return {share for score in accuracy.rules.values() for share in (score.precision, score.recall)}
 
 
+@pytest.mark.interop
+@pytest.mark.skipif(not HAS_TSHARK, reason="tshark is not installed: some of the recordings cannot be counted")
 def test_the_page_is_not_stale() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(measure()), "run `make score`"

@@ -18,6 +18,7 @@ from tests.cases import RECORDED, recordings, report_of
 
 HEALTHY = [entry for entry in recordings("webtransport") if entry["healthy"] and entry["keys"]]
 SIZES = (1, 7, 50_000)
+FAULTY = ("answered-404", "not-in-settings", "middleware", "zero-length")
 
 pytestmark = [
     pytest.mark.interop,
@@ -60,9 +61,9 @@ def test_sessions_are_whole_and_nothing_is_wrong(entry: dict[str, Any]) -> None:
     assert not report.captures[0].problems
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_batches_of_any_size_give_the_same(size: int) -> None:
-    entry = next(entry for entry in HEALTHY if entry["file"].endswith("webtransport-upgrade.pcapng"))
+@pytest.mark.parametrize(("name", "size"), [*(("upgrade", size) for size in SIZES), *((name, 1) for name in FAULTY)])
+def test_batches_of_any_size_give_the_same(name: str, size: int) -> None:
+    entry = next(entry for entry in recordings("webtransport") if entry["file"].endswith(f"-{name}.pcapng"))
     path = str(RECORDED / entry["file"])
     whole, cut = (app.analyze([path], app.Options(batch_size=each)) for each in (50_000, size))
     assert as_json.render(cut, Redactor(enabled=True)) == as_json.render(whole, Redactor(enabled=True))

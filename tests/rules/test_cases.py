@@ -1,9 +1,23 @@
 """Every rule on its captures: it reports what the case says, and nothing on the near misses."""
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from eiosniff.model.finding import Finding
-from tests.cases import Case, cases, report_of
+from tests.cases import HAS_TSHARK, Case, cases, report_of
+
+WITH_TSHARK = (
+    pytest.mark.interop,
+    pytest.mark.skipif(not HAS_TSHARK, reason="tshark is not installed: nothing of QUIC was decrypted"),
+)
+
+
+def _cases(bad: bool) -> list[ParameterSet]:
+    return [
+        pytest.param(case, marks=WITH_TSHARK if case.tshark else (), id=str(case))
+        for case in cases()
+        if case.bad is bad
+    ]
 
 
 def _findings(case: Case) -> list[tuple[Finding, bool]]:
@@ -14,7 +28,7 @@ def _findings(case: Case) -> list[tuple[Finding, bool]]:
     return [entry for entry in roots + consequences if entry[0].name == case.rule]
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if case.bad], ids=str)
+@pytest.mark.parametrize("case", _cases(bad=True))
 def test_fault_is_reported(case: Case) -> None:
     found = _findings(case)
     assert found, f"{case.rule} says nothing of {case.capture.name}"
@@ -36,6 +50,6 @@ def test_fault_is_reported(case: Case) -> None:
         assert set(case.consequences) <= names
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if not case.bad], ids=str)
+@pytest.mark.parametrize("case", _cases(bad=False))
 def test_near_miss_is_not(case: Case) -> None:
     assert not _findings(case)

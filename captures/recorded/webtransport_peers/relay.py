@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The QUIC and HTTP/3 end of a server: `relay.py PORT CERT KEY NODE_PORT [SECRETS]`, by aioquic.
+"""The QUIC and HTTP/3 end of a server: `relay.py PORT CERT KEY NODE_PORT [STATUS|none]`, by aioquic.
 
 Each WebTransport session gets a connection to the Socket.IO server in Node (`server.js`), and what its first
-bidirectional stream carries passes in both directions as it is. Other requests are answered 404.
+bidirectional stream carries passes in both directions as it is. Other requests are answered 404. With a STATUS every
+WebTransport session is refused with it; `none` is an HTTP/3 server that has no WebTransport.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent, StreamReset
 
 NODE_PORT = int(sys.argv[4])
+REFUSAL = sys.argv[5] if len(sys.argv) > 5 else ""
 CLOSE_SESSION = 0x2843  # capsule CLOSE_WEBTRANSPORT_SESSION
 _MAX_SESSIONS = (0x2B603742, 0xC671706A, 0x14E9CD29)  # of drafts 02, 07, 13
 
@@ -78,13 +80,13 @@ class Session:
 class Peer(QuicConnectionProtocol):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.http: Http3 | None = None
+        self.http: H3Connection | None = None
         self.sessions: dict[int, Session] = {}
         self.tasks: set[asyncio.Task[None]] = set()
 
     def quic_event_received(self, event: QuicEvent) -> None:
         if isinstance(event, ProtocolNegotiated):
-            self.http = Http3(self._quic, enable_webtransport=True)
+            self.http = H3Connection(self._quic) if REFUSAL == "none" else Http3(self._quic, enable_webtransport=True)
         if isinstance(event, ConnectionTerminated):
             print(f"LOG connection over: {event.error_code:#x} {event.reason_phrase}", flush=True)
             for session in self.sessions.values():
@@ -106,6 +108,9 @@ class Peer(QuicConnectionProtocol):  # type: ignore[misc]
         assert self.http is not None
         if (b":protocol", b"webtransport") not in told.headers:
             self.http.send_headers(told.stream_id, [(b":status", b"404")], end_stream=True)
+            return
+        if REFUSAL:
+            self.http.send_headers(told.stream_id, [(b":status", REFUSAL.encode())], end_stream=True)
             return
         self.http.send_headers(told.stream_id, [(b":status", b"200"), (b"sec-webtransport-http3-draft", b"draft02")])
         self.sessions[told.stream_id] = Session(self, told.stream_id)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A Socket.IO server: `server.js PLAN` (JSON: port, nodePort, logPort, options, client: the browser build of
-// socket.io-client, cert and key for HTTPS). Its WebTransport sessions end in relay.py, which hands the bytes of each
+// socket.io-client, cert and key for HTTPS, middleware: whether the engine has one). Its WebTransport sessions end in relay.py, which hands the bytes of each
 // over on a connection to nodePort; here they become what `engine.onWebTransportSession` takes, the W3C's interface.
 "use strict";
 const fs = require("fs");
@@ -26,6 +26,7 @@ const page = (request, response) => {
 };
 const http = createServer(secrets, page);
 const io = new Server(http, { transports: ["polling", "websocket", "webtransport"], ...plan.options });
+if (plan.middleware) io.engine.use((request, response, next) => next());
 
 io.on("connection", (socket) => {
   console.log(`LOG connected over ${socket.conn.transport.name}`);

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from eiosniff.capture.har import may_be_har
 from eiosniff.capture.live.source import LiveSource, State
 from eiosniff.capture.pcap import PcapReader
 from eiosniff.capture.pcapng import PcapngReader

@@ -16,7 +16,7 @@ Open the session with GET, read `sid` from the answer (`0{"sid":"...",...}`), an
 
 ## When it is silent
 For HEAD, which uptime probes send, and for OPTIONS, which browsers send before a request to another origin: neither is
-a handshake.
+a handshake. For CONNECT, which asks for WebTransport (rule EIO247).
 
 ## References
 - Engine.IO protocol, revision 4, "HTTP long-polling"; engine.io, `lib/server`, error code 2
@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
-from eiosniff.rules.answers import answer_words, let_in
+from eiosniff.rules.answers import answer_words, is_for_webtransport, let_in
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.exchanges import exchanges
 
@@ -54,6 +54,8 @@ def handshake_method(client: Client) -> Iterator[Hit]:
         sample = group.first[0]
         method = sample.request.method
         if sample.outcome is not Outcome.REFUSED or method in ("GET", "") or not _is_about_the_method(sample):
+            continue
+        if is_for_webtransport(sample):
             continue
         forgets = let_in(client)
         yield Hit(

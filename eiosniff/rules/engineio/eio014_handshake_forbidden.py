@@ -21,7 +21,7 @@ cookie's `SameSite`), the header (`extraHeaders`; a browser cannot set headers o
 
 ## When it is silent
 When the application refuses later, as the client joins a namespace (rule SIO054). It is an information where the same
-client is let in afterwards, as with a token that is renewed.
+client is let in afterwards, as with a token that is renewed. Where WebTransport is refused, rule EIO247 says so.
 
 ## References
 - socket.io documentation, server option `allowRequest`, "How to deal with cookies"
@@ -33,7 +33,7 @@ from collections.abc import Iterator
 from eiosniff.model.attempt import AnswerFacts, Attempt, Outcome, RequestFacts
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
-from eiosniff.rules.answers import answer_words, is_page, let_in_after, server_name
+from eiosniff.rules.answers import answer_words, is_for_webtransport, is_page, let_in_after, server_name
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.engineio.eio001_eio_unsupported_polling import refuses_revision
 from eiosniff.rules.exchanges import exchanges
@@ -63,7 +63,7 @@ def handshake_forbidden(client: Client) -> Iterator[Hit]:
     """See the module."""
     for group in client.attempts.values():
         sample = group.first[0]
-        if sample.outcome is not Outcome.REFUSED or not _forbids(sample):
+        if sample.outcome is not Outcome.REFUSED or not _forbids(sample) or is_for_webtransport(sample):
             continue
         by = _refused_by(sample)
         later = let_in_after(client, group.last or sample)

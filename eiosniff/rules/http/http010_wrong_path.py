@@ -19,9 +19,9 @@ The same `path` on both sides. It ends with a slash on the wire (`/socket.io/?EI
 `location /socket.io/ { proxy_pass http://backend; }`, without a path or a slash after the name of the backend.
 
 ## When it is silent
-For requests that name neither `EIO` nor `transport`, such as a scanner's. A handshake over polling that is never
-answered is told from a server that hangs only by an odd path. Where the same path works at other times it is a warning:
-the application was not there for a while.
+For requests that name neither `EIO` nor `transport`, such as a scanner's, and for WebTransport (rule EIO247). A
+handshake over polling that is never answered is told from a server that hangs only by an odd path. Where the same path
+works at other times it is a warning: the application was not there for a while.
 
 ## References
 - socket.io documentation, options `path`, `addTrailingSlash`, `destroyUpgradeTimeout`; "Behind a reverse proxy"
@@ -36,7 +36,7 @@ from eiosniff.model.finding import Certainty, Evidence, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.model.tcp import EndKind
-from eiosniff.rules.answers import answer_words, let_in
+from eiosniff.rules.answers import answer_words, is_for_webtransport, let_in
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.exchanges import exchanges
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
@@ -70,7 +70,7 @@ def wrong_path(client: Client) -> Iterator[Hit]:
     for group in client.attempts.values():
         sample = group.first[0]
         request = sample.request
-        if request.eio is None and not request.transports:
+        if (request.eio is None and not request.transports) or is_for_webtransport(sample):
             continue
         found = sample.outcome is Outcome.REFUSED and sample.status == NOT_FOUND
         certainty, doubt = (Certainty.CERTAIN, "") if found else _unclaimed(sample)

@@ -19,6 +19,7 @@ Give the client the address where the redirect ends. On the server side, take th
 ## When it is silent
 Where it is followed and keeps the method (307, 308), and the client gets in, it is an information only. Requests that
 carry a `sid` are not looked at: the handshake before them was redirected too, or they are refused upgrades.
+Those for WebTransport are left to rule EIO247.
 
 ## References
 - RFC 9110, section 15.4; WHATWG WebSockets standard (a redirect fails the connection)
@@ -30,7 +31,7 @@ from collections.abc import Iterator
 from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Severity
 from eiosniff.model.peers import Client
-from eiosniff.rules.answers import let_in
+from eiosniff.rules.answers import is_for_webtransport, let_in
 from eiosniff.rules.api import Hit, rule
 from eiosniff.rules.exchanges import exchanges
 
@@ -57,7 +58,7 @@ def handshake_redirect(client: Client) -> Iterator[Hit]:
     for group in client.attempts.values():
         sample = group.first[0]
         status = sample.status or 0
-        if sample.outcome is not Outcome.REFUSED or status not in _REDIRECTS:
+        if sample.outcome is not Outcome.REFUSED or status not in _REDIRECTS or is_for_webtransport(sample):
             continue
         request = sample.request
         location = (sample.answered.location if sample.answered else None) or "none"

@@ -22,10 +22,10 @@ Cloudflare says more by 521 (refused), 522 (no connection), 523 (no route), 524 
 
 ## When it is silent
 For errors that the application writes itself (go-socket.io says 502 in its own words), and for requests for a WebSocket
-where polling gets through (rule HTTP024). For 502 and 503 in a session that ends with them: a server that restarts is
-away for a moment. Where the client is let in later it is a warning. Where the answer names nobody it is likely, and a
-503 with a header of a framework (`X-Powered-By`) only possible: then the application may have written it. A poll that
-is given up because the heartbeat is slower than the proxy is rule PROXY045.
+where polling gets through (rule HTTP024) or for WebTransport (EIO247). For 502 and 503 in a session that ends with
+them: a server that restarts is away for a moment. Where the client is let in later it is a warning. Where the answer
+names nobody it is likely, and a 503 with a header of a framework (`X-Powered-By`) only possible: then the application
+may have written it. A poll that is given up because the heartbeat is slower than the proxy is rule PROXY045.
 
 ## References
 - RFC 9110, section 15.6; nginx, HAProxy and Apache httpd documentation; Cloudflare documentation, "5xx errors"
@@ -40,7 +40,7 @@ from eiosniff.model.finding import Evidence, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import Session
-from eiosniff.rules.answers import let_in, let_in_after, let_in_since
+from eiosniff.rules.answers import is_for_webtransport, let_in, let_in_after, let_in_since
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.boxes import box_of
 from eiosniff.rules.exchanges import exchanges
@@ -72,6 +72,8 @@ def gateway_5xx(ledger: Client | Session) -> Iterator[Hit]:
     for group in ledger.attempts.values():
         sample = group.first[0]
         if sample.outcome is not Outcome.REFUSED or sample.answered is None or not is_gateways(sample):
+            continue
+        if is_for_webtransport(sample):
             continue
         if asks_for_websocket(sample.request) and let_in(ledger, sample.request.path):
             continue

@@ -20,8 +20,9 @@ engine) looks the same.
 
 ## When it is silent
 Where the client sent its request again and again without an acknowledgement: then the network is gone. For requests
-that the server answered in any way, or whose connection it ended itself, and for WebSockets that it accepted. A single
-request that the client gave up sooner than any library does is only a possible case.
+that the server answered in any way, or whose connection it ended itself, for WebSockets that it accepted, and for
+WebTransport (rule EIO247). A single request that the client gave up sooner than any library does is only a possible
+case.
 
 ## References
 - RFC 9293, section 3.10.7.4 (acknowledgements come from TCP, not from the program)
@@ -34,6 +35,7 @@ from eiosniff.model.attempt import Attempt, Outcome
 from eiosniff.model.finding import Certainty, Severity
 from eiosniff.model.peers import Client
 from eiosniff.model.provenance import Side
+from eiosniff.rules.answers import is_for_webtransport
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.heartbeats import REPEATS_INTO_THE_VOID
 from eiosniff.rules.phrases import NS_PER_MS, NS_PER_S, in_ms
@@ -65,7 +67,7 @@ _SHORTEST_TIME_OUT_NS = NS_PER_S * 9 // 2
 def server_silent(client: Client, limits: Mapping[str, float]) -> Iterator[Hit]:
     """See the module."""
     for group in client.attempts.values():
-        if group.last is None or group.last.outcome is not Outcome.UNANSWERED:
+        if group.last is None or group.last.outcome is not Outcome.UNANSWERED or is_for_webtransport(group.last):
             continue
         silent = [attempt for attempt in group if _waited_ns(attempt) >= limits["waited_ms"] * NS_PER_MS]
         if not silent:

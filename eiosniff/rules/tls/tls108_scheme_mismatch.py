@@ -54,6 +54,7 @@ _HTTP_TO_TLS: Final = "the client speaks HTTP in clear, and the server TLS"
 _PERHAPS: Final = "the server has no answer to HTTP in clear: perhaps it speaks TLS"
 _AT_ONCE_NS: Final = NS_PER_S // 2
 _SHOWN: Final = 3
+_ALWAYS_TLS: Final = "3"  # the version of HTTP
 
 
 @rule(
@@ -150,11 +151,7 @@ def _hang_up(attempts: Iterable[Attempt]) -> bool:
 def _hangs_up(attempt: Attempt) -> bool:
     """Whether the server ended the connection as soon as it had the request, without a byte ever."""
     ended = attempt.ended
-    if (
-        attempt.after is not None
-        or attempt.outcome is not Outcome.UNANSWERED
-        or attempt.ended_by is not Side.SERVER
-        or ended is None
-    ):
+    if attempt.after is not None or attempt.outcome is not Outcome.UNANSWERED or ended is None:
         return False
-    return not attempt.request.upgrade and ended.ts_ns - attempt.request.place.ts_ns < _AT_ONCE_NS
+    in_clear = not attempt.request.upgrade and attempt.request.version != _ALWAYS_TLS
+    return in_clear and attempt.ended_by is Side.SERVER and ended.ts_ns - attempt.request.place.ts_ns < _AT_ONCE_NS

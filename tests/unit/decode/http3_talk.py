@@ -7,14 +7,20 @@ import pylsqpack
 from eiosniff.decode.outside import Outside
 from eiosniff.decode.stack import Stack
 from eiosniff.model.decoded import DecodedPacket
+from eiosniff.model.finding import Diagnosis
 from eiosniff.model.outside import QuicPiece
 from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, Side
 from eiosniff.model.summary import CaptureSummary
+from eiosniff.rules.diagnosis import diagnose
+from eiosniff.rules.engine import Judge, Ledgers
+from eiosniff.rules.registry import all_rules
+from tests.unit.decode.talk_sessions import no_advice
 
 AGENT = Endpoint("192.0.2.1", 50000)
 HOST = Endpoint("192.0.2.2", 443)
 START_NS = 1_700_000_000_000_000_000
 OPEN = '0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000}'
+GET = ((b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"chat.example"), (b"user-agent", b"x"))
 SESSION, STREAM = 0, 4  # ids of the streams that a client opens first
 CONNECT = (
     (b":method", b"CONNECT"), (b":scheme", b"https"), (b":authority", b"chat.example"), (b":path", b"/socket.io/"),
@@ -48,28 +54,33 @@ class Http3Talk:
 
     def __init__(self, table: int = 4096, connection: int = 0) -> None:
         self.pieces: list[QuicPiece] = []
-        self._connection = connection
-        self._offsets: dict[tuple[Side, int], int] = {}
+        self.connection = connection
+        self._waited_ns = 0
+        self._offsets: dict[tuple[int, Side, int], int] = {}
         self._encoders = [pylsqpack.Encoder(), pylsqpack.Encoder()]
         self._began = [False, False]
         self._table = table
 
-    def settings(self) -> None:
-        """Both sides open their control streams, and those of QPACK."""
-        for side, control, encoder in ((CLIENT, 2, 6), (SERVER, 3, 7)):
-            self.say(side, control, b"\0" + frame(4, varint(1) + varint(self._table) + varint(7) + varint(16)))
+    def settings(self, client: bytes = b"", server: bytes = b"") -> None:
+        """Both sides open their control streams, and those of QPACK; `client` and `server` are more of the settings."""
+        for side, control, encoder, more in ((CLIENT, 2, 6, client), (SERVER, 3, 7, server)):
+            self.say(side, control, b"\0" + frame(4, varint(1) + varint(self._table) + varint(7) + varint(16) + more))
             setup = self._encoders[side].apply_settings(self._table, 16)
             self.say(side, encoder, b"\2" + setup)
 
     def say(self, side: Side, stream: int, data: bytes, *, fin: bool = False) -> None:
         """Bytes of a stream."""
         number = len(self.pieces) + 1
-        offset = self._offsets.get((side, stream), 0)
-        self._offsets[side, stream] = offset + len(data)
-        time = START_NS + number * 10_000_000
+        offset = self._offsets.get((self.connection, side, stream), 0)
+        self._offsets[self.connection, side, stream] = offset + len(data)
+        time = START_NS + number * 10_000_000 + self._waited_ns
         self.pieces.append(
-            QuicPiece(number, time, self._connection, AGENT, HOST, side is CLIENT, stream, offset, data, fin)
+            QuicPiece(number, time, self.connection, AGENT, HOST, side is CLIENT, stream, offset, data, fin)
         )
+
+    def wait(self, seconds: float) -> None:
+        """Nothing happens for a while."""
+        self._waited_ns += round(seconds * 1e9)
 
     def section(
         self, side: Side, stream: int, fields: Sequence[tuple[bytes, bytes]], *, fin: bool = False, late: bool = False
@@ -83,17 +94,24 @@ class Http3Talk:
         if inserts and late:
             self.say(side, encoder, inserts)
 
-    def webtransport(self, *, status: bytes = b"200") -> None:
+    def webtransport(self, *, status: bytes = b"200", stream: int = SESSION) -> None:
         """A client asks for a WebTransport session, and is answered."""
-        self.section(CLIENT, SESSION, CONNECT)
-        self.section(SERVER, SESSION, [(b":status", status), (b"server", b"x")], fin=status != b"200")
+        self.section(CLIENT, stream, CONNECT)
+        self.section(SERVER, stream, [(b":status", status), (b"server", b"x")], fin=status != b"200")
         if status == b"200":
-            self.say(CLIENT, STREAM, varint(0x41) + varint(SESSION))
+            self.say(CLIENT, stream + 4, varint(0x41) + varint(stream))
 
-    def close(self, side: Side, code: int = 0, reason: bytes = b"") -> None:
+    def close(self, side: Side, code: int = 0, reason: bytes = b"", *, stream: int = SESSION) -> None:
         """CLOSE_WEBTRANSPORT_SESSION."""
         capsule = varint(0x2843) + varint(4 + len(reason)) + code.to_bytes(4) + reason
-        self.say(side, SESSION, frame(0, capsule), fin=True)
+        self.say(side, stream, frame(0, capsule), fin=True)
+
+    def polled(self, stream: int, query: str, body: str, *, late: bool = False, path: str = "/socket.io/") -> None:
+        """A poll over HTTP/3, and its answer."""
+        target = f"{path}?EIO=4&transport=polling{query}".encode()
+        self.section(CLIENT, stream, [*GET, (b":path", target)], fin=True, late=late)
+        self.section(SERVER, stream, [(b":status", b"200"), (b"content-type", b"text/plain; charset=UTF-8")])
+        self.say(SERVER, stream, frame(0, body.encode()), fin=True)
 
 
 def stack_of(pieces: Sequence[QuicPiece]) -> tuple[Stack, list[DecodedPacket]]:
@@ -103,3 +121,14 @@ def stack_of(pieces: Sequence[QuicPiece]) -> tuple[Stack, list[DecodedPacket]]:
     stack.close()
     assert not stack.crashes, stack.crashes
     return stack, heard
+
+
+def diagnoses_of(pieces: Sequence[QuicPiece]) -> list[Diagnosis]:
+    """What the rules make of it."""
+    stack, _ = stack_of(pieces)
+    sessions = stack.sessions
+    judge = Judge(all_rules(), no_advice, "x")
+    ledgers = Ledgers(
+        stack.summary, sessions.sessions, list(sessions.clients.values()), list(sessions.servers.values())
+    )
+    return diagnose(judge.findings(ledgers), all_rules())

@@ -13,20 +13,6 @@ from eiosniff.model.session import CloseHow, Session
 from eiosniff.model.trouble import AnomalyKind
 from tests.unit.decode.http3_talk import AGENT, HOST, OPEN, SESSION, STREAM, Http3Talk, packet, stack_of
 
-GET = ((b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"chat.example"), (b"user-agent", b"x"))
-
-
-def polled(talk: Http3Talk, stream: int, query: str, body: str, *, late: bool = False) -> None:
-    path = f"/socket.io/?EIO=4&transport=polling{query}".encode()
-    talk.section(CLIENT, stream, [*GET, (b":path", path)], fin=True, late=late)
-    talk.section(SERVER, stream, [(b":status", b"200"), (b"content-type", b"text/plain; charset=UTF-8")])
-    data = body.encode()
-    talk.say(SERVER, stream, b"\0" + bytes([len(data)]) + data if len(data) < 64 else long_data(data), fin=True)
-
-
-def long_data(data: bytes) -> bytes:
-    return b"\0" + (0x4000 | len(data)).to_bytes(2) + data
-
 
 def healthy() -> Http3Talk:
     talk = Http3Talk()
@@ -133,8 +119,8 @@ def test_an_upgrade_from_polling_over_http3() -> None:
     talk = Http3Talk()
     talk.settings()
     opening = json.dumps({"sid": "S", "upgrades": ["webtransport"], "pingInterval": 25000, "pingTimeout": 20000})
-    polled(talk, 0, "", "0" + opening)
-    polled(talk, 4, "&sid=S", '40{"sid":"X"}')
+    talk.polled(0, "", "0" + opening)
+    talk.polled(4, "&sid=S", '40{"sid":"X"}')
     talk.section(CLIENT, 8, ((b":method", b"CONNECT"), (b":protocol", b"webtransport"), (b":path", b"/socket.io/")))
     talk.section(SERVER, 8, [(b":status", b"200")])
     for side, text in ((CLIENT, '0{"sid":"S"}'), (CLIENT, "2probe"), (SERVER, "3probe"), (CLIENT, "5"), (SERVER, "2")):
@@ -155,9 +141,9 @@ def test_an_upgrade_from_polling_over_http3() -> None:
 def test_polling_with_a_table_of_qpack_that_comes_late() -> None:
     talk = Http3Talk()
     talk.settings()
-    polled(talk, 0, "", OPEN)
+    talk.polled(0, "", OPEN)
     for number in range(1, 12):
-        polled(talk, 4 * number, "&sid=S&t=same", "6", late=True)
+        talk.polled(4 * number, "&sid=S&t=same", "6", late=True)
     session = the_session(talk.pieces)
     assert session.polls == 12
     assert session.engineio_counts[SERVER] == {"open": 1, "noop": 11}
@@ -166,9 +152,9 @@ def test_polling_with_a_table_of_qpack_that_comes_late() -> None:
 def test_without_the_encoder_stream_what_refers_to_it_is_not_guessed() -> None:
     talk = Http3Talk()
     talk.settings()
-    polled(talk, 0, "", OPEN)
+    talk.polled(0, "", OPEN)
     for number in range(1, 12):
-        polled(talk, 4 * number, "&sid=S&t=same", "6")
+        talk.polled(4 * number, "&sid=S&t=same", "6")
     kept = [piece for piece in talk.pieces if piece.stream != 6 or piece.offset < 3]
     stack, _ = stack_of(kept)
     assert sum(session.polls for session in stack.sessions.sessions) < 12

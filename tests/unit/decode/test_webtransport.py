@@ -72,7 +72,8 @@ def test_a_packet_that_is_cut_off_says_how_long_it_would_have_been() -> None:
     assert isinstance(anomaly, Anomaly)
     assert anomaly.kind is AnomalyKind.WT_OLD_FRAMING or anomaly.kind is AnomalyKind.WT_INCOMPLETE
     assert isinstance(rest, Desync)
-    assert (rest.start, rest.end, rest.announced) == (0, 100, 504)
+    assert (rest.start, rest.end, rest.announced) == (0, 100, 501)
+    assert rest.place.number == 1  # where it begins, and not where the stream ends
 
 
 def test_a_packet_over_the_limit_is_passed_over() -> None:

@@ -78,3 +78,22 @@ def test_headers_that_are_too_large_for_nginx() -> None:
     assert told("http-malformed", "arduinoWebSockets", box="", reason="malformed")[0].startswith(
         "Client: setExtraHeaders"
     )
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"), [("closed", "io.engine.use"), ("refused", "sessionStream"), ("unsupported", "past the CDN")]
+)
+def test_a_server_is_told_why_clients_get_no_webtransport(how: str, expected: str) -> None:
+    texts = told("webtransport-refused", "socket.io-client-js-browser", "socket.io", how=how)
+    assert "until then" in texts[0]
+    assert expected in texts[1]
+    assert len(texts) == 2
+    assert told("webtransport-refused", how=how) == []  # the rule has its own
+
+
+@pytest.mark.parametrize(("side", "expected"), [("client", "/socket.io/socket.io.js"), ("server", "npm install")])
+def test_who_frames_as_before_is_to_be_upgraded(side: str, expected: str) -> None:
+    libraries = ("socket.io-client-js-browser", "socket.io")
+    (text,) = told("webtransport-framing", *libraries, side=side, framing="wt-old-framing")
+    assert expected in text
+    assert told("webtransport-framing", *libraries, side=side, framing="wt-bad-length") == []
