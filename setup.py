@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 
 COMPILED = (
     "eiosniff/capture/records.py",
-    "eiosniff/decode/*.py",
+    "eiosniff/decode/**/*.py",
     "eiosniff/model/*.py",
     "eiosniff/rules/engine.py",
     "eiosniff/knowledge/observe.py",
@@ -24,7 +24,7 @@ COMPILED = (
     "eiosniff/report/wording.py",
 )
 # msgspec makes the classes of this module from their annotations as they run.
-NOT_COMPILED = {"eiosniff/decode/json_shapes.py"}
+NOT_COMPILED = {"eiosniff/decode/socketio/json_shapes.py"}
 # Commands that compile nothing: they ask for metadata, or their result is for whoever changes the sources.
 WITHOUT = {"editable_wheel", "develop", "egg_info", "dist_info", "sdist"}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from eiosniff.capture.secrets import KeySource
 from eiosniff.capture.source import open_source
-from eiosniff.decode.packets import PacketDecoder
-from eiosniff.decode.tls_keyring import Keyring
-from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.decode.packets.decoder import PacketDecoder
+from eiosniff.decode.tls.keyring import Keyring
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap

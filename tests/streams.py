@@ -14,11 +14,11 @@ import numpy as np
 from eiosniff.capture.source import open_source
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Record
-from eiosniff.decode.flow import Flow, StreamReader
-from eiosniff.decode.packets import TcpSegments
-from eiosniff.decode.segments import ACK, FIN, RST, SYN
+from eiosniff.decode.packets.decoder import TcpSegments
 from eiosniff.decode.stack import Stack
-from eiosniff.decode.tcp import FlowListener, FlowTable
+from eiosniff.decode.tcp.flow import Flow, StreamReader
+from eiosniff.decode.tcp.segments import ACK, FIN, RST, SYN
+from eiosniff.decode.tcp.table import FlowListener, FlowTable
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import Int64s, LinkType, PacketBatch
 from eiosniff.model.http import Fields, HttpResponse

@@ -21,9 +21,9 @@ from eiosniff.rules.engine import Judge, Ledgers, internal_error
 if TYPE_CHECKING:
     from eiosniff.capture.series import Series
     from eiosniff.comparison.recorder import Recorder
-    from eiosniff.decode.crossings import Place
-    from eiosniff.decode.outside import Outside
-    from eiosniff.decode.trails import Trails
+    from eiosniff.decode.outside.pieces import Outside
+    from eiosniff.decode.sides.crossings import Place
+    from eiosniff.decode.sides.trails import Trails
     from eiosniff.model.secrets import Secrets
 
 # What needs numpy is imported where a capture is read: `eiosniff rules` starts without it.
@@ -143,7 +143,7 @@ def _analysed(
 ) -> Analysis:
     """Analyse one capture; in a second pass if tshark decrypts what the first one left."""
     from eiosniff.app.passes import Passes
-    from eiosniff.decode.trails import Trails
+    from eiosniff.decode.sides.trails import Trails
 
     def run(passes: Passes) -> Analysis:
         if recorder is not None:
@@ -204,7 +204,7 @@ class ReportWriter:
         del self._ranked[self._most :]
         self._sessions += analysis.stack.sessions.total
         if analysis.trails is not None:
-            from eiosniff.decode.crossings import Place
+            from eiosniff.decode.sides.crossings import Place
 
             self._places.append(Place(analysis.summary, list(analysis.trails.trails.values())))
 
@@ -238,7 +238,7 @@ class ReportWriter:
         report some times a second)."""
         if len(self._places) < 2:
             return []
-        from eiosniff.decode.crossings import cross
+        from eiosniff.decode.sides.crossings import cross
 
         return cross(self._places)
 

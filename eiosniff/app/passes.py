@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from eiosniff.app.reading import keys_of
 from eiosniff.app.setting import Options
 from eiosniff.capture.series import Series
-from eiosniff.decode.outside import Outside
+from eiosniff.decode.outside.pieces import Outside
 from eiosniff.errors import EiosniffError
 from eiosniff.model.summary import CaptureProblem, CaptureSummary, LeftUnread
 from eiosniff.model.trouble import AnomalyKind

@@ -83,7 +83,7 @@ def _read_entries(stack: "Stack", source: "Series", progress: Progress | None) -
 
 def check_links(stack: "Stack") -> None:
     """Raises `CaptureError` if all packets so far are of link types that cannot be decoded."""
-    from eiosniff.decode.links import link_name
+    from eiosniff.decode.packets.links import link_name
 
     if stack.unknown_links:
         names = ", ".join(link_name(link_type) for link_type in stack.unknown_links)
@@ -95,7 +95,7 @@ def check_links(stack: "Stack") -> None:
 
 def measure(summary: CaptureSummary, source: "Series | LiveSource") -> None:
     """Note what was read up to now: the user may stop the reading after each batch."""
-    from eiosniff.decode.links import link_name
+    from eiosniff.decode.packets.links import link_name
 
     summary.format = source.format
     summary.link_types = [link_name(link_type) for link_type in source.link_types]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from eiosniff.decode.flow import Flow, StreamReader
+from eiosniff.decode.tcp.flow import Flow, StreamReader
 from eiosniff.model.attempt import Attempt, EarlyFrame
 from eiosniff.model.http import HttpRequest
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side

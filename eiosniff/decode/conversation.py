@@ -9,20 +9,20 @@ from typing import final
 
 from eiosniff.decode.buffer import StreamBuffer
 from eiosniff.decode.connection_facts import ConnectionFacts
-from eiosniff.decode.decryption import Decryption, Plain
-from eiosniff.decode.deflate import DeflateParameters, negotiated
 from eiosniff.decode.events import Events, Record
 from eiosniff.decode.facts import may_be_engineio
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.http1 import HttpConnection, Upgrade
+from eiosniff.decode.http1.connection import HttpConnection, Upgrade
+from eiosniff.decode.http1.proxy_protocol import ProxyHeader
 from eiosniff.decode.inside import Inside
 from eiosniff.decode.offsets import OffsetMap
-from eiosniff.decode.proxy_protocol import ProxyHeader
-from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
-from eiosniff.decode.tls_keyring import Keyring
-from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.tcp.sniff import UNKNOWN_YET, Protocol
+from eiosniff.decode.tls.decryption import Decryption, Plain
+from eiosniff.decode.tls.keyring import Keyring
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.decode.tunnel import MAX_TUNNELS, Tunnel, port_of
-from eiosniff.decode.websocket import WebSocketReader
+from eiosniff.decode.websocket.deflate import DeflateParameters, negotiated
+from eiosniff.decode.websocket.reader import WebSocketReader
 from eiosniff.model.http import HttpMessage, HttpRequest
 from eiosniff.model.provenance import SERVER, SIDES, PacketRef, Side
 from eiosniff.model.session import Connection
@@ -383,7 +383,7 @@ class Conversation(ConnectionFacts):
 
     def enter_http2(self, starts: list[int], request: HttpRequest | None) -> None:
         """From these offsets on (one a side) the connection is HTTP/2; `request` was asked before, and waits."""
-        from eiosniff.decode.http2_streams import Http2Connection  # noqa: PLC0415  # nor `hpack`, if there is none
+        from eiosniff.decode.http2.connection import Http2Connection  # noqa: PLC0415  # nor `hpack`, if there is none
 
         self.inside = Http2Connection(self, starts, request)
 

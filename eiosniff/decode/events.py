@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 
-from eiosniff.decode.http1 import Upgrade
-from eiosniff.decode.proxy_protocol import ProxyHeader
+from eiosniff.decode.http1.connection import Upgrade
+from eiosniff.decode.http1.proxy_protocol import ProxyHeader
 from eiosniff.model.http import HttpMessage
 from eiosniff.model.tcp import StreamEnd
 from eiosniff.model.trouble import Anomaly, Desync, Gap

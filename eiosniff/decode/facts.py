@@ -4,7 +4,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_plus
 
-from eiosniff.decode.socketio import decode_packet
+from eiosniff.decode.socketio.packets import decode_packet
 from eiosniff.model.attempt import AnswerFacts, RequestFacts
 from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.http import TEXT_LIMIT, WEBSOCKET_PROTOCOL, HttpRequest, HttpResponse, Query, text_of
@@ -67,7 +67,7 @@ def is_webtransport(request: HttpRequest) -> bool:
 def may_be_engineio(request: HttpRequest) -> bool:
     """Whether the bodies of an exchange may hold Engine.IO: cheap, and asked for every request of every connection."""
     target = request.target
-    # `/1/`: Socket.IO 0.9, see `socketio09`.
+    # `/1/`: Socket.IO 0.9, see `socketio.packets09`.
     return b"EIO=" in target or b"transport=" in target or b"sid=" in target or b"/1/" in target
 
 

@@ -1,4 +1,4 @@
-"""What reads the plain bytes of a connection, where these are neither HTTP/1.1 nor WebSocket: see `http2_streams`."""
+"""What reads the plain bytes of a connection that is neither HTTP/1.1 nor WebSocket: see `http2.connection`."""
 
 from abc import ABC, abstractmethod
 

@@ -5,9 +5,9 @@ from typing import Final, final
 import numpy as np
 
 from eiosniff.decode.conversation import Conversation
-from eiosniff.decode.flow import BOTH_WAYS
-from eiosniff.decode.headers import PROTOCOL_UDP
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.packets.decoder import PacketDecoder
+from eiosniff.decode.packets.headers import PROTOCOL_UDP
+from eiosniff.decode.tcp.flow import BOTH_WAYS
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.provenance import PacketRef
 from eiosniff.model.summary import CaptureProblem, CaptureSummary

@@ -15,27 +15,27 @@ from functools import partial
 from operator import itemgetter
 from typing import Final
 
-from eiosniff.decode.connects import Connects
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.crashes import Crashes
-from eiosniff.decode.entries import EntryDecoder
 from eiosniff.decode.events import Events, Record
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.http3_connections import Http3Connections
-from eiosniff.decode.keyed import Records, Undecided
-from eiosniff.decode.network_facts import FlowFacts
-from eiosniff.decode.outside import Outside
-from eiosniff.decode.outside_decryption import EitherDecryption
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.har.entries import EntryDecoder
+from eiosniff.decode.http3.connections import Http3Connections
+from eiosniff.decode.outside.decryption import EitherDecryption
+from eiosniff.decode.outside.pieces import Outside
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.decode.quality import Quality, note_others
-from eiosniff.decode.session_packets import Listener
-from eiosniff.decode.sessions import Sessions
-from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
-from eiosniff.decode.tcp import FlowListener, FlowTable
+from eiosniff.decode.sessions.session_packets import Listener
+from eiosniff.decode.sessions.sessions import Sessions
+from eiosniff.decode.tcp.connects import Connects
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.tcp.network_facts import FlowFacts
+from eiosniff.decode.tcp.sniff import UNKNOWN_YET, Protocol, Sniffer
+from eiosniff.decode.tcp.table import FlowListener, FlowTable
+from eiosniff.decode.tcp.watches import Watch
+from eiosniff.decode.tls.keyed import Records, Undecided
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.decode.tls_connections import TlsConnections, protocol_name
-from eiosniff.decode.tls_streams import TlsStreams
 from eiosniff.decode.unread import UnreadLedger
-from eiosniff.decode.watches import Watch
 from eiosniff.model.batch import PacketBatch
 from eiosniff.model.outside import QuicPiece, quic_connection
 from eiosniff.model.peers import Retired

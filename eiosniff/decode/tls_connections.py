@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Final, final
 
 from eiosniff.decode.conversation import Conversation
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.keyed import Keyed, Records, Undecided, Verdict
-from eiosniff.decode.outside_decryption import EitherDecryption
-from eiosniff.decode.sniff import UNKNOWN_YET, Protocol
-from eiosniff.decode.tls_keyring import Keyring
-from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.decode.outside.decryption import EitherDecryption
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.tcp.sniff import UNKNOWN_YET, Protocol
+from eiosniff.decode.tls.keyed import Keyed, Records, Undecided, Verdict
+from eiosniff.decode.tls.keyring import Keyring
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.decode.unread import UnreadLedger
 from eiosniff.model.provenance import SIDES
 from eiosniff.model.secrets import Secrets

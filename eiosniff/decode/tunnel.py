@@ -3,7 +3,7 @@ TLS carries."""
 
 from typing import Final, final
 
-from eiosniff.decode.sniff import UNKNOWN_YET, Protocol, Sniffer
+from eiosniff.decode.tcp.sniff import UNKNOWN_YET, Protocol, Sniffer
 from eiosniff.model.http import HttpRequest
 from eiosniff.model.tcp import StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap

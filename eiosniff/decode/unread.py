@@ -4,14 +4,14 @@ from collections.abc import Callable, Container, Iterable
 from operator import itemgetter
 from typing import Final
 
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.links import link_name
-from eiosniff.decode.opaque import OpaqueFlow
-from eiosniff.decode.opaque_ledger import OpaqueLedger, client_told
-from eiosniff.decode.packets import PacketDecoder
-from eiosniff.decode.tls import TlsHandshake, alert_name, version_name
-from eiosniff.decode.tls_keys import suite_name
-from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.decode.packets.decoder import PacketDecoder
+from eiosniff.decode.packets.links import link_name
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.tcp.opaque import OpaqueFlow
+from eiosniff.decode.tcp.opaque_ledger import OpaqueLedger, client_told
+from eiosniff.decode.tls.clear import TlsHandshake, alert_name, version_name
+from eiosniff.decode.tls.keys import suite_name
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.model.provenance import SIDES, Endpoint
 from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import Session

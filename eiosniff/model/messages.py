@@ -1,6 +1,6 @@
 """What the Socket.IO events and acknowledgements of a session come to, and what a server sends to many at once.
 
-All dictionaries have a limit of entries (`eiosniff.decode.acks`, `message_figures`, `broadcasts`), and none is there
+All dictionaries have a limit of entries (`decode.sessions`: `acks`, `message_figures`, `broadcasts`), and none is there
 before its first entry: most sessions have nothing of what is recorded here. Sides are told by a flag, whether it is the
 server. A digest stands for the name and the arguments of an event that asks; it is 0 where none was made.
 """
@@ -285,7 +285,7 @@ class Round:
 @final
 class Broadcasts:
     """What a server sends to many clients at once: `events` by name. `rounds` are the last events of certain sizes (see
-    `eiosniff.decode.broadcasts`), once it has had `sessions` enough."""
+    `eiosniff.decode.sessions.broadcasts`), once it has had `sessions` enough."""
 
     __slots__ = ("events", "rounds", "sessions")
 

@@ -89,7 +89,7 @@ class Client:
 
 @dataclass(slots=True, eq=False)
 class SidChain:
-    """Ids that one server process gave out, by the counter at the end of each (see `decode/sid_chains.py`).
+    """Ids that one server process gave out, by the counter at the end of each (see `decode/sessions/sid_chains.py`).
 
     `first` and `last` are the packets with its first and last id, `low` and `high` their counters.
     """

@@ -57,7 +57,7 @@ class Encrypted:
 
     `under_way` counts handshakes that had neither succeeded nor failed when the capture ended; `settled` the others.
     `offered` counts the newest versions that clients offer, and `shapes` what their hellos look like (see
-    `decode.tls_shape`), of the first few that differ. `failures` are by how, and by whose and which alert (both
+    `decode.tls.shape`), of the first few that differ. `failures` are by how, and by whose and which alert (both
     empty where there is none in clear); `plain` are answers by HTTP in clear: the server speaks no TLS there.
     `speaks_engineio`: a session in clear is with the same address; `in_clear`: with the same port, too.
     """

@@ -13,9 +13,9 @@ import numpy as np
 
 from eiosniff import app
 from eiosniff.capture.source import open_source
-from eiosniff.decode.packets import PacketDecoder
-from eiosniff.decode.segments import SortedSegments
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.decode.stack import Stack
+from eiosniff.decode.tcp.segments import SortedSegments
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.report import as_json
 from eiosniff.report.redact import Redactor

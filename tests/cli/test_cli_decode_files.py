@@ -87,7 +87,7 @@ def test_a_decoder_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("eiosniff.decode.websockets.WebSockets.message", fail)
+    monkeypatch.setattr("eiosniff.decode.sessions.websockets.WebSockets.message", fail)
     result = decode(UPGRADE)
     assert "a part of eiosniff failed, packets are missing; please report it: ZeroDivisionError in" in result.stderr
     assert result.stdout.count("\n") > 0

@@ -3,7 +3,8 @@
 import pytest
 
 from eiosniff import app
-from eiosniff.decode import connects, gone, register, roster
+from eiosniff.decode.sessions import register, roster
+from eiosniff.decode.tcp import connects, gone
 from eiosniff.rules import engine
 from tests.bench.hours import Hours, parts
 

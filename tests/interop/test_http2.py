@@ -11,7 +11,7 @@ import pytest
 from eiosniff.capture.source import open_source
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Record
-from eiosniff.decode.http2 import Data, FrameReader
+from eiosniff.decode.http2.frames import Data, FrameReader
 from eiosniff.decode.stack import Stack
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.summary import CaptureSummary

@@ -15,7 +15,7 @@ import pytest
 
 from eiosniff.capture.live.source import State, decodable
 from eiosniff.capture.source import open_source
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.model.batch import LinkType
 from tests.interop.namespaces import FAR_ADDRESS, NEAR_ADDRESS, network, run
 

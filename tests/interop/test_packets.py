@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.errors import CaptureError
 from eiosniff.model.batch import LinkType
 from tests.interop.sample import sample

@@ -12,7 +12,7 @@ import pytest
 from eiosniff.capture import tshark_program
 from eiosniff.capture.leftover import Leftover
 from eiosniff.capture.source import open_source
-from eiosniff.decode.outside import Outside
+from eiosniff.decode.outside.pieces import Outside
 from eiosniff.decode.stack import Stack
 from eiosniff.model.outside import QuicPiece, TlsPiece
 from eiosniff.model.secrets import Secrets

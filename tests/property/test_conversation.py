@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.http1 import Upgrade
-from eiosniff.decode.proxy_protocol import ProxyHeader
+from eiosniff.decode.http1.connection import Upgrade
+from eiosniff.decode.http1.proxy_protocol import ProxyHeader
 from eiosniff.decode.stack import Stack
+from eiosniff.decode.tcp.flow import Flow
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import Connection

@@ -8,12 +8,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.attachments import AttachmentJoiner, Joined
-from eiosniff.decode.engineio import decode_message, parse_error_body, parse_open
-from eiosniff.decode.msgpack import MsgpackError, MsgpackReader
-from eiosniff.decode.other_parsers import decode_json, decode_msgpack
-from eiosniff.decode.payload import decode_payload, looks_like_payload
-from eiosniff.decode.socketio import connect_details, decode_packet, error_message
+from eiosniff.decode.engineio.packets import decode_message, parse_error_body, parse_open
+from eiosniff.decode.engineio.payload import decode_payload, looks_like_payload
+from eiosniff.decode.socketio.attachments import AttachmentJoiner, Joined
+from eiosniff.decode.socketio.msgpack import MsgpackError, MsgpackReader
+from eiosniff.decode.socketio.other_parsers import decode_json, decode_msgpack
+from eiosniff.decode.socketio.packets import connect_details, decode_packet, error_message
 from eiosniff.model.engineio import EioPacket, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket

@@ -5,7 +5,7 @@ import zlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eiosniff.decode.http1 import HttpConnection, HttpLimits
+from eiosniff.decode.http1.connection import HttpConnection, HttpLimits
 from eiosniff.model.provenance import Side
 from eiosniff.model.tcp import EndKind
 from tests.unit.decode.http1_talk import C, End, Hole, S, check_tiling, in_pieces, joined, read_once, told

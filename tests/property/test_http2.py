@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.http2 import PREFACE, Data, Frame, FrameReader
+from eiosniff.decode.http2.frames import PREFACE, Data, Frame, FrameReader
 from eiosniff.decode.stack import Stack
 from eiosniff.model.provenance import PacketRef
 from eiosniff.model.summary import CaptureSummary

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.http3 import FrameReader
-from eiosniff.decode.webtransport import WtReader
+from eiosniff.decode.http3.frames import FrameReader
+from eiosniff.decode.http3.webtransport_frames import WtReader
 from eiosniff.model.outside import QuicPiece
 from eiosniff.model.provenance import CLIENT, PacketRef
 from eiosniff.model.tcp import StreamChunk

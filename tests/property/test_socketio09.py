@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eiosniff.decode.facts import parse_target as split_target
-from eiosniff.decode.socketio09 import (
+from eiosniff.decode.socketio.packets09 import (
     TRANSPORTS,
     decode_packet,
     looks_like_packet,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.tls import (
+from eiosniff.decode.tls.clear import (
     MOST_BYTES,
     MOST_PACKETS,
     ServerHello,

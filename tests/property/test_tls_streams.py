@@ -6,8 +6,8 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.tls_keyring import Keyring
-from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.decode.tls.keyring import Keyring
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason

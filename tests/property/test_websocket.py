@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.deflate import Inflater
-from eiosniff.decode.websocket import WebSocketReader, WsEvent, WsLimits
+from eiosniff.decode.websocket.deflate import Inflater
+from eiosniff.decode.websocket.reader import WebSocketReader, WsEvent, WsLimits
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Desync, Gap, GapReason

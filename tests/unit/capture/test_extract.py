@@ -8,7 +8,7 @@ from eiosniff.capture import extract
 from eiosniff.capture.extract import Extract, Origin
 from eiosniff.capture.leftover import Leftover
 from eiosniff.capture.source import open_source
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.errors import EiosniffError
 from eiosniff.model.outside import OutsideConnection, OutsidePacket
 from eiosniff.model.provenance import Endpoint

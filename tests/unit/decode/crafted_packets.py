@@ -18,7 +18,7 @@ from scapy.layers.ipsec import AH
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.model.batch import LinkType, PacketBatch
 
 SECOND = 10**9

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eiosniff.decode.http1 import HttpConnection, HttpEvent, HttpLimits, Upgrade
+from eiosniff.decode.http1.connection import HttpConnection, HttpEvent, HttpLimits, Upgrade
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd

@@ -7,8 +7,8 @@ from hpack import Encoder
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events, Record
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.http2 import PREFACE
+from eiosniff.decode.http2.frames import PREFACE
+from eiosniff.decode.tcp.flow import Flow
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import Connection
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd

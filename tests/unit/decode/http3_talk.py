@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pylsqpack
 
-from eiosniff.decode.outside import Outside
+from eiosniff.decode.outside.pieces import Outside
 from eiosniff.decode.stack import Stack
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis

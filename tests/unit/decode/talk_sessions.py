@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events
-from eiosniff.decode.flow import BOTH_WAYS, Flow
-from eiosniff.decode.sessions import Sessions
+from eiosniff.decode.sessions.sessions import Sessions
+from eiosniff.decode.tcp.flow import BOTH_WAYS, Flow
 from eiosniff.model.decoded import DecodedPacket
 from eiosniff.model.finding import Diagnosis, Finding
 from eiosniff.model.peers import Retired

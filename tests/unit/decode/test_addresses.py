@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from eiosniff.decode import addresses
-from eiosniff.decode.addresses import AddressTable
+from eiosniff.decode.packets import addresses
+from eiosniff.decode.packets.addresses import AddressTable
 
 pytestmark = pytest.mark.interpreted
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from eiosniff.decode import attachments
-from eiosniff.decode.attachments import AttachmentJoiner, Joined
-from eiosniff.decode.engineio import decode_message
-from eiosniff.decode.payload import decode_payload
-from eiosniff.decode.socketio import decode_packet
+from eiosniff.decode.engineio.packets import decode_message
+from eiosniff.decode.engineio.payload import decode_payload
+from eiosniff.decode.socketio import attachments
+from eiosniff.decode.socketio.attachments import AttachmentJoiner, Joined
+from eiosniff.decode.socketio.packets import decode_packet
 from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket, SioType

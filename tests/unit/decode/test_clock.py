@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.clock import STEP_MS, Clock, newer
+from eiosniff.decode.packets.clock import STEP_MS, Clock, newer
 from tests.streams import batches
 
 SECOND, HOUR = 1_000, 3_600_000

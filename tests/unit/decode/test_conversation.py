@@ -8,9 +8,9 @@ import pytest
 
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events, Record
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.http1 import HttpConnection, Upgrade
-from eiosniff.decode.websocket import WebSocketReader
+from eiosniff.decode.http1.connection import HttpConnection, Upgrade
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.websocket.reader import WebSocketReader
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import Connection

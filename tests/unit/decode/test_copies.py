@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from eiosniff.decode.copies import WINDOW
-from eiosniff.decode.flow import Flow
+from eiosniff.decode.tcp.copies import WINDOW
+from eiosniff.decode.tcp.flow import Flow
 from eiosniff.model.provenance import Side
 from tests.streams import Follower, Sent, segments
 

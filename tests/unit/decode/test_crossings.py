@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode.clocks import align, is_nearer
-from eiosniff.decode.matching import match
+from eiosniff.decode.sides.clocks import align, is_nearer
+from eiosniff.decode.sides.matching import match
 from eiosniff.model.crossing import Path
 
 SECOND = 1_000_000_000

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from eiosniff.decode.deflate import TAIL, WINDOW, DeflateParameters, InflateFailure, Inflater, negotiated
+from eiosniff.decode.websocket.deflate import TAIL, WINDOW, DeflateParameters, InflateFailure, Inflater, negotiated
 from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import AnomalyKind
 

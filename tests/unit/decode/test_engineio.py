@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from eiosniff.decode.engineio import decode_message, parse_error_body, parse_open
-from eiosniff.decode.payload import NUMPY_PAYS, Payload, decode_payload, looks_like_payload
+from eiosniff.decode.engineio.packets import decode_message, parse_error_body, parse_open
+from eiosniff.decode.engineio.payload import NUMPY_PAYS, Payload, decode_payload, looks_like_payload
 from eiosniff.model.engineio import EioPacket, EioType, OpenPacket, ServerError, Transport
 from eiosniff.model.provenance import PacketRef, Side
 
@@ -119,7 +119,7 @@ class TestSeparatedPayload:
 
     @pytest.mark.interpreted
     def test_the_number_of_packets_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("eiosniff.decode.payload.MAX_PACKETS_IN_PAYLOAD", 3)
+        monkeypatch.setattr("eiosniff.decode.engineio.payload.MAX_PACKETS_IN_PAYLOAD", 3)
         decoded = payload(b"2\x1e2\x1e2\x1e2\x1e2")
         assert (len(decoded.packets), decoded.consumed) == (3, 6)
         assert decoded.trouble is not None
@@ -242,7 +242,7 @@ class TestLengthPrefixedPayload:
 
     @pytest.mark.interpreted
     def test_the_number_of_packets_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("eiosniff.decode.payload.MAX_PACKETS_IN_PAYLOAD", 3)
+        monkeypatch.setattr("eiosniff.decode.engineio.payload.MAX_PACKETS_IN_PAYLOAD", 3)
         decoded = payload(b"1:2" * 5)
         assert (len(decoded.packets), decoded.consumed) == (3, 9)
         assert decoded.trouble is not None

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode import connects, gone, idle, opaque_ledger, register, roster, stack
+from eiosniff.decode import stack
+from eiosniff.decode.sessions import register, roster
 from eiosniff.decode.stack import Stack
+from eiosniff.decode.tcp import connects, gone, idle, opaque_ledger
 from eiosniff.model.session import MAX_SESSIONS
 from eiosniff.model.summary import CaptureSummary
 from tests.bench import traffic

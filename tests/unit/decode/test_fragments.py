@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eiosniff.decode import fragments
-from eiosniff.decode.fragments import Fragment, Reassembler
+from eiosniff.decode.packets import fragments
+from eiosniff.decode.packets.fragments import Fragment, Reassembler
 
 
 def piece(start, data, *, more=True, key=b"k"):

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from eiosniff.decode.frames import MOST_ATTACHMENTS
+from eiosniff.decode.sessions.frames import MOST_ATTACHMENTS
 from eiosniff.model.frames import HEADS_KEPT, QUOTED, FrameFigures
 from eiosniff.model.provenance import Side
 from tests.unit.decode.talk_sessions import JOINED, WEBSOCKET, Talk, played

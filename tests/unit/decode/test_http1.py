@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from eiosniff.decode.http1 import HttpConnection, HttpLimits
+from eiosniff.decode.http1.connection import HttpConnection, HttpLimits
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import AnomalyKind, Desync, Gap, GapReason

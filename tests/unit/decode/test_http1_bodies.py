@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from eiosniff.decode.http1 import HttpLimits
+from eiosniff.decode.http1.connection import HttpLimits
 from eiosniff.model.provenance import Side
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import Anomaly, AnomalyKind

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from eiosniff import app
-from eiosniff.decode import http1_codings
-from eiosniff.decode.http1_codings import undo_codings
+from eiosniff.decode.http1 import codings
+from eiosniff.decode.http1.codings import undo_codings
 from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import AnomalyKind
 from tests.cases import RECORDED
@@ -25,11 +25,11 @@ LIMIT = 1 << 20
 @pytest.fixture
 def unloaded() -> Iterator[None]:
     """Nobody has asked for a library yet."""
-    known = dict(http1_codings._modules)
-    http1_codings._modules.clear()
+    known = dict(codings._modules)
+    codings._modules.clear()
     yield
-    http1_codings._modules.clear()
-    http1_codings._modules.update(known)
+    codings._modules.clear()
+    codings._modules.update(known)
 
 
 @pytest.mark.parametrize("coding", COMPRESS)

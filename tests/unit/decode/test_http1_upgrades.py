@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.decode.http1 import HttpConnection, Upgrade
+from eiosniff.decode.http1.connection import HttpConnection, Upgrade
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import AnomalyKind, Desync, Gap, GapReason

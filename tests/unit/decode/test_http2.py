@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from eiosniff.decode.header_list import UNKNOWN
-from eiosniff.decode.http1 import Upgrade
-from eiosniff.decode.http2 import PREFACE, Data, FrameReader, begins_frame
-from eiosniff.decode.http2_headers import LIST_LIMIT, HeaderDecoder
-from eiosniff.decode.http2_streams import MAX_STREAMS
+from eiosniff.decode.http1.connection import Upgrade
+from eiosniff.decode.http2.connection import MAX_STREAMS
+from eiosniff.decode.http2.frames import PREFACE, Data, FrameReader, begins_frame
+from eiosniff.decode.http2.header_list import UNKNOWN
+from eiosniff.decode.http2.headers import LIST_LIMIT, HeaderDecoder
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from eiosniff.decode import idle
-from eiosniff.decode.gone import REMEMBERED_MS
+from eiosniff.decode.tcp import idle
+from eiosniff.decode.tcp.gone import REMEMBERED_MS
 from eiosniff.model.tcp import EndKind
 from tests.streams import CLIENT, SERVER, Followed, Follower, Sent, follow
 from tests.unit.decode.tcp_talk import ASKED, GOODBYE, HELLO, TALK, C, S, followed, kinds

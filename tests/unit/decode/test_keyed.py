@@ -9,11 +9,11 @@ from eiosniff.capture.secrets import KeySource
 from eiosniff.capture.source import open_source
 from eiosniff.decode.conversation import Conversation
 from eiosniff.decode.events import Events
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.keyed import MOST_HELD
 from eiosniff.decode.stack import Stack
-from eiosniff.decode.tls_keyring import Keyring
-from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.tls.keyed import MOST_HELD
+from eiosniff.decode.tls.keyring import Keyring
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef, Side
 from eiosniff.model.secrets import Secrets
 from eiosniff.model.session import Connection

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.decode.lives import LOOPS_KEPT
+from eiosniff.decode.sessions.lives import LOOPS_KEPT
 from eiosniff.model.peers import Client, Loop
 from tests.unit.decode.talk_sessions import SECOND, Talk, played, repeated
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from eiosniff.decode.acks import MAX_LOST, MAX_PENDING_ACKS
-from eiosniff.decode.message_figures import ENOUGH_LOOKED_AT
+from eiosniff.decode.sessions.acks import MAX_LOST, MAX_PENDING_ACKS
+from eiosniff.decode.sessions.message_figures import ENOUGH_LOOKED_AT
 from eiosniff.model.messages import MessageFigures
 from eiosniff.model.session import MAX_NAME
 from tests.unit.decode.talk_sessions import JOINED, UPGRADED, WEBSOCKET, Talk, played, repeated

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from eiosniff.decode import msgpack
-from eiosniff.decode.msgpack import MsgpackError, MsgpackReader, TooManyError
+from eiosniff.decode.socketio import msgpack
+from eiosniff.decode.socketio.msgpack import MsgpackError, MsgpackReader, TooManyError
 
 
 def json_of(message: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.decode import recoveries
+from eiosniff.decode.sessions import recoveries
 from eiosniff.model.departures import NotRecovered
 from eiosniff.model.provenance import Side
 from eiosniff.model.session import MAX_NAME, Namespace

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.decode.payload import Payload, decode_payload
+from eiosniff.decode.engineio.payload import Payload, decode_payload
 from eiosniff.model.provenance import PacketRef, Side
 
 HEADER = b'451-["a",{"_placeholder":true,"num":0}]'

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.network_facts import FlowFacts, add_to
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.tcp.network_facts import FlowFacts, add_to
 from eiosniff.model.network import NetworkFacts, SideFacts, Spell
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk, StreamEnd

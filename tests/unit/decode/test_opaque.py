@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode import opaque_ledger
-from eiosniff.decode.opaque import read_records
 from eiosniff.decode.stack import Stack
+from eiosniff.decode.tcp import opaque_ledger
+from eiosniff.decode.tcp.opaque import read_records
 from eiosniff.model.opaque import MAX_OPENING, MAX_RHYTHMS, OpaqueConnection
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import CaptureSummary

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from eiosniff.decode.other_parsers import decode_json, decode_msgpack
+from eiosniff.decode.socketio.other_parsers import decode_json, decode_msgpack
 from eiosniff.model.engineio import EioPacket, EioType, Transport
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.socketio import SioPacket

@@ -1,9 +1,9 @@
 """What is left to another program, and how it comes back: in order, by packet, and however batches are cut."""
 
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.outside import INCOMPLETE, NO_PIECES, Outside
-from eiosniff.decode.quic import Datagram, QuicCounter
-from eiosniff.decode.quic_choice import MAX_HELD, QuicChoice
+from eiosniff.decode.outside.pieces import INCOMPLETE, NO_PIECES, Outside
+from eiosniff.decode.outside.quic import MAX_HELD, QuicChoice
+from eiosniff.decode.packets.quic import Datagram, QuicCounter
+from eiosniff.decode.tcp.flow import Flow
 from eiosniff.model.outside import QuicPiece, TlsPiece
 from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef
 from eiosniff.model.secrets import Secrets

@@ -4,12 +4,12 @@ import ssl
 
 import pytest
 
-from eiosniff.decode.flow import Flow
-from eiosniff.decode.outside import Outside
-from eiosniff.decode.outside_decryption import MAX_KEPT, EitherDecryption
-from eiosniff.decode.tls import TlsHandshake
-from eiosniff.decode.tls_keyring import Keyring
-from eiosniff.decode.tls_streams import TlsStreams
+from eiosniff.decode.outside.decryption import MAX_KEPT, EitherDecryption
+from eiosniff.decode.outside.pieces import Outside
+from eiosniff.decode.tcp.flow import Flow
+from eiosniff.decode.tls.clear import TlsHandshake
+from eiosniff.decode.tls.keyring import Keyring
+from eiosniff.decode.tls.streams import TlsStreams
 from eiosniff.model.outside import TlsPiece
 from eiosniff.model.provenance import CLIENT, SERVER, Endpoint, PacketRef
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd

@@ -15,7 +15,7 @@ from scapy.layers.inet6 import IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import ARP, Dot1Q
 from scapy.packet import Raw
 
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.model.batch import LinkType
 from tests.unit.decode.crafted_packets import (
     LONG,

@@ -5,8 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from eiosniff.decode.http1 import HttpConnection
-from eiosniff.decode.proxy_protocol import NoProxyHeader, ProxyHeader, proxy_header
+from eiosniff.decode.http1.connection import HttpConnection
+from eiosniff.decode.http1.proxy_protocol import NoProxyHeader, ProxyHeader, proxy_header
 from eiosniff.decode.stack import Stack
 from eiosniff.model.http import HttpRequest
 from eiosniff.model.provenance import Endpoint, Side

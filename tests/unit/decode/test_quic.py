@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from eiosniff.decode import quic
+from eiosniff.decode.packets import quic
 from eiosniff.decode.stack import Stack
 from eiosniff.model.batch import LinkType, PacketBatch
 from eiosniff.model.summary import CaptureSummary

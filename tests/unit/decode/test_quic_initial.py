@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eiosniff.capture.source import open_source
-from eiosniff.decode.packets import PacketDecoder
-from eiosniff.decode.quic_initial import _VERSIONS, InitialReader
-from eiosniff.decode.tls_keys import expand_label
+from eiosniff.decode.packets.decoder import PacketDecoder
+from eiosniff.decode.quic.initial import _VERSIONS, InitialReader
+from eiosniff.decode.tls.keys import expand_label
 
 RECORDED = Path(__file__).resolve().parents[3] / "captures" / "recorded"
 RANDOM = bytes(range(100, 132))

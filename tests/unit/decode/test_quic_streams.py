@@ -4,8 +4,8 @@ from itertools import permutations
 
 import pytest
 
-from eiosniff.decode import quic_streams
-from eiosniff.decode.quic_streams import Held, Ordered, QuicStream
+from eiosniff.decode.quic import streams
+from eiosniff.decode.quic.streams import Held, Ordered, QuicStream
 from eiosniff.model.outside import QuicPiece
 from eiosniff.model.provenance import CLIENT, PacketRef
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
@@ -76,7 +76,7 @@ def test_nothing_comes_after_the_end() -> None:
 
 @pytest.mark.interpreted
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quic_streams, "MAX_HELD_OF_STREAM", 1000)
+    monkeypatch.setattr(streams, "MAX_HELD_OF_STREAM", 1000)
     held = Held()
     stream = QuicStream(CLIENT, held)
     records: list[Ordered] = []

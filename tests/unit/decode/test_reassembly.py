@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from eiosniff.decode import reassembly
-from eiosniff.decode.reassembly import ACKNOWLEDGED_HOLE_NS, MISSING_HOLE_NS, UNHEARD_HOLE_NS, Direction
+from eiosniff.decode.tcp import reassembly
+from eiosniff.decode.tcp.reassembly import ACKNOWLEDGED_HOLE_NS, MISSING_HOLE_NS, UNHEARD_HOLE_NS, Direction
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import Gap, GapReason

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from eiosniff.decode.peers import Peers
-from eiosniff.decode.register import Register
-from eiosniff.decode.roster import _MOST_SILENT
-from eiosniff.decode.session_packets import SessionState
+from eiosniff.decode.sessions.peers import Peers
+from eiosniff.decode.sessions.register import Register
+from eiosniff.decode.sessions.roster import _MOST_SILENT
+from eiosniff.decode.sessions.session_packets import SessionState
 from eiosniff.model.peers import Client, Retired, Server
 from eiosniff.model.provenance import Endpoint, PacketRef, Side
 from eiosniff.model.session import CloseHow, Closing, Connection, Session

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eiosniff.decode.roster import Roster, Standing
+from eiosniff.decode.sessions.roster import Roster, Standing
 
 SILENCE = 10
 

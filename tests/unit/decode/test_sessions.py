@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from eiosniff.decode.acks import MAX_ACK_EVENTS, MAX_PENDING_ACKS
+from eiosniff.decode.sessions.acks import MAX_ACK_EVENTS, MAX_PENDING_ACKS
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.engineio import Transport
 from eiosniff.model.provenance import Endpoint, Side

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from eiosniff.decode.sid_chains import SidChains, counter_of
+from eiosniff.decode.sessions.sid_chains import SidChains, counter_of
 from eiosniff.model.peers import Server
 from eiosniff.model.provenance import Endpoint, PacketRef
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.decode.sniff import MIDSTREAM_TRIES, Protocol, Sniffer, sniff
+from eiosniff.decode.tcp.sniff import MIDSTREAM_TRIES, Protocol, Sniffer, sniff
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Gap, GapReason

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from eiosniff.decode import socketio
-from eiosniff.decode.socketio import (
+from eiosniff.decode.socketio import packets as socketio
+from eiosniff.decode.socketio.packets import (
     RESERVED_EVENTS,
     ConnectDetails,
     SioSyntax,

@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from eiosniff.decode.facts import parse_target as split_target
-from eiosniff.decode.socketio09 import (
+from eiosniff.decode.socketio.packets09 import (
     decode_packet,
     looks_like_packet,
     parse_handshake,

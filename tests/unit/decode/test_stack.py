@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from eiosniff.decode.conversation import Conversation
-from eiosniff.decode.http1 import HttpConnection
-from eiosniff.decode.sessions import Sessions
+from eiosniff.decode.http1.connection import HttpConnection
+from eiosniff.decode.sessions.sessions import Sessions
 from eiosniff.decode.stack import Stack
 from eiosniff.model.attempt import Outcome
 from eiosniff.model.decoded import DecodedPacket
@@ -395,7 +395,7 @@ def test_recovered() -> None:
 
 
 def test_failures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eiosniff.decode.connects.MAX_FAILED_CONNECTS", 2)
+    monkeypatch.setattr("eiosniff.decode.tcp.connects.MAX_FAILED_CONNECTS", 2)
     ports = [SERVER + at for at in range(4)]
     sent = [Sent(side, flags, 0, server=port) for port in ports for side, flags in ((C, "S"), (S, "RA"))]
     assert [entry[1] for entry in failed(sent)] == [1, 1]

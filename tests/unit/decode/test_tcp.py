@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from eiosniff.decode import gone as gone_module
-from eiosniff.decode.watches import MAX_WAITING, Watch
+from eiosniff.decode.tcp import gone as gone_module
+from eiosniff.decode.tcp.watches import MAX_WAITING, Watch
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind
 from eiosniff.model.trouble import GapReason
@@ -192,7 +192,7 @@ def test_what_is_lacking_at_the_end_is_only_lacking_in_the_capture_if_it_arrived
 def test_hole_in_which_the_receiver_has_nothing_is_given_up_when_too_much_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("eiosniff.decode.reassembly.MAX_HELD_SEGMENTS", 2)
+    monkeypatch.setattr("eiosniff.decode.tcp.reassembly.MAX_HELD_SEGMENTS", 2)
     each = one([*HELLO, *(Sent(C, "A", 1002 + at, b"x") for at in range(3))])
     assert [gap.reason for gap in each.gaps[C]] == [GapReason.LIMIT]
     assert each.data(C) == b"??xxx"

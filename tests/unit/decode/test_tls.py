@@ -4,7 +4,7 @@ import pytest
 
 from eiosniff.decode import unread
 from eiosniff.decode.stack import Stack
-from eiosniff.decode.tls import (
+from eiosniff.decode.tls.clear import (
     MOST_PACKETS,
     TlsHandshake,
     alert_name,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.decode.tls_keys import (
+from eiosniff.decode.tls.keys import (
     CCM_8,
     CHACHA,
     TLS_1_2_SUITES,

@@ -4,9 +4,9 @@ import ssl
 
 import pytest
 
-from eiosniff.decode.tls import TlsHandshake
-from eiosniff.decode.tls_keyring import Keyring
-from eiosniff.decode.tls_streams import MAX_HELD, TlsStreams
+from eiosniff.decode.tls.clear import TlsHandshake
+from eiosniff.decode.tls.keyring import Keyring
+from eiosniff.decode.tls.streams import MAX_HELD, TlsStreams
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.secrets import Secrets
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd

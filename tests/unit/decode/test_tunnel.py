@@ -2,9 +2,9 @@
 
 import pytest
 
-from eiosniff.decode.http1 import Upgrade
-from eiosniff.decode.sniff import Protocol
+from eiosniff.decode.http1.connection import Upgrade
 from eiosniff.decode.stack import Stack
+from eiosniff.decode.tcp.sniff import Protocol
 from eiosniff.decode.tunnel import MAX_TUNNELS
 from eiosniff.model.http import HttpRequest, HttpResponse
 from eiosniff.model.provenance import Endpoint, Side

@@ -16,7 +16,7 @@ from scapy.layers.ppp import PPP, PPPoE
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from eiosniff.decode.packets import PacketDecoder
+from eiosniff.decode.packets.decoder import PacketDecoder
 from eiosniff.model.batch import LinkType
 from tests.unit.decode.crafted_packets import (
     LONG,

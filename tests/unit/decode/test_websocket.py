@@ -5,8 +5,8 @@ import random
 import pytest
 
 from eiosniff.decode.buffer import StreamBuffer
-from eiosniff.decode.websocket import WebSocketReader, WsLimits
-from eiosniff.decode.websocket_frame import NUMPY_PAYS, unmask
+from eiosniff.decode.websocket.frame import NUMPY_PAYS, unmask
+from eiosniff.decode.websocket.reader import WebSocketReader, WsLimits
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync

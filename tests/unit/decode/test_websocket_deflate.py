@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from eiosniff.decode.deflate import Inflater
-from eiosniff.decode.websocket import WsLimits
+from eiosniff.decode.websocket.deflate import Inflater
+from eiosniff.decode.websocket.reader import WsLimits
 from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.model.websocket import Opcode, WsMessage

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from eiosniff.decode.buffer import GAP_FILL_LIMIT
-from eiosniff.decode.deflate import Inflater
+from eiosniff.decode.websocket.deflate import Inflater
 from eiosniff.model.provenance import Side
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync
 from eiosniff.model.websocket import Opcode, WsMessage

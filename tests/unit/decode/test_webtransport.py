@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiosniff.decode.webtransport import PACKET_LIMIT, WtReader, WtRecord
+from eiosniff.decode.http3.webtransport_frames import PACKET_LIMIT, WtReader, WtRecord
 from eiosniff.model.provenance import CLIENT, SERVER, PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap, GapReason

@@ -4,8 +4,8 @@ import random
 import zlib
 from itertools import pairwise
 
-from eiosniff.decode.websocket import WebSocketReader, WsLimits
-from eiosniff.decode.websocket_frame import unmask
+from eiosniff.decode.websocket.frame import unmask
+from eiosniff.decode.websocket.reader import WebSocketReader, WsLimits
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import EndKind, StreamChunk, StreamEnd
 from eiosniff.model.trouble import Anomaly, AnomalyKind, Desync, Gap, GapReason

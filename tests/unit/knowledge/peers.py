@@ -5,7 +5,7 @@ from pathlib import Path
 from eiosniff import knowledge
 from eiosniff.capture.source import open_source
 from eiosniff.decode.facts import parse_target
-from eiosniff.decode.sessions import Sessions
+from eiosniff.decode.sessions.sessions import Sessions
 from eiosniff.decode.stack import Stack
 from eiosniff.model.attempt import RequestFacts
 from eiosniff.model.engineio import OpenPacket

@@ -2,8 +2,8 @@
 
 import pytest
 
-from eiosniff.decode.opaque import NO_ENTRY
-from eiosniff.decode.tls_keys import TLS_1_2_SUITES, TLS_1_3_SUITES, RecordKeys, keys_1_2, keys_1_3
+from eiosniff.decode.tcp.opaque import NO_ENTRY
+from eiosniff.decode.tls.keys import TLS_1_2_SUITES, TLS_1_3_SUITES, RecordKeys, keys_1_2, keys_1_3
 from eiosniff.model.opaque import OpaqueConnection
 from eiosniff.model.provenance import NO_PACKET, Endpoint
 from eiosniff.rules.outside import overheads

@@ -1,0 +1,1 @@
+"""Engine.IO packets, and how polling frames them."""

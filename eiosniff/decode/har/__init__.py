@@ -1,0 +1,1 @@
+"""HAR entries as records for the session layer."""

@@ -1,0 +1,1 @@
+"""HTTP/1.x, and the header of a proxy before it."""

@@ -1,0 +1,1 @@
+"""HTTP/3 and WebTransport over it."""

@@ -1,0 +1,1 @@
+"""From captured packets to TCP segments and QUIC datagrams, by column."""

@@ -1,0 +1,1 @@
+"""QUIC: its first packets, and the streams that another program decrypted."""

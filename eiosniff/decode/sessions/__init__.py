@@ -1,0 +1,1 @@
+"""From records of connections to the ledgers of sessions, clients and servers."""

@@ -1,0 +1,1 @@
+"""TLS: what it says in clear, and what it carries, where there are secrets."""
