@@ -102,9 +102,7 @@ class Decrypting:
         except Exception as error:  # of pyshark, about what tshark wrote, or that it failed
             self.problem = _reason(error)
         finally:
-            with suppress(
-                Exception
-            ):  # what tshark died of, else raised and printed where nobody catches it
+            with suppress(Exception):  # what tshark died of, else raised and printed where nobody catches it
                 reader.close()
         if self.frames < len(self._extract):  # how tshark ended, pyshark does not always tell
             self.problem = (
