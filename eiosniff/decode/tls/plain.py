@@ -1,14 +1,12 @@
 """Plain text of one direction, byte for byte from the captured packets that brought it encrypted."""
 
-from typing import Final, final
+from typing import final
 
 from eiosniff.decode.buffer import Places, StreamBuffer
 from eiosniff.decode.tls.records import Record
 from eiosniff.model.provenance import PacketRef, Side
 from eiosniff.model.tcp import StreamChunk
 from eiosniff.model.trouble import Gap, GapReason
-
-_NONE: Final[list[StreamChunk | Gap]] = []
 
 
 @final
@@ -102,7 +100,5 @@ class PlainText:
         self._flush()
         self._places = None
         done = self._done
-        if not done:
-            return _NONE
         self._done = []
         return done

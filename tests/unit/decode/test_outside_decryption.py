@@ -70,6 +70,18 @@ def test_what_comes_back_is_its_plain_text():
     assert made.useless
 
 
+def test_what_comes_back_is_of_that_connection_alone():
+    """Also what was known before the ServerHello told who decrypts it, as of packets in another order."""
+    wire, first = conversation(CBC), Outside()
+    chunks = wire.chunks(1448)
+    feed(decryption(wire, first), chunks)
+    begin = chunks[0]
+    piece = TlsPiece(begin.numbers[0], 7, first.connections[0], begin.side is CLIENT, b"plain")
+    made = decryption(wire, Outside(first, iter([piece])))
+    assert [plain.data for plain in feed(made, chunks)] == [b"plain"]
+    assert feed(decryption(wire, None), chunks) == []
+
+
 @pytest.mark.parametrize("outside", [None, Outside()])
 def test_a_cipher_of_ours_is_decrypted_here(outside):
     wire = conversation(GCM)
