@@ -44,7 +44,10 @@ class Gone:
 
     def is_replaced_by(self, way: int, seq: int, flags: int) -> bool:
         """Whether a SYN begins another connection of the same endpoints."""
-        return (self.syn_1 if way else self.syn_0) != seq or (self.ending and not flags & ACK)
+        own, other = (self.syn_1, self.syn_0) if way else (self.syn_0, self.syn_1)
+        if self.lasting and flags & ACK and own < 0 <= other:
+            return False  # the answer to the SYN was captured after what followed it
+        return own != seq or (self.ending and not flags & ACK)
 
     def is_forgotten(self, number: int, now_ms: int) -> bool:
         """Whether it is over for so long that a captured packet has nothing to do with it."""

@@ -64,6 +64,14 @@ def test_bytes_in_flight_after_a_reset_still_count() -> None:
     assert each.closed == 9
 
 
+def test_late_answer_to_the_syn_of_a_connection_that_is_not_followed() -> None:
+    """It was captured after the bytes that told that nobody follows it."""
+    late = [HELLO[0], TALK[0], HELLO[1], TALK[1]]
+    follower = followed([*late, *GOODBYE], choose=lambda data: not data.startswith(b"GET"))
+    assert follower.set_aside_packets == len([*late, *GOODBYE])
+    assert follower.table.connections == 1
+
+
 def test_what_comes_again_after_a_reset_is_no_repeat() -> None:
     """Its session was told how often bytes were sent again when it was reset, and in a later batch it is too late."""
     again = [Sent(C, "PA", 1000, REQUEST, at_ms=20), Sent(C, "PA", 1000, REQUEST, at_ms=21)]
