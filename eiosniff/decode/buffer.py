@@ -59,7 +59,7 @@ class StreamBuffer:
 
     # fmt: off
     __slots__ = (
-        "_holes", "_need", "_numbers", "_offsets", "_orders", "_parts", "_times", "_waiting",
+        "_holes", "_need", "_numbers", "_offsets", "_orders", "_own", "_parts", "_times", "_waiting",
         "base", "data", "pos", "side",
     )
     # fmt: on
@@ -72,7 +72,8 @@ class StreamBuffer:
         self._need = 0
         self._parts: list[bytes] | None = None
         self._waiting = 0
-        self._offsets = self._numbers = self._times = self._orders = _NO_PLACES  # never changed, only replaced
+        self._offsets = self._numbers = self._times = self._orders = _NO_PLACES
+        self._own = False  # whether these lists are ours to change, and four different ones
         self._holes: list[tuple[int, int]] | None = None
 
     def __len__(self) -> int:
@@ -104,13 +105,17 @@ class StreamBuffer:
                 offsets[0] = self._offsets[-1]
             self.data, self.pos, self.base = chunk.data, 0, chunk.offset
             self._offsets, self._numbers, self._times, self._orders = offsets, numbers, chunk.times, orders
+            self._own = False
             self._holes = None
         else:
-            # New lists: those of the chunk that came first are not ours to change.
-            self._offsets = self._offsets + offsets[goes_on:]
-            self._numbers = self._numbers + chunk.numbers[goes_on:]
-            self._times = self._times + chunk.times[goes_on:]
-            self._orders = self._orders + orders[goes_on:]
+            if not self._own:
+                self._offsets, self._numbers = self._offsets.copy(), self._numbers.copy()
+                self._times, self._orders = self._times.copy(), self._orders.copy()
+                self._own = True
+            self._offsets += offsets[goes_on:]
+            self._numbers += numbers[goes_on:]
+            self._times += chunk.times[goes_on:]
+            self._orders += orders[goes_on:]
             if self._parts is None:
                 self._parts = [chunk.data]
             else:

@@ -14,7 +14,7 @@ SECOND_NS = 1_000_000_000
 
 def batch_of(packets, gap=b"\xee\xee\xee"):
     """A batch of `reading.Packet`s, which lie in its buffer with a gap between them."""
-    offsets, buffer = [], gap
+    offsets, buffer = [], bytearray(gap)
     for packet in packets:
         offsets.append(len(buffer))
         buffer += packet.data + gap
@@ -22,7 +22,7 @@ def batch_of(packets, gap=b"\xee\xee\xee"):
         [(each.number, each.ts_ns, each.captured, each.wire, each.link_type) for each in packets], np.int64
     ).reshape(-1, 5)
     number, ts_ns, captured, wire, link_type = columns.T.copy()
-    return PacketBatch(number, ts_ns, np.array(offsets, np.int64), captured, wire, link_type, buffer)
+    return PacketBatch(number, ts_ns, np.array(offsets, np.int64), captured, wire, link_type, bytes(buffer))
 
 
 def made(count, *, first=1, size=100, every_ns=1_000_000, start_ns=START_NS, link_type=1):

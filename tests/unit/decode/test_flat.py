@@ -83,11 +83,11 @@ class Polls(Source):
 
 
 def _tls() -> Template:
-    return traffic.tls(30, np.random.default_rng(1))
+    return traffic.tls(14, np.random.default_rng(1))
 
 
 def _rest() -> Template:
-    return traffic.rest(30, np.random.default_rng(1))
+    return traffic.rest(8, np.random.default_rng(1))
 
 
 def _copies(template: Callable[[], Template], *, one_client: bool) -> Callable[[], Source]:
