@@ -48,7 +48,7 @@ _SHORT = {
     AnomalyKind.WT_BAD_LENGTH: "a packet of a length that there is not",
     AnomalyKind.WT_INCOMPLETE: "a packet that breaks off",
 }
-_VERSIONS = "socket.io and socket.io-client 4.7.2 or later on both sides (engine.io 6.5.2)"
+_VERSIONS = "socket.io and socket.io-client 4.7.2 or later (engine.io 6.5.2)"
 _ADVICE = {
     _OLD: f"The same version on both sides: {_VERSIONS}; a page may load an old copy from a CDN.",
     AnomalyKind.WT_BAD_LENGTH: "By hand: a byte with the length of the packet before each, and no empty packets.",
