@@ -1,5 +1,6 @@
 """What is left for tshark in the first pass over a capture, until it is decrypted for the second one."""
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,9 @@ _MOST_NAMED = 3  # servers, in a line
 _A_FEW = 10
 _NOTHING_CAME = "it decrypted nothing: the keys do not fit, or some of the beginning is missing"
 _RIGHT_KEYS = "use the key log of the run that was captured, as the program wrote it"
-_APPLICATION_DATA = b"\x17\x03"  # how a record of it begins (RFC 5246, section 6.2.1)
+# How a record of it begins: type, version, and a length up to 2^14 + 2048 (RFC 5246, section 6.2). Two bytes alone come
+# by chance in every thirtieth handshake.
+_APPLICATION_DATA = re.compile(rb"\x17\x03[\x00-\x04][\x00-\x48]", re.DOTALL)
 
 
 class Leftover:
@@ -50,7 +53,7 @@ class Leftover:
                 self._folder = tempfile.TemporaryDirectory(prefix="eiosniff-")
                 self._extract = Extract(Path(self._folder.name) / "extract.pcapng")
             self._extract.write(packets)
-            self._spoke.update(packet.connection for packet in packets if _APPLICATION_DATA in packet.data)
+            self._spoke.update(packet.connection for packet in packets if _APPLICATION_DATA.search(packet.data))
         except (EiosniffError, OSError) as error:
             self.problem = str(error)
 

@@ -130,6 +130,17 @@ def test_a_quiet_end_is_noticed(stand_in):
     assert decrypted(3)[1] == "tshark stopped after 0 of 3 packets"
 
 
+@pytest.mark.parametrize(("data", "spoke"), [(b"\x16\x17\x03\xab\x01", False), (b"\x17\x03\x03\x00\x40", True)])
+def test_only_who_carried_something_is_missed(stand_in, data, spoke):
+    """The key exchange is random: type and version of application data come in it by chance."""
+    stand_in(output(b"one"))
+    with Leftover() as leftover:
+        leftover.write([OutsidePacket(1, 1, CONNECTION, True, 0, data)])
+        with leftover.decrypt(Secrets()) as at_work:
+            list(at_work)
+        assert [line[:24] for line in leftover.problems([])] == ["tshark decrypted nothing"] * spoke
+
+
 def test_octets_in_another_way_end_it(stand_in):
     stand_in(output(b"one").replace("6f:6e:65", "6f 6e 65"))
     assert "in a way that is not known" in decrypted(1)[1]
