@@ -18,7 +18,6 @@ from eiosniff.model.trouble import AnomalyKind
 MAX_ENTRY = 512 << 20
 # Where nothing but JSON without entries comes, no more is read than this (bytes).
 MAX_PREAMBLE = 64 << 20
-_BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _GLIMPSE = 256
 _CREATOR_WITHIN = 1 << 16

@@ -15,23 +15,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 DIFFERENT = 1
 
 
-def _check_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value == "":
-        raise click.BadParameter("the value is empty", context, parameter)
-    return value
-
-
 def _chooses(capture: str, which: str) -> Callable[[Command], Command]:
     """The options that choose a conversation of one of the captures."""
 
     def add(command: Command) -> Command:
         command = click.option(
-            f"--{capture}-client", metavar="ADDRESS", callback=_check_name,
+            f"--{capture}-client", metavar="ADDRESS", callback=options.not_empty,
             help=f"Of {capture.upper()}, take a conversation of the client with this IP address. "
             f"Example: --{capture}-client 10.0.0.7",
         )(command)  # fmt: skip
         return click.option(
-            f"--{capture}-session", metavar="SID", callback=_check_name,
+            f"--{capture}-session", metavar="SID", callback=options.not_empty,
             help=f"Of {capture.upper()}, take this session and not {which}: its sid, the first 4 characters or more of "
             f"it, or its id in the report. Example: --{capture}-session s2",
         )(command)  # fmt: skip

@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 _MEGABYTE = 1_000_000
 
 
-def _check_names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(values):
-        raise click.BadParameter("the value is empty", context, parameter)
-    return values
-
-
 def _check_types(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """The types in the protocols' own spelling, which upper and lower case tell apart."""
     if not values:
@@ -84,7 +78,7 @@ With jq: the data of an event; how often each event came; what is not Socket.IO:
     "line. Example: --format jsonl",
 )  # fmt: skip
 @click.option(
-    "--session", "sessions", metavar="SID", multiple=True, callback=_check_names,
+    "--session", "sessions", metavar="SID", multiple=True, callback=options.not_empty,
     help="Only this session: the sid as on the wire, its first 4 characters or more, or its id in the report; "
     "may be repeated. Example: --session s3",
 )  # fmt: skip
@@ -93,12 +87,12 @@ With jq: the data of an event; how often each event came; what is not Socket.IO:
     help="Only what the client or the server sent. Example: --from client",
 )  # fmt: skip
 @click.option(
-    "--event", "events", metavar="NAME", multiple=True, callback=_check_names,
+    "--event", "events", metavar="NAME", multiple=True, callback=options.not_empty,
     help="Only events of this name, with or without attachments, and the ACKs that answer them; * ? [a-z] are "
     "wildcards; may be repeated. Example: --event 'user:*'",
 )  # fmt: skip
 @click.option(
-    "--namespace", "namespaces", metavar="NAME", multiple=True, callback=_check_names,
+    "--namespace", "namespaces", metavar="NAME", multiple=True, callback=options.not_empty,
     help="Only Socket.IO packets of this namespace, / being the default one; wildcards as in --event; may be repeated. "
     "Example: --namespace /admin",
 )  # fmt: skip

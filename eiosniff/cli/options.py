@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from eiosniff.model.finding import RuleInfo
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Value = TypeVar("Value", str | None, tuple[str, ...])
+
+
+def not_empty(context: click.Context, parameter: click.Parameter, value: Value) -> Value:
+    """A callback: a value, or each of several, has to be more than an empty text."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.BadParameter("the value is empty", context, parameter)
+    return value
 
 
 def captures(command: Command) -> Command:

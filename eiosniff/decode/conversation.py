@@ -124,7 +124,7 @@ class Conversation(ConnectionFacts):
             ledger.bytes[way] += len(chunk.data)
         if not ledger.seen[way]:
             ledger.seen[way] = True
-            self._first_bytes[way] = chunk.delivered or chunk.numbers[0]
+            self._first_bytes[way] = chunk.order
         if self.uninteresting:
             return
         try:
@@ -423,7 +423,7 @@ class Conversation(ConnectionFacts):
             if self.decryption is not None and self.decryption is not decryption:
                 self._tell_plain(self.decryption.feed(piece))
             elif self.http is not None:
-                self.tell(piece.side, self.http.feed(piece), piece.delivered or piece.numbers[0])
+                self.tell(piece.side, self.http.feed(piece), piece.order)
             elif self.inside is not None:
                 self.inside.chunk(piece)
             elif self.tunnel is not None and self.tunnel.sniffer is not None:
@@ -461,7 +461,7 @@ class Conversation(ConnectionFacts):
         for piece in pieces:
             reader = self.websocket[SERVER]
             if isinstance(reader, HttpConnection):
-                self.tell(SERVER, reader.feed(piece), piece.delivered or piece.numbers[0])
+                self.tell(SERVER, reader.feed(piece), piece.order)
             else:  # it was a second 101
                 self._read(piece)
 

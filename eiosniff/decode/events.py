@@ -51,10 +51,12 @@ class Events:
         """Indices of all records, in the order of the capture; those of one packet as they were added, and then what it
         showed of other connections, in the order in which these began."""
         orders = np.array(self.orders, np.int64)
-        begun = np.zeros(len(orders), np.int64)
-        for at in self._closing:
-            begun[at] = self.conversations[at].flow.first.number
-        sorted_by = np.lexsort((begun, orders)) if self._closing else np.argsort(orders, kind="stable")
+        sorted_by = np.argsort(orders, kind="stable")
+        if self._closing:
+            begun = np.zeros(len(orders), np.int64)
+            for at in self._closing:
+                begun[at] = self.conversations[at].flow.first.number
+            sorted_by = np.lexsort((begun, orders))
         places: list[int] = sorted_by.tolist()
         return places
 

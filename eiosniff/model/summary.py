@@ -125,6 +125,11 @@ class CaptureSummary:
     numbering: Numbering | None = None
     left_unread: LeftUnread | None = None
 
+    @property
+    def is_har(self) -> bool:
+        """Whether it is a HAR, which has entries instead of captured packets."""
+        return self.numbering is not None and self.numbering.unit == "entry"
+
     def note_drops(self, from_ns: int, until_ns: int, packets: int) -> None:
         """So many packets were dropped some time between two instants; the latest come last."""
         drops = self.drops

@@ -41,6 +41,11 @@ class StreamChunk:
         self.times = times
         self.delivered = delivered
 
+    @property
+    def order(self) -> int:
+        """The packet with which its first byte is due: the one that brought it, or a later one that delivered it."""
+        return self.delivered or self.numbers[0]
+
     def by_packet(self) -> "list[StreamChunk]":
         """The same, cut where another captured packet delivered the bytes."""
         if len(self.numbers) == 1 or self.delivered:

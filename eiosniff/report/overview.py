@@ -125,7 +125,7 @@ def write_what_was_there(report: Report, page: Page, redactor: Redactor) -> None
 
 
 def _only_hars(report: Report) -> bool:
-    return all(capture.numbering is not None and capture.numbering.unit == "entry" for capture in report.captures)
+    return all(capture.is_har for capture in report.captures)
 
 
 def _advice(*, empty: bool, encrypted: bool, said: bool) -> list[str]:

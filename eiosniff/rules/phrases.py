@@ -45,6 +45,11 @@ def closing_words(closing: Closing) -> str:
     }[closing.how]
 
 
+def capital(text: str) -> str:
+    """A text with a capital at its beginning; all else as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def quoted(text: bytes) -> str:
     """The beginning of what a peer said, in quotation marks; bytes that are no text as escapes."""
     cut = len(text) > _QUOTED

@@ -12,6 +12,7 @@ from eiosniff.model.session import Session
 from eiosniff.model.tally import Tally
 from eiosniff.model.trouble import Anomaly, AnomalyKind
 from eiosniff.model.webtransport import WtTry
+from eiosniff.rules.answers import is_for_webtransport
 from eiosniff.rules.api import evidence
 from eiosniff.rules.gaps import lacks
 from eiosniff.rules.phrases import NS_PER_MS, in_ms
@@ -51,7 +52,7 @@ def failed(ledger: Session | Client, patience_ns: int) -> Iterator[Failed]:
                 yield found
         return
     for group in ledger.attempts.values():
-        if group.first[0].request.transport is WEBTRANSPORT:
+        if is_for_webtransport(group.first[0]):
             yield from _of_client(group, patience_ns)
 
 

@@ -73,7 +73,7 @@ class Http2Connection(Inside):
     # ------------------------------------------------------------------ what the connection brings
 
     def chunk(self, chunk: StreamChunk) -> None:  # noqa: D102 (see Inside)
-        self._order = chunk.delivered or chunk.numbers[0]
+        self._order = chunk.order
         self._take(chunk.side, self._readers[chunk.side].feed(chunk))
 
     def gap(self, gap: Gap) -> None:  # noqa: D102 (see Inside)

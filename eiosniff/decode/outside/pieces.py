@@ -148,7 +148,7 @@ class _Collecting(Decryption):
         if connection is None:
             return []
         for piece in chunk.by_packet():
-            number = piece.delivered or piece.numbers[0]
+            number = piece.order
             packet = OutsidePacket(number, piece.times[-1], connection, piece.side is CLIENT, piece.offset, piece.data)
             self._outside.collect(packet)
         return []

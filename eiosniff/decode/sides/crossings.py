@@ -174,7 +174,7 @@ class _Comparison:
         made, summary = self._made, self._near_server.summary
         made.client_until_ns = self._near_client.summary.last_ns or made.client.last.ts_ns
         made.server_until_ns = self._clocks.at_client(summary.last_ns or made.server.last.ts_ns)
-        made.is_of_har = any(_is_har(place.summary) for place in (self._near_client, self._near_server))
+        made.is_of_har = any(place.summary.is_har for place in (self._near_client, self._near_server))
         made.resent = [_resends(made.client, side) or _resends(made.server, side) for side in SIDES]
         for key in dict.fromkeys([*self._client.paths, *self._server.paths]):
             near_client = self._client.paths.get(key, Path())
@@ -257,10 +257,6 @@ def _note(way: Way, passage: Passage) -> None:
         way.slowest = passage
     if delay_ns >= HELD_NS and passage.sent is not None:
         way.held.add(passage, passage.sent.ts_ns)
-
-
-def _is_har(summary: CaptureSummary) -> bool:
-    return summary.numbering is not None and summary.numbering.unit == "entry"
 
 
 def _resends(session: Session, side: Side) -> bool:

@@ -76,7 +76,7 @@ def alert_name(alert: int) -> str:
 class ClientHello(NamedTuple):
     """What a client asks for: see `model.unread.Encrypted`. `encrypted`: it has an Encrypted Client Hello. `newest` is
     the newest version that it offers. `session` and `ticket` are what it wants to go on with (up to TLS 1.2), empty for
-    none; `early`: it sends data at once (RFC 8446, section 4.2.10). For `shape` see `shape`."""
+    none; `early`: it sends data at once (RFC 8446, section 4.2.10). For `shape` see `tls.shape`."""
 
     name: str | None
     alpn: tuple[str, ...]

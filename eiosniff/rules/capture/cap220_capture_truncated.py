@@ -27,6 +27,7 @@ from eiosniff.model.provenance import PacketRef
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.phrases import capital
 
 _KINDS = {AnomalyKind.CAPTURE_TRUNCATED.value, AnomalyKind.CAPTURE_DAMAGED.value}
 
@@ -50,4 +51,4 @@ def capture_truncated(summary: CaptureSummary) -> Iterator[Hit]:
         if problem.code in _KINDS:
             place = PacketRef(problem.packet, summary.last_ns or 0)
             proof = [evidence(place, None, "the last packet that is whole")] if problem.packet else []
-            yield Hit(*proof, text=problem.text[:1].upper() + problem.text[1:].rstrip("."))
+            yield Hit(*proof, text=capital(problem.text).rstrip("."))

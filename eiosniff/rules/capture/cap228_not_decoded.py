@@ -36,6 +36,7 @@ from eiosniff.model.summary import CaptureSummary, LeftUnread
 from eiosniff.model.unread import Unread, UnreadKind
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.encrypted import hides_socketio, listed
+from eiosniff.rules.phrases import capital
 
 _SHOWN = 5
 _FIRST = {
@@ -94,7 +95,7 @@ def _quic(entries: list[Unread], left: LeftUnread | None) -> dict[str, Any]:
             "title": f"HTTP/3 (QUIC), which WebTransport uses, can only be decrypted by tshark, and {left.why}",
             "found": found,
             "reason": "There are keys, but eiosniff does not decrypt QUIC itself.",
-            "first_step": f"{left.remedy[:1].upper()}{left.remedy[1:]}.",
+            "first_step": f"{capital(left.remedy)}.",
             "second_step": "",
         }
     return {

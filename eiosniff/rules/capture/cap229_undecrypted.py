@@ -36,6 +36,7 @@ from eiosniff.model.summary import CaptureSummary, LeftUnread
 from eiosniff.model.unread import Encrypted, Undecrypted
 from eiosniff.rules.api import Hit, evidence, rule
 from eiosniff.rules.encrypted import is_meant, listed, shown
+from eiosniff.rules.phrases import capital
 
 _SHOWN = 5
 
@@ -148,7 +149,7 @@ def _words(why: Undecrypted, left: LeftUnread | None) -> _Words:
     words = _WORDS[why]
     if why is not Undecrypted.CIPHER or left is None or not left.tls:
         return words
-    return _Words(f"{_BY_TSHARK}, and {left.why}", words.why, f"{left.remedy[:1].upper()}{left.remedy[1:]}.")
+    return _Words(f"{_BY_TSHARK}, and {left.why}", words.why, f"{capital(left.remedy)}.")
 
 
 def _ciphers(why: Undecrypted, entries: list[Encrypted]) -> str:

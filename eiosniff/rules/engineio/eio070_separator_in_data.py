@@ -32,7 +32,7 @@ from eiosniff.model.provenance import SIDES
 from eiosniff.model.session import Session
 from eiosniff.model.trouble import AnomalyKind
 from eiosniff.rules.api import Hit, evidence, rule
-from eiosniff.rules.phrases import quoted
+from eiosniff.rules.phrases import capital, quoted
 from eiosniff.rules.reactions import reaction_to
 
 
@@ -70,5 +70,5 @@ def separator_in_data(session: Session) -> Iterator[Hit]:
             kind=side.label,
             side=side.label,
             said=quoted(torn[0].found.encode("latin-1")),
-            reaction=result.words[0].upper() + result.words[1:],
+            reaction=capital(result.words),
         )

@@ -76,11 +76,12 @@ def webtransport_framing(ledger: Session | Client) -> Iterator[Hit]:
         return
     for group in ledger.attempts.values():
         sample = group.first[0]
-        if sample.outcome is Outcome.OPENED or not of_framing(sample.anomalies):
+        found = of_framing(sample.anomalies)
+        if sample.outcome is Outcome.OPENED or not found:
             continue
-        first = of_framing(sample.anomalies)[0]
+        first = found[0]
         proof = [item for attempt in group for item in _of_attempt(attempt)]
-        both = {anomaly.side for anomaly in of_framing(sample.anomalies) if anomaly.kind is _OLD} == set(SIDES)
+        both = {anomaly.side for anomaly in found if anomaly.kind is _OLD} == set(SIDES)
         reaction = "the server does so, too, which nobody else can read" if both else ended_words(sample, first.place)
         yield _hit(first, proof, reaction, Severity.WARNING if both else severity(ledger), group.count, group.period_ns)
 

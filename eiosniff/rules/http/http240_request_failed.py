@@ -38,6 +38,7 @@ from eiosniff.model.har import FailureKind
 from eiosniff.model.provenance import Side
 from eiosniff.model.summary import CaptureSummary
 from eiosniff.rules.api import Hit, evidence, rule
+from eiosniff.rules.phrases import capital
 
 _ADVICE = {
     FailureKind.NAME: "Check the name in the URL; look it up on this machine (nslookup), and check DNS, VPN and the "
@@ -100,4 +101,4 @@ def _why(kind: FailureKind) -> str:
             "The browser does not tell its pages why. The server may have answered all the same: where CORS keeps an "
             "answer from the page, some HAR have nothing of it."
         )
-    return f"{kind.value[0].upper()}{kind.value[1:]}, so that nothing of it reaches the server, and its log is empty."
+    return f"{capital(kind.value)}, so that nothing of it reaches the server, and its log is empty."

@@ -46,7 +46,7 @@ from eiosniff.rules.boxes import box_of
 from eiosniff.rules.exchanges import exchanges
 from eiosniff.rules.gateways import ADVICE, LATE, REASONS, WHAT, WHY, doubts, is_gateways, reason_of
 from eiosniff.rules.origins import of_a_page
-from eiosniff.rules.phrases import in_ms
+from eiosniff.rules.phrases import capital, in_ms
 from eiosniff.rules.upgrades import asks_for_websocket
 
 
@@ -116,7 +116,7 @@ def _hit(
     return Hit(
         *proof, severity=severity, certainty=certainty, doubt=doubt, occurrences=count, period_ns=period_ns,
         kind=f"{box} {reason}", reason=reason,
-        box=box, Box=box[:1].upper() + box[1:] if box.startswith(("a ", "an ", "the ")) else box, status=answer.status,
+        box=box, Box=capital(box) if box.startswith(("a ", "an ", "the ")) else box, status=answer.status,
         waited=in_ms(waited_ns),
         what=WHAT[reason].format(waited=in_ms(waited_ns)), because=WHY[reason], advice=ADVICE[reason], later=later,
         request=f"{asked.method} {asked.target}",
